@@ -1,0 +1,50 @@
+"""The exception tree.
+
+Every error a user can cause derives from `LunarModelsError` and says three things: what was
+wrong, which value it was, and the remedy. Steps translate it once into exit code 2, serving
+once into a per-item error or a problem reply.
+"""
+
+
+class LunarModelsError(Exception):
+    """Root of every error this project raises on purpose."""
+
+
+class ConfigError(LunarModelsError, ValueError):
+    """A parameter is outside its limits, or two parameters contradict each other."""
+
+
+class CatalogueError(LunarModelsError, ValueError):
+    """A crater catalogue cannot be used as it is."""
+
+
+class LabelsError(LunarModelsError, ValueError):
+    """A label table cannot be used as it is, or does not fit the catalogue."""
+
+
+class MosaicError(LunarModelsError, OSError):
+    """A mosaic cannot be opened, read, or placed on the Moon."""
+
+
+class DownloadError(LunarModelsError, OSError):
+    """A file cannot be fetched, or what arrived is not what was expected."""
+
+
+class CropSetError(LunarModelsError, OSError):
+    """A crop set is missing, unfinished, damaged, or of another format version."""
+
+
+class CheckpointError(LunarModelsError, OSError):
+    """An encoder checkpoint is missing, damaged, or does not fit."""
+
+
+class CropImageError(LunarModelsError, ValueError):
+    """An image offered as a crop cannot be decoded or used.
+
+    `code` is a short, stable, machine-readable word for the reason (``"bad_base64"``,
+    ``"undecodable"``, ``"too_large"``, …).
+    """
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
