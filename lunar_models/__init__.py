@@ -1,0 +1,1 @@
+"""Crater crops, encoders, clusters and evidence: the library, free of MLflow and click."""

@@ -1,0 +1,1 @@
+"""Parameters of every step: one frozen dataclass each, the only place for defaults and limits."""

@@ -1,0 +1,22 @@
+"""Parameters of the register step."""
+
+from dataclasses import dataclass
+
+from lunar_models.config.base import StepConfig, param
+
+
+@dataclass(frozen=True, kw_only=True)
+class RegisterConfig(StepConfig):
+    """What goes into the served model, and under which name."""
+
+    encoder: str = param(
+        help="Encoder: a models:/ URI, a runs:/ URI or a checkpoint folder.", role="input"
+    )
+    head: str | None = param(
+        None, help="Classification head that evaluate fitted: its folder or URI.", role="input"
+    )
+    clusters: str | None = param(
+        None, help="Cluster model that cluster fitted: its folder or URI.", role="input"
+    )
+    service_model: str = param("lunar-craters", help="Registry name of the served model.")
+    alias: str | None = param("champion", help="Alias that the new version gets.")

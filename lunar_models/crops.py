@@ -1,0 +1,174 @@
+"""The crop set: one square of the mosaic per crater, memory-mapped, with its metadata.
+
+A crop set is a folder:
+
+    crops.npy          (N, S, S) uint8, C order, plain NumPy format, opened as a memory map
+    metadata.parquet   GeoParquet, N rows in the same order as the crops (`METADATA_COLUMNS`)
+    rejected.csv       crater_id, reason: every catalogue row that has no crop, and why
+    crop_set.json      `CropSetInfo`; written last, so a folder without it is not a crop set
+
+Crops are *aligned*: mirrored left-right where needed, so that the Sun stands in the east (on the
+right) in all of them. Brightness is stored as the mosaic has it (`radiometry` says how it was
+scaled to uint8); `normalisation.Normalisation` is applied when a crop enters a model.
+Pixels without data hold the mean of the crop's valid pixels.
+"""
+
+import json
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from lunar_models.errors import CropSetError
+
+FORMAT_VERSION = 1
+
+CROPS_FILE = "crops.npy"
+METADATA_FILE = "metadata.parquet"
+REJECTED_FILE = "rejected.csv"
+INFO_FILE = "crop_set.json"
+
+METADATA_COLUMNS = (
+    "crater_id",  # str, unique
+    "longitude_deg",  # float64, [-180, 180), east positive
+    "latitude_deg",  # float64, [-90, 90]
+    "diameter_km",  # float64
+    "native_px",  # float32: mosaic pixels across the crop before resampling
+    "upsampling",  # float32: crop pixels per mosaic pixel
+    "valid_fraction",  # float32 in [0, 1]
+    "saturated_fraction",  # float32 in [0, 1]
+    "shadow_fraction",  # float32 in [0, 1]
+    "mean_brightness",  # float32: mean of the valid pixels, in crop units (0-255)
+    "flipped",  # bool: mirrored left-right, so the Sun was in the west of the mosaic
+    "illumination_confidence",  # float32 in [0.5, 1]: belief in `flipped`
+    "overlap_larger",  # float32 in [0, 1]: part of the crater's disc inside larger craters
+    "split",  # str: train, validation or test (spatial blocks, `splits.py`)
+)
+
+
+@dataclass(frozen=True)
+class Radiometry:
+    """How mosaic brightness became uint8: ``crop = (value - low) * 255 / (high - low)``.
+
+    Frozen for a whole crop set. For a uint8 mosaic it is the identity (low 0, high 255).
+    """
+
+    source_dtype: str = "uint8"
+    low: float = 0.0
+    high: float = 255.0
+
+    @property
+    def black_level(self) -> float:
+        """What to add to a crop so that it is proportional to the mosaic's brightness."""
+        return self.low * 255.0 / (self.high - self.low)
+
+    def to_uint8(self, values: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
+        """Scale mosaic values of any real dtype to uint8, same shape; outside is clipped."""
+        scaled = (values.astype(np.float32) - self.low) * (255.0 / (self.high - self.low))
+        return np.clip(np.rint(scaled), 0, 255).astype(np.uint8)
+
+
+@dataclass(frozen=True)
+class CropSetInfo:
+    """What `crop_set.json` records: everything needed to use or remake the crops."""
+
+    count: int
+    crop_size_px: int
+    context_diameters: float
+    digest: str
+    """sha256 over the crops' bytes and ids: equal digests mean equal crop sets."""
+    radiometry: Radiometry = field(default_factory=Radiometry)
+    normalisation: dict[str, Any] = field(default_factory=dict)
+    """`Normalisation.to_dict()`: kind and constants frozen on the training split."""
+    preprocess: dict[str, Any] = field(default_factory=dict)
+    """The resolved parameters of the preprocess step."""
+    sources: dict[str, str] = field(default_factory=dict)
+    """Digest of each input file, by its path."""
+    statistics: dict[str, Any] = field(default_factory=dict)
+    format_version: int = FORMAT_VERSION
+
+
+@dataclass(frozen=True)
+class CropSet:
+    """A finished crop set on disk; opening it reads only the small JSON file."""
+
+    path: Path
+    info: CropSetInfo
+
+    @classmethod
+    def open(cls, path: str | Path) -> "CropSet":
+        """Open a crop set folder.
+
+        Raises:
+            CropSetError: not a finished crop set, damaged, or of another format version.
+        """
+        path = Path(path)
+        info_file = path / INFO_FILE
+        if not info_file.is_file():
+            raise CropSetError(
+                f"{path} is not a finished crop set: it has no {INFO_FILE}. "
+                "Run the preprocess step with this output folder."
+            )
+        crop_set = cls(path, _read_info(info_file))
+        crop_set._check_size()
+        return crop_set
+
+    def __len__(self) -> int:
+        return self.info.count
+
+    @cached_property
+    def crops(self) -> npt.NDArray[np.uint8]:
+        """(N, S, S) uint8, read-only memory map."""
+        array: npt.NDArray[np.uint8] = np.load(
+            self.path / CROPS_FILE, mmap_mode="r", allow_pickle=False
+        )
+        return array
+
+    @cached_property
+    def metadata(self) -> pd.DataFrame:
+        """N rows of `METADATA_COLUMNS`, in the order of the crops (without geometry)."""
+        return pd.read_parquet(self.path / METADATA_FILE, columns=list(METADATA_COLUMNS))
+
+    @cached_property
+    def rejected(self) -> pd.DataFrame:
+        """`crater_id`, `reason`: the catalogue rows that have no crop."""
+        return pd.read_csv(self.path / REJECTED_FILE, dtype=str)
+
+    def indices(self, split: str) -> npt.NDArray[np.int64]:
+        """Positions of the crops of one split (train, validation, test), ascending."""
+        return np.flatnonzero(self.metadata["split"].to_numpy() == split)
+
+    def _check_size(self) -> None:
+        crops_file = self.path / CROPS_FILE
+        need = self.info.count * self.info.crop_size_px**2
+        have = crops_file.stat().st_size if crops_file.is_file() else 0
+        if have < need:
+            raise CropSetError(
+                f"{crops_file} is damaged: {have} bytes, but {self.info.count} crops need at "
+                f"least {need}. Delete the folder and run preprocess again."
+            )
+
+
+def write_info(path: Path, info: CropSetInfo) -> None:
+    """Write `crop_set.json`, the last act of making a crop set."""
+    (path / INFO_FILE).write_text(json.dumps(asdict(info), indent=2, sort_keys=True) + "\n")
+
+
+def _read_info(info_file: Path) -> CropSetInfo:
+    try:
+        fields = json.loads(info_file.read_text())
+        version = fields["format_version"]
+        radiometry = Radiometry(**fields.pop("radiometry"))
+        info = CropSetInfo(radiometry=radiometry, **fields)
+    except (ValueError, KeyError, TypeError) as error:
+        raise CropSetError(f"{info_file} is damaged ({error}); run preprocess again.") from error
+    if version != FORMAT_VERSION:
+        raise CropSetError(
+            f"{info_file} has format version {version}, this code reads {FORMAT_VERSION}; "
+            "run preprocess again."
+        )
+    return info

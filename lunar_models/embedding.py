@@ -1,0 +1,69 @@
+"""Embed many crops in batches, in bounded memory."""
+
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from lunar_models.encoders.checkpoint import Checkpoint
+from lunar_models.errors import ConfigError
+
+Progress = Callable[[int], None]
+"""Called with the number of crops just finished."""
+
+
+def pick_device(device: str = "auto") -> torch.device:
+    """The device to compute on; ``auto`` takes CUDA, then MPS, then the CPU.
+
+    Raises:
+        ConfigError: the device asked for is not on this machine.
+    """
+    cuda, mps = torch.cuda.is_available(), torch.backends.mps.is_available()
+    if device == "auto":
+        return torch.device("cuda" if cuda else "mps" if mps else "cpu")
+    if (device == "cuda" and not cuda) or (device == "mps" and not mps):
+        raise ConfigError(f"device={device} is not available on this machine; use device=auto.")
+    return torch.device(device)
+
+
+def embed_crops(
+    checkpoint: Checkpoint,
+    crops: npt.NDArray[np.uint8],
+    *,
+    batch_size: int = 512,
+    device: str = "auto",
+    progress: Progress | None = None,
+) -> npt.NDArray[np.float32]:
+    """Embed stored (aligned) crops.
+
+    Args:
+        checkpoint: the encoder and its normalisation.
+        crops: (N, S, S) uint8, may be a memory map; read batch by batch.
+        batch_size: crops per forward pass.
+        device: see `pick_device`.
+        progress: called after each batch.
+
+    Returns:
+        (N, D) float32.
+
+    Raises:
+        ConfigError: the crops' side is not the encoder's.
+    """
+    encoder = checkpoint.encoder
+    if crops.shape[1:] != (encoder.crop_size_px,) * 2:
+        raise ConfigError(
+            f"The encoder takes crops of {encoder.crop_size_px} px, these have "
+            f"{crops.shape[-1]} px; run preprocess with crop_size_px={encoder.crop_size_px}."
+        )
+    target = pick_device(device)
+    encoder.to(target)
+    embeddings = np.empty((len(crops), encoder.embedding_dim), np.float32)
+    for start in range(0, len(crops), batch_size):
+        batch = torch.from_numpy(np.array(crops[start : start + batch_size])).to(target)
+        embeddings[start : start + len(batch)] = (
+            encoder.embed(checkpoint.normalisation(batch)).cpu().numpy()
+        )
+        if progress is not None:
+            progress(len(batch))
+    return embeddings

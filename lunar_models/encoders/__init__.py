@@ -1,0 +1,21 @@
+"""Encoder families. To add one: a file, a line in `ENCODERS`, a word in `EncoderName`."""
+
+from lunar_models.config.train import TrainConfig
+from lunar_models.encoders.base import Encoder, FittedEncoder
+from lunar_models.encoders.cae import ConvolutionalAutoencoder
+from lunar_models.encoders.pca import PcaEncoder
+
+ENCODERS: dict[str, type[Encoder]] = {
+    family.name: family for family in (ConvolutionalAutoencoder, PcaEncoder)
+}
+
+__all__ = ["ENCODERS", "Encoder", "FittedEncoder", "build_encoder"]
+
+
+def build_encoder(config: TrainConfig, *, crop_size_px: int) -> Encoder:
+    """An untrained encoder for (B, 1, S, S) crops with S = `crop_size_px`.
+
+    Raises:
+        ConfigError: the parameters do not fit the family or the crop size.
+    """
+    return ENCODERS[config.encoder].from_config(config, crop_size_px=crop_size_px)

@@ -1,0 +1,93 @@
+"""The one interface behind which every encoder family stands."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, ClassVar, Self
+
+import torch
+from torch import Tensor, nn
+
+from lunar_models.config.train import TrainConfig
+from lunar_models.errors import ConfigError
+
+
+class Encoder(nn.Module, ABC):
+    """Maps normalised crops to embeddings.
+
+    All crops here are (B, 1, S, S) float32 in [-1, 1] (see `normalisation`), S = `crop_size_px`.
+    Randomness comes only from the `generator` argument.
+    """
+
+    name: ClassVar[str]
+    """The word for `-P encoder=…` and in checkpoints."""
+    embedding_dim: int
+    crop_size_px: int
+
+    @classmethod
+    @abstractmethod
+    def from_config(cls, config: TrainConfig, *, crop_size_px: int) -> Self:
+        """An untrained encoder with the sizes that the train step's parameters ask for."""
+
+    @property
+    @abstractmethod
+    def arguments(self) -> dict[str, Any]:
+        """Keyword arguments that make an encoder of the same shape; plain values for JSON."""
+
+    @abstractmethod
+    def _embed(self, crops: Tensor) -> Tensor:
+        """(B, 1, S, S) -> (B, D), in evaluation mode, deterministic."""
+
+    def embed(self, crops: Tensor) -> Tensor:
+        """Embed crops.
+
+        Deterministic: no dropout, no masking, independent of the other crops in the batch.
+
+        Args:
+            crops: (B, 1, S, S) float32 in [-1, 1].
+
+        Returns:
+            (B, D) float32, D = `embedding_dim`.
+        """
+        with torch.inference_mode(), evaluating(self):
+            return self._embed(crops).float()
+
+    @property
+    def can_reconstruct(self) -> bool:
+        """Whether `reconstruct` works, that is, whether there is a decoder."""
+        return type(self)._reconstruct is not Encoder._reconstruct
+
+    def reconstruct(self, crops: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        """Crops as the encoder remembers them, same shape as `crops`.
+
+        Raises:
+            ConfigError: this encoder has no decoder.
+        """
+        with torch.inference_mode(), evaluating(self):
+            return self._reconstruct(crops, generator).float()
+
+    def _reconstruct(self, crops: Tensor, generator: torch.Generator | None) -> Tensor:
+        raise ConfigError(f"encoder={self.name} has no decoder, so it cannot reconstruct crops.")
+
+    @abstractmethod
+    def loss(self, crops: Tensor, generator: torch.Generator | None = None) -> dict[str, Tensor]:
+        """Scalars to report; ``"loss"`` among them is the one to minimise."""
+
+
+class FittedEncoder(Encoder):
+    """An encoder without gradient training: fitted in one go on a sample of crops."""
+
+    @abstractmethod
+    def fit(self, crops: Tensor, generator: torch.Generator) -> None:
+        """Fit on (N, 1, S, S) float32 normalised training crops."""
+
+
+@contextmanager
+def evaluating(module: nn.Module) -> Iterator[None]:
+    """Evaluation mode inside the block, the former mode after it."""
+    training = module.training
+    module.eval()
+    try:
+        yield
+    finally:
+        module.train(training)

@@ -1,0 +1,90 @@
+"""A trained encoder on disk: a folder that needs no outside knowledge to be loaded.
+
+config.json           encoder name and arguments, normalisation, radiometry, context of the crops
+weights.safetensors   parameters and buffers
+"""
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from lunar_models.crops import CropSet, Radiometry
+from lunar_models.encoders import ENCODERS, Encoder
+from lunar_models.errors import CheckpointError
+from lunar_models.normalisation import Normalisation
+
+CONFIG_FILE = "config.json"
+WEIGHTS_FILE = "weights.safetensors"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """An encoder together with how its crops were made.
+
+    Training and serving both go through it, so they cannot prepare crops differently.
+    """
+
+    encoder: Encoder
+    normalisation: Normalisation = field(default_factory=Normalisation)
+    radiometry: Radiometry = field(default_factory=Radiometry)
+    context_diameters: float = 1.5
+
+    @classmethod
+    def for_crops(cls, encoder: Encoder, crop_set: CropSet) -> "Checkpoint":
+        """Pair an encoder with the way `crop_set` was made."""
+        info = crop_set.info
+        return cls(
+            encoder,
+            Normalisation(**info.normalisation),
+            info.radiometry,
+            info.context_diameters,
+        )
+
+    def save(self, folder: str | Path) -> None:
+        """Write the folder, made if missing."""
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        config = {
+            "encoder": self.encoder.name,
+            "arguments": self.encoder.arguments,
+            "normalisation": self.normalisation.to_dict(),
+            "radiometry": asdict(self.radiometry),
+            "context_diameters": self.context_diameters,
+        }
+        weights = {name: t.contiguous().cpu() for name, t in self.encoder.state_dict().items()}
+        save_file(weights, folder / WEIGHTS_FILE)
+        (folder / CONFIG_FILE).write_text(json.dumps(config, indent=2, sort_keys=True) + "\n")
+
+    @classmethod
+    def load(cls, folder: str | Path) -> "Checkpoint":
+        """Read a checkpoint folder; the encoder comes in evaluation mode on the CPU.
+
+        Raises:
+            CheckpointError: missing, damaged, or of an unknown encoder.
+        """
+        folder = Path(folder)
+        try:
+            config = json.loads((folder / CONFIG_FILE).read_text())
+            encoder = _restore(config, folder)
+            return cls(
+                encoder,
+                Normalisation(**config["normalisation"]),
+                Radiometry(**config["radiometry"]),
+                config["context_diameters"],
+            )
+        except FileNotFoundError as error:
+            raise CheckpointError(f"{folder} is not an encoder checkpoint: {error}.") from error
+        except (ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
+            raise CheckpointError(
+                f"The encoder checkpoint {folder} is damaged: {error}. Train it again."
+            ) from error
+
+
+def _restore(config: dict[str, Any], folder: Path) -> Encoder:
+    encoder = ENCODERS[config["encoder"]](**config["arguments"])
+    encoder.load_state_dict(load_file(folder / WEIGHTS_FILE))
+    return encoder.eval()

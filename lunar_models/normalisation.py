@@ -1,0 +1,95 @@
+"""Brightness normalisation: from a crop as stored (uint8) to what a model sees.
+
+Training, evaluation and serving all call the same `Normalisation`, whose constants are frozen
+once on the training split and travel with the crop set and with every checkpoint.
+"""
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from lunar_models.errors import ConfigError
+
+if TYPE_CHECKING:  # torch is heavy, and fitting needs only NumPy
+    from torch import Tensor
+
+Kind = Literal["ratio", "global", "zscore", "minmax"]
+
+CLIP_PERCENTILE = 99.8
+"""Beyond this percentile of |value| everything is clipped: a few glints would set the scale."""
+
+_EPSILON = 1e-6
+
+
+@dataclass(frozen=True)
+class Normalisation:
+    """Maps crops to float32 in [-1, 1] with frozen constants.
+
+    ratio   ``I / mean(I) - 1``: removes albedo and illumination level, keeps contrast, which
+            carries the degradation state (default)
+    global  ``(I - centre)``: one centre for all crops; keeps albedo
+    zscore  ``(I - mean) / std`` of each crop; throws contrast away
+    minmax  each crop stretched to its own range; throws contrast away
+
+    The result is divided by `clip` and clipped to [-1, 1].
+    """
+
+    kind: Kind = "ratio"
+    black_level: float = 0.0
+    """Added to stored values so that they are proportional to brightness, in crop units."""
+    centre: float = 0.0
+    clip: float = 1.0
+
+    def __call__(self, crops: "Tensor") -> "Tensor":
+        """Normalise (B, S, S) or (B, 1, S, S) crops of any dtype to (B, 1, S, S) float32."""
+        values = (crops if crops.ndim == 4 else crops[:, None]).float() + self.black_level
+        if self.kind == "minmax":
+            low, high = values.amin((2, 3), keepdim=True), values.amax((2, 3), keepdim=True)
+            return 2.0 * (values - low) / (high - low).clamp_min(_EPSILON) - 1.0
+        if self.kind == "global":
+            centred = values - self.centre
+        else:
+            centred = values - values.mean((2, 3), keepdim=True)
+        if self.kind == "ratio":
+            centred = centred / values.mean((2, 3), keepdim=True).clamp_min(_EPSILON)
+        elif self.kind == "zscore":
+            centred = centred / centred.square().mean((2, 3), keepdim=True).sqrt().clamp_min(
+                _EPSILON
+            )
+        return (centred / self.clip).clamp(-1.0, 1.0)
+
+    @classmethod
+    def fit(
+        cls, kind: Kind, crops: npt.NDArray[np.uint8], *, black_level: float = 0.0
+    ) -> "Normalisation":
+        """Freeze the constants on a sample of training crops.
+
+        Args:
+            kind: which normalisation.
+            crops: (N, S, S) uint8, N ≥ 1; a few thousand are plenty.
+            black_level: `Radiometry.black_level` of the crop set.
+
+        Raises:
+            ConfigError: no crops to fit on.
+        """
+        if len(crops) == 0:
+            raise ConfigError("Normalisation needs at least one training crop; there are none.")
+        values = crops.astype(np.float32) + black_level
+        mean = values.mean(axis=(1, 2), keepdims=True)
+        centre = float(values.mean()) if kind == "global" else 0.0
+        spread = {
+            "ratio": lambda: values / np.maximum(mean, _EPSILON) - 1.0,
+            "global": lambda: values - centre,
+            "zscore": lambda: (
+                (values - mean) / np.maximum(values.std(axis=(1, 2), keepdims=True), _EPSILON)
+            ),
+            "minmax": lambda: np.ones(1),
+        }[kind]()
+        clip = max(float(np.percentile(np.abs(spread), CLIP_PERCENTILE)), _EPSILON)
+        return cls(kind=kind, black_level=black_level, centre=centre, clip=clip)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return asdict(self)

@@ -1,0 +1,62 @@
+"""Learning-rate schedules: a warm-up, then a fall."""
+
+import math
+from dataclasses import dataclass, field
+from typing import Self
+
+from lunar_models.config.train import Schedule, TrainConfig
+
+
+@dataclass
+class LearningRate:
+    """The learning rate of each optimiser step.
+
+    cosine    half a cosine from `peak` to `floor` over the whole training
+    plateau   times `factor` after `patience` epochs without a better validation loss
+    constant  `peak`
+
+    All begin with a linear warm-up and never go below `floor` after it.
+    """
+
+    schedule: Schedule
+    peak: float
+    floor: float
+    warmup_steps: int
+    total_steps: int
+    patience: int
+    factor: float
+    _scale: float = field(default=1.0, init=False)
+    _best: float = field(default=math.inf, init=False)
+    _waited: int = field(default=0, init=False)
+
+    @classmethod
+    def from_config(cls, config: TrainConfig, steps_per_epoch: int) -> Self:
+        """The schedule that the train step's parameters ask for."""
+        return cls(
+            schedule=config.schedule,
+            peak=config.learning_rate,
+            floor=config.learning_rate_floor,
+            warmup_steps=round(config.warmup_epochs * steps_per_epoch),
+            total_steps=config.epochs * steps_per_epoch,
+            patience=config.plateau_patience,
+            factor=config.plateau_factor,
+        )
+
+    def at(self, step: int) -> float:
+        """Rate of optimiser step `step`, counted from 0."""
+        if step < self.warmup_steps:
+            return self.peak * (step + 1) / self.warmup_steps
+        if self.schedule == "cosine":
+            done = (step - self.warmup_steps) / max(1, self.total_steps - self.warmup_steps)
+            return self.floor + (self.peak - self.floor) * (1 + math.cos(math.pi * done)) / 2
+        return max(self.floor, self.peak * self._scale)
+
+    def observe(self, validation_loss: float) -> None:
+        """Tell the plateau schedule how an epoch went."""
+        if validation_loss < self._best:
+            self._best, self._waited = validation_loss, 0
+            return
+        self._waited += 1
+        if self.schedule == "plateau" and self._waited > self.patience:
+            self._scale *= self.factor
+            self._waited = 0

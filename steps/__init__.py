@@ -1,0 +1,1 @@
+"""One thin command per MLproject entry point: parse, load, one library call, log."""

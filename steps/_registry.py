@@ -1,0 +1,93 @@
+"""Put models into the MLflow Model Registry, and take encoders out again."""
+
+import base64
+import io
+import tempfile
+from importlib.metadata import version
+from pathlib import Path
+
+import mlflow
+import numpy as np
+import numpy.typing as npt
+from mlflow.models.model import ModelInfo
+from PIL import Image
+
+from serving import bundle as bundles
+from serving import model as served
+from steps._tracking import PROJECT, resolve_artifacts
+
+_REQUIREMENTS = (
+    "mlflow", "hdbscan", "numba", "numpy", "opencv-python-headless", "pandas", "pillow", "pyarrow",
+    "pydantic", "safetensors", "scikit-learn", "scipy", "torch", "transformers",
+)  # fmt: skip
+
+
+def log_service_model(
+    *,
+    encoder: Path,
+    head: Path | None = None,
+    clusters: Path | None = None,
+    example_crop: npt.NDArray[np.uint8],
+    registered_model: str | None,
+    tags: dict[str, str],
+    description: str,
+) -> ModelInfo:
+    """Log a served model to the active run and register it.
+
+    Args:
+        encoder: checkpoint folder.
+        head: folder of the classification head.
+        clusters: folder of the cluster model.
+        example_crop: (S, S) uint8, becomes the input example.
+        registered_model: registry name; None logs without registering.
+        tags: lineage, set on the model and on its version.
+        description: for a human, kept with the version.
+
+    Returns:
+        MLflow's record; `model_uri` is immutable, `registered_model_version` the version.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        bundle = bundles.assemble(
+            Path(folder) / served.ARTIFACT, encoder=encoder, head=head, clusters=clusters
+        )
+        info: ModelInfo = mlflow.pyfunc.log_model(
+            name="model",
+            python_model=str(PROJECT / "serving" / "model.py"),
+            artifacts={served.ARTIFACT: str(bundle)},
+            code_paths=[str(PROJECT / "serving"), str(PROJECT / "lunar_models")],
+            # Exact versions; MLflow's own inference takes seconds and drops local version tags.
+            pip_requirements=[f"{name}=={_public(version(name))}" for name in _REQUIREMENTS],
+            input_example=example(example_crop),
+            registered_model_name=registered_model,
+            tags=tags,
+        )
+    if registered_model is not None:
+        client = mlflow.MlflowClient()
+        number = str(info.registered_model_version)
+        client.update_model_version(registered_model, number, description)
+        for key, value in tags.items():
+            client.set_model_version_tag(registered_model, number, key, value)
+    return info
+
+
+def example(crop: npt.NDArray[np.uint8]) -> list[dict[str, str]]:
+    """A request body's ``inputs`` for one (S, S) uint8 crop."""
+    buffer = io.BytesIO()
+    Image.fromarray(crop).save(buffer, "PNG")
+    return [{"image": base64.b64encode(buffer.getvalue()).decode()}]
+
+
+def find_encoder(uri: str) -> Path:
+    """The checkpoint folder behind a model URI, a runs:/ URI or a path.
+
+    Raises:
+        UserError: there is nothing there.
+    """
+    folder = resolve_artifacts(uri)
+    inside = folder / "artifacts" / served.ARTIFACT / bundles.ENCODER
+    return inside if inside.is_dir() else folder
+
+
+def _public(version_text: str) -> str:
+    """``2.13.0+cpu`` -> ``2.13.0``: local builds are not on any index."""
+    return version_text.partition("+")[0]
