@@ -1,0 +1,27 @@
+"""Names shared by the clustering modules."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+FloatArray = npt.NDArray[Any]
+IntArray = npt.NDArray[np.integer[Any]]
+
+NOISE = -1
+"""`cluster_id` of a crater that belongs to no cluster."""
+
+
+@dataclass(frozen=True)
+class ClusterAssignment:
+    """Where each of N craters belongs; every array has N rows."""
+
+    cluster_id: npt.NDArray[np.int32]
+    """0, 1, … from the largest cluster to the smallest, or `NOISE`."""
+    distance: npt.NDArray[np.float32]
+    """Distance to the cluster in prepared embedding units; its kind depends on the method."""
+    confidence: npt.NDArray[np.float32]
+    """[0, 1]: belief in `cluster_id`; its kind depends on the method; 0 for noise."""
+    novelty: npt.NDArray[np.float32]
+    """[0, 1]: share of the fitted craters that lie closer to their cluster; 1 is unseen."""

@@ -1,0 +1,77 @@
+"""A default QGIS style inside a GeoPackage, so that a cluster layer opens coloured.
+
+QGIS looks for a row of the table ``layer_styles`` with ``useAsDefault``
+(https://docs.qgis.org/latest/en/docs/user_manual/introduction/general_tools.html#save-and-share).
+"""
+
+import sqlite3
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+from xml.etree import ElementTree as xml
+
+from lunar_models.clustering.types import NOISE
+
+NOISE_COLOUR = "#9a9a9a"
+
+_TABLE = """
+CREATE TABLE layer_styles (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, f_table_catalog TEXT(256), f_table_schema TEXT(256),
+    f_table_name TEXT(256), f_geometry_column TEXT(256), styleName TEXT(30), styleQML TEXT,
+    styleSLD TEXT, useAsDefault BOOLEAN, description TEXT, owner TEXT(30), ui TEXT(30),
+    update_time DATETIME DEFAULT CURRENT_TIMESTAMP
+)"""
+_REGISTER = """
+INSERT INTO gpkg_contents (table_name, data_type, identifier)
+VALUES ('layer_styles', 'attributes', 'layer_styles')"""
+_STYLE = """
+INSERT INTO layer_styles (f_table_catalog, f_table_schema, f_table_name, f_geometry_column,
+    styleName, styleQML, styleSLD, useAsDefault, description, owner)
+VALUES ('', '', ?, 'geom', 'clusters', ?, '', 1, 'One colour per cluster', '')"""
+
+
+def add_cluster_style(path: Path, layer: str, colours: Sequence[str]) -> None:
+    """Make `layer` of the GeoPackage `path` open with one colour per ``cluster_id``."""
+    with closing(sqlite3.connect(path)) as database, database:
+        database.execute(_TABLE)
+        database.execute(_REGISTER)
+        database.execute(_STYLE, (layer, cluster_qml(colours)))
+
+
+def cluster_qml(colours: Sequence[str]) -> str:
+    """QGIS layer style (QML): a category per cluster, grey for noise.
+
+    Args:
+        colours: ``#rrggbb`` of cluster 0, 1, …
+    """
+    qgis = xml.Element("qgis", version="3.22.0", styleCategories="Symbology")
+    renderer = xml.SubElement(
+        qgis, "renderer-v2", type="categorizedSymbol", attr="cluster_id", symbollevels="0"
+    )
+    categories = xml.SubElement(renderer, "categories")
+    symbols = xml.SubElement(renderer, "symbols")
+    entries = [(k, f"Cluster {k}", colour) for k, colour in enumerate(colours)]
+    for name, (value, label, colour) in enumerate([*entries, (NOISE, "Noise", NOISE_COLOUR)]):
+        xml.SubElement(
+            categories, "category",
+            symbol=str(name), value=str(value), label=label, render="true", type="long",
+        )  # fmt: skip
+        symbols.append(_symbol(name, colour))
+    return xml.tostring(qgis, encoding="unicode")
+
+
+def _symbol(name: int, colour: str) -> xml.Element:
+    red, green, blue = bytes.fromhex(colour.removeprefix("#"))
+    symbol = xml.Element("symbol", name=str(name), type="marker", alpha="1", clip_to_extent="1")
+    layer = xml.SubElement(symbol, "layer", {"class": "SimpleMarker"}, enabled="1", locked="0")
+    options = xml.SubElement(layer, "Option", type="Map")
+    for key, value in {
+        "name": "circle",
+        "color": f"{red},{green},{blue},255",
+        "outline_color": "20,20,20,255",
+        "outline_width": "0.1",
+        "size": "1.8",
+        "size_unit": "MM",
+    }.items():
+        xml.SubElement(options, "Option", type="QString", name=key, value=value)
+    return symbol

@@ -1,0 +1,149 @@
+"""Write what clustering found as tables and maps that other programs open.
+
+Every file places craters on the Moon: longitude and latitude in degrees on the 1,737.4 km sphere,
+`IAU_2015:30100`, longitude in [-180, 180), east positive. Rows keep the order of the craters.
+Tables go out in pieces, so a million craters need no second copy in memory.
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from lunar_models.clustering.types import ClusterAssignment, FloatArray
+from lunar_models.errors import CatalogueError
+from lunar_models.geopackage_style import add_cluster_style
+
+LUNAR_CRS = "IAU_2015:30100"
+LAYER = "clusters"
+
+_PLACE = ("crater_id", "longitude_deg", "latitude_deg", "diameter_km")
+_PIECE = 50_000
+
+
+def cluster_table(
+    metadata: pd.DataFrame, assignment: ClusterAssignment, extra: pd.DataFrame | None = None
+) -> pd.DataFrame:
+    """Join craters and their clusters, row by row.
+
+    Args:
+        metadata: N rows with crater_id, longitude_deg, latitude_deg, diameter_km.
+        assignment: N rows in the same order.
+        extra: N rows of further columns, such as state and its probabilities.
+
+    Returns:
+        N rows: the four columns above, cluster_id int32, distance, confidence, novelty float32,
+        then `extra`.
+
+    Raises:
+        CatalogueError: the numbers of rows differ, or a longitude lies outside [-180, 180).
+    """
+    lengths = {len(metadata), len(assignment.cluster_id), *(() if extra is None else (len(extra),))}
+    if len(lengths) > 1:
+        raise CatalogueError(
+            f"Craters, clusters and extra columns have {sorted(lengths)} rows; "
+            "they must describe the same craters in the same order."
+        )
+    longitude = metadata["longitude_deg"].to_numpy()
+    if ((longitude < -180) | (longitude >= 180)).any():
+        raise CatalogueError(
+            f"longitude_deg reaches {longitude.max():.3f}; bring it into [-180, 180) first."
+        )
+    table = metadata.loc[:, list(_PLACE)].reset_index(drop=True)
+    for name in ("cluster_id", "distance", "confidence", "novelty"):
+        table[name] = getattr(assignment, name)
+    return table if extra is None else table.join(extra.reset_index(drop=True))
+
+
+def write_csv(path: Path, table: pd.DataFrame) -> None:
+    """Write `table` as CSV with six decimals (a millionth of a degree is 3 cm of the Moon)."""
+    table.to_csv(path, index=False, float_format="%.6f", chunksize=_PIECE)
+
+
+def write_geojson(path: Path, table: pd.DataFrame) -> None:
+    """Write craters as GeoJSON points, one feature a line.
+
+    RFC 7946 means Earth (WGS 84) unless both sides have agreed otherwise (section 4). The file
+    says so itself: a ``crs`` member with `LUNAR_CRS`, which GDAL, QGIS and geopandas honour, and
+    a ``description``. Web maps that ignore it will draw the craters on Earth.
+    """
+    head = {
+        "type": "FeatureCollection",
+        "name": LAYER,
+        "description": "Selenographic longitude and latitude on the Moon, not on Earth.",
+        "crs": {"type": "name", "properties": {"name": LUNAR_CRS}},
+    }
+    with path.open("w", encoding="utf-8") as file:
+        file.write(json.dumps(head)[:-1] + ', "features": [')
+        separator = "\n"
+        for feature in _features(table):
+            file.write(separator + feature)
+            separator = ",\n"
+        file.write("\n]}\n")
+
+
+def _features(table: pd.DataFrame) -> Iterator[str]:
+    for piece in _pieces(table) if len(table) else ():
+        # to_json writes NaN as null, which JSON has no other word for
+        lines = piece.to_json(orient="records", lines=True, double_precision=8).splitlines()
+        places = zip(piece["longitude_deg"], piece["latitude_deg"], strict=True)
+        for (longitude, latitude), properties in zip(places, lines, strict=True):
+            point = f'{{"type": "Point", "coordinates": [{longitude:.6f}, {latitude:.6f}]}}'
+            yield f'{{"type": "Feature", "geometry": {point}, "properties": {properties}}}'
+
+
+def write_geoparquet(path: Path, table: pd.DataFrame) -> None:
+    """Write craters as GeoParquet points in `LUNAR_CRS`."""
+    _points(table).to_parquet(path, index=False)
+
+
+def write_geopackage(path: Path, table: pd.DataFrame, colours: Sequence[str]) -> None:
+    """Write craters as a GeoPackage layer in `LUNAR_CRS` that QGIS opens coloured by cluster.
+
+    Args:
+        path: the file; an existing one is replaced.
+        table: craters with cluster_id.
+        colours: ``#rrggbb`` of cluster 0, 1, …
+    """
+    path.unlink(missing_ok=True)
+    for piece in _pieces(table):
+        _points(piece).to_file(path, driver="GPKG", layer=LAYER, append=path.exists())
+    add_cluster_style(path, LAYER, colours)
+
+
+def write_embeddings(path: Path, crater_ids: Sequence[str], embeddings: FloatArray) -> None:
+    """Write crater_id (str) and embedding (list of D float32) as Parquet."""
+    kind = pa.list_(pa.float32(), embeddings.shape[1])
+    schema = pa.schema([("crater_id", pa.string()), ("embedding", kind)])
+    with pq.ParquetWriter(path, schema) as writer:
+        for start in range(0, len(embeddings), _PIECE):
+            rows = np.asarray(embeddings[start : start + _PIECE], dtype=np.float32)
+            vectors = pa.FixedSizeListArray.from_arrays(pa.array(rows.ravel()), type=kind)
+            ids = pa.array(list(crater_ids[start : start + _PIECE]), pa.string())
+            writer.write_table(pa.table([ids, vectors], schema=schema))
+
+
+def write_latents(folder: Path, crater_ids: Sequence[str], embeddings: FloatArray) -> None:
+    """Write `latents.npy`, (N, D) float32, and `latents_ids.csv`, its N crater ids in order."""
+    stored = np.lib.format.open_memmap(
+        folder / "latents.npy", mode="w+", dtype=np.float32, shape=embeddings.shape
+    )
+    for start in range(0, len(embeddings), _PIECE):
+        stored[start : start + _PIECE] = embeddings[start : start + _PIECE]
+    stored.flush()
+    pd.DataFrame({"crater_id": crater_ids}).to_csv(folder / "latents_ids.csv", index=False)
+
+
+def _pieces(table: pd.DataFrame) -> Iterator[pd.DataFrame]:
+    for start in range(0, max(len(table), 1), _PIECE):
+        yield table.iloc[start : start + _PIECE]
+
+
+def _points(table: pd.DataFrame) -> gpd.GeoDataFrame:
+    points = gpd.points_from_xy(table["longitude_deg"], table["latitude_deg"])
+    return gpd.GeoDataFrame(table, geometry=points, crs=LUNAR_CRS)
