@@ -1,0 +1,14 @@
+"""Fixtures for all tests."""
+
+from pathlib import Path
+
+import pytest
+from helpers import make_crop_set_folder
+
+from lunar_models.crops import CropSet
+
+
+@pytest.fixture
+def crop_set(tmp_path: Path) -> CropSet:
+    """60 crops of 32 px: 42 to train, 9 to validate, 9 to test."""
+    return make_crop_set_folder(tmp_path / "crops")
