@@ -1,0 +1,82 @@
+"""Parameters of the synthesize step."""
+
+from dataclasses import dataclass
+
+from lunar_models.config.base import StepConfig, param
+from lunar_models.errors import ConfigError
+
+
+@dataclass(frozen=True, kw_only=True)
+class SynthesizeConfig(StepConfig):
+    """A synthetic Moon: how large, how cratered, how lit.
+
+    Raises:
+        ConfigError: a value outside its limits, a minimum above its maximum, or a mosaic that
+            reaches a pole or whose smallest craters span fewer than 4 pixels.
+    """
+
+    output: str = param(
+        "data/moon", help="Folder for the mosaic, catalogue and truth.", role="output"
+    )
+    width_px: int = param(3000, help="Width of the mosaic.", unit="px", minimum=200, maximum=40_000)
+    height_px: int = param(
+        3000, help="Height of the mosaic.", unit="px", minimum=200, maximum=40_000
+    )
+    pixel_size_m: float = param(100.0, help="Pixel size.", unit="m", minimum=1, maximum=2000)
+    longitude_deg: float = param(
+        -25.0, help="East longitude of the mosaic's centre.", unit="deg", minimum=-180, maximum=180
+    )
+    latitude_deg: float = param(
+        15.0, help="Latitude of the mosaic's centre.", unit="deg", minimum=-80, maximum=80
+    )
+    crater_count: int = param(2500, help="Craters in the catalogue.", minimum=1, maximum=50_000)
+    diameter_min_km: float = param(
+        1.0, help="Smallest diameter in the catalogue.", unit="km", minimum=0.01, maximum=100
+    )
+    diameter_max_km: float = param(
+        10.0, help="Largest diameter.", unit="km", minimum=0.01, maximum=100
+    )
+    size_slope: float = param(
+        -2.5, help="Slope of the cumulative size distribution.", minimum=-4, maximum=-1
+    )
+    seam_bands: int = param(
+        4, help="Longitude bands, lit alternately from east and west.", minimum=1, maximum=100
+    )
+    incidence_min_deg: float = param(
+        55.0, help="Least incidence angle of a band.", unit="deg", minimum=10, maximum=85
+    )
+    incidence_max_deg: float = param(
+        75.0, help="Greatest incidence angle of a band.", unit="deg", minimum=10, maximum=85
+    )
+    relief_slope_deg: float = param(
+        2.0, help="RMS slope of the uncratered relief.", unit="deg", minimum=0, maximum=15
+    )
+    albedo_contrast: float = param(
+        0.25, help="RMS variation of the albedo, relative to its mean.", minimum=0, maximum=0.5
+    )
+    noise_dn: float = param(
+        1.5, help="RMS camera noise.", unit="grey levels", minimum=0, maximum=50
+    )
+    seed: int = param(0, help="Seed: the same seed gives the same bytes.", minimum=0)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for low, high in (
+            ("diameter_min_km", "diameter_max_km"),
+            ("incidence_min_deg", "incidence_max_deg"),
+        ):
+            if getattr(self, low) > getattr(self, high):
+                raise ConfigError(
+                    f"{low}={getattr(self, low)} is above {high}={getattr(self, high)}; swap them."
+                )
+        if self.diameter_min_km * 1000 < 4 * self.pixel_size_m:
+            raise ConfigError(
+                f"diameter_min_km={self.diameter_min_km} is under 4 pixels of "
+                f"{self.pixel_size_m} m; use larger craters or smaller pixels."
+            )
+        half_height_deg = self.height_px * self.pixel_size_m / 2 / 30_323  # one degree in m
+        if abs(self.latitude_deg) + half_height_deg > 85:
+            raise ConfigError(
+                f"latitude_deg={self.latitude_deg} puts an edge of the mosaic beyond 85 deg "
+                f"({half_height_deg:.1f} deg further on); stay away from the poles."
+            )
