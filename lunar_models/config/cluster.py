@@ -18,11 +18,11 @@ class ClusterConfig(StepConfig):
     """
 
     crops: str = param(help="Crop set folder to cluster.", role="input")
-    encoder: str = param(
+    encoder_uri: str = param(
         help="Encoder: a registered model URI or a checkpoint folder.", role="input"
     )
-    mosaic: str | None = param(
-        None, help="Mosaic drawn behind the cluster map; none draws the map without.", role="input"
+    mosaic: tuple[str, ...] = param(
+        (), help="Mosaic drawn behind the cluster map (the first, if several).", role="input"
     )
     method: Literal["kmeans", "minibatch_kmeans", "gmm", "spectral", "agglomerative", "hdbscan"] = (
         param("kmeans", help="Clustering method.")

@@ -27,7 +27,7 @@ SIZES = (60, 50, 40, 30)
 
 def config(method: str = "kmeans", **changes) -> ClusterConfig:
     defaults = {"min_cluster_size": 10, "min_samples": 5, "stability_rounds": 0, "n_clusters": 4}
-    return ClusterConfig(crops="", encoder="", method=method, **(defaults | changes))
+    return ClusterConfig(crops="", encoder_uri="", method=method, **(defaults | changes))
 
 
 @pytest.fixture(scope="module")

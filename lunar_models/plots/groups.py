@@ -1,0 +1,112 @@
+"""Which group each crater is in, and how a group looks in every picture.
+
+Clusters take the Okabe-Ito colours without black; after seven the colours come again darker, then
+lighter, each time with another marker, so that no two groups share both. About 20 groups stay
+readable.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.colors import to_hex, to_rgb
+from matplotlib.lines import Line2D
+
+from lunar_models.clustering.types import NOISE, IntArray
+from lunar_models.plots.style import (
+    BLUE,
+    GREEN,
+    ORANGE,
+    PURPLE,
+    SKY,
+    STATE_COLOURS,
+    STATE_NAMES,
+    VERMILION,
+    YELLOW,
+)
+
+GREY = "#9a9a9a"
+_HUES = (BLUE, ORANGE, GREEN, VERMILION, SKY, PURPLE, YELLOW)
+_MARKERS = ("o", "^", "s", "D", "v", "P")
+
+
+@dataclass(frozen=True)
+class GroupStyle:
+    """Name, ``#rrggbb`` colour and matplotlib marker of one group."""
+
+    name: str
+    colour: str
+    marker: str = "o"
+
+
+@dataclass(frozen=True)
+class Groups:
+    """N craters in groups; `styles` lists every group in the order of the legend."""
+
+    ids: npt.NDArray[np.int64]
+    """(N,)."""
+    styles: dict[int, GroupStyle]
+
+    def members(self, group: int) -> npt.NDArray[np.int64]:
+        """Rows of one group, ascending."""
+        return np.flatnonzero(self.ids == group)
+
+    def take(self, rows: IntArray) -> "Groups":
+        """The same groups for some of the rows."""
+        return Groups(self.ids[rows], self.styles)
+
+    def rgb(self) -> npt.NDArray[np.float64]:
+        """(N, 3) colour of each crater in [0, 1]."""
+        colours = np.empty((len(self.ids), 3))
+        for group, style in self.styles.items():
+            colours[self.ids == group] = to_rgb(style.colour)
+        return colours
+
+    def legend_handles(self) -> list[Line2D]:
+        """One handle per group, with its number of craters."""
+        return [
+            Line2D(
+                [], [], ls="", marker=style.marker, color=style.colour, ms=7,
+                label=f"{style.name} ({len(self.members(group)):,})",
+            )
+            for group, style in self.styles.items()
+        ]  # fmt: skip
+
+
+def legend_beside(axes: Any, groups: Groups) -> None:
+    """Put the legend to the right of the axes, at the top."""
+    axes.legend(
+        handles=groups.legend_handles(), loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False
+    )
+
+
+def cluster_colours(count: int) -> list[str]:
+    """``#rrggbb`` of cluster 0 … count - 1."""
+    shades = [(np.zeros(3), 0.0), (np.zeros(3), 0.45), (np.ones(3), 0.5)]
+    colours = []
+    for k in range(count):
+        towards, share = shades[k // len(_HUES) % len(shades)]
+        mixed = (1 - share) * np.asarray(to_rgb(_HUES[k % len(_HUES)])) + share * towards
+        colours.append(to_hex(tuple(mixed.tolist())))
+    return colours
+
+
+def cluster_groups(cluster_id: IntArray) -> Groups:
+    """Groups by cluster; noise, where there is any, last and grey."""
+    count = int(cluster_id.max(initial=NOISE)) + 1
+    styles = {
+        k: GroupStyle(f"cluster {k}", colour, _MARKERS[k // len(_HUES) % len(_MARKERS)])
+        for k, colour in enumerate(cluster_colours(count))
+    }
+    if (cluster_id == NOISE).any():
+        styles[NOISE] = GroupStyle("noise", GREY, ".")
+    return Groups(cluster_id.astype(np.int64), styles)
+
+
+def state_groups(state: IntArray) -> Groups:
+    """Groups by degradation state 1 … 4; 0 is a crater without a state, grey."""
+    styles = {k: GroupStyle(STATE_NAMES[k], colour) for k, colour in STATE_COLOURS.items()}
+    if (state == 0).any():
+        styles[0] = GroupStyle("no state", GREY, ".")
+    return Groups(state.astype(np.int64), styles)
