@@ -67,3 +67,25 @@ def embed_crops(
         if progress is not None:
             progress(len(batch))
     return embeddings
+
+
+def reconstruct_crops(
+    checkpoint: Checkpoint, crops: npt.NDArray[np.uint8]
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    """What the encoder sees of a few stored crops, and what it makes of them.
+
+    Args:
+        checkpoint: an encoder with a decoder, on any device.
+        crops: (N, S, S) uint8, few enough for one batch.
+
+    Returns:
+        Normalised and reconstructed crops, (N, S, S) float32 each.
+
+    Raises:
+        ConfigError: the encoder has no decoder.
+    """
+    encoder = checkpoint.encoder
+    device = next(iter(encoder.state_dict().values())).device
+    normalised = checkpoint.normalisation(torch.from_numpy(np.array(crops)).to(device))
+    reconstructed = encoder.reconstruct(normalised)
+    return normalised[:, 0].cpu().numpy(), reconstructed[:, 0].cpu().numpy()

@@ -79,14 +79,13 @@ class Normalisation:
         values = crops.astype(np.float32) + black_level
         mean = values.mean(axis=(1, 2), keepdims=True)
         centre = float(values.mean()) if kind == "global" else 0.0
-        spread = {
-            "ratio": lambda: values / np.maximum(mean, _EPSILON) - 1.0,
-            "global": lambda: values - centre,
-            "zscore": lambda: (
-                (values - mean) / np.maximum(values.std(axis=(1, 2), keepdims=True), _EPSILON)
-            ),
-            "minmax": lambda: np.ones(1),
-        }[kind]()
+        if kind == "minmax":
+            return cls(kind=kind, black_level=black_level)
+        spread = values - (centre if kind == "global" else mean)
+        if kind == "ratio":
+            spread /= np.maximum(mean, _EPSILON)
+        elif kind == "zscore":
+            spread /= np.maximum(values.std(axis=(1, 2), keepdims=True), _EPSILON)
         clip = max(float(np.percentile(np.abs(spread), CLIP_PERCENTILE)), _EPSILON)
         return cls(kind=kind, black_level=black_level, centre=centre, clip=clip)
 

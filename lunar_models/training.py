@@ -92,6 +92,7 @@ class _Trainer:
         metrics = {
             "train/loss": self._mean_loss(sample),
             "validation/loss": self._mean_loss(self.validation),
+            "train/learning_rate": 0.0,
             "train/crops_per_second": len(sample) / seconds,
         }
         report(0, metrics, encoder)

@@ -4,8 +4,13 @@ from pathlib import Path
 
 import pytest
 from helpers import make_crop_set_folder
+from hypothesis import settings
 
 from lunar_models.crops import CropSet
+
+# No test is about time, and the machine may be busy.
+settings.register_profile("unhurried", deadline=None)
+settings.load_profile("unhurried")
 
 
 @pytest.fixture

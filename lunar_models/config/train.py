@@ -6,7 +6,7 @@ from typing import Literal
 from lunar_models.config.base import StepConfig, param
 from lunar_models.errors import ConfigError
 
-EncoderName = Literal["cae", "pca"]
+EncoderName = Literal["cae", "pca", "polar_harmonics"]
 Schedule = Literal["cosine", "plateau", "constant"]
 Device = Literal["auto", "cpu", "cuda", "mps"]
 
@@ -46,7 +46,7 @@ class TrainConfig(StepConfig):
     device: Device = param(
         "auto", help="Where to compute; auto takes a GPU if any.", role="runtime"
     )
-    registered_model: str = param(
+    registered_model: str | None = param(
         "lunar-encoder", help="Registry name of the encoder; none registers nothing."
     )
 

@@ -4,9 +4,10 @@ from lunar_models.config.train import TrainConfig
 from lunar_models.encoders.base import Encoder, FittedEncoder
 from lunar_models.encoders.cae import ConvolutionalAutoencoder
 from lunar_models.encoders.pca import PcaEncoder
+from lunar_models.encoders.polar_harmonics import PolarHarmonicsEncoder
 
 ENCODERS: dict[str, type[Encoder]] = {
-    family.name: family for family in (ConvolutionalAutoencoder, PcaEncoder)
+    family.name: family for family in (ConvolutionalAutoencoder, PcaEncoder, PolarHarmonicsEncoder)
 }
 
 __all__ = ["ENCODERS", "Encoder", "FittedEncoder", "build_encoder"]

@@ -34,6 +34,14 @@ class Encoder(nn.Module, ABC):
     def arguments(self) -> dict[str, Any]:
         """Keyword arguments that make an encoder of the same shape; plain values for JSON."""
 
+    def see_crops(self, *, context_diameters: float, clip: float) -> None:
+        """Told once, before training, how the crops were made; most families need not know.
+
+        Args:
+            context_diameters: side of a crop in crater diameters.
+            clip: what the normalisation divides ``I / mean(I) - 1`` by.
+        """
+
     @abstractmethod
     def _embed(self, crops: Tensor) -> Tensor:
         """(B, 1, S, S) -> (B, D), in evaluation mode, deterministic."""

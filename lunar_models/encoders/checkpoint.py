@@ -37,12 +37,9 @@ class Checkpoint:
     def for_crops(cls, encoder: Encoder, crop_set: CropSet) -> "Checkpoint":
         """Pair an encoder with the way `crop_set` was made."""
         info = crop_set.info
-        return cls(
-            encoder,
-            Normalisation(**info.normalisation),
-            info.radiometry,
-            info.context_diameters,
-        )
+        normalisation = Normalisation(**info.normalisation)
+        encoder.see_crops(context_diameters=info.context_diameters, clip=normalisation.clip)
+        return cls(encoder, normalisation, info.radiometry, info.context_diameters)
 
     def save(self, folder: str | Path) -> None:
         """Write the folder, made if missing."""

@@ -74,7 +74,7 @@ def _principal_components(
     probe = torch.randn(pixels.shape[1], width, generator=generator).to(pixels)
     for _ in range(_POWER_ITERATIONS):
         probe = torch.linalg.qr(pixels.T @ (pixels @ probe)).Q
-    rows = torch.linalg.svd(pixels @ probe, full_matrices=False).Vh @ probe.T
+    rows: Tensor = torch.linalg.svd(pixels @ probe, full_matrices=False).Vh @ probe.T
     rows = rows[: encoder.embedding_dim]
     largest = rows.gather(1, rows.abs().argmax(1, keepdim=True))
     return rows * largest.sign()

@@ -1,0 +1,54 @@
+import numpy as np
+import pytest
+import torch
+from helpers import bowl_crops
+
+from lunar_models.config.train import TrainConfig
+from lunar_models.crops import CropSet
+from lunar_models.embedding import embed_crops, pick_device
+from lunar_models.encoders import build_encoder
+from lunar_models.encoders.checkpoint import Checkpoint
+from lunar_models.errors import ConfigError
+
+
+@pytest.fixture
+def checkpoint() -> Checkpoint:
+    torch.manual_seed(0)
+    config = TrainConfig(crops="", encoder="cae", latent_dim=5)
+    return Checkpoint(build_encoder(config, crop_size_px=16))
+
+
+def test_embeds_in_batches_in_the_order_of_the_crops(checkpoint: Checkpoint) -> None:
+    crops, _ = bowl_crops(11, 16)
+    done: list[int] = []
+    embeddings = embed_crops(checkpoint, crops, batch_size=4, device="cpu", progress=done.append)
+    assert done == [4, 4, 3]
+    assert embeddings.shape == (11, 5)
+    assert embeddings.dtype == np.float32
+    one = embed_crops(checkpoint, crops[7:8], device="cpu")
+    np.testing.assert_allclose(embeddings[7:8], one, atol=1e-6)
+
+
+def test_reads_a_memory_map(checkpoint: Checkpoint, crop_set: CropSet) -> None:
+    torch.manual_seed(0)
+    encoder = build_encoder(TrainConfig(crops="", latent_dim=5), crop_size_px=32)
+    embeddings = embed_crops(Checkpoint.for_crops(encoder, crop_set), crop_set.crops)
+    assert embeddings.shape == (60, 5)
+
+
+def test_no_crops_give_an_empty_table(checkpoint: Checkpoint) -> None:
+    assert embed_crops(checkpoint, np.empty((0, 16, 16), np.uint8)).shape == (0, 5)
+
+
+def test_wrong_size_names_the_remedy(checkpoint: Checkpoint) -> None:
+    with pytest.raises(ConfigError, match="crop_size_px=16"):
+        embed_crops(checkpoint, bowl_crops(2, 24)[0])
+
+
+def test_a_device_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    assert pick_device("auto") == torch.device("cpu")
+    for device in ("cuda", "mps"):
+        with pytest.raises(ConfigError, match="device=auto"):
+            pick_device(device)
