@@ -8,6 +8,7 @@ import numpy as np
 from scipy.cluster import hierarchy
 from sklearn.cluster import KMeans, MiniBatchKMeans, SpectralClustering
 from sklearn.mixture import GaussianMixture
+from threadpoolctl import threadpool_limits
 
 from lunar_models.clustering.density import density_rule
 from lunar_models.clustering.rules import CentroidRule, GaussianRule, NeighbourRule, Rule
@@ -24,6 +25,8 @@ FIT_LIMITS = {
 }
 """Most craters fitted when `ClusterConfig.fit_limit` is None: about a minute on two cores."""
 
+_FEW = 10_000
+
 
 @dataclass(frozen=True)
 class Fit:
@@ -36,7 +39,9 @@ class Fit:
 
 def fit_method(points: FloatArray, n_clusters: int, config: ClusterConfig) -> Fit:
     """Run ``config.method`` on (M, P) float32 points; `n_clusters` means nothing to HDBSCAN."""
-    return _METHODS[config.method](points, n_clusters, config)
+    # on few points threads cost more than they bring, on a busy machine six times the run
+    with threadpool_limits(1 if len(points) <= _FEW else None):
+        return _METHODS[config.method](points, n_clusters, config)
 
 
 def _kmeans(points: FloatArray, n_clusters: int, config: ClusterConfig) -> Fit:
