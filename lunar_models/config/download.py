@@ -1,0 +1,54 @@
+"""Parameters of the download step."""
+
+from dataclasses import dataclass
+
+from lunar_models.config.base import StepConfig, param
+from lunar_models.errors import ConfigError
+
+ROBBINS_URL = (
+    "https://astrogeology.usgs.gov/ckan/dataset/f89f5478-b69a-486c-b9b5-30d7b0c5ad2b/resource/"
+    "c4f25cc2-4f8a-4207-a845-5e176da3ac5a/download/lunar_crater_database_robbins_2018"
+)
+"""Zip of the PDS4 bundle, 96 MB; its page is
+https://astrogeology.usgs.gov/search/map/Moon/Research/Craters/lunar_crater_database_robbins_2018"""
+
+WAC_URL = "https://planetarymaps.usgs.gov/mosaic/Lunar_LRO_LROC-WAC_Mosaic_global_100m_June2013.tif"
+"""LROC WAC global morphology mosaic, 100 m/px, 6 GB; its page is
+https://astrogeology.usgs.gov/search/map/Moon/LRO/LROC_WAC/Lunar_LRO_LROC-WAC_Mosaic_global_100m_June2013"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DownloadConfig(StepConfig):
+    """Which data to fetch, and how patiently.
+
+    Raises:
+        ConfigError: a value outside its limits, or a URL that is not http(s).
+    """
+
+    output: str = param("data/downloads", help="Folder for the files.", role="output")
+    catalogue_url: str | None = param(
+        ROBBINS_URL, help="Crater catalogue: a table, or a zip with a CSV in it; none to leave out."
+    )
+    mosaic_url: str | None = param(WAC_URL, help="Mosaic, any raster; none to leave out.")
+    attempts: int = param(
+        8,
+        help="Attempts without any progress before giving up.",
+        minimum=1,
+        maximum=1000,
+        role="runtime",
+    )
+    timeout_s: float = param(
+        60.0,
+        help="Longest silence of the server.",
+        unit="s",
+        minimum=0.1,
+        maximum=3600,
+        role="runtime",
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("catalogue_url", "mosaic_url"):
+            url = getattr(self, name)
+            if url is not None and not url.lower().startswith(("http://", "https://")):
+                raise ConfigError(f"{name}={url!r} is not an http(s) address; give one, or none.")
