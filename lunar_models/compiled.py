@@ -1,0 +1,40 @@
+"""Compile the inner loops with Numba: without the GIL, and cached on disk between runs."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+from numba import njit
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+_KERNELS = ("compiled", "projection", "resampling", "strips", "direct", "warp")
+
+
+def compiled(*, fast: bool = False, inline: bool = False) -> Callable[[Function], Function]:
+    """Compile a function of plain numbers, arrays and named tuples of them.
+
+    Args:
+        fast: let the compiler reorder sums and assume finite numbers, so that it can vectorise.
+        inline: put the function's body into its callers.
+    """
+    decorator: Callable[[Function], Function] = njit(
+        nogil=True, cache=True, fastmath=fast, inline="always" if inline else "never"
+    )
+    return decorator
+
+
+def _drop_stale_cache() -> None:
+    """Delete cached kernels older than any kernel module.
+
+    Numba renews a cached function only when its own file changes, not when one that it calls does.
+    """
+    folder = Path(__file__).parent
+    newest = max((folder / f"{name}.py").stat().st_mtime for name in _KERNELS)
+    for name in _KERNELS:
+        for index in (folder / "__pycache__").glob(f"{name}.*.nbi"):
+            if index.stat().st_mtime < newest:
+                index.unlink(missing_ok=True)
+
+
+_drop_stale_cache()

@@ -1,0 +1,132 @@
+"""Parameters of the preprocess step: from mosaic and catalogue to a crop set."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from lunar_models.config.base import StepConfig, param
+from lunar_models.errors import ConfigError
+
+Illumination = Literal["auto", "east", "west", "none"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PreprocessConfig(StepConfig):
+    """How craters are cut out of a mosaic."""
+
+    mosaic: tuple[str, ...] = param(
+        help="Map rasters of the Moon; each crater is taken from the one that covers it best.",
+        role="input",
+    )
+    catalogue: str = param(
+        help="Crater table: CSV, Parquet, GeoParquet, GeoPackage or Shapefile.", role="input"
+    )
+    output: str = param("data/crops", help="Folder of the crop set.", role="output")
+    columns: str | None = param(
+        None,
+        help="Columns of any other table, as crater_id=NAME,longitude_deg=NAME,latitude_deg=NAME,"
+        "diameter_km=NAME (or diameter_m).",
+    )
+    crop_size_px: int = param(64, help="Side of a crop.", unit="px", minimum=8, maximum=1024)
+    context_diameters: float = param(
+        1.5, help="Side of a crop in crater diameters.", minimum=0.5, maximum=10.0
+    )
+    diameter_min_km: float | None = param(
+        1.0, help="Smallest crater.", unit="km", minimum=0.0, maximum=3474.8
+    )
+    diameter_max_km: float | None = param(
+        None, help="Largest crater.", unit="km", minimum=0.0, maximum=3474.8
+    )
+    latitude_min_deg: float | None = param(
+        None, help="Southern limit.", unit="deg", minimum=-90.0, maximum=90.0
+    )
+    latitude_max_deg: float | None = param(
+        None, help="Northern limit.", unit="deg", minimum=-90.0, maximum=90.0
+    )
+    longitude_min_deg: float | None = param(
+        None, help="Western limit.", unit="deg", minimum=-180.0, maximum=360.0
+    )
+    longitude_max_deg: float | None = param(
+        None,
+        help="Eastern limit; west of the western one, the range spans the antimeridian.",
+        unit="deg",
+        minimum=-180.0,
+        maximum=360.0,
+    )
+    limit: int | None = param(None, help="Draw at most so many craters at random.", minimum=1)
+    seed: int = param(0, help="Seed of the draw and of the splits.", minimum=0)
+    illumination: Illumination = param(
+        "auto",
+        help="Side of the Sun: found by a vote of neighbours, east or west throughout, or none "
+        "to leave the crops as they are.",
+    )
+    normalisation: Literal["ratio", "global", "zscore", "minmax"] = param(
+        "ratio", help="Brightness normalisation whose constants are frozen with the crop set."
+    )
+    highpass_sigma_px: float | None = param(
+        None,
+        help="Remove brightness wider than this Gaussian from the mosaic first.",
+        unit="px",
+        minimum=1.0,
+        maximum=500.0,
+    )
+    block_deg: float = param(
+        4.0, help="Side of the blocks that splits are made of.", unit="deg", minimum=0.1, maximum=90
+    )
+    validation_fraction: float = param(
+        0.1, help="Part of the blocks for validation.", minimum=0.0, maximum=0.9
+    )
+    test_fraction: float = param(
+        0.1, help="Part of the blocks for testing.", minimum=0.0, maximum=0.9
+    )
+    min_native_px: float = param(
+        8.0, help="Fewest mosaic pixels across a crop.", unit="px", minimum=1.0
+    )
+    min_valid_fraction: float = param(
+        0.8, help="Least part of a crop with data.", minimum=0.0, maximum=1.0
+    )
+    max_shadow_fraction: float = param(
+        1.0, help="Largest part of a crop in shadow.", minimum=0.0, maximum=1.0
+    )
+    max_saturated_fraction: float = param(
+        1.0, help="Largest part of a crop at full white.", minimum=0.0, maximum=1.0
+    )
+    max_overlap_larger: float = param(
+        1.0, help="Largest part of a crater inside larger ones.", minimum=0.0, maximum=1.0
+    )
+    workers: int | None = param(
+        None, help="Threads that sample; none for one per core.", minimum=1, role="runtime"
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.mosaic:
+            raise ConfigError("mosaic is empty; give at least one map raster.")
+        if self.validation_fraction + self.test_fraction >= 1.0:
+            raise ConfigError(
+                f"validation_fraction={self.validation_fraction} and "
+                f"test_fraction={self.test_fraction} leave nothing to train on; "
+                "choose a sum below 1."
+            )
+        self._check_order("diameter_min_km", "diameter_max_km")
+        self._check_order("latitude_min_deg", "latitude_max_deg")
+
+    def _check_order(self, low: str, high: str) -> None:
+        least, most = getattr(self, low), getattr(self, high)
+        if least is not None and most is not None and least > most:
+            raise ConfigError(f"{low}={least} is above {high}={most}; swap them.")
+
+    @property
+    def column_names(self) -> dict[str, str] | None:
+        """`columns` as a mapping from our names to the table's; None when not given.
+
+        Raises:
+            ConfigError: it is not a list of NAME=NAME.
+        """
+        if self.columns is None:
+            return None
+        pairs = [item.split("=", 1) for item in self.columns.split(",")]
+        if any(len(pair) != 2 or not all(pair) for pair in pairs):
+            raise ConfigError(
+                f"columns={self.columns!r} is not like crater_id=NAME,longitude_deg=NAME,…"
+            )
+        return {ours.strip(): theirs.strip() for ours, theirs in pairs}

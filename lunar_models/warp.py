@@ -1,0 +1,313 @@
+"""The sampling kernel: from a strip of mosaic in memory to finished crops.
+
+Each crop is sampled once on the plane that touches the Moon at the crater's centre, in the
+orthographic projection (Snyder 1987, USGS Professional Paper 1395, chapter 20), so a circular
+crater is a circle at any latitude. The plane is scaled so that the rim, an arc of half a
+diameter from the centre, always falls 1 / context_diameters of the way to the crop's edge.
+
+Two ways, chosen per crater by the plan:
+
+separable  cylindrical mosaics, away from the poles. Along a row of the mosaic the latitude is
+           constant, so the longitude of plane coordinate u is ``asin(u / cos(latitude))``: first
+           every mosaic row is resampled to the crop's columns, then every crop column along the
+           rows. Two cheap one-dimensional passes give the exact two-dimensional mapping.
+direct     polar mosaics, crops near a pole and basins: every crop pixel is mapped exactly.
+
+Compiled by Numba without the GIL, so threads run it in parallel.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from lunar_models.compiled import compiled
+from lunar_models.direct import sample_direct
+from lunar_models.projection import Projection
+from lunar_models.resampling import (
+    MOVE_PX,
+    blend_columns,
+    blend_rows_curved,
+    blend_rows_level,
+    row_weights,
+    tap_count,
+)
+from lunar_models.strips import NODATA, Strip
+
+SEPARABLE_LIMIT = 0.25
+"""Largest u / cos(latitude) of the separable way: its series for asin is exact to 1e-8 there."""
+
+
+class Sites(NamedTuple):
+    """Where to sample: n craters, all arrays (n,)."""
+
+    longitude: npt.NDArray[np.float64]
+    """Radians."""
+    latitude: npt.NDArray[np.float64]
+    """Radians."""
+    half_side: npt.NDArray[np.float64]
+    """Half a crop side on the plane, in radii of the Moon."""
+    column_px: npt.NDArray[np.float64]
+    """Column of the centre in mosaic pixels, on the side of the seam that is in memory."""
+    separable: npt.NDArray[np.bool_]
+
+
+MEASURES = (
+    "valid_fraction",
+    "saturated_fraction",
+    "shadow_fraction",
+    "mean_brightness",
+    "evidence",
+)
+
+SHADOW_RATIO = np.float32(0.1)
+"""A pixel darker than this part of its crop's mean brightness counts as shadow."""
+
+
+@compiled()
+def sample_crops(
+    strip: Strip,
+    projection: Projection,
+    sites: Sites,
+    template: Any,
+    black_level: float,
+    crops: Any,
+    measures: Any,
+) -> None:
+    """Sample the crops of all sites and measure them.
+
+    Args:
+        strip: holds every pixel the sites need; what lies outside counts as without data.
+        projection: of the mosaic.
+        sites: n craters.
+        template: (S, S) float32 of the Sun's side, `illumination.sun_side_template`.
+        black_level: `Radiometry.black_level`.
+        crops: (n, S, S) uint8, set to the crops: row 0 north, column 0 west; pixels without data
+            hold the mean of the others.
+        measures: (n, 5) float32, set to `MEASURES`.
+    """
+    size = crops.shape[1]
+    image = np.empty((size, size), np.float32)
+    cover = np.empty((size, size), np.float32)
+    for i in range(crops.shape[0]):
+        if sites.separable[i]:
+            complete = _sample_separable(strip, projection, sites, i, image, cover)
+        else:
+            complete = sample_direct(
+                strip,
+                projection,
+                sites.longitude[i],
+                sites.latitude[i],
+                sites.half_side[i],
+                sites.column_px[i],
+                image,
+                cover,
+            )
+        if not complete:
+            _fill(image, cover)
+        _measure(image, cover, complete, template, np.float32(black_level), measures[i])
+        _quantise(image, crops[i])
+
+
+@compiled()
+def _sample_separable(
+    strip: Strip, projection: Projection, sites: Sites, site: int, image: Any, cover: Any
+) -> bool:
+    """Resample the rows, then the columns; True if no pixel lacks data (then no cover)."""
+    size = image.shape[0]
+    shrink = 1.0 / 2**strip.level
+    half, latitude = sites.half_side[site], sites.latitude[site]
+    heights = _heights(projection, latitude, half, size, shrink)
+    mercator = 1.0 / np.cos(latitude) if projection.mercator else 1.0
+    step = 2.0 * half / size * shrink
+    stretch_y = max(1.0, abs(projection.ky) * step * mercator)
+    stretch_x = max(1.0, abs(projection.kx) * step / np.cos(latitude))
+
+    top = int(np.floor(heights.min() - 2.0 * stretch_y))
+    bottom = int(np.ceil(heights.max() + 2.0 * stretch_y))
+    narrowing = _narrowing(projection, top, bottom, shrink)
+    centre = (sites.column_px[site] + 0.5) * shrink - 0.5
+    reach = abs(projection.kx) * shrink * np.arcsin(half / narrowing.min()) + 2.0 * stretch_x
+    left = int(np.floor(centre - reach))
+    right = int(np.ceil(centre + reach))
+    tile = np.empty((bottom - top + 1, right - left + 1), np.float32)
+    complete = _load(strip, top, left, tile)
+
+    scale = projection.kx * shrink
+    across = _Across(np.float32(centre - left), np.float32(scale), half, np.float32(stretch_x))
+    heights -= top
+    _two_passes(tile, narrowing, across, heights, np.float32(stretch_y), image)
+    if not complete:
+        valid = (tile > np.float32(NODATA)).astype(np.float32)
+        _two_passes(valid, narrowing, across, heights, np.float32(stretch_y), cover)
+    return complete
+
+
+class _Across(NamedTuple):
+    """How crop columns lie in the rows of a tile."""
+
+    centre: np.float32
+    """Column of the crater's centre in the tile."""
+    scale: np.float32
+    """Columns per radian of longitude."""
+    half_side: float
+    stretch: np.float32
+
+
+@compiled()
+def _heights(projection: Projection, latitude: float, half: float, size: int, shrink: float) -> Any:
+    """(S, 3) float64: where crop row k crosses the mosaic's rows, at u² = 0, half²/2, half²."""
+    heights = np.empty((size, 3))
+    sine, cosine = np.sin(latitude), np.cos(latitude)
+    for k in range(size):
+        v = half * (1.0 - (2 * k + 1) / size)
+        for node in range(3):
+            w = np.sqrt(1.0 - v * v - 0.5 * node * half * half)
+            z = v * cosine + w * sine
+            m = np.arctanh(z) if projection.mercator else np.arcsin(z)
+            row = projection.y0 + projection.ky * m
+            heights[k, node] = (row + 0.5) * shrink - 0.5
+    return heights
+
+
+@compiled()
+def _narrowing(projection: Projection, top: int, bottom: int, shrink: float) -> Any:
+    """Cosine of the latitude of each tile row, float64."""
+    result = np.empty(bottom - top + 1)
+    for j in range(result.size):
+        row = (top + j + 0.5) / shrink - 0.5
+        m = (row - projection.y0) / projection.ky
+        result[j] = 1.0 / np.cosh(m) if projection.mercator else np.cos(m)
+    return result
+
+
+@compiled()
+def _load(strip: Strip, top: int, left: int, tile: Any) -> bool:
+    """Copy a window of the strip as float32; pixels outside get NODATA. True if all have data."""
+    rows, columns = strip.pixels.shape
+    top, left = top - strip.row0, left - strip.column0
+    j0, j1 = max(0, -top), min(tile.shape[0], rows - top)
+    i0, i1 = max(0, -left), min(tile.shape[1], columns - left)
+    complete = j0 == 0 and i0 == 0 and j1 == tile.shape[0] and i1 == tile.shape[1]
+    if not complete:
+        tile[:] = np.float32(NODATA)
+    empty = 0
+    for j in range(j0, j1):
+        source = strip.pixels[top + j]
+        for i in range(i0, i1):
+            value = source[left + i]
+            empty += value == NODATA
+            tile[j, i] = value
+    return complete and not (strip.has_nodata and empty > 0)
+
+
+@compiled(fast=True)
+def _two_passes(
+    tile: Any, narrowing: Any, across: _Across, heights: Any, stretch_y: Any, image: Any
+) -> None:
+    """Resample `tile` to `image`, both float32; see the head of this module."""
+    size = image.shape[0]
+    taps = tap_count(across.stretch)
+    x, first = np.empty(size, np.float32), np.empty(size, np.int32)
+    weights = np.empty((size, taps), np.float32)
+    rows = np.empty((tile.shape[0], size), np.float32)
+    outermost = np.float32(-1e9)
+    for j in range(tile.shape[0]):
+        ratio = np.float32(across.half_side / narrowing[j])
+        for i in range(size):
+            s = ratio * (np.float32(2 * i + 1 - size) / np.float32(size))
+            x[i] = across.centre + across.scale * _arcsine(s)
+        if abs(x[0] - outermost) > MOVE_PX:
+            row_weights(x, across.stretch, taps, first, weights)
+            outermost = x[0]
+        blend_columns(tile[j], first, weights, taps, rows[j])
+
+    taps = tap_count(stretch_y)
+    for k in range(size):
+        middle, half_way, edge = heights[k]
+        if abs(edge - middle) < MOVE_PX:
+            blend_rows_level(rows, np.float32(half_way), stretch_y, taps, image[k])
+            continue
+        bend = np.float32(2.0 * (middle - 2.0 * half_way + edge))
+        slope = np.float32(edge - middle) - bend
+        for i in range(size):
+            u = np.float32(2 * i + 1 - size) / np.float32(size)
+            t = u * u
+            x[i] = np.float32(middle) + t * (slope + bend * t)
+        blend_rows_curved(rows, x, stretch_y, taps, image[k], weights[:, 0])
+
+
+@compiled(fast=True, inline=True)
+def _arcsine(s: Any) -> Any:
+    """Series of asin, float32, for |s| up to `SEPARABLE_LIMIT`."""
+    q = s * s
+    series = np.float32(15 / 336) + q * np.float32(105 / 3456)
+    series = np.float32(3 / 40) + q * series
+    return s * (np.float32(1.0) + q * (np.float32(1 / 6) + q * series))
+
+
+@compiled()
+def _fill(image: Any, cover: Any) -> None:
+    """Divide by the cover; give pixels without data the mean of the others."""
+    total = count = 0.0
+    for k in range(image.shape[0]):
+        for i in range(image.shape[1]):
+            if cover[k, i] > 0.5:
+                image[k, i] /= cover[k, i]
+                total += image[k, i]
+                count += 1.0
+    mean = np.float32(total / max(count, 1.0))
+    for k in range(image.shape[0]):
+        for i in range(image.shape[1]):
+            if cover[k, i] <= 0.5:
+                image[k, i] = mean
+
+
+@compiled(fast=True)
+def _measure(
+    image: Any, cover: Any, complete: bool, template: Any, black_level: Any, measures: Any
+) -> None:
+    """Clip the image to 0..255 and fill one row of `MEASURES`."""
+    pixels = image.size
+    total = squares = match = 0.0
+    for k in range(image.shape[0]):
+        sums = _clip_row(image[k], template[k])
+        total += sums[0]
+        squares += sums[1]
+        match += sums[2]
+    mean = total / pixels
+    dark = SHADOW_RATIO * (np.float32(mean) + black_level) - black_level
+    valid = saturated = shadow = 0
+    for k in range(image.shape[0]):
+        for i in range(image.shape[1]):
+            counts = complete or cover[k, i] > np.float32(0.5)
+            valid += counts
+            saturated += counts and image[k, i] > np.float32(254.5)
+            shadow += counts and image[k, i] < dark
+    measures[0] = valid / pixels
+    measures[1] = saturated / max(valid, 1)
+    measures[2] = shadow / max(valid, 1)
+    measures[3] = mean
+    variance = max(squares / pixels - mean * mean, 1e-6)
+    measures[4] = match / np.sqrt(variance * pixels)
+
+
+@compiled(fast=True)
+def _clip_row(row: Any, template: Any) -> Any:
+    """Clip a row to 0..255; its sum, sum of squares and product with the template."""
+    total = squares = match = np.float32(0.0)
+    for i in range(row.size):
+        value = min(max(row[i], np.float32(0.0)), np.float32(255.0))
+        row[i] = value
+        total += value
+        squares += value * value
+        match += value * template[i]
+    return total, squares, match
+
+
+@compiled(fast=True)
+def _quantise(image: Any, crop: Any) -> None:
+    """Round a clipped image to uint8."""
+    for k in range(image.shape[0]):
+        for i in range(image.shape[1]):
+            crop[k, i] = np.uint8(image[k, i] + np.float32(0.5))

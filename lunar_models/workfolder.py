@@ -1,0 +1,203 @@
+"""The folder in which a crop set is made, so that a killed run can go on where it stopped.
+
+A segment is two files: ``00007.crops``, raw uint8, and ``00007.npy``, its measures, which is
+renamed into place last and so marks the segment as sampled. Once its crops stand in the final
+``crops.npy`` the former is deleted, which marks the segment as assembled.
+"""
+
+import errno
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from lunar_models.config.base import specs
+from lunar_models.config.preprocess import PreprocessConfig
+from lunar_models.crops import CropSet
+from lunar_models.errors import CropSetError
+from lunar_models.mosaic import Mosaic
+
+KEY_FILE = "key.json"
+
+
+@dataclass(frozen=True)
+class Segment:
+    """The craters of one strip of one mosaic: positions start to stop among all."""
+
+    number: int
+    mosaic: int
+    strip: int
+    start: int
+    stop: int
+
+    @property
+    def count(self) -> int:
+        return self.stop - self.start
+
+
+@dataclass(frozen=True)
+class WorkFolder:
+    """``<output>.partial`` and the segments in it."""
+
+    path: Path
+    output: Path
+    crop_bytes: int
+
+    @classmethod
+    def prepare(cls, config: PreprocessConfig, mosaics: tuple[Mosaic, ...]) -> "WorkFolder":
+        """Open the folder; what another run with other parameters or sources left is deleted."""
+        output = Path(config.output)
+        path = output.with_name(output.name + ".partial")
+        key = json.dumps(_work_key(config, mosaics), sort_keys=True)
+        key_file = path / KEY_FILE
+        with disk_errors(path):
+            if path.exists() and not (key_file.is_file() and key_file.read_text() == key):
+                shutil.rmtree(path)
+            path.mkdir(parents=True, exist_ok=True)
+            if not key_file.exists():
+                replace_file(key_file, key.encode())
+        return cls(path, output, config.crop_size_px**2)
+
+    def crops_file(self, segment: Segment) -> Path:
+        return self.path / f"{segment.number:05d}.crops"
+
+    def measures_file(self, segment: Segment) -> Path:
+        return self.path / f"{segment.number:05d}.npy"
+
+    def is_sampled(self, segment: Segment) -> bool:
+        return self.measures_file(segment).exists()
+
+    def load_measures(self, segments: list[Segment]) -> npt.NDArray[np.float32]:
+        """(N, 5) float32: `warp.MEASURES` of all crops."""
+        parts = [np.load(self.measures_file(s), allow_pickle=False) for s in segments]
+        return np.concatenate(parts)
+
+    @contextmanager
+    def writing(
+        self, segment: Segment, measures: npt.NDArray[np.float32]
+    ) -> Iterator[Callable[[int, npt.NDArray[np.uint8]], None]]:
+        """Give a thread-safe function that writes crops at a position of the segment.
+
+        On leaving, `measures` (filled meanwhile) are stored and the segment counts as sampled.
+        """
+        with disk_errors(self.path), open(self.crops_file(segment), "wb") as file:
+
+            def write(position: int, crops: npt.NDArray[np.uint8]) -> None:
+                write_at(file.fileno(), crops, position * self.crop_bytes)
+
+            yield write
+            marker = self.measures_file(segment)
+            fresh = marker.with_suffix(".new")
+            with open(fresh, "wb") as target:
+                np.save(target, measures, allow_pickle=False)
+            os.replace(fresh, marker)
+
+    def publish(self) -> None:
+        """Delete the work files and give the folder its final name."""
+        for file in self.path.iterdir():
+            if file.suffix in (".npy", ".new", ".crops") and file.stem.isdigit():
+                file.unlink()
+        (self.path / KEY_FILE).unlink()
+        os.replace(self.path, self.output)
+
+
+def write_at(descriptor: int, data: npt.NDArray[Any], offset: int) -> None:
+    """Write all bytes of a C-contiguous array at an offset of a file."""
+    view = memoryview(data).cast("B")
+    while view:
+        written = os.pwrite(descriptor, view, offset)
+        view, offset = view[written:], offset + written
+
+
+def replace_file(path: Path, content: bytes) -> None:
+    """Write a file so that it is either absent, old, or whole."""
+    fresh = path.with_name(path.name + ".new")
+    fresh.write_bytes(content)
+    os.replace(fresh, path)
+
+
+@contextmanager
+def disk_errors(path: Path) -> Iterator[None]:
+    """Turn a full or unwritable disk into a `CropSetError` with a remedy."""
+    try:
+        yield
+    except OSError as error:
+        if isinstance(error, CropSetError) or error.errno not in (
+            errno.ENOSPC,
+            errno.EDQUOT,
+            errno.EFBIG,
+            errno.EACCES,
+            errno.EROFS,
+        ):
+            raise
+        raise CropSetError(
+            f"Cannot write to {path}: {error.strerror}. Free some space or choose another output, "
+            "and start again: finished parts are kept."
+        ) from error
+
+
+def resolved_settings(config: PreprocessConfig) -> dict[str, Any]:
+    """The parameters that decide what the crop set is: not where it goes, nor the workers."""
+    values = asdict(config)
+    kept = [spec.name for spec in specs(type(config)) if spec.role in ("setting", "input")]
+    settings: dict[str, Any] = json.loads(json.dumps({name: values[name] for name in kept}))
+    return settings
+
+
+def source_files(config: PreprocessConfig, mosaics: tuple[Mosaic, ...]) -> list[str]:
+    """The catalogue and every file of every mosaic, without repetition."""
+    return list(dict.fromkeys([config.catalogue, *(f for m in mosaics for f in m.files)]))
+
+
+def source_digests(config: PreprocessConfig, mosaics: tuple[Mosaic, ...]) -> dict[str, str]:
+    """sha256 of every source file, by its path."""
+    return {path: _sha256(path) for path in source_files(config, mosaics)}
+
+
+def find_finished(config: PreprocessConfig, mosaics: tuple[Mosaic, ...]) -> CropSet | None:
+    """The crop set at the output if it was made of the same, None if there is nothing.
+
+    Raises:
+        CropSetError: something else is there.
+    """
+    output = Path(config.output)
+    if not output.exists() or (output.is_dir() and not any(output.iterdir())):
+        return None
+    remedy = "Delete it or choose another output."
+    try:
+        crop_set = CropSet.open(output)
+    except CropSetError as error:
+        raise CropSetError(f"{output} exists and cannot be reused: {error} {remedy}") from error
+    here, wanted = crop_set.info.preprocess, resolved_settings(config)
+    inputs = [spec.name for spec in specs(type(config)) if spec.role == "input"]
+    different = [n for n in wanted if n not in inputs and here.get(n) != wanted[n]]
+    if different:
+        raise CropSetError(
+            f"{output} was made with another {', '.join(different)}: "
+            f"{different[0]}={here.get(different[0])!r}, now {wanted[different[0]]!r}. {remedy}"
+        )
+    digests = source_digests(config, mosaics)
+    if sorted(crop_set.info.sources.values()) != sorted(digests.values()):
+        raise CropSetError(f"{output} was made from other files than those given. {remedy}")
+    return crop_set
+
+
+def _work_key(config: PreprocessConfig, mosaics: tuple[Mosaic, ...]) -> dict[str, Any]:
+    stats = {path: os.stat(path) for path in source_files(config, mosaics)}
+    return {
+        "parameters": resolved_settings(config),
+        "files": {path: [stat.st_size, stat.st_mtime_ns] for path, stat in stats.items()},
+    }
+
+
+def _sha256(path: str) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
