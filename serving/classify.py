@@ -1,6 +1,9 @@
-"""From request items to answers: decode, prepare, embed, look up. Knows nothing of MLflow."""
+"""From request items to answers: prepare, embed, look up. Knows nothing of MLflow or HTTP."""
 
-from collections.abc import Sequence
+import base64
+import io
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -9,115 +12,175 @@ import torch
 
 from lunar_models.errors import CropImageError
 from lunar_models.illumination import sun_side_evidence
-from lunar_models.warp import resize_crop
 from serving.bundle import Bundle
-from serving.images import decode_base64, decode_image
+from serving.preparation import Prepared, prepare
 from serving.schema import (
     ClusterAnswer,
     CropAnswer,
     CropRequest,
+    DegradationAnswer,
     ItemError,
     ModelAnswer,
+    Options,
+    SimilarCrater,
     StateAnswer,
 )
 
-_BATCH = 64
-_SUN_SIDES = ("east", "west")
+BATCH = 64
+"""Crops per forward pass."""
+
 FloatArray = npt.NDArray[np.float32]
 
 
 def classify(
-    bundle: Bundle, items: Sequence[CropRequest], *, model: ModelAnswer
+    bundle: Bundle, items: Sequence[Any], *, model: ModelAnswer, options: Options
 ) -> list[CropAnswer]:
     """Answer each item on its own: a broken one gets an error and harms no other.
 
     Args:
         bundle: the loaded model.
-        items: requests, in any number; embedded 64 at a time.
+        items: requests (`CropRequest` or what should be one), in any number.
         model: which model answers.
+        options: what applies to all items.
 
     Returns:
         One answer per item, in order.
     """
     answers: list[CropAnswer] = []
-    for start in range(0, len(items), _BATCH):
-        answers += _classify_batch(bundle, items[start : start + _BATCH], model)
+    for start in range(0, len(items), BATCH):
+        works = [partial(prepare, bundle.checkpoint, item) for item in items[start : start + BATCH]]
+        answers += classify_batch(bundle, works, model=model, options=[options] * len(works))
     return answers
 
 
-def _classify_batch(
-    bundle: Bundle, items: Sequence[CropRequest], model: ModelAnswer
+def warm_up(bundle: Bundle) -> None:
+    """Classify a made-up image, so that the first request need not wait for compilers."""
+    side = bundle.checkpoint.encoder.crop_size_px + 1
+    ramp = np.tile(np.arange(side, dtype=np.uint8), (side, 1))
+    buffer = io.BytesIO()
+    np.save(buffer, ramp, allow_pickle=False)
+    item = CropRequest(image=base64.b64encode(buffer.getvalue()).decode())
+    classify(bundle, [item], model=ModelAnswer(), options=Options())
+
+
+def classify_batch(
+    bundle: Bundle,
+    works: Sequence[Callable[[], Prepared]],
+    *,
+    model: ModelAnswer,
+    options: Sequence[Options],
 ) -> list[CropAnswer]:
-    answers = [CropAnswer(model=model) for _ in items]
+    """Answer up to `BATCH` items in one forward pass.
+
+    Args:
+        bundle: the loaded model.
+        works: prepares each item, or raises `CropImageError`.
+        model: which model answers.
+        options: one per item.
+    """
+    answers = [CropAnswer(model=model) for _ in works]
     good: list[int] = []
-    crops: list[FloatArray] = []
-    for i, item in enumerate(items):
+    prepared: list[Prepared] = []
+    for i, work in enumerate(works):
         try:
-            crop, sun_side = prepare(bundle, item)
+            prepared.append(work())
+            good.append(i)
         except CropImageError as error:
             answers[i].error = ItemError(code=error.code, message=str(error))
-            continue
-        answers[i].sun_side = "west" if sun_side == "west" else "east"
-        good.append(i)
-        crops.append(crop)
     if good:
-        _fill(bundle, np.stack(crops), [answers[i] for i in good])
+        served = [answers[i] for i in good]
+        context = bundle.checkpoint.context_diameters
+        embeddings = embed(bundle, align(prepared, served, context_diameters=context))
+        _fill(bundle, embeddings, served, [options[i] for i in good])
     return answers
 
 
-def prepare(bundle: Bundle, item: CropRequest) -> tuple[FloatArray, str]:
-    """Bring one image to the form in which the encoder saw its training crops.
+def align(
+    prepared: Sequence[Prepared], answers: Sequence[CropAnswer], *, context_diameters: float
+) -> FloatArray:
+    """Mirror crops so that the Sun stands in the east, noting its side and the warnings.
 
     Returns:
-        (S, S) float32 in crop units with the Sun in the east, and the side it stood on.
-
-    Raises:
-        CropImageError: the item has no usable image.
+        (B, S, S) float32 in crop units.
     """
-    if item.sun_side is not None and item.sun_side not in _SUN_SIDES:
-        raise CropImageError("bad_sun_side", "Give 'sun_side' as 'east', 'west' or null.")
-    image = decode_image(decode_base64(item.image))
-    crop = resize_crop(image, bundle.checkpoint.encoder.crop_size_px).astype(np.float32)
-    if not crop.any():
-        raise CropImageError("empty", "'image' is black all over; nothing can be seen in it.")
-    sun_side = item.sun_side
-    if sun_side is None:
-        sun_side = "east" if sun_side_evidence(crop[None])[0] >= 0 else "west"
-    return (crop[:, ::-1] if sun_side == "west" else crop), sun_side
+    crops = np.stack([p.crop for p in prepared])
+    found = sun_side_evidence(crops, context_diameters=context_diameters) >= 0.0
+    for i, (p, answer) in enumerate(zip(prepared, answers, strict=True)):
+        east = bool(found[i]) if p.sun_side is None else p.sun_side == "east"
+        answer.sun_side = "east" if east else "west"
+        answer.warnings = p.warnings
+        if not east:
+            crops[i] = crops[i, :, ::-1].copy()
+    return crops
 
 
 def embed(bundle: Bundle, crops: FloatArray) -> FloatArray:
-    """(B, S, S) prepared crops -> (B, D) embeddings."""
+    """(B, S, S) aligned crops -> (B, D) embeddings."""
     checkpoint = bundle.checkpoint
     batch = torch.from_numpy(np.ascontiguousarray(crops))
     embeddings: FloatArray = checkpoint.encoder.embed(checkpoint.normalisation(batch)).numpy()
     return embeddings
 
 
-def _fill(bundle: Bundle, crops: FloatArray, answers: list[CropAnswer]) -> None:
-    embeddings = embed(bundle, crops)
-    for answer, embedding in zip(answers, embeddings, strict=True):
-        answer.embedding = embedding.tolist()
+def _fill(
+    bundle: Bundle,
+    embeddings: FloatArray,
+    answers: Sequence[CropAnswer],
+    options: Sequence[Options],
+) -> None:
+    for answer, embedding, option in zip(answers, embeddings, options, strict=True):
+        if option.return_embedding:
+            answer.embedding = embedding.tolist()
     if bundle.clusters is not None:
         _fill_clusters(bundle.clusters.assign(embeddings), answers)
     if bundle.head is not None:
-        _fill_states(bundle.head.predict(embeddings), answers)
+        _fill_states(bundle.head.predict(embeddings), bundle.head.states, answers, options)
+    if bundle.neighbours is not None and (k := max(o.top_k for o in options)) > 0:
+        found = bundle.neighbours.search(embeddings, k)
+        for i, (answer, option) in enumerate(zip(answers, options, strict=True)):
+            rows, distances = found.rows[i, : option.top_k], found.distances[i, : option.top_k]
+            answer.similar = similar_craters(bundle, rows, distances)
 
 
-def _fill_clusters(assigned: Any, answers: list[CropAnswer]) -> None:
+def _fill_clusters(assigned: Any, answers: Sequence[CropAnswer]) -> None:
     for i, answer in enumerate(answers):
         answer.cluster = ClusterAnswer(
             id=int(assigned.cluster_id[i]),
             distance=float(assigned.distance[i]),
             confidence=float(assigned.confidence[i]),
-            novelty=float(assigned.novelty[i]),
         )
+        answer.novelty = float(assigned.novelty[i])
 
 
-def _fill_states(predicted: Any, answers: list[CropAnswer]) -> None:
-    for i, answer in enumerate(answers):
-        probabilities = predicted.probabilities[i]
+def _fill_states(
+    predicted: Any,
+    states: tuple[str, ...],
+    answers: Sequence[CropAnswer],
+    options: Sequence[Options],
+) -> None:
+    for i, (answer, option) in enumerate(zip(answers, options, strict=True)):
+        probabilities = predicted.probabilities[i].tolist()
+        abstained = bool(predicted.abstained[i])
+        if option.abstain_below >= 0.0:
+            abstained = max(probabilities) < option.abstain_below
+        inside = predicted.conformal_set[i].tolist()
         answer.state = StateAnswer(
-            state=int(predicted.state[i]),
-            probabilities={str(k + 1): float(p) for k, p in enumerate(probabilities)},
+            label=str(predicted.state[i]),
+            probabilities=dict(zip(states, probabilities, strict=True)),
+            conformal_set=[s for s, keep in zip(states, inside, strict=True) if keep],
+            abstained=abstained,
         )
+        answer.degradation = DegradationAnswer(
+            score=float(predicted.score[i]), uncertainty=float(predicted.score_std[i])
+        )
+
+
+def similar_craters(
+    bundle: Bundle, rows: npt.NDArray[np.int64], distances: FloatArray
+) -> list[SimilarCrater]:
+    """Catalogue entries of rows of the bundle's reference set."""
+    assert bundle.neighbours is not None
+    return [
+        SimilarCrater(**bundle.neighbours.crater(int(row)), distance=float(distance))
+        for row, distance in zip(rows, distances, strict=True)
+    ]

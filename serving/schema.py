@@ -5,39 +5,94 @@ Version 1. Fields are only ever added.
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from lunar_models.errors import CropImageError
 
 SCHEMA_VERSION = 1
+MAX_TOP_K = 100
 
 
 class CropRequest(BaseModel):
-    """One crater crop: a square image centred on the crater, north up."""
+    """One crater crop: an image centred on the crater, north up."""
 
-    # Any: a wrong type must harm this item alone, so the model itself checks it.
-    image: Any = Field(
-        default=None,
-        description="Base64 of a PNG, JPEG or TIFF; grey or RGB, 8 or 16 bits, any size.",
+    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+
+    image: str = Field(
+        description="Base64 of a PNG, JPEG, TIFF or NPY; grey or RGB; 8 or 16 bits or float; "
+        "any size."
     )
-    sun_side: Any = Field(
+    sun_side: Literal["east", "west"] | None = Field(
         default=None,
-        description="Where the Sun stands in the image: 'east' (right), 'west' or null (found).",
+        description="Where the Sun stands in the image: 'east' (right), 'west', or null: found.",
+    )
+    pixel_scale_m: float | None = Field(
+        default=None,
+        gt=0,
+        description="Metres per pixel; with diameter_km the crop is cut to the model's context.",
+    )
+    diameter_km: float | None = Field(default=None, gt=0, description="Diameter of the crater.")
+
+
+class Options(BaseModel):
+    """What applies to a whole request; `params` in MLflow's words."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+    top_k: int = Field(
+        default=5, ge=0, le=MAX_TOP_K, description="How many similar catalogue craters to name."
+    )
+    return_embedding: bool = Field(default=True, description="Whether to send the embedding.")
+    abstain_below: float = Field(
+        default=-1.0,
+        ge=-1,
+        le=1,
+        description="Abstain when the best probability is below this; negative: as the model was "
+        "registered.",
     )
 
 
 class ClusterAnswer(BaseModel):
     """The cluster nearest to a crop."""
 
-    id: int
+    id: int = Field(description="-1 is noise: no cluster.")
     distance: float
-    confidence: float
-    novelty: float
+    confidence: float = Field(description="0 to 1: belief in the id.")
 
 
 class StateAnswer(BaseModel):
-    """Degradation state, 1 (fresh) to K (old), with calibrated probabilities."""
+    """Degradation state with calibrated probabilities."""
 
-    state: int
-    probabilities: dict[str, float]
+    label: str = Field(description="The most probable state.")
+    probabilities: dict[str, float] = Field(description="By state, freshest first; sum 1.")
+    conformal_set: list[str] = Field(description="States that cannot be excluded.")
+    abstained: bool = Field(description="Too uncertain to say; leave it to a person.")
+
+
+class DegradationAnswer(BaseModel):
+    """Where the crater stands between the freshest and the oldest state."""
+
+    score: float = Field(description="0 fresh to 1 old.")
+    uncertainty: float = Field(description="Standard deviation of the score.")
+
+
+class SimilarCrater(BaseModel):
+    """A crater of the reference catalogue that looks alike."""
+
+    crater_id: str
+    longitude_deg: float = Field(description="East positive, -180 to 180.")
+    latitude_deg: float
+    diameter_km: float
+    distance: float = Field(description="Euclidean distance of the embeddings.")
+
+
+class QualityWarning(BaseModel):
+    """Something about the image that makes the answer less reliable."""
+
+    code: Literal[
+        "few_pixels", "upsampled", "mostly_nodata", "not_square", "narrow_context", "rescaled"
+    ]
+    message: str
 
 
 class ItemError(BaseModel):
@@ -50,18 +105,47 @@ class ItemError(BaseModel):
 class ModelAnswer(BaseModel):
     """Which model answered."""
 
-    name: str | None
-    version: str | None
-    model_id: str | None
+    name: str | None = None
+    version: str | None = None
+    model_id: str | None = None
     schema_version: int = SCHEMA_VERSION
 
 
 class CropAnswer(BaseModel):
-    """The answer for one crop; either `error` or the rest is null."""
+    """The answer for one crop; after an `error` the rest is null or empty."""
 
     embedding: list[float] | None = None
     cluster: ClusterAnswer | None = None
     state: StateAnswer | None = None
+    degradation: DegradationAnswer | None = None
+    novelty: float | None = Field(
+        default=None, description="0 to 1: share of known craters that are nearer to their cluster."
+    )
+    similar: list[SimilarCrater] = []
     sun_side: Literal["east", "west"] | None = None
+    warnings: list[QualityWarning] = []
     model: ModelAnswer
     error: ItemError | None = None
+
+
+def read_item(item: Any) -> CropRequest:
+    """Check one request item.
+
+    Raises:
+        CropImageError: not an object, or a field is missing, unknown, or of a wrong type.
+    """
+    if isinstance(item, CropRequest):
+        return item
+    try:
+        return CropRequest.model_validate(item)
+    except ValidationError as error:
+        raise CropImageError("bad_item", explain(error)) from error
+
+
+def explain(error: ValidationError) -> str:
+    """What is wrong in a request, without repeating any of it but known field names."""
+    first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+    if first["type"] == "extra_forbidden":
+        return "A field is unknown; known fields are listed in the API's description."
+    place = ".".join(str(part) for part in first["loc"])
+    return f"'{place}': {first['msg']}." if place else f"{first['msg']}."
