@@ -1,0 +1,137 @@
+"""How clusters agree with states, computed from contingency tables (states x clusters).
+
+All functions accept a stack of tables (..., K, C) with counts and return (...), except the
+matched confusion. Noise counts as one more cluster: leaving it out would flatter a method
+that calls every hard crater noise.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy.optimize import linear_sum_assignment
+
+Floats = npt.NDArray[np.floating[Any]]
+Counts = npt.NDArray[np.number[Any]]
+
+
+def contingency(
+    true: npt.NDArray[np.integer[Any]], cluster_id: npt.NDArray[np.integer[Any]], n_states: int
+) -> npt.NDArray[np.int64]:
+    """(K, C) int64 counts; columns are the cluster ids that occur, ascending."""
+    ids, codes = np.unique(cluster_id, return_inverse=True)
+    pairs = np.asarray(true) * len(ids) + codes
+    return np.bincount(pairs, minlength=n_states * len(ids)).reshape(n_states, len(ids))
+
+
+def adjusted_rand_index(table: Counts) -> Floats:
+    """Pairs grouped alike, beyond chance; Hubert & Arabie (1985), doi 10.1007/BF01908075."""
+    together, in_states, in_clusters, pairs = _pairs(table)
+    expected = in_states * in_clusters / pairs
+    spread = (in_states + in_clusters) / 2.0 - expected
+    return np.divide(together - expected, spread, out=np.ones(spread.shape), where=spread != 0)
+
+
+def fowlkes_mallows(table: Counts) -> Floats:
+    """Geometric mean of pair precision and recall; doi 10.1080/01621459.1983.10478008."""
+    together, in_states, in_clusters, _ = _pairs(table)
+    scale = np.sqrt(in_states * in_clusters)
+    return np.divide(together, scale, out=np.zeros(scale.shape), where=scale > 0)
+
+
+def homogeneity(table: Counts) -> Floats:
+    """1 when every cluster holds one state only; Rosenberg & Hirschberg (2007)."""
+    return _share(mutual_information(table), _entropy(table.sum(-1)))
+
+
+def completeness(table: Counts) -> Floats:
+    """1 when every state lies in one cluster only; Rosenberg & Hirschberg (2007)."""
+    return _share(mutual_information(table), _entropy(table.sum(-2)))
+
+
+def v_measure(table: Counts) -> Floats:
+    """Harmonic mean of homogeneity and completeness: NMI with the arithmetic mean."""
+    total = _entropy(table.sum(-1)) + _entropy(table.sum(-2))
+    return _share(2.0 * mutual_information(table), total)
+
+
+def normalised_mutual_information(table: Counts) -> Floats:
+    """Mutual information over the geometric mean of the entropies; Strehl & Ghosh (2002)."""
+    scale = np.sqrt(_entropy(table.sum(-1)) * _entropy(table.sum(-2)))
+    return _share(mutual_information(table), scale)
+
+
+def matched_accuracy(table: Counts) -> Floats:
+    """Mean recall after giving each state its best cluster (Hungarian matching)."""
+    flat = table.reshape(-1, *table.shape[-2:])
+    scores = np.array([_matched_recall(one) for one in flat])
+    return np.asarray(scores.reshape(table.shape[:-2]))
+
+
+def match_clusters(table: Counts) -> npt.NDArray[np.int64]:
+    """(K,) column of the cluster matched to each state, -1 without one.
+
+    Hungarian matching (Kuhn 1955, doi 10.1002/nav.3800020109) of the greatest mean recall.
+    """
+    matched = np.full(table.shape[0], -1, np.int64)
+    states, columns = linear_sum_assignment(_recall(table), maximize=True)
+    matched[states] = columns
+    return matched
+
+
+def mutual_information(table: Counts) -> Floats:
+    """In nats; (..., K, C) -> (...)."""
+    share = table / table.sum((-2, -1), keepdims=True)
+    by_chance = share.sum(-1, keepdims=True) * share.sum(-2, keepdims=True)
+    ratio = np.divide(share, by_chance, out=np.ones(share.shape), where=share > 0)
+    return np.asarray(np.maximum((share * np.log(ratio)).sum((-2, -1)), 0.0))
+
+
+CLUSTER_METRICS: dict[str, Callable[[Counts], Floats]] = {
+    "ari": adjusted_rand_index,
+    "nmi": normalised_mutual_information,
+    "v_measure": v_measure,
+    "homogeneity": homogeneity,
+    "completeness": completeness,
+    "fowlkes_mallows": fowlkes_mallows,
+    "matched_accuracy": matched_accuracy,
+}
+
+
+def _pairs(table: Counts) -> tuple[Floats, Floats, Floats, Floats]:
+    """Pairs of craters together in both, in states, in clusters, and all pairs."""
+    total = table.sum((-2, -1))
+    in_states, in_clusters = table.sum(-1), table.sum(-2)
+    return (
+        _choose_two(table).sum((-2, -1)),
+        _choose_two(in_states).sum(-1),
+        _choose_two(in_clusters).sum(-1),
+        _choose_two(total),
+    )
+
+
+def _choose_two(counts: Counts) -> Floats:
+    return np.asarray(counts * (counts - 1) / 2.0)
+
+
+def _entropy(counts: Counts) -> Floats:
+    share = counts / counts.sum(-1, keepdims=True)
+    logarithm = np.log(share, out=np.zeros(share.shape), where=share > 0)
+    result: Floats = -(share * logarithm).sum(-1)
+    return result
+
+
+def _share(part: Floats, whole: Floats) -> Floats:
+    """Quotient; 1 where the whole is 0 (one state or one cluster only), as scikit-learn has it."""
+    return np.divide(part, whole, out=np.ones(np.shape(whole)), where=whole > 1e-12)
+
+
+def _matched_recall(table: Counts) -> float:
+    recall, matched = _recall(table), match_clusters(table)
+    rows = np.flatnonzero(matched >= 0)
+    return float(recall[rows, matched[rows]].sum() / (table.sum(-1) > 0).sum())
+
+
+def _recall(table: Counts) -> Floats:
+    return np.asarray(table / np.maximum(table.sum(-1, keepdims=True), 1))

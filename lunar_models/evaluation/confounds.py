@@ -1,0 +1,220 @@
+"""The confound audit: what an embedding knows that it should not.
+
+An encoder that sorts craters by the Sun's side or by the imaging campaign makes handsome
+clusters without geology. For each nuisance property two questions are answered on one scale:
+can it be read out of the embedding, and do the clusters follow it?
+"""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from sklearn.metrics import adjusted_mutual_info_score
+from sklearn.model_selection import StratifiedGroupKFold
+
+from lunar_models.config.evaluate import EvaluateConfig
+from lunar_models.evaluation.bootstrap import BlockBootstrap, percentile_interval
+from lunar_models.evaluation.frozen import FrozenSet
+from lunar_models.evaluation.groups import longitude_bands
+from lunar_models.evaluation.metrics import balanced_accuracy
+from lunar_models.evaluation.probes import (
+    lda_probe,
+    out_of_fold_probabilities,
+    out_of_fold_values,
+)
+from lunar_models.splits import spatial_blocks
+
+Floats = npt.NDArray[np.floating[Any]]
+Ranks = npt.NDArray[np.integer[Any]]
+
+LIGHTING, PLACE, SIZE, GEOLOGY = "lighting", "place", "size", "geology"
+BINS = 4
+
+
+def audit(
+    embeddings: Floats,
+    metadata: pd.DataFrame,
+    frozen: FrozenSet,
+    cluster_id: Ranks,
+    config: EvaluateConfig,
+) -> pd.DataFrame:
+    """Read-out and cluster association of the nuisances, and of the states for comparison.
+
+    Args:
+        embeddings: (M, D) of all crops; the nuisances need no labels.
+        metadata: M rows of `crops.METADATA_COLUMNS`.
+        frozen: the labelled craters.
+        cluster_id: (N,) clusters of the labelled craters.
+        config: bands, folds, bootstrap and seed.
+
+    Returns:
+        The columns of `audit_readout`, and `association` of `cluster_association`.
+    """
+    options: dict[str, Any] = {
+        "n_folds": config.folds,
+        "replicates": config.bootstrap,
+        "seed": config.seed,
+        "level": config.interval,
+    }
+    rng = np.random.default_rng(config.seed)
+    sample = np.sort(rng.permutation(len(metadata))[: config.audit_limit])
+    properties = nuisances(metadata.iloc[sample], band_deg=config.band_deg)
+    blocks = spatial_blocks(
+        longitude_deg=metadata["longitude_deg"].to_numpy()[sample],
+        latitude_deg=metadata["latitude_deg"].to_numpy()[sample],
+        block_deg=config.block_deg,
+    )
+    geology = _geology(frozen)
+    readout = pd.concat(
+        [
+            audit_readout(
+                embeddings[frozen.position], geology, frozen.table["block"].to_numpy(), **options
+            ),
+            audit_readout(embeddings[sample], properties, blocks, **options),
+        ],
+        ignore_index=True,
+    )
+    labelled = nuisances(metadata.iloc[frozen.position], band_deg=config.band_deg)
+    shown = {name: values for name, (_, values) in {**geology, **labelled}.items()}
+    return readout.merge(cluster_association(cluster_id, shown), on="property", how="left")
+
+
+def nuisances(
+    metadata: pd.DataFrame, *, band_deg: float
+) -> dict[str, tuple[str, "pd.Series[Any]"]]:
+    """The properties an encoder should not know: name -> (kind, values).
+
+    Args:
+        metadata: rows of `crops.METADATA_COLUMNS`; `incidence_deg` is used when present.
+        band_deg: width of the longitude bands.
+
+    Returns:
+        Categorical or boolean series are classes, the others continuous; those that do not
+        vary are left out.
+    """
+    properties: dict[str, tuple[str, pd.Series[Any]]] = {
+        "Sun side": (LIGHTING, metadata["flipped"].astype(bool)),
+        "longitude band": (LIGHTING, longitude_bands(metadata["longitude_deg"], band_deg)),
+        "mean brightness": (LIGHTING, metadata["mean_brightness"]),
+        "latitude": (PLACE, metadata["latitude_deg"]),
+        "log diameter": (SIZE, np.log10(metadata["diameter_km"])),
+        "log native_px": (SIZE, np.log10(metadata["native_px"])),
+    }
+    if "incidence_deg" in metadata:
+        properties["incidence"] = (LIGHTING, metadata["incidence_deg"])
+    return {name: item for name, item in properties.items() if item[1].nunique() > 1}
+
+
+def audit_readout(
+    embeddings: Floats,
+    properties: dict[str, tuple[str, "pd.Series[Any]"]],
+    blocks: npt.NDArray[np.int64],
+    *,
+    n_folds: int,
+    replicates: int,
+    seed: int,
+    level: float,
+) -> pd.DataFrame:
+    """How well each property can be read out of the embedding by a linear model.
+
+    Args:
+        embeddings: (N, D).
+        properties: from `nuisances`, (N,) values each.
+        blocks: (N,) spatial blocks. Blocks stay whole, and for classes each fold holds its
+            share of every class: else a band that lies in one fold could never be learned.
+        n_folds: spatial folds.
+        replicates: bootstrap replicates by block.
+        seed: of folds and bootstrap.
+        level: coverage of the intervals.
+
+    Returns:
+        `property`, `kind`, `measure` (R2 or balanced accuracy), `value`, `low`, `high`,
+        `chance`, and `skill`: 0 is chance, 1 is perfect; never below 0.
+    """
+    draws = BlockBootstrap.draw(blocks, replicates, seed)
+    rows = []
+    for name, (kind, values) in properties.items():
+        judge = _read_class if _is_class(values) else _read_value
+        folds = _folds(values, blocks, n_folds, seed)
+        measure, chance, scores = judge(embeddings, values, folds, draws)
+        low, high = percentile_interval(scores[1:], level)
+        skill = max(0.0, (scores[0] - chance) / (1.0 - chance))
+        rows.append((name, kind, measure, scores[0], low, high, chance, skill))
+    columns = ["property", "kind", "measure", "value", "low", "high", "chance", "skill"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def cluster_association(cluster_id: Ranks, properties: dict[str, "pd.Series[Any]"]) -> pd.DataFrame:
+    """How much clusters and each property tell about each other.
+
+    Args:
+        cluster_id: (N,) any integers.
+        properties: name -> (N,) values; continuous ones are cut into four equal groups, so
+            that all properties are measured alike.
+
+    Returns:
+        `property`, `association`: adjusted mutual information (Vinh et al. 2010, JMLR 11),
+        about 0 by chance, 1 when either tells the other.
+    """
+    rows = [
+        (name, float(adjusted_mutual_info_score(_classes(values), cluster_id)))
+        for name, values in properties.items()
+    ]
+    return pd.DataFrame(rows, columns=["property", "association"])
+
+
+def _geology(frozen: FrozenSet) -> dict[str, tuple[str, "pd.Series[Any]"]]:
+    """The states, and the continuous measure where it says more than the states."""
+    states = frozen.table["state"].astype("category")
+    properties: dict[str, tuple[str, pd.Series[Any]]] = {"state": (GEOLOGY, states)}
+    if frozen.table["value"].nunique() > len(frozen.states):
+        properties["measured value"] = (GEOLOGY, frozen.table["value"])
+    return properties
+
+
+def _read_class(
+    embeddings: Floats, values: "pd.Series[Any]", folds: Ranks, draws: BlockBootstrap
+) -> tuple[str, float, Floats]:
+    classes = _classes(values)
+    count = int(classes.max()) + 1
+    probabilities = out_of_fold_probabilities(lda_probe, embeddings, classes, folds, count)
+    # Every class weighs alike, because balanced accuracy judges: bands differ in size.
+    predicted = (probabilities / np.bincount(classes)).argmax(axis=1)
+    pairs = classes * count + predicted
+    counts = draws.counts_of(pairs, count * count).reshape(-1, count, count)
+    return "balanced accuracy", 1.0 / count, balanced_accuracy(counts)
+
+
+def _read_value(
+    embeddings: Floats, values: "pd.Series[Any]", folds: Ranks, draws: BlockBootstrap
+) -> tuple[str, float, Floats]:
+    true = values.to_numpy(np.float64)
+    predicted = out_of_fold_values(embeddings, true, folds)
+    centred = true - true.mean()
+    rows = np.column_stack((np.ones(len(true)), centred, centred**2, (true - predicted) ** 2))
+    count, total, squares, errors = draws.totals(rows).T
+    return "R²", 0.0, 1.0 - errors / (squares - total**2 / count)
+
+
+def _folds(
+    values: "pd.Series[Any]", blocks: npt.NDArray[np.int64], n_folds: int, seed: int
+) -> npt.NDArray[np.int64]:
+    """Folds of whole blocks that hold alike shares of the classes (or of the value's quarters)."""
+    splitter = StratifiedGroupKFold(n_folds, shuffle=True, random_state=seed)
+    folds = np.empty(len(values), np.int64)
+    nothing = np.zeros(len(values))
+    for fold, (_, test) in enumerate(splitter.split(nothing, _classes(values), blocks)):
+        folds[test] = fold
+    return folds
+
+
+def _is_class(values: "pd.Series[Any]") -> bool:
+    return not pd.api.types.is_numeric_dtype(values) or pd.api.types.is_bool_dtype(values)
+
+
+def _classes(values: "pd.Series[Any]") -> npt.NDArray[np.int64]:
+    """Codes 0..C-1 of the classes that occur; a continuous value is cut at its quartiles."""
+    if not _is_class(values) and values.nunique() > BINS:
+        values = pd.qcut(values, BINS, labels=False, duplicates="drop")
+    return np.unique(values.to_numpy(), return_inverse=True)[1].astype(np.int64)

@@ -1,0 +1,204 @@
+"""The whole evaluation of one encoder: embeddings and labels in, evidence out."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from lunar_models.config.evaluate import EvaluateConfig
+from lunar_models.errors import LunarModelsError
+from lunar_models.evaluation.baselines import baselines_table
+from lunar_models.evaluation.confounds import audit
+from lunar_models.evaluation.frozen import FrozenSet, freeze
+from lunar_models.evaluation.geometry import boundary_entropy, centroid_agreement, separation
+from lunar_models.evaluation.groups import diameter_bins, longitude_bands, score_groups
+from lunar_models.evaluation.learning_curve import few_labels_accuracy, learning_curve
+from lunar_models.evaluation.metrics import balanced_accuracy, confusion_counts
+from lunar_models.evaluation.predictions import predict_out_of_fold
+from lunar_models.evaluation.scores import (
+    intervals_table,
+    score_clusters,
+    score_features,
+    score_predictions,
+)
+from lunar_models.heads import Head
+
+Floats = npt.NDArray[np.floating[Any]]
+
+FEW_LABELS = 150
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Everything known about one encoder on one frozen evaluation set."""
+
+    metrics: dict[str, float]
+    """Flat, with the same keys for every encoder: ``probe/linear_balanced_accuracy``, …"""
+    intervals: pd.DataFrame
+    """metric, value, low, high."""
+    predictions: pd.DataFrame
+    """One row per labelled crater, out of fold; columns in `scores`."""
+    confusion: pd.DataFrame
+    """Counts; index the true state, columns the state of the linear probe."""
+    by_diameter: pd.DataFrame
+    """group, count, metric, value, low, high."""
+    by_band: pd.DataFrame
+    """The same by longitude band."""
+    by_split: pd.DataFrame
+    """The same by the split the encoder was trained with: it must not matter."""
+    baselines: pd.DataFrame
+    """features, metric, value, low, high: this encoder, diameter, nuisances, majority."""
+    audit: pd.DataFrame
+    """property, kind, measure, value, low, high, chance, skill, association."""
+    learning_curve: pd.DataFrame
+    """labels, balanced_accuracy, balanced_accuracy_std, qwk, qwk_std."""
+    rejected: pd.DataFrame
+    """crater_id, reason: labels that could not be used."""
+    head: Head
+    """Fitted on all labelled craters."""
+    states: tuple[str, ...]
+    """Names, freshest first."""
+    digest: str
+    """Of the frozen evaluation set; `compare` refuses unequal ones."""
+
+
+def evaluate(
+    embeddings: Floats,
+    metadata: pd.DataFrame,
+    labels: pd.DataFrame,
+    config: EvaluateConfig,
+    *,
+    context_diameters: float,
+) -> Evaluation:
+    """Judge an encoder by the craters whose state is known.
+
+    Args:
+        embeddings: (N, D) finite, one row per crop.
+        metadata: N rows of `crops.METADATA_COLUMNS`, in the same order.
+        labels: crater_id, state (int, ascending from the freshest); optional state_name and
+            value, as `labels.read_labels` gives them.
+        config: see `EvaluateConfig`; its paths are not used here.
+        context_diameters: side of a crop in crater diameters.
+
+    Raises:
+        LunarModelsError: rows do not match, or an embedding is not finite.
+        LabelsError: the labels cannot be used with these crops.
+        ConfigError: too few spatial blocks for the folds.
+    """
+    embeddings = _checked(embeddings, metadata)
+    frozen = freeze(metadata, labels, config, context_diameters=context_diameters)
+    chosen, craters = embeddings[frozen.position], metadata.iloc[frozen.position]
+    predictions, fitted = predict_out_of_fold(chosen, frozen, config)
+    kept = ~frozen.table["overlaps_training"].to_numpy() | (not config.drop_overlapping)
+    judged = predictions[kept]
+    options = _bootstrap_options(frozen, config)
+    scores = score_predictions(judged, **options) | score_clusters(predictions, **options)
+    ranks, folds = (frozen.table[name].to_numpy() for name in ("rank", "fold"))
+    few = few_labels_accuracy(
+        chosen, ranks, n_labels=FEW_LABELS, n_states=len(frozen.states), seed=config.seed
+    )
+    return Evaluation(
+        metrics={name: score.value for name, score in scores.items()}
+        | {f"probe/lda{FEW_LABELS}_balanced_accuracy": few}
+        | _with_overlap(predictions, options)
+        | _geometry(chosen, predictions, len(frozen.states), config)
+        | _counts(frozen, judged, fitted.head.abstain_below),
+        intervals=intervals_table(scores, config.interval),
+        predictions=predictions,
+        confusion=_confusion(judged, frozen.states),
+        **_by_group(judged, craters[kept], options, config),
+        baselines=baselines_table(predictions, frozen, craters, kept, config),
+        audit=audit(embeddings, metadata, frozen, predictions["kmeans_0"].to_numpy(), config),
+        learning_curve=learning_curve(
+            chosen, ranks, folds, n_states=len(frozen.states), seed=config.seed
+        ),
+        rejected=frozen.rejected,
+        head=fitted.head,
+        states=frozen.states,
+        digest=frozen.digest,
+    )
+
+
+def _checked(embeddings: Floats, metadata: pd.DataFrame) -> npt.NDArray[np.float64]:
+    if embeddings.ndim != 2 or len(embeddings) != len(metadata):
+        raise LunarModelsError(
+            f"Embeddings of shape {embeddings.shape} do not match {len(metadata)} rows of "
+            "metadata; embed the crops of this crop set."
+        )
+    finite = np.isfinite(embeddings).all(axis=1)
+    if not finite.all():
+        crater_id = metadata["crater_id"].iloc[int((~finite).argmax())]
+        raise LunarModelsError(
+            f"{int((~finite).sum())} embeddings are not finite, first that of crater "
+            f"{crater_id!r}; train the encoder again with a smaller learning_rate."
+        )
+    return np.asarray(embeddings, np.float64)
+
+
+def _bootstrap_options(frozen: FrozenSet, config: EvaluateConfig) -> dict[str, Any]:
+    return {
+        "n_states": len(frozen.states),
+        "replicates": config.bootstrap,
+        "seed": config.seed,
+    }
+
+
+def _with_overlap(predictions: pd.DataFrame, options: dict[str, Any]) -> dict[str, float]:
+    """The main metrics with test crops that overlap training crops: what others publish."""
+    scores = score_features(predictions, **{**options, "replicates": 0})
+    return {f"with_overlap/{name.removeprefix('probe/')}": s.value for name, s in scores.items()}
+
+
+def _geometry(
+    embeddings: Floats, predictions: pd.DataFrame, n_states: int, config: EvaluateConfig
+) -> dict[str, float]:
+    ranks, clusters = predictions["rank"].to_numpy(), predictions["kmeans_0"].to_numpy()
+    found = {
+        **{f"states_{k}": v for k, v in _separation(embeddings, ranks, config).items()},
+        **{f"kmeans_{k}": v for k, v in _separation(embeddings, clusters, config).items()},
+        "boundary_entropy": boundary_entropy(embeddings, ranks, n_states, config.neighbours),
+        **centroid_agreement(embeddings, ranks, clusters, n_states),
+    }
+    return {f"geometry/{name}": value for name, value in found.items()}
+
+
+def _separation(embeddings: Floats, group: Any, config: EvaluateConfig) -> dict[str, float]:
+    return separation(embeddings, group, seed=config.seed)
+
+
+def _counts(frozen: FrozenSet, judged: pd.DataFrame, abstain_below: float) -> dict[str, float]:
+    """Sizes of the evaluation, and what the head does when it may abstain."""
+    best = judged.filter(regex="^probability_").max(axis=1)
+    accepted = judged[best >= abstain_below]
+    confusion = confusion_counts(
+        accepted["rank"].to_numpy(), accepted["head"].to_numpy(), len(frozen.states)
+    )
+    return {
+        "head/abstained": 1.0 - len(accepted) / len(judged),
+        "head/accepted_balanced_accuracy": float(balanced_accuracy(confusion)),
+        "labels/used": float(len(frozen.table)),
+        "labels/rejected": float(len(frozen.rejected)),
+        "labels/judged": float(len(judged)),
+    }
+
+
+def _by_group(
+    judged: pd.DataFrame, craters: pd.DataFrame, options: dict[str, Any], config: EvaluateConfig
+) -> dict[str, pd.DataFrame]:
+    groups = {
+        "by_diameter": diameter_bins(craters["diameter_km"]),
+        "by_band": longitude_bands(craters["longitude_deg"], config.band_deg),
+        "by_split": craters["split"],
+    }
+    return {
+        name: score_groups(judged, group, **options, level=config.interval)
+        for name, group in groups.items()
+    }
+
+
+def _confusion(judged: pd.DataFrame, states: tuple[str, ...]) -> pd.DataFrame:
+    counts = confusion_counts(judged["rank"].to_numpy(), judged["linear"].to_numpy(), len(states))
+    names = list(states)
+    return pd.DataFrame(counts, index=pd.Index(names, name="state"), columns=names)
