@@ -1,0 +1,142 @@
+"""Fill the page's template with data; nothing in the file refers to anything outside it."""
+
+import base64
+import html
+import io
+import json
+from collections.abc import Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from matplotlib import colormaps
+from matplotlib.colors import to_hex, to_rgb
+from PIL import Image
+
+from lunar_models.clustering.types import FloatArray
+from lunar_models.errors import CatalogueError
+from lunar_models.page.atlas import build_atlas
+from lunar_models.plots.cluster_map import Background
+from lunar_models.plots.groups import Groups, cluster_groups, state_groups
+from lunar_models.views import View2D
+
+_SCRIPTS = ("data.js", "geometry.js", "plot.js", "controls.js", "main.js")
+_VIEW_NAMES = {"pca": "PCA", "tsne": "t-SNE", "umap": "UMAP"}
+_UNITS = {"_deg": "°", "_km": "km", "_px": "px", "_m": "m"}
+_BACKGROUND_PX = 2400
+
+
+def write_page(
+    path: Path,
+    table: pd.DataFrame,
+    views: Sequence[View2D],
+    crops: npt.NDArray[np.uint8],
+    background: Background | None = None,
+    *,
+    title: str = "Crater clusters",
+) -> None:
+    """Write one HTML file with the map, the embedding, every crop and record.
+
+    It needs no network and no storage, so it works from disk and in MLflow's artifact view.
+
+    Args:
+        path: the file to write.
+        table: N rows with crater_id, longitude_deg, latitude_deg, diameter_km, cluster_id and
+            any further columns; ``state`` (1-4, 0 unknown) becomes a filter too.
+        views: at least one; N points each, NaN for craters that a view leaves out.
+        crops: (N, S, S) uint8.
+        background: mosaic overview behind the map.
+        title: shown on top.
+
+    Raises:
+        CatalogueError: the numbers of craters differ.
+    """
+    counts = {len(table), len(crops), *(len(view.points) for view in views)}
+    if len(counts) > 1:
+        raise CatalogueError(
+            f"Table, crops and views describe {sorted(counts)} craters; "
+            "give the same craters in the same order."
+        )
+    data = {
+        "ids": table["crater_id"].astype(str).tolist(),
+        "columns": [_column(table[name]) for name in table.columns if name != "crater_id"],
+        "groupings": _groupings(table),
+        "views": [_view(view) for view in views],
+        "atlas": build_atlas(crops),
+        "background": _background(background),
+        "viridis": [to_hex(colour) for colour in colormaps["viridis"](np.linspace(0.1, 1, 64))],
+    }
+    # "</" would end the script element early
+    text = json.dumps(data, allow_nan=False, separators=(",", ":")).replace("</", "<\\/")
+    parts = {
+        "TITLE": html.escape(title),
+        "STYLE": _asset("page.css"),
+        "SCRIPT": "\n".join(_asset(name) for name in _SCRIPTS),
+        "DATA": text,
+    }
+    page = _asset("page.html")
+    for name, part in parts.items():
+        page = page.replace("{{" + name + "}}", part)
+    path.write_text(page, encoding="utf-8")
+
+
+def _asset(name: str) -> str:
+    return (resources.files("lunar_models.page") / name).read_text(encoding="utf-8")
+
+
+def _column(values: "pd.Series[Any]") -> dict[str, Any]:
+    """Numbers as base64 float32, anything else as texts."""
+    name = str(values.name)
+    suffix = next((s for s in _UNITS if name.endswith(s)), "")
+    described = {
+        "name": name,
+        "label": name.removesuffix(suffix).replace("_", " "),
+        "unit": _UNITS.get(suffix, ""),
+    }
+    if pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values):
+        return described | {"base64": _base64(values.to_numpy(np.float32, na_value=np.nan))}
+    return described | {"texts": ["" if pd.isna(v) else str(v) for v in values]}
+
+
+def _base64(values: FloatArray) -> str:
+    return base64.b64encode(np.ascontiguousarray(values, "<f4").tobytes()).decode("ascii")
+
+
+def _groupings(table: pd.DataFrame) -> list[dict[str, Any]]:
+    found = [("cluster_id", "Cluster", cluster_groups(table["cluster_id"].to_numpy()))]
+    if "state" in table:
+        states = table["state"].fillna(0).to_numpy(np.int64)
+        found.append(("state", "State", state_groups(states)))
+    return [{"key": key, "name": name, "items": _items(groups)} for key, name, groups in found]
+
+
+def _items(groups: Groups) -> list[dict[str, Any]]:
+    return [
+        {"id": group, "name": style.name, "colour": _on_dark(style.colour)}
+        for group, style in groups.styles.items()
+    ]
+
+
+def _on_dark(colour: str) -> str:
+    """The colour a little lighter: made for white paper, it would sink into the dark page."""
+    red, green, blue = (0.78 * c + 0.22 for c in to_rgb(colour))
+    return to_hex((red, green, blue))
+
+
+def _view(view: View2D) -> dict[str, str]:
+    x, y = view.points.T
+    return {"name": _VIEW_NAMES[view.kind], "x": _base64(x), "y": _base64(y)}
+
+
+def _background(background: Background | None) -> dict[str, Any] | None:
+    if background is None:
+        return None
+    image = Image.fromarray(background.image)
+    image.thumbnail((_BACKGROUND_PX, _BACKGROUND_PX))
+    file = io.BytesIO()
+    image.convert("RGB").save(file, "WEBP", quality=75)
+    source = "data:image/webp;base64," + base64.b64encode(file.getvalue()).decode("ascii")
+    return {"source": source, "bounds": background.bounds.extent}
