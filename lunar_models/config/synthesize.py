@@ -49,7 +49,7 @@ class SynthesizeConfig(StepConfig):
         75.0, help="Greatest incidence angle of a band.", unit="deg", minimum=10, maximum=85
     )
     relief_slope_deg: float = param(
-        2.0, help="RMS slope of the uncratered relief.", unit="deg", minimum=0, maximum=15
+        3.0, help="RMS slope of the uncratered relief.", unit="deg", minimum=0, maximum=15
     )
     albedo_contrast: float = param(
         0.25, help="RMS variation of the albedo, relative to its mean.", minimum=0, maximum=0.5

@@ -10,6 +10,7 @@ from lunar_models.synthetic.population import Craters
 from lunar_models.synthetic.profiles import (
     PROFILE_EXTENT,
     PROFILE_STEP,
+    depth_over_diameter,
     profile_rows,
     profile_table,
 )
@@ -35,8 +36,9 @@ def elevation(
 ) -> Grid:
     """Elevation in m, (H, W): rolling ground, the craters emplaced in their order, fine roughness.
 
-    Each crater levels what it replaces before its own diffused profile is added, so that older
-    craters under it disappear. The roughness comes last: no crater's floor is smooth.
+    A fresh crater levels what it replaces before its profile is added, so that older craters
+    under it disappear; an old one does so less, for its ground has become uneven again. The
+    roughness comes last: no crater's floor is smooth.
     """
     ground = _sloping_field(rng, frame, GROUND_SLOPE, relief_slope_deg)
     _stamp(
@@ -47,7 +49,7 @@ def elevation(
         rows=profile_rows(craters.k_over_r2),
         heights=craters.diameter_m,
         rims=_draw_rims(rng, len(craters)),
-        level=True,
+        levelling=depth_over_diameter(craters.k_over_r2) / depth_over_diameter(0.0),
     )
     ground += _sloping_field(rng, frame, ROUGHNESS_SLOPE, ROUGHNESS_SHARE * relief_slope_deg)
     return ground
@@ -69,7 +71,7 @@ def albedo(rng: np.random.Generator, craters: Craters, frame: MapFrame, *, contr
         rows=np.zeros(len(bright), dtype=np.int64),
         heights=strength[strength > 0],
         rims=_draw_rims(rng, len(bright)),
-        level=False,
+        levelling=np.zeros(len(bright)),
     )
     return field
 
@@ -111,7 +113,7 @@ def _stamp(
     rows: npt.NDArray[np.int64],
     heights: FloatArray,
     rims: FloatArray,
-    level: bool,
+    levelling: FloatArray,
 ) -> None:
     """Add ``height * profile(distance / radius)`` to `field`, crater by crater.
 
@@ -123,7 +125,7 @@ def _stamp(
         rows: (N,) which profile each crater has.
         heights: (N,) what a profile's 1 means.
         rims: (N, 4, 2) how rims depart from circles, see `_draw_rims`.
-        level: first draw the field within each crater towards its mean there.
+        levelling: (N,) 0-1, how far the field within is first drawn to its mean there.
     """
     negligible = np.abs(profiles) < NEGLIGIBLE
     reach = profiles.shape[1] - 1 - np.argmin(negligible[:, ::-1], axis=1)
@@ -136,18 +138,18 @@ def _stamp(
             heights[n] * profiles[rows[n], : reach[rows[n]] + 1],
             rims[n],
             cosines,
-            level,
+            levelling[n],
         )
 
 
 @numba.njit(cache=True)
-def _stamp_one(field, circle, profile, rim, row_cosine, level):  # type: ignore[no-untyped-def]
+def _stamp_one(field, circle, profile, rim, row_cosine, levelling):  # type: ignore[no-untyped-def]
     """Stamp one crater, (nearly) a circle on the ground and an ellipse on the map."""
     x_px, y_px, radius_px = circle
     rows, columns = field.shape
     reach = (len(profile) - 1) * PROFILE_STEP * radius_px
     centre_cosine = row_cosine[min(max(int(y_px), 0), rows - 1)]
-    mean = _mean_within(field, x_px, y_px, radius_px, row_cosine) if level else 0.0
+    mean = _mean_within(field, x_px, y_px, radius_px, row_cosine) if levelling > 0 else 0.0
     for i in range(max(0, int(y_px - reach)), min(rows, int(y_px + reach) + 1)):
         cosine = np.sqrt(row_cosine[i] * centre_cosine)
         dy = i + 0.5 - y_px
@@ -161,8 +163,9 @@ def _stamp_one(field, circle, profile, rim, row_cosine, level):  # type: ignore[
             k = int(place)
             if k >= len(profile) - 1:
                 continue
-            if level and x < 1.2:
-                field[i, j] += min(1.0, (1.2 - x) / 0.4) * (mean - field[i, j])
+            if x < 1.2:
+                share = levelling * min(1.0, (1.2 - x) / 0.4)
+                field[i, j] += share * (mean - field[i, j])
             field[i, j] += (1 - place + k) * profile[k] + (place - k) * profile[k + 1]
 
 
