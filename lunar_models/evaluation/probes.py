@@ -42,8 +42,8 @@ def ordinal_probe() -> Any:
 
 
 def knn_probe(neighbours: int) -> Any:
-    """Vote of the nearest craters in the standardised embedding."""
-    return make_pipeline(StandardScaler(), KNeighborsClassifier(neighbours))
+    """Vote of the nearest craters in the embedding as it is: its own distances are judged."""
+    return KNeighborsClassifier(neighbours)
 
 
 def value_probe() -> Any:

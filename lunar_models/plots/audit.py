@@ -1,0 +1,72 @@
+"""The audit figure: at a glance, are the clusters geology or lighting?"""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+
+from lunar_models.plots.style import BLUE, GREEN, ORANGE, PURPLE, new_figure, subplots
+
+KIND_COLOURS = {"geology": GREEN, "lighting": ORANGE, "place": BLUE, "size": PURPLE}
+
+
+def audit_figure(audit: pd.DataFrame) -> Figure:
+    """What the embedding knows (left) and what the clusters follow (right), geology on top.
+
+    Args:
+        audit: property, kind, measure, value, low, high, chance, skill, association.
+    """
+    order = [kind for kind in KIND_COLOURS if kind in set(audit["kind"])]
+    table = audit.sort_values(
+        "kind", key=lambda kinds: kinds.map(order.index), kind="stable"
+    ).reset_index(drop=True)
+    figure = new_figure(10.5, 0.5 * len(table) + 2.2)
+    known, followed = subplots(figure, 1, 2, sharey=True)[0]
+    rows = np.arange(len(table))[::-1]
+    colours = [KIND_COLOURS[kind] for kind in table["kind"]]
+    known.barh(rows, table["skill"], color=colours, height=0.7)
+    followed.barh(rows, np.maximum(table["association"], 0.0), color=colours, height=0.7)
+    known.set_yticks(rows, table["property"])
+    _annotate(known, rows, table["skill"], [_measured(row) for _, row in table.iterrows()])
+    _annotate(followed, rows, table["association"], [f"{x:.2f}" for x in table["association"]])
+    known.set(title="What the embedding knows", xlabel="skill of a linear read-out\n"
+              "(0 chance, 1 perfect)", xlim=(0, 1.25))  # fmt: skip
+    followed.set(title="What the clusters follow", xlabel="adjusted mutual information\n"
+                 "(0 nothing, 1 the same)", xlim=(0, 1.25))  # fmt: skip
+    figure.suptitle(verdict(table), fontweight="bold")
+    handles = [Patch(color=KIND_COLOURS[kind], label=kind) for kind in order]
+    figure.legend(handles=handles, loc="outside lower center", ncols=len(order), frameon=False)
+    return figure
+
+
+def verdict(audit: pd.DataFrame) -> str:
+    """One sentence: what the clusters follow most, against the strongest of the other side."""
+    geology = audit["kind"] == "geology"
+    ours = audit[geology].sort_values("association").iloc[-1]
+    theirs = audit[~geology].sort_values("association")
+    if theirs.empty:
+        return f"Clusters follow {ours['property']} ({ours['association']:.2f})"
+    nuisance = theirs.iloc[-1]
+    first, second = ours, nuisance
+    if nuisance["association"] >= ours["association"]:
+        first, second = nuisance, ours
+    return (
+        f"Clusters follow {first['kind']}: {first['property']} {first['association']:.2f}, "
+        f"{second['property']} {second['association']:.2f}"
+    )
+
+
+def _measured(row: "pd.Series[Any]") -> str:
+    short = "R²" if row["measure"] == "R²" else "bal. acc."
+    chance = f" (chance {row['chance']:.2f})" if row["chance"] > 0 else ""
+    return f"{short} {row['value']:.2f}{chance}"
+
+
+def _annotate(axes: Any, rows: Any, lengths: Any, texts: list[str]) -> None:
+    for row, length, text in zip(rows, lengths, texts, strict=True):
+        axes.text(max(length, 0.0) + 0.02, row, text, va="center")
+    axes.set_xticks(np.linspace(0, 1, 6))
+    axes.grid(axis="x", alpha=0.3)
+    axes.set_axisbelow(True)
