@@ -69,7 +69,8 @@ class Radiometry:
     def to_uint8(self, values: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
         """Scale mosaic values of any real dtype to uint8, same shape; outside is clipped."""
         scaled = (values.astype(np.float32) - self.low) * (255.0 / (self.high - self.low))
-        return np.clip(np.rint(scaled), 0, 255).astype(np.uint8)
+        rounded: npt.NDArray[np.uint8] = np.clip(np.rint(scaled), 0, 255).astype(np.uint8)
+        return rounded
 
 
 @dataclass(frozen=True)

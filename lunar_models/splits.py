@@ -16,6 +16,8 @@ from lunar_models.errors import ConfigError
 
 MOON_RADIUS_KM = 1737.4
 
+MAX_BLOCK_DEG = 4.0
+
 _BLOCK_STRIDE = 1 << 20  # more blocks than this in one row of latitude cannot occur
 _RADIUS_CLASS_RATIO = 2**0.25
 
@@ -23,7 +25,7 @@ Floats = npt.NDArray[np.floating[Any]]
 
 
 def spatial_blocks(
-    *, longitude_deg: Floats, latitude_deg: Floats, block_deg: float
+    *, longitude_deg: Floats, latitude_deg: Floats, block_deg: float | None
 ) -> npt.NDArray[np.int64]:
     """Give each crater the id of its block of `block_deg` x `block_deg` degrees.
 
@@ -33,14 +35,16 @@ def spatial_blocks(
     Args:
         longitude_deg: (N,) east positive; any turn of 360 degrees gives the same block.
         latitude_deg: (N,) in [-90, 90].
-        block_deg: side of a block, above 0.
+        block_deg: side of a block, above 0; None takes `fitting_block_deg`.
 
     Returns:
-        (N,) int64, the same for the same place whatever the other craters are.
+        (N,) int64; for a given `block_deg`, a place has the same id whatever the other craters.
 
     Raises:
         ConfigError: `block_deg` is not above 0.
     """
+    if block_deg is None:
+        block_deg = fitting_block_deg(longitude_deg=longitude_deg, latitude_deg=latitude_deg)
     if not block_deg > 0:
         raise ConfigError(f"block_deg={block_deg} must be above 0 degrees.")
     longitude = (np.asarray(longitude_deg, np.float64) + 180.0) % 360.0 - 180.0
@@ -49,11 +53,21 @@ def spatial_blocks(
     return (row + _BLOCK_STRIDE // 2) * _BLOCK_STRIDE + column
 
 
+def fitting_block_deg(*, longitude_deg: Floats, latitude_deg: Floats) -> float:
+    """Largest of 4, 2, 1, 0.5, … degrees of which eight fit into the craters' extent.
+
+    4 degrees suit most of the Moon; a small map needs smaller blocks to have any to hold out.
+    """
+    longitude = np.unwrap(np.sort(np.asarray(longitude_deg, np.float64)), period=360.0)
+    extent_deg = max(np.ptp(longitude), np.ptp(np.asarray(latitude_deg, np.float64)), 1e-3)
+    return float(min(MAX_BLOCK_DEG, 2.0 ** np.floor(np.log2(extent_deg / 8))))
+
+
 def assign_splits(
     *,
     longitude_deg: Floats,
     latitude_deg: Floats,
-    block_deg: float,
+    block_deg: float | None,
     validation_fraction: float,
     test_fraction: float,
     seed: int,
@@ -66,7 +80,7 @@ def assign_splits(
     Args:
         longitude_deg: (N,) east positive.
         latitude_deg: (N,) in [-90, 90].
-        block_deg: side of a block in degrees, above 0.
+        block_deg: side of a block in degrees, above 0; None takes `fitting_block_deg`.
         validation_fraction: part of the blocks for validation, in [0, 1).
         test_fraction: part of the blocks for test, in [0, 1).
         seed: another seed, another assignment.

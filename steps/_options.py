@@ -11,15 +11,15 @@ from lunar_models.config.base import ParamSpec, StepConfig, specs
 from lunar_models.errors import LunarModelsError
 
 NONE = "none"
-"""How an optional parameter is switched off on the command line and in MLproject."""
+"""No value for an optional parameter, no items for a list: on the command line, in MLproject."""
 
 C = TypeVar("C", bound=StepConfig)
 
 
-class _Optional(click.ParamType):
+class _Optional(click.ParamType[Any]):
     """The inner type, or ``none``."""
 
-    def __init__(self, inner: click.ParamType) -> None:
+    def __init__(self, inner: click.ParamType[Any]) -> None:
         self.inner = inner
         self.name = f"{inner.name}|{NONE}"
 
@@ -29,23 +29,25 @@ class _Optional(click.ParamType):
         return self.inner.convert(value, param, ctx)
 
 
-class _CommaList(click.ParamType):
+class _CommaList(click.ParamType[Any]):
     """Items of the inner type separated by commas, as a tuple."""
 
-    def __init__(self, inner: click.ParamType) -> None:
+    def __init__(self, inner: click.ParamType[Any]) -> None:
         self.inner = inner
         self.name = f"{inner.name},…"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         if isinstance(value, tuple):
             return value
+        if value == NONE:
+            return ()
         items = (item.strip() for item in value.split(","))
         return tuple(self.inner.convert(item, param, ctx) for item in items if item)
 
 
-def click_type(spec: ParamSpec) -> click.ParamType:
+def click_type(spec: ParamSpec) -> click.ParamType[Any]:
     """The click type that reads the parameter from text."""
-    inner: click.ParamType
+    inner: click.ParamType[Any]
     if spec.choices is not None:
         inner = click.Choice(spec.choices)
     elif spec.type is int:
@@ -64,7 +66,7 @@ def click_type(spec: ParamSpec) -> click.ParamType:
 
 def to_text(spec: ParamSpec, value: Any) -> str:
     """A value as it is written on a command line, in MLproject and as an MLflow parameter."""
-    if value is None:
+    if value is None or value == ():
         return NONE
     if spec.repeated:
         return ",".join(str(item) for item in value)
@@ -88,14 +90,18 @@ def add_options(
                 option_name(spec.name),
                 spec.name,
                 type=click_type(spec),
-                required=spec.required,
-                default=None if spec.required else to_text(spec, spec.default),
-                show_default=not spec.required,
                 help=spec.help + unit,
+                **_default(spec),
             )(function)
         return function
 
     return decorate
+
+
+def _default(spec: ParamSpec) -> dict[str, Any]:
+    if spec.required:
+        return {"required": True}
+    return {"default": to_text(spec, spec.default), "show_default": True}
 
 
 def options_from(config_class: type[C]) -> Callable[[Callable[[C], None]], Callable[..., None]]:

@@ -11,15 +11,22 @@ import numpy as np
 import numpy.typing as npt
 from mlflow.models.model import ModelInfo
 from PIL import Image
+from tqdm import tqdm
 
+from lunar_models.crops import CropSet
+from lunar_models.embedding import embed_crops
+from lunar_models.encoders.checkpoint import Checkpoint
 from serving import bundle as bundles
 from serving import model as served
+from serving.schema import Options
 from steps._tracking import PROJECT, resolve_artifacts
 
 _REQUIREMENTS = (
     "mlflow", "hdbscan", "numba", "numpy", "opencv-python-headless", "pandas", "pillow", "pyarrow",
-    "pydantic", "safetensors", "scikit-learn", "scipy", "torch", "transformers",
+    "pydantic", "safetensors", "scikit-learn", "scipy", "torch", "transformers", "usearch",
 )  # fmt: skip
+
+GOLDEN_CROPS = 16
 
 
 def log_service_model(
@@ -27,7 +34,8 @@ def log_service_model(
     encoder: Path,
     head: Path | None = None,
     clusters: Path | None = None,
-    example_crop: npt.NDArray[np.uint8],
+    neighbours: Path | None = None,
+    golden_crops: npt.NDArray[np.uint8],
     registered_model: str | None,
     tags: dict[str, str],
     description: str,
@@ -38,7 +46,9 @@ def log_service_model(
         encoder: checkpoint folder.
         head: folder of the classification head.
         clusters: folder of the cluster model.
-        example_crop: (S, S) uint8, becomes the input example.
+        neighbours: folder of the neighbour index (`serving.reference.reference_set`).
+        golden_crops: (n, S, S) uint8, n ≥ 1; what the model must make of them is noted and
+            checked wherever it is loaded. The first becomes the input example.
         registered_model: registry name; None logs without registering.
         tags: lineage, set on the model and on its version.
         description: for a human, kept with the version.
@@ -48,7 +58,12 @@ def log_service_model(
     """
     with tempfile.TemporaryDirectory() as folder:
         bundle = bundles.assemble(
-            Path(folder) / served.ARTIFACT, encoder=encoder, head=head, clusters=clusters
+            Path(folder) / served.ARTIFACT,
+            encoder=encoder,
+            head=head,
+            clusters=clusters,
+            neighbours=neighbours,
+            golden=golden_crops,
         )
         info: ModelInfo = mlflow.pyfunc.log_model(
             name="model",
@@ -57,7 +72,8 @@ def log_service_model(
             code_paths=[str(PROJECT / "serving"), str(PROJECT / "lunar_models")],
             # Exact versions; MLflow's own inference takes seconds and drops local version tags.
             pip_requirements=[f"{name}=={_public(version(name))}" for name in _REQUIREMENTS],
-            input_example=example(example_crop),
+            # Params get their types and defaults from the example.
+            input_example=(example(golden_crops[0]), Options().model_dump()),
             registered_model_name=registered_model,
             tags=tags,
         )
@@ -77,6 +93,12 @@ def example(crop: npt.NDArray[np.uint8]) -> list[dict[str, str]]:
     return [{"image": base64.b64encode(buffer.getvalue()).decode()}]
 
 
+def golden_crops(crop_set: CropSet) -> npt.NDArray[np.uint8]:
+    """(n, S, S) the first few test crops: what a model must make of them travels with it."""
+    rows = crop_set.indices("test")[:GOLDEN_CROPS]
+    return np.array(crop_set.crops[rows if len(rows) else slice(GOLDEN_CROPS)])
+
+
 def find_encoder(uri: str) -> Path:
     """The checkpoint folder behind a model URI, a runs:/ URI or a path.
 
@@ -91,3 +113,13 @@ def find_encoder(uri: str) -> Path:
 def _public(version_text: str) -> str:
     """``2.13.0+cpu`` -> ``2.13.0``: local builds are not on any index."""
     return version_text.partition("+")[0]
+
+
+def embed_crop_set(
+    crop_set: CropSet, encoder_uri: str
+) -> tuple[Checkpoint, npt.NDArray[np.float32]]:
+    """Load an encoder and embed every crop, with progress: (N, D) float32."""
+    checkpoint = Checkpoint.load(find_encoder(encoder_uri))
+    mlflow.set_tag("encoder", checkpoint.encoder.name)
+    with tqdm(total=len(crop_set), unit="crop", desc="embed", disable=None) as bar:
+        return checkpoint, embed_crops(checkpoint, crop_set.crops, progress=bar.update)

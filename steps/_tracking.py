@@ -1,10 +1,12 @@
 """What every step does with MLflow: connect, open its run, log what it is and what it made."""
 
+import io
 import json
 import os
 import re
 import socket
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,8 +17,9 @@ from urllib.parse import urlsplit
 
 import mlflow
 from matplotlib.figure import Figure
-from mlflow.data.dataset_source_registry import resolve_dataset_source
+from mlflow.data.dataset_source_registry import get_dataset_source_from_json
 from mlflow.data.meta_dataset import MetaDataset
+from PIL import Image
 
 from lunar_models.config.base import StepConfig, specs
 from steps._cache import KEY_TAG, OUTPUT_TAG, step_key
@@ -40,6 +43,8 @@ def connect() -> None:
     Raises:
         UserError: the tracking server does not answer .
     """
+    if not sys.stderr.isatty():
+        os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     if not mlflow.is_tracking_uri_set():
         mlflow.set_tracking_uri(DEFAULT_TRACKING_URI)
     address = urlsplit(mlflow.get_tracking_uri())
@@ -91,7 +96,7 @@ def log_dataset(path: str, *, name: str, digest: str, context: str) -> None:
         digest: content digest; MLflow keeps at most 36 characters.
         context: what it was used for, such as ``training``.
     """
-    source = resolve_dataset_source(path)
+    source = get_dataset_source_from_json(json.dumps({"uri": path}), "local")
     mlflow.log_input(MetaDataset(source, name=name, digest=digest[:32]), context=context)
 
 
@@ -99,6 +104,14 @@ def log_figures(figures: dict[str, Figure]) -> None:
     """Log figures as artifacts; the key is the path, such as ``figures/loss_curve.png``."""
     for path, figure in figures.items():
         mlflow.log_figure(figure, path, save_kwargs={"dpi": 150, "bbox_inches": "tight"})
+
+
+def log_figure_at(key: str, figure: Figure, *, step: int) -> None:
+    """Log a figure as one frame of the UI's image slider `key`."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=100)
+    # Synchronous: a short-lived process could end before an asynchronous upload.
+    mlflow.log_image(Image.open(buffer), key=key, step=step, synchronous=True)
 
 
 def log_folder(folder: Path, artifact_path: str) -> str:

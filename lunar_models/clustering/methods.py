@@ -84,7 +84,7 @@ def _spectral(points: FloatArray, n_clusters: int, config: ClusterConfig) -> Fit
     model = SpectralClustering(
         n_clusters,
         affinity="nearest_neighbors",
-        n_neighbors=min(config.neighbours, len(points)),
+        n_neighbors=min(config.graph_neighbours, len(points)),
         assign_labels="cluster_qr",
         random_state=config.seed,
     )
@@ -104,7 +104,7 @@ def _agglomerative(points: FloatArray, n_clusters: int, config: ClusterConfig) -
 def _vote(
     points: FloatArray, index: IntArray, config: ClusterConfig, merges: FloatArray
 ) -> NeighbourRule:
-    return NeighbourRule(points, index.astype(np.int32), np.asarray(config.neighbours), merges)
+    return NeighbourRule(points, index.astype(np.int32), np.asarray(config.graph_neighbours), merges)
 
 
 def _hdbscan(points: FloatArray, n_clusters: int, config: ClusterConfig) -> Fit:

@@ -58,7 +58,7 @@ class ClusterConfig(StepConfig):
     linkage: Literal["ward", "average", "complete", "single"] = param(
         "ward", help="Distance between groups (agglomerative)."
     )
-    neighbours: int = param(
+    graph_neighbours: int = param(
         15,
         help="Neighbours in the graph (spectral) and in the vote (spectral, agglomerative).",
         minimum=1,

@@ -69,8 +69,12 @@ class PreprocessConfig(StepConfig):
         minimum=1.0,
         maximum=500.0,
     )
-    block_deg: float = param(
-        4.0, help="Side of the blocks that splits are made of.", unit="deg", minimum=0.1, maximum=90
+    block_deg: float | None = param(
+        None,
+        help="Side of the spatial blocks that are held out together; none: 4, less on small maps.",
+        unit="deg",
+        minimum=0.01,
+        maximum=90.0,
     )
     validation_fraction: float = param(
         0.1, help="Part of the blocks for validation.", minimum=0.0, maximum=0.9

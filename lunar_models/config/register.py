@@ -9,8 +9,12 @@ from lunar_models.config.base import StepConfig, param
 class RegisterConfig(StepConfig):
     """What goes into the served model, and under which name."""
 
-    encoder: str = param(
+    encoder_uri: str = param(
         help="Encoder: a models:/ URI, a runs:/ URI or a checkpoint folder.", role="input"
+    )
+    crops: str = param(
+        help="Crop set whose craters the served model knows: neighbours and examples.",
+        role="input",
     )
     head: str | None = param(
         None, help="Classification head that evaluate fitted: its folder or URI.", role="input"

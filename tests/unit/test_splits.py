@@ -8,6 +8,7 @@ from lunar_models.errors import ConfigError
 from lunar_models.splits import (
     MOON_RADIUS_KM,
     assign_splits,
+    fitting_block_deg,
     footprint_radius_km,
     overlapping,
     spatial_blocks,
@@ -145,3 +146,15 @@ def _unit(craters):
     longitude, latitude = (np.radians(craters[name]) for name in ("longitude_deg", "latitude_deg"))
     across = np.cos(latitude)
     return np.stack([across * np.cos(longitude), across * np.sin(longitude), np.sin(latitude)], 1)
+
+
+@pytest.mark.parametrize(("extent_deg", "block_deg"), [(360, 4), (60, 4), (10, 1), (3, 0.25)])
+def test_small_maps_get_smaller_blocks(extent_deg, block_deg):
+    longitude = np.linspace(0, extent_deg, 500, endpoint=False)
+    latitude = np.zeros(500)
+    assert fitting_block_deg(longitude_deg=longitude, latitude_deg=latitude) == block_deg
+    given, fitting = (
+        spatial_blocks(longitude_deg=longitude, latitude_deg=latitude, block_deg=side)
+        for side in (block_deg, None)
+    )
+    np.testing.assert_array_equal(given, fitting)

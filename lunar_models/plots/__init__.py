@@ -1,0 +1,1 @@
+"""Figures: arrays and tables in, a matplotlib Figure out. No files, no global state."""

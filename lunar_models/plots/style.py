@@ -1,0 +1,26 @@
+"""What all figures share: colours that colour-blind readers can tell apart, and a size.
+
+Palette: Okabe & Ito 2008, https://jfly.uni-koeln.de/color/
+"""
+
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+BLACK, ORANGE, SKY, GREEN, YELLOW, BLUE, VERMILION, PURPLE = OKABE_ITO = (
+    "#000000", "#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7",
+)  # fmt: skip
+
+STATE_NAMES = {1: "New", 2: "Semi-New", 3: "Semi-Old", 4: "Old"}
+STATE_COLOURS = {1: BLUE, 2: SKY, 3: ORANGE, 4: VERMILION}
+
+
+def new_figure(width_in: float = 8.0, height_in: float = 5.0) -> Figure:
+    """An empty figure with the layout that keeps labels inside."""
+    return Figure(figsize=(width_in, height_in), layout="constrained")
+
+
+def subplots(figure: Figure, rows: int = 1, columns: int = 1, **options: Any) -> Any:
+    """(rows, columns) object array of axes, also when there is one."""
+    return np.asarray(figure.subplots(rows, columns, squeeze=False, **options))

@@ -1,0 +1,104 @@
+"""Judge an encoder: reconstruction, and with labels the evidence of `lunar_models.evaluation`."""
+
+import tempfile
+from pathlib import Path
+
+import click
+import mlflow
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from lunar_models.config.evaluate import EvaluateConfig
+from lunar_models.crops import CropSet
+from lunar_models.embedding import reconstruct_crops
+from lunar_models.encoders.checkpoint import Checkpoint
+from lunar_models.evaluation import Evaluation, evaluate
+from lunar_models.labels import read_labels
+from lunar_models.plots.evaluation import evaluation_figures
+from serving.bundle import HEAD_FILE
+from steps._options import options_from
+from steps._registry import embed_crop_set
+from steps._tracking import log_dataset, log_figures, log_folder, log_metrics, log_output, step_run
+
+_RECONSTRUCTED = 2048
+"""Test crops on which the reconstruction error is measured."""
+
+
+@click.command()
+@options_from(EvaluateConfig)
+def main(config: EvaluateConfig) -> None:
+    """Judge an encoder on a crop set, by its labels if there are any."""
+    with step_run("evaluate", config, name="evaluate"):
+        crop_set = CropSet.open(config.crops)
+        log_dataset(config.crops, name="crops", digest=crop_set.info.digest, context="evaluation")
+        checkpoint, embeddings = embed_crop_set(crop_set, config.encoder_uri)
+        mlflow.set_tag("mlflow.runName", f"evaluate-{checkpoint.encoder.name}")
+        if checkpoint.encoder.can_reconstruct:
+            log_metrics({"reconstruction/mse": reconstruction_error(checkpoint, crop_set)})
+        if config.labels is not None:
+            _judge(crop_set, embeddings, config)
+
+
+def reconstruction_error(checkpoint: Checkpoint, crop_set: CropSet) -> float:
+    """Mean squared error of normalised brightness over (at most 2,048) test crops."""
+    rows = crop_set.indices("test")[:_RECONSTRUCTED]
+    pairs = (
+        reconstruct_crops(checkpoint, crop_set.crops[part])
+        for part in np.array_split(rows, max(1, len(rows) // 256))
+    )
+    errors = [np.square(seen - made).mean(axis=(1, 2)) for seen, made in pairs]
+    return float(np.concatenate(errors).mean())
+
+
+def _judge(crop_set: CropSet, embeddings: npt.NDArray[np.float32], config: EvaluateConfig) -> None:
+    evaluation = evaluate(
+        embeddings,
+        crop_set.metadata,
+        _read_labels(config),
+        config,
+        context_diameters=crop_set.info.context_diameters,
+    )
+    log_metrics(evaluation.metrics)
+    mlflow.set_tag("evaluation_digest", evaluation.digest)
+    log_figures(evaluation_figures(evaluation))
+    _log_tables(evaluation)
+    with tempfile.TemporaryDirectory() as folder:
+        evaluation.head.save(Path(folder) / HEAD_FILE)
+        log_output("head", log_folder(Path(folder), "head"))
+
+
+def _read_labels(config: EvaluateConfig) -> pd.DataFrame:
+    assert config.labels is not None
+    return read_labels(
+        config.labels,
+        label_column=config.label_column,
+        label_order=config.label_order,
+        merge_states=config.merge_states,
+        quantiles=config.quantile_states,
+        values=config.values,
+        value_column=config.value_column,
+    )
+
+
+def _log_tables(evaluation: Evaluation) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        for name in (
+            "intervals",
+            "predictions",
+            "confusion",
+            "by_diameter",
+            "by_band",
+            "by_split",
+            "baselines",
+            "audit",
+            "learning_curve",
+            "rejected",
+        ):
+            table = getattr(evaluation, name)
+            table.to_csv(Path(folder) / f"{name}.csv", index=name == "confusion")
+        log_folder(Path(folder), "tables")
+
+
+if __name__ == "__main__":
+    main()

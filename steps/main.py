@@ -1,0 +1,84 @@
+"""The whole pipeline: each step an MLflow run nested under this one."""
+
+from pathlib import Path
+
+import click
+import mlflow
+from mlflow.entities import Run
+from mlflow.exceptions import ExecutionException
+
+from lunar_models.config.base import StepConfig, specs
+from steps._cache import find_finished, outputs, step_key
+from steps._options import UserError, options_from
+from steps._pipeline import (
+    PIPELINE,
+    MainConfig,
+    PipelineConfig,
+    Step,
+    as_parameters,
+    needed_steps,
+    step_values,
+)
+from steps._tracking import PROJECT, log_metrics, step_run
+
+
+@click.command()
+@options_from(MainConfig)
+def main(config: PipelineConfig) -> None:
+    """Run the pipeline from a mosaic to a registered model; without data, on a synthetic Moon."""
+    with step_run("main", config, name=_run_name(config)) as run:
+        needed = needed_steps(config)
+        made: dict[str, str] = {}
+        for step in PIPELINE:
+            if step in needed:
+                done = _run_or_reuse(step, config, made, run)
+                made |= {f"{step.name}.{k}": where for k, where in outputs(done).items()}
+                # On the parent too, so that whole pipelines compare in the list of runs.
+                log_metrics(done.data.metrics)
+
+
+def _run_name(config: PipelineConfig) -> str:
+    low, high, encoder, latent, epochs = (
+        getattr(config, name)
+        for name in ("diameter_min_km", "diameter_max_km", "encoder", "latent_dim", "epochs")
+    )
+    return f"{encoder}-d{latent}-{low or 0:g}-{f'{high:g}' if high else 'max'}km-e{epochs}"
+
+
+def _run_or_reuse(
+    step: Step, config: PipelineConfig, made: dict[str, str], parent: mlflow.ActiveRun
+) -> Run:
+    """Run a step as a nested run, or find the finished run that did the same."""
+    values = step_values(step, config, made)
+    key = step_key(step.name, step.config(**values))
+    experiment = parent.info.experiment_id
+    if config.cache and (finished := find_finished(key, experiment)):
+        mlflow.set_tag(f"reused.{step.name}", finished.info.run_id)
+        click.echo(f"{step.name}: nothing changed, reusing run {finished.info.run_name}")
+        return finished
+    if any(spec.role == "output" for spec in specs(step.config)):
+        # Named by content: runs with other parameters never overwrite each other.
+        values["output"] = str(Path(config.data_dir) / f"{step.name}-{key[:8]}")
+    click.echo(f"{step.name}: running")
+    return _run(step, step.config(**values), experiment)
+
+
+def _run(step: Step, config: StepConfig, experiment: str) -> Run:
+    try:
+        submitted = mlflow.projects.run(
+            uri=str(PROJECT),
+            entry_point=step.name,
+            parameters=as_parameters(config),
+            experiment_id=experiment,
+            env_manager="local",
+        )
+    except ExecutionException as error:
+        raise UserError(
+            f"Step {step.name} failed; what it said is above. Mend it and run the same command "
+            "again: finished steps are reused."
+        ) from error
+    return mlflow.get_run(submitted.run_id)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,72 @@
+"""Cut one aligned crop per crater out of a mosaic."""
+
+import json
+
+import click
+import mlflow
+from tqdm import tqdm
+
+from lunar_models.config.preprocess import PreprocessConfig
+from lunar_models.crops import REJECTED_FILE, CropSet
+from lunar_models.extraction import make_crop_set
+from lunar_models.plots.crops import check_figure, flip_rate_figure, quality_figure
+from steps._options import options_from
+from steps._tracking import log_dataset, log_figures, log_metrics, log_output, step_run
+
+BAND_DEG = 15.0
+"""Width of the longitude bands in which the flip rate is shown."""
+
+
+@click.command()
+@options_from(PreprocessConfig)
+def main(config: PreprocessConfig) -> None:
+    """Cut one aligned crop per crater out of a mosaic."""
+    with step_run("preprocess", config, name=_run_name(config)):
+        with tqdm(unit="crop", disable=None) as bar:
+
+            def progress(done: int, total: int) -> None:
+                bar.total = total
+                bar.update(done - bar.n)
+
+            crop_set = make_crop_set(config, progress=progress)
+        log_output("crops", config.output)
+        _log_crop_set(crop_set, config)
+
+
+def _run_name(config: PreprocessConfig) -> str:
+    low, high = config.diameter_min_km, config.diameter_max_km
+    return f"crops-{low or 0:g}-{f'{high:g}' if high else 'max'}km-{config.crop_size_px}px"
+
+
+def _log_crop_set(crop_set: CropSet, config: PreprocessConfig) -> None:
+    info, metadata = crop_set.info, crop_set.metadata
+    log_dataset(config.catalogue, name="catalogue", digest=info.digest, context="input")
+    log_dataset(config.output, name="crops", digest=info.digest, context="output")
+    log_metrics(
+        {
+            "crops/count": len(crop_set),
+            "crops/rejected": len(crop_set.rejected),
+            "crops/flip_rate": metadata["flipped"].mean(),
+            "crops/illumination_confidence": metadata["illumination_confidence"].mean(),
+        }
+    )
+    for split, count in metadata["split"].value_counts().items():
+        mlflow.log_metric(f"crops/{split}", int(count))
+    mlflow.log_text(json.dumps(info.statistics, indent=2), "statistics.json")
+    mlflow.log_artifact(str(crop_set.path / REJECTED_FILE))
+    log_figures(
+        {
+            "figures/crops.png": check_figure(
+                crop_set.crops,
+                metadata,
+                context_diameters=info.context_diameters,
+                seed=config.seed,
+            ),
+            "figures/quality.png": quality_figure(metadata),
+            "figures/flip_rate.png": flip_rate_figure(metadata, band_deg=BAND_DEG),
+        }
+    )
+
+
+if __name__ == "__main__":
+    main()

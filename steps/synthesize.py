@@ -1,0 +1,29 @@
+"""Make a synthetic Moon with known truth."""
+
+import click
+
+from lunar_models.config.synthesize import SynthesizeConfig
+from lunar_models.synthetic import synthesize
+from steps._cache import file_digest
+from steps._options import options_from
+from steps._tracking import log_dataset, log_output, step_run
+
+
+@click.command()
+@options_from(SynthesizeConfig)
+def main(config: SynthesizeConfig) -> None:
+    """Make a mosaic, a crater catalogue in Robbins' columns, and a truth table."""
+    with step_run("synthesize", config, name=f"moon-{config.crater_count}-seed{config.seed}"):
+        moon = synthesize(config)
+        mosaic = str(moon.mosaic_path)
+        log_dataset(mosaic, name="mosaic", digest=file_digest(moon.mosaic_path), context="output")
+        for name, path in (
+            ("mosaic", moon.mosaic_path),
+            ("catalogue", moon.catalogue_path),
+            ("labels", moon.truth_path),
+        ):
+            log_output(name, str(path))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,93 @@
+"""Train an encoder on a crop set and register it."""
+
+import tempfile
+from pathlib import Path
+
+import click
+import mlflow
+from matplotlib.figure import Figure
+from tqdm import tqdm
+
+from lunar_models.config.train import TrainConfig
+from lunar_models.crops import CropSet
+from lunar_models.embedding import reconstruct_crops
+from lunar_models.encoders import Encoder
+from lunar_models.encoders.checkpoint import Checkpoint
+from lunar_models.plots.training import loss_curve, reconstructions
+from lunar_models.training import Metrics, TrainingResult, train
+from steps._options import options_from
+from steps._registry import golden_crops, log_service_model
+from steps._tracking import (
+    log_dataset,
+    log_figure_at,
+    log_figures,
+    log_folder,
+    log_metrics,
+    log_output,
+    step_run,
+)
+
+SHOWN_CROPS = 8
+
+
+@click.command()
+@options_from(TrainConfig)
+def main(config: TrainConfig) -> None:
+    """Train an encoder and register it as an encoder version."""
+    with step_run("train", config, name=f"{config.encoder}-d{config.latent_dim}-e{config.epochs}"):
+        mlflow.set_tag("encoder", config.encoder)
+        crop_set = CropSet.open(config.crops)
+        log_dataset(config.crops, name="crops", digest=crop_set.info.digest, context="training")
+        with tqdm(total=config.epochs, unit="epoch", disable=None) as bar:
+
+            def on_epoch(epoch: int, metrics: Metrics, encoder: Encoder) -> None:
+                log_metrics(metrics, step=epoch)
+                if encoder.can_reconstruct:
+                    log_figure_at("reconstructions", _shown(encoder, crop_set), step=epoch)
+                bar.set_postfix_str(f"validation loss {metrics['validation/loss']:.5f}")
+                bar.update()
+
+            result = train(crop_set, config, on_epoch=on_epoch)
+        _log_result(result, crop_set, config)
+
+
+def _shown(encoder: Encoder, crop_set: CropSet) -> Figure:
+    """The same few validation crops each time, and what the encoder makes of them."""
+    shown = crop_set.crops[crop_set.indices("validation")[:SHOWN_CROPS]]
+    return reconstructions(*reconstruct_crops(Checkpoint.for_crops(encoder, crop_set), shown))
+
+
+def _log_result(result: TrainingResult, crop_set: CropSet, config: TrainConfig) -> None:
+    encoder = result.checkpoint.encoder.cpu()
+    validation_loss = result.history[result.best_epoch]["validation/loss"]
+    log_metrics(
+        {
+            "best/epoch": result.best_epoch,
+            "best/validation_loss": validation_loss,
+            "encoder/parameters": sum(p.numel() for p in encoder.state_dict().values()),
+        }
+    )
+    figures = {"figures/loss_curve.png": loss_curve(result.history, result.best_epoch)}
+    if encoder.can_reconstruct:
+        figures["figures/reconstructions.png"] = _shown(encoder, crop_set)
+    log_figures(figures)
+    with tempfile.TemporaryDirectory() as folder:
+        result.checkpoint.save(folder)
+        log_folder(Path(folder), "checkpoint")
+        info = log_service_model(
+            encoder=Path(folder),
+            golden_crops=golden_crops(crop_set),
+            registered_model=config.registered_model,
+            tags={
+                "encoder": config.encoder,
+                "crops_digest": crop_set.info.digest,
+                "validation_loss": f"{validation_loss:.6g}",
+            },
+            description=f"{config.encoder} encoder, {encoder.embedding_dim} dimensions, trained "
+            f"on {len(crop_set.indices('train'))} crops of {encoder.crop_size_px} px.",
+        )
+    log_output("encoder_uri", info.model_uri)
+
+
+if __name__ == "__main__":
+    main()

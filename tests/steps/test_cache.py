@@ -1,0 +1,70 @@
+"""The step key: changes with whatever changes the result, and with nothing else."""
+
+from dataclasses import dataclass, replace
+
+import pytest
+
+from lunar_models.config.base import StepConfig, param
+from steps import _cache
+from steps._cache import digest, file_digest, step_key
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sample(StepConfig):
+    """One parameter of each role."""
+
+    source: str = param(help="Input.", role="input")
+    count: int = param(1, help="Setting.")
+    output: str = param("out", help="Output.", role="output")
+    workers: int = param(1, help="Runtime.", role="runtime")
+
+
+@pytest.fixture
+def config(tmp_path):
+    (tmp_path / "in.csv").write_text("a")
+    return Sample(source=str(tmp_path / "in.csv"))
+
+
+def test_key_ignores_output_and_runtime(config):
+    key = step_key("s", config)
+    assert step_key("s", replace(config, output="elsewhere", workers=8)) == key
+
+
+def test_key_follows_settings_step_and_code(config, monkeypatch):
+    keys = {step_key("s", config), step_key("t", config), step_key("s", replace(config, count=2))}
+    monkeypatch.setattr(_cache, "code_digest", lambda: "other code")
+    keys.add(step_key("s", config))
+    assert len(keys) == 4
+
+
+def test_key_follows_the_content_of_inputs_not_their_place(config, tmp_path):
+    key = step_key("s", config)
+    (tmp_path / "moved.csv").write_text("a")
+    assert step_key("s", replace(config, source=str(tmp_path / "moved.csv"))) == key
+    (tmp_path / "in.csv").write_text("b")
+    assert step_key("s", config) != key
+
+
+def test_folder_digest_sees_names_and_contents(tmp_path):
+    (tmp_path / "f").mkdir()
+    (tmp_path / "f" / "a").write_text("1")
+    first = digest(str(tmp_path / "f"))
+    (tmp_path / "f" / "a").rename(tmp_path / "f" / "b")
+    assert digest(str(tmp_path / "f")) != first
+
+
+def test_a_uri_stands_for_itself():
+    assert digest("models:/m-123") == "models:/m-123"
+
+
+def test_large_files_are_sampled_but_changes_are_seen(tmp_path, monkeypatch):
+    monkeypatch.setattr(_cache, "_WHOLE_FILE_BYTES", 1000)
+    monkeypatch.setattr(_cache, "_SAMPLE_BYTES", 16)
+    file = tmp_path / "mosaic"
+    file.write_bytes(bytes(100_000))
+    first = file_digest(file)
+    assert file_digest(file) == first
+    data = bytearray(file.read_bytes())
+    data[-1] = 1
+    file.write_bytes(data)
+    assert file_digest(file) != first

@@ -1,0 +1,107 @@
+"""A config dataclass becomes click options, and nothing is lost on the way."""
+
+from dataclasses import dataclass, fields
+from typing import Literal
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from lunar_models.config.base import StepConfig, param, specs
+from lunar_models.errors import CatalogueError, ConfigError
+from steps._options import options_from, to_text
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sample(StepConfig):
+    """One parameter of each kind."""
+
+    source: str = param(help="A path.", role="input")
+    count: int = param(3, help="A number.", minimum=1, maximum=9)
+    rate: float = param(1e-4, help="A rate.", minimum=0.0)
+    shade: Literal["dark", "light"] = param("dark", help="A choice.")
+    limit: int | None = param(None, help="An optional number.", minimum=1)
+    names: tuple[str, ...] = param(("a", "b"), help="A list.")
+    fast: bool = param(True, help="A switch.")
+
+
+def run(*arguments: str) -> tuple[Sample | None, click.testing.Result]:
+    seen: list[Sample] = []
+
+    @click.command()
+    @options_from(Sample)
+    def command(config: Sample) -> None:
+        seen.append(config)
+
+    result = CliRunner().invoke(command, arguments)
+    return (seen[0] if seen else None), result
+
+
+def test_defaults_arrive_unchanged():
+    config, _ = run("--source", "x")
+    assert config == Sample(source="x")
+
+
+def test_every_parameter_survives_the_round_trip_through_text():
+    wanted = Sample(
+        source="a b.csv", count=9, rate=2.5, shade="light", limit=7, names=("x", "y z"), fast=False
+    )
+    arguments = []
+    for spec in specs(Sample):
+        arguments += [f"--{spec.name}", to_text(spec, getattr(wanted, spec.name))]
+    config, result = run(*arguments)
+    assert result.exit_code == 0
+    assert config == wanted
+
+
+def test_none_switches_an_optional_parameter_off():
+    assert run("--source", "x", "--limit", "none")[0].limit is None
+    assert run("--source", "x", "--limit", "4")[0].limit == 4
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        ((), "--source"),
+        (("--source", "x", "--count", "0"), "--count"),
+        (("--source", "x", "--count", "2.5"), "--count"),
+        (("--source", "x", "--shade", "blue"), "--shade"),
+        (("--source", "x", "--limit", "0"), "--limit"),
+        (("--source", "x", "--typo", "1"), "--typo"),
+    ],
+)
+def test_bad_values_end_with_code_2_and_name_the_option(arguments, named):
+    _, result = run(*arguments)
+    assert result.exit_code == 2
+    assert named in result.output
+
+
+def test_a_library_error_ends_with_code_2_and_its_message():
+    @click.command()
+    @options_from(Sample)
+    def command(config: Sample) -> None:
+        raise CatalogueError("catalogue 'x.csv' is empty; give one with craters.")
+
+    result = CliRunner().invoke(command, ["--source", "x"])
+    assert result.exit_code == 2
+    assert "catalogue 'x.csv' is empty" in result.output
+    assert "Traceback" not in result.output
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"count": 0}, "count=0 is too small; the least is 1"),
+        ({"count": 10}, "count=10 is too large; the most is 9"),
+        ({"rate": float("nan")}, "rate=nan is not a finite number"),
+        ({"count": "many"}, "count='many' is not a number"),
+        ({"shade": "blue"}, "shade='blue' is not one of dark, light"),
+    ],
+)
+def test_library_users_get_the_same_limits(values, message):
+    with pytest.raises(ConfigError, match=message):
+        Sample(source="x", **values)
+
+
+def test_every_field_is_a_parameter():
+    assert [spec.name for spec in specs(Sample)] == [f.name for f in fields(Sample)]

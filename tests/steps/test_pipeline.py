@@ -1,0 +1,60 @@
+"""Which steps run, and what they are fed."""
+
+import pytest
+
+from lunar_models.errors import ConfigError
+from steps._pipeline import PIPELINE, STEP_NAMES, MainConfig, needed_steps, step_values
+
+STEPS = {step.name: step for step in PIPELINE}
+
+
+def names(**values) -> list[str]:
+    return [step.name for step in needed_steps(MainConfig(**values))]
+
+
+def test_without_data_everything_runs_on_a_synthetic_moon():
+    assert names() == list(STEP_NAMES)
+
+
+def test_own_data_needs_no_synthetic_moon():
+    assert names(mosaic=("m.tif",), catalogue="c.csv") == list(STEP_NAMES[1:])
+
+
+def test_given_crops_need_no_preprocess_and_a_given_encoder_no_training():
+    assert names(crops="data/crops") == ["train", "evaluate", "cluster", "register"]
+    assert names(crops="data/crops", encoder_uri="models:/e/1") == [
+        "evaluate",
+        "cluster",
+        "register",
+    ]
+
+
+def test_steps_are_switched_by_name():
+    assert names(steps=("train", "evaluate"), crops="data/crops") == ["train", "evaluate"]
+
+
+@pytest.mark.parametrize("values", [{"mosaic": ("m.tif",)}, {"catalogue": "c.csv"}])
+def test_mosaic_and_catalogue_go_together(values):
+    with pytest.raises(ConfigError, match="go together"):
+        MainConfig(**values)
+
+
+def test_a_missing_feed_names_the_step_that_makes_it():
+    config = MainConfig(steps=("evaluate",))
+    with pytest.raises(ConfigError, match="needs crops: switch on step preprocess, or give crops"):
+        step_values(STEPS["evaluate"], config, {})
+
+
+def test_what_was_made_fills_what_was_not_given():
+    made = {"preprocess.crops": "data/made", "train.encoder_uri": "models:/m-1"}
+    values = step_values(STEPS["evaluate"], MainConfig(crops="data/mine"), made)
+    assert values["crops"] == "data/mine"
+    assert values["encoder_uri"] == "models:/m-1"
+    assert "labels" not in values  # optional, and nobody made any
+
+
+def test_a_list_parameter_is_fed_a_list():
+    values = step_values(STEPS["preprocess"], MainConfig(), {
+        "synthesize.mosaic": "m.tif", "synthesize.catalogue": "c.csv",
+    })  # fmt: skip
+    assert values["mosaic"] == ("m.tif",)

@@ -1,0 +1,99 @@
+"""What is written twice must agree: MLproject, conda.yaml, README against the code."""
+
+import importlib
+import re
+import shlex
+
+import pytest
+import yaml
+
+from lunar_models.config.base import specs
+from steps._options import click_type, option_name
+from steps._reference import (
+    COPIES,
+    ENTRY_POINTS,
+    ROOT,
+    dependencies,
+    read_pins,
+)
+
+PROJECT = yaml.safe_load((ROOT / "MLproject").read_text())
+
+
+@pytest.mark.parametrize("name", COPIES)
+def test_written_copies_are_up_to_date(name):
+    assert (ROOT / name).read_text() == COPIES[name](), "run `make reference`"
+
+
+def test_mlproject_has_every_entry_point():
+    assert list(PROJECT["entry_points"]) == list(ENTRY_POINTS)
+
+
+@pytest.mark.parametrize("name", ENTRY_POINTS)
+def test_mlproject_agrees_with_the_config(name):
+    """Names, order, defaults (as click reads them) and the command."""
+    declared = PROJECT["entry_points"][name]
+    wanted = specs(ENTRY_POINTS[name])
+    assert list(declared["parameters"]) == [spec.name for spec in wanted]
+    for spec in wanted:
+        parameter = declared["parameters"][spec.name]
+        assert ("default" not in parameter) == spec.required
+        if not spec.required:
+            text = str(parameter["default"])
+            assert click_type(spec).convert(text, None, None) == spec.default
+    options = [part for spec in wanted for part in (option_name(spec.name), f"{{{spec.name}}}")]
+    assert shlex.split(declared["command"]) == ["python", "-m", f"steps.{name}", *options]
+
+
+@pytest.mark.parametrize("name", ENTRY_POINTS)
+def test_commands_take_the_options_of_their_config(name):
+    command = importlib.import_module(f"steps.{name}").main
+    assert [p.name for p in command.params] == [s.name for s in specs(ENTRY_POINTS[name])]
+    assert command.help
+    assert all(p.help for p in command.params)
+
+
+def test_conda_environment_holds_pyproject_at_the_constraints_versions():
+    environment = yaml.safe_load((ROOT / "conda.yaml").read_text())
+    *plain, pip = environment["dependencies"]
+    assert plain == ["python=3.11", "pip"]  # uv and virtualenv see nothing but these and pip:
+    pins = read_pins(ROOT / "constraints.txt")
+    assert pip["pip"] == [f"{name}=={pins[name]}" for name in dependencies()]
+
+
+def test_served_requirements_are_dependencies():
+    registry = importlib.import_module("steps._registry")
+    assert set(registry._REQUIREMENTS) <= set(dependencies())
+
+
+def test_readme_is_short_and_mentions_every_entry_point():
+    readme = (ROOT / "README.md").read_text()
+    assert len(readme.splitlines()) <= 200
+    for name in ENTRY_POINTS:
+        assert re.search(rf"`{name}`", readme), name
+
+
+def test_readme_commands_use_real_entry_points_and_parameters():
+    readme = (ROOT / "README.md").read_text().replace("\\\n", " ")
+    commands = [line for line in readme.splitlines() if line.startswith("mlflow run .")]
+    assert commands
+    for line in commands:
+        words = shlex.split(line, comments=True)
+        entry = words[words.index("-e") + 1] if "-e" in words else "main"
+        known = {spec.name for spec in specs(ENTRY_POINTS[entry])}
+        given = {words[i + 1].partition("=")[0] for i, w in enumerate(words) if w == "-P"}
+        assert given <= known, line
+
+
+def test_two_steps_that_share_a_parameter_mean_the_same():
+    """`main` offers each name once, so types and limits must agree."""
+    main = {spec.name: spec for spec in specs(ENTRY_POINTS["main"])}
+    for name, config in ENTRY_POINTS.items():
+        for spec in specs(config):
+            if spec.name in main and name not in ("main", "synthesize"):
+                shared = main[spec.name]
+                assert (spec.type, spec.choices, spec.repeated) == (
+                    shared.type,
+                    shared.choices,
+                    shared.repeated,
+                ), (name, spec.name)

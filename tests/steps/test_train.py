@@ -1,0 +1,73 @@
+"""The train step: what a user finds in MLflow after it."""
+
+import mlflow
+import pytest
+
+from lunar_models.embedding import embed_crops
+from lunar_models.encoders.checkpoint import Checkpoint
+from steps._registry import find_encoder
+from steps.train import main
+
+
+@pytest.fixture
+def trained(run_step, last_run, crop_set):
+    result = run_step(main, crops=crop_set.path, epochs=2, latent_dim=6, batch_size=16)
+    assert result.exit_code == 0
+    return last_run()
+
+
+def artifacts(run, path=None):
+    return {a.path for a in mlflow.MlflowClient().list_artifacts(run.info.run_id, path)}
+
+
+def test_parameters_metrics_and_tags(trained, crop_set):
+    assert trained.info.status == "FINISHED"
+    assert trained.info.run_name == "cae-d6-e2"
+    assert trained.data.params["latent_dim"] == "6"
+    assert trained.data.tags["step"] == "train"
+    assert trained.data.tags["encoder"] == "cae"
+    client = mlflow.MlflowClient()
+    for key in ("train/loss", "validation/loss", "train/learning_rate"):
+        assert len(client.get_metric_history(trained.info.run_id, key)) == 2
+    [dataset] = trained.inputs.dataset_inputs
+    assert dataset.dataset.digest == crop_set.info.digest[:32]
+
+
+def test_artifacts_and_snapshot(trained):
+    assert {"checkpoint", "figures", "images", "snapshot"} <= artifacts(trained)
+    assert artifacts(trained, "figures") == {
+        "figures/loss_curve.png",
+        "figures/reconstructions.png",
+    }
+    frames = [p for p in artifacts(trained, "images") if p.startswith("images/reconstructions")]
+    assert len({f for f in frames if f.endswith(".png")}) == 2  # one per epoch: the UI's slider
+    assert artifacts(trained, "snapshot") == {
+        f"snapshot/{name}"
+        for name in (
+            "MLproject.yaml",
+            "commit.txt",
+            "packages.txt",
+            "parameters.json",
+            "uncommitted.diff",
+        )
+    }
+
+
+def test_registered_encoder_embeds_like_the_checkpoint(trained, crop_set):
+    [version] = mlflow.MlflowClient().search_model_versions("name='lunar-encoder'")
+    assert version.tags["crops_digest"] == crop_set.info.digest
+    assert version.tags["git_commit"]
+    assert "6 dimensions" in version.description
+    by_registry = Checkpoint.load(find_encoder(f"models:/lunar-encoder/{version.version}"))
+    by_output = Checkpoint.load(find_encoder(trained.data.tags["output.encoder_uri"]))
+    crops = crop_set.crops[:4]
+    assert (embed_crops(by_registry, crops) == embed_crops(by_output, crops)).all()
+    info = mlflow.models.get_model_info(f"models:/lunar-encoder/{version.version}")
+    assert info.signature is not None
+    assert info.saved_input_example_info is not None
+
+
+def test_missing_crop_set(run_step, tmp_path):
+    result = run_step(main, crops=tmp_path / "nowhere")
+    assert result.exit_code == 2
+    assert "is not a finished crop set" in result.output
