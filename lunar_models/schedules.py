@@ -60,3 +60,13 @@ class LearningRate:
         if self.schedule == "plateau" and self._waited > self.patience:
             self._scale *= self.factor
             self._waited = 0
+
+    @property
+    def state(self) -> dict[str, float]:
+        """What the plateau schedule has learned so far."""
+        return {"scale": self._scale, "best": self._best, "waited": self._waited}
+
+    def restore(self, state: dict[str, float]) -> None:
+        """Go on where `state` was taken."""
+        self._scale, self._best = state["scale"], state["best"]
+        self._waited = int(state["waited"])

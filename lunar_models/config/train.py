@@ -6,8 +6,22 @@ from typing import Literal
 from lunar_models.config.base import StepConfig, param
 from lunar_models.errors import ConfigError
 
-EncoderName = Literal["cae", "pca", "polar_harmonics"]
+EncoderName = Literal[
+    "cae",
+    "pca",
+    "polar_harmonics",
+    "vicreg",
+    "swav",
+    "physics",
+    "vit_mae",
+    "backbone",
+    "ensemble",
+]
 Schedule = Literal["cosine", "plateau", "constant"]
+Trainable = Literal["all", "middle+late", "late", "decoder", "none"]
+ModelSize = Literal["tiny", "small"]
+Pooling = Literal["cls", "mean"]
+Precision = Literal["auto", "bf16", "fp32"]
 Device = Literal["auto", "cpu", "cuda", "mps"]
 
 
@@ -43,6 +57,38 @@ class TrainConfig(StepConfig):
         True, help="Flip training crops up-down at random; keeps the Sun in the east."
     )
     seed: int = param(0, help="Seed of every random part.", minimum=0, maximum=2**31 - 1)
+    pretrained: str | None = param(
+        None, help="Hub id or local folder vit_mae and backbone start from; none is from scratch."
+    )
+    trainable: Trainable = param(
+        "all", help="Thirds of a transformer's depth that train; its decoder unless none."
+    )
+    layer_decay: float = param(
+        1.0,
+        help="Learning rate of a block over that of the one above it.",
+        minimum=0.1,
+        maximum=1.0,
+    )
+    mask_ratio: float = param(
+        0.75, help="Part of the patches vit_mae hides.", minimum=0.01, maximum=0.99
+    )
+    patch_size_px: int = param(
+        8, help="Patch of a vit_mae from scratch.", unit="px", minimum=1, maximum=64
+    )
+    model_size: ModelSize = param("tiny", help="Size of a vit_mae from scratch.")
+    pooling: Pooling = param("mean", help="vit_mae's embedding: class token or mean of patches.")
+    reconstruction_weight: float = param(
+        0.0, help="Weight of a reconstruction loss beside vicreg's.", minimum=0.0, maximum=1e3
+    )
+    prototypes: int = param(64, help="Prototypes of swav.", minimum=2, maximum=65_536)
+    members: tuple[str, ...] = param(
+        ("polar_harmonics",),
+        help="Parts of an ensemble: checkpoint folders, pca or polar_harmonics.",
+        role="input",
+    )
+    precision: Precision = param(
+        "auto", help="Arithmetic of training; auto is bf16 where the processor has it."
+    )
     device: Device = param(
         "auto", help="Where to compute; auto takes a GPU if any.", role="runtime"
     )

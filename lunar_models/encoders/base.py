@@ -81,6 +81,10 @@ class Encoder(nn.Module, ABC):
     def loss(self, crops: Tensor, generator: torch.Generator | None = None) -> dict[str, Tensor]:
         """Scalars to report; ``"loss"`` among them is the one to minimise."""
 
+    def parameter_groups(self) -> list[dict[str, Any]]:
+        """What to train: ``params``, and ``scale`` for the learning rate."""
+        return [{"params": [p for p in self.parameters() if p.requires_grad], "scale": 1.0}]
+
 
 class FittedEncoder(Encoder):
     """An encoder without gradient training: fitted in one go on a sample of crops."""

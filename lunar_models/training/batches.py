@@ -1,0 +1,63 @@
+"""Batches of stored crops, read from the memory map by a thread that works ahead."""
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+Indices = npt.NDArray[np.int64]
+
+AHEAD = 2
+"""Batches read before they are asked for; memory holds no more than these."""
+
+
+def read_batches(crops: npt.NDArray[np.uint8], batches: Iterable[Indices]) -> Iterator[Tensor]:
+    """Read batch after batch.
+
+    Args:
+        crops: (N, S, S) uint8, may be a memory map.
+        batches: positions of the crops of each batch.
+
+    Yields:
+        (B, 1, S, S) uint8, one for each of `batches`.
+    """
+
+    def read(batch: Indices) -> Tensor:
+        # Ascending: neighbouring reads of the memory map.
+        return torch.from_numpy(crops[np.sort(batch)])[:, None]
+
+    waiting: deque[Future[Tensor]] = deque()
+    with ThreadPoolExecutor(1) as reader:
+        for batch in batches:
+            waiting.append(reader.submit(read, batch))
+            if len(waiting) > AHEAD:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+
+
+def shuffled_batches(
+    indices: Indices, rng: np.random.Generator, *, batch_size: int, rank: int = 0, world: int = 1
+) -> Iterator[Indices]:
+    """One epoch's training batches of one of `world` processes; what does not fill up is left out.
+
+    All processes must come with equally seeded `rng`: together they take ``batch_size * world``
+    crops at a time, so that two processes see what one sees with the doubled batch.
+    """
+    together = batch_size * world
+    shuffled = rng.permutation(indices)
+    for start in range(0, len(shuffled) // together * together, together):
+        mine = start + rank * batch_size
+        yield shuffled[mine : mine + batch_size]
+
+
+def ordered_batches(
+    indices: Indices, *, batch_size: int, rank: int = 0, world: int = 1
+) -> Iterator[Indices]:
+    """All of `indices` in order, every `world`-th batch of them."""
+    for start in range(rank * batch_size, len(indices), batch_size * world):
+        yield indices[start : start + batch_size]

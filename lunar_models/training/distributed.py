@@ -1,0 +1,89 @@
+"""Several processes that train one encoder, as started by ``accelerate launch`` or ``torchrun``.
+
+Both launchers say who is who through RANK, WORLD_SIZE, MASTER_ADDR and MASTER_PORT; under MPI,
+accelerate sets the same. Without them there is one process, and everything here does nothing.
+"""
+
+import os
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.distributed.nn.functional import all_reduce as differentiable_sum
+
+
+def rank() -> int:
+    """Number of this process; only 0 reports and writes."""
+    return int(os.environ.get("RANK", "0"))
+
+
+def world() -> int:
+    """How many processes train together."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
+def join(device: torch.device) -> None:
+    """Meet the other processes; gloo on CPUs, NCCL on GPUs."""
+    if world() > 1 and not dist.is_initialized():
+        dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+
+
+def average_gradients(parameters: Iterable[nn.Parameter]) -> None:
+    """Replace each gradient by its mean over the processes."""
+    if world() == 1:
+        return
+    gradients = [p.grad for p in parameters if p.grad is not None]
+    together = torch.cat([gradient.flatten() for gradient in gradients])
+    dist.all_reduce(together)
+    parts = torch.split(together.div_(world()), [gradient.numel() for gradient in gradients])
+    for gradient, part in zip(gradients, parts, strict=True):
+        gradient.copy_(part.view_as(gradient))
+
+
+def total(values: Tensor) -> Tensor:
+    """Sum of a tensor over the processes."""
+    if world() > 1:
+        dist.all_reduce(values)
+    return values
+
+
+def share_batch_norm(encoder: nn.Module) -> None:
+    """Let batch normalisation see the batches of all processes.
+
+    PyTorch's own SyncBatchNorm refuses CPUs.
+    """
+    if world() == 1:
+        return
+    for module in encoder.modules():
+        if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
+            module.__class__ = _SharedBatchNorm  # type: ignore[assignment]
+
+
+class _SharedBatchNorm(nn.modules.batchnorm._BatchNorm):
+    def _check_input_dim(self, input: Any) -> None:
+        pass
+
+    def forward(self, input: Tensor) -> Tensor:
+        if not self.training:
+            return super().forward(input)
+        over = [dim for dim in range(input.ndim) if dim != 1]
+        values = input.float()
+        moments = torch.stack([values.mean(over), values.square().mean(over)])
+        mean, square = differentiable_sum(moments) / world()  # type: ignore[no-untyped-call]
+        variance = square - mean.square()
+        self._remember(mean.detach(), variance.detach(), input.numel() // input.shape[1])
+        scale = self.weight * torch.rsqrt(variance + self.eps)
+        shape = (1, -1, *(1 for _ in over[1:]))
+        normalised: Tensor = values * scale.view(shape) + (self.bias - mean * scale).view(shape)
+        return normalised.to(input)
+
+    def _remember(self, mean: Tensor, variance: Tensor, count: int) -> None:
+        assert self.running_mean is not None
+        assert self.running_var is not None
+        assert self.num_batches_tracked is not None
+        together = count * world()
+        self.running_mean.lerp_(mean, self.momentum or 0.0)
+        self.running_var.lerp_(variance * (together / (together - 1)), self.momentum or 0.0)
+        self.num_batches_tracked.add_(1)

@@ -1,0 +1,27 @@
+"""Which arithmetic a training runs in."""
+
+import torch
+
+from lunar_models.config.train import Precision
+from lunar_models.errors import ConfigError
+
+
+def has_bf16(device: torch.device) -> bool:
+    """Whether bfloat16 is computed natively, so that it is faster than float32."""
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    if device.type == "cpu":
+        return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+    return False
+
+
+def autocast(precision: Precision, device: torch.device) -> torch.autocast:
+    """A reusable context in which networks compute in the wanted precision.
+
+    Raises:
+        ConfigError: bf16 is asked for on a device that cannot do it.
+    """
+    if precision == "bf16" and device.type == "mps":
+        raise ConfigError("precision=bf16 is not supported on device=mps; use precision=fp32.")
+    wanted = precision == "bf16" or (precision == "auto" and has_bf16(device))
+    return torch.autocast(device.type, torch.bfloat16, enabled=wanted)

@@ -1,0 +1,76 @@
+"""What a killed training needs to go on: one file, replaced in one step after each epoch.
+
+There is no state of random generators in it, because each epoch seeds its own from the seed and
+its number.
+"""
+
+import dataclasses
+import hashlib
+import json
+import os
+import pickle
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from lunar_models.config.base import specs
+from lunar_models.config.train import TrainConfig
+from lunar_models.errors import CheckpointError, ConfigError
+
+RESUME_FILE = "resume.pt"
+
+
+@dataclass
+class TrainingState:
+    """A training after a whole number of epochs."""
+
+    fingerprint: str
+    """Of the parameters and the crops: a training goes on only as what it was."""
+    history: list[dict[str, float]]
+    best_epoch: int
+    best: dict[str, Tensor]
+    """Weights of the best epoch."""
+    last: dict[str, Tensor]
+    optimiser: dict[str, Any]
+    schedule: dict[str, float]
+
+    def save(self, folder: Path) -> None:
+        """Write `RESUME_FILE`; a kill in the middle leaves the former one."""
+        folder.mkdir(parents=True, exist_ok=True)
+        unfinished = folder / f"{RESUME_FILE}.part"
+        torch.save({f.name: getattr(self, f.name) for f in dataclasses.fields(self)}, unfinished)
+        os.replace(unfinished, folder / RESUME_FILE)
+
+    @classmethod
+    def load(cls, folder: Path, fingerprint: str) -> "TrainingState | None":
+        """The state in `folder`, or None if no training has begun there.
+
+        Raises:
+            CheckpointError: the file is damaged.
+            ConfigError: it belongs to a training with other parameters or crops.
+        """
+        file = folder / RESUME_FILE
+        if not file.is_file():
+            return None
+        try:
+            state = cls(**torch.load(file, weights_only=True, map_location="cpu"))
+        except (RuntimeError, EOFError, TypeError, ValueError, pickle.UnpicklingError) as error:
+            raise CheckpointError(
+                f"{file} is damaged ({error}); delete it to train from the start."
+            ) from error
+        if state.fingerprint != fingerprint:
+            raise ConfigError(
+                f"{file} belongs to a training with other parameters or crops; "
+                "use another folder, or delete it."
+            )
+        return state
+
+
+def fingerprint(config: TrainConfig, crops_digest: str, world: int) -> str:
+    """Hash of all that decides the curve."""
+    settings = {s.name: getattr(config, s.name) for s in specs(TrainConfig) if s.role == "setting"}
+    text = json.dumps([settings, config.members, crops_digest, world], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()

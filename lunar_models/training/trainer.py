@@ -1,0 +1,266 @@
+"""The training loop."""
+
+import math
+import time
+from collections.abc import Callable, Iterable, Iterator
+from copy import deepcopy
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from lunar_models.config.train import TrainConfig
+from lunar_models.crops import CropSet
+from lunar_models.embedding import pick_device
+from lunar_models.encoders import Encoder, FittedEncoder, build_encoder
+from lunar_models.encoders.base import evaluating
+from lunar_models.encoders.checkpoint import Checkpoint
+from lunar_models.errors import ConfigError, CropSetError
+from lunar_models.schedules import LearningRate
+from lunar_models.training import distributed
+from lunar_models.training.batches import (
+    Indices,
+    ordered_batches,
+    read_batches,
+    shuffled_batches,
+)
+from lunar_models.training.precision import autocast
+from lunar_models.training.resume import TrainingState, fingerprint
+
+Metrics = dict[str, float]
+OnEpoch = Callable[[int, Metrics, Encoder], None]
+"""Called after each epoch with its number (from 0), its metrics and the encoder as it stands."""
+OnCrops = Callable[[int], None]
+"""Called after each optimiser step with the number of crops it took, for a progress bar."""
+
+FIT_PIXELS = 2**27
+"""Most pixels a `FittedEncoder` sees at once: 512 MiB of float32."""
+VALIDATION_BATCH = 256
+BEST_FOLDER = "best"
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """The best encoder of a training, and how it got there."""
+
+    checkpoint: Checkpoint
+    history: list[Metrics]
+    """One entry per epoch."""
+    best_epoch: int
+
+
+def train(
+    crop_set: CropSet,
+    config: TrainConfig,
+    *,
+    on_epoch: OnEpoch | None = None,
+    on_crops: OnCrops | None = None,
+    work_dir: str | Path | None = None,
+) -> TrainingResult:
+    """Train on the training split, choose the epoch with the least validation loss.
+
+    Two calls with equal arguments on the same machine give equal weights. Under a launcher of
+    several processes (see `distributed`) each takes `batch_size` crops per step; only the first
+    one calls back and writes.
+
+    Args:
+        crop_set: what to train and validate on.
+        config: what to train, and how.
+        on_epoch: see `OnEpoch`.
+        on_crops: see `OnCrops`.
+        work_dir: folder for the best checkpoint so far (``best``) and for what it takes to go on
+            after a kill: called again with the same folder, training goes on after the last
+            finished epoch, and only the epochs that follow are reported.
+
+    Raises:
+        ConfigError: the parameters do not fit the crop set, the loss is not finite any more, or
+            `work_dir` holds another training.
+        CropSetError: the training or the validation split has no crops.
+    """
+    torch.manual_seed(config.seed)  # initial weights; each epoch has its own generators
+    encoder = build_encoder(config, crop_size_px=crop_set.info.crop_size_px)
+    trainer = _Trainer(encoder, crop_set, config, None if work_dir is None else Path(work_dir))
+    if distributed.rank() == 0:
+        trainer.on_epoch = on_epoch or trainer.on_epoch
+        trainer.on_crops = on_crops or trainer.on_crops
+    return trainer.fit(encoder) if isinstance(encoder, FittedEncoder) else trainer.run()
+
+
+class _Trainer:
+    """The state of one training."""
+
+    on_epoch: OnEpoch = staticmethod(lambda epoch, metrics, encoder: None)
+    on_crops: OnCrops = staticmethod(lambda count: None)
+
+    def __init__(
+        self, encoder: Encoder, crop_set: CropSet, config: TrainConfig, work_dir: Path | None
+    ) -> None:
+        self.config, self.crop_set, self.work_dir = config, crop_set, work_dir
+        self.device = pick_device(config.device)
+        distributed.join(self.device)
+        self.rank, self.world = distributed.rank(), distributed.world()
+        self.checkpoint = Checkpoint.for_crops(encoder, crop_set)
+        self.encoder = encoder.to(self.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        distributed.share_batch_norm(self.encoder)
+        self.autocast = autocast(config.precision, self.device)
+        self.training, self.validation = (self._split(name) for name in ("train", "validation"))
+        self.batch_size = min(config.batch_size, len(self.training) // self.world)
+        self.steps_per_epoch = len(self.training) // (self.batch_size * self.world)
+
+    def _split(self, name: str) -> Indices:
+        indices = self.crop_set.indices(name)
+        if len(indices) < self.world:
+            raise CropSetError(
+                f"{self.crop_set.path} has {len(indices) or 'no'} crops in its {name} split. "
+                "Give preprocess more craters, or a smaller block_deg."
+            )
+        return indices
+
+    def fit(self, encoder: FittedEncoder) -> TrainingResult:
+        """The road of encoders without gradients: one epoch."""
+        most = max(FIT_PIXELS // encoder.crop_size_px**2, encoder.embedding_dim + 1)
+        sample = np.random.default_rng(self.config.seed).permutation(self.training)[:most]
+        started = time.perf_counter()
+        crops = torch.cat(list(self._load([sample])))
+        encoder.fit(crops, torch.Generator().manual_seed(self.config.seed))
+        seconds = time.perf_counter() - started
+        metrics = _metrics(
+            self._mean_loss(sample), self._mean_loss(self.validation), 0.0, len(sample) / seconds
+        )
+        self.on_epoch(0, metrics, encoder)
+        return TrainingResult(self.checkpoint, [metrics], 0)
+
+    def run(self) -> TrainingResult:
+        """Epochs of gradient steps, with early stopping."""
+        trainable = [g for g in self.encoder.parameter_groups() if g["params"]]
+        if not trainable:
+            raise ConfigError("Nothing is left to train: every parameter is frozen.")
+        self.parameters = [p for group in trainable for p in group["params"]]
+        self.optimiser = torch.optim.AdamW(
+            trainable, lr=1.0, weight_decay=self.config.weight_decay, fused=True
+        )
+        self.rate = LearningRate.from_config(self.config, self.steps_per_epoch)
+        state = self._begin()
+        while len(state.history) < self.config.epochs and not self._stop_early(state):
+            self._advance(state)
+        self.encoder.load_state_dict(state.best)
+        return TrainingResult(self.checkpoint, state.history, state.best_epoch)
+
+    def _begin(self) -> TrainingState:
+        """The state where a former run in `work_dir` stopped, or a fresh one."""
+        mark = fingerprint(self.config, self.crop_set.info.digest, self.world)
+        state = self.work_dir and TrainingState.load(self.work_dir, mark)
+        if not state:
+            return TrainingState(mark, [], 0, self.encoder.state_dict(), {}, {}, {})
+        self.encoder.load_state_dict(state.last)
+        self.optimiser.load_state_dict(state.optimiser)
+        self.rate.restore(state.schedule)
+        return state
+
+    def _stop_early(self, state: TrainingState) -> bool:
+        waited = len(state.history) - 1 - state.best_epoch
+        return 0 < self.config.early_stopping <= waited
+
+    def _advance(self, state: TrainingState) -> None:
+        """One epoch, and everything that is kept of it."""
+        epoch = len(state.history)
+        metrics = self._epoch(epoch)
+        self.rate.observe(metrics["validation/loss"])
+        state.history.append(metrics)
+        improved = metrics["validation/loss"] <= min(m["validation/loss"] for m in state.history)
+        if improved:
+            state.best_epoch, state.best = epoch, deepcopy(self.encoder.state_dict())
+        if self.work_dir is not None and self.rank == 0:
+            if improved:
+                self.checkpoint.save(self.work_dir / BEST_FOLDER)
+            state.last, state.optimiser = self.encoder.state_dict(), self.optimiser.state_dict()
+            state.schedule = self.rate.state
+            state.save(self.work_dir)
+        self.on_epoch(epoch, metrics, self.encoder)
+
+    def _epoch(self, epoch: int) -> Metrics:
+        # Batches are drawn equally in all processes, everything else differently.
+        order = np.random.default_rng((self.config.seed, epoch))
+        chance = np.random.default_rng((self.config.seed, epoch, self.rank)).integers(2**62)
+        generator = torch.Generator().manual_seed(int(chance))
+        torch.manual_seed(int(chance))  # dropout
+        self.encoder.train()
+        started = time.perf_counter()
+        losses = torch.zeros((), device=self.device)
+        for step, crops in enumerate(self._training_batches(order, generator)):
+            losses += self._step(epoch * self.steps_per_epoch + step, crops, generator)
+            self.on_crops(len(crops) * self.world)
+        loss = distributed.total(losses).item() / (self.steps_per_epoch * self.world)
+        seconds = time.perf_counter() - started
+        return _metrics(
+            self._finite(loss, epoch),
+            self._finite(self._mean_loss(self.validation), epoch),
+            self.rate.at((epoch + 1) * self.steps_per_epoch - 1),
+            self.steps_per_epoch * self.batch_size * self.world / seconds,
+        )
+
+    def _step(self, step: int, crops: Tensor, generator: torch.Generator) -> Tensor:
+        for group in self.optimiser.param_groups:
+            group["lr"] = self.rate.at(step) * group["scale"]
+        self.optimiser.zero_grad(set_to_none=True)
+        with self.autocast:
+            loss: Tensor = self.encoder.loss(crops, generator)["loss"]
+        loss.backward()  # type: ignore[no-untyped-call]
+        distributed.average_gradients(self.parameters)
+        if self.config.gradient_clip:
+            torch.nn.utils.clip_grad_norm_(self.parameters, self.config.gradient_clip)
+        self.optimiser.step()
+        return loss.detach()
+
+    def _training_batches(
+        self, order: np.random.Generator, generator: torch.Generator
+    ) -> Iterator[Tensor]:
+        batches = shuffled_batches(
+            self.training, order, batch_size=self.batch_size, rank=self.rank, world=self.world
+        )
+        for crops in self._load(batches):
+            if self.config.augment:
+                upside_down = torch.rand(len(crops), generator=generator) < 0.5
+                crops = torch.where(
+                    upside_down.to(self.device)[:, None, None, None], crops.flip(2), crops
+                )
+            yield crops
+
+    def _load(self, batches: Iterable[Indices]) -> Iterator[Tensor]:
+        for stored in read_batches(self.crop_set.crops, batches):
+            yield self.checkpoint.normalisation(stored.to(self.device, non_blocking=True))
+
+    def _mean_loss(self, indices: Indices) -> float:
+        # Random parts of a loss (masks, views) are the same ones in every epoch.
+        generator = torch.Generator().manual_seed(self.config.seed)
+        batches = ordered_batches(
+            indices, batch_size=VALIDATION_BATCH, rank=self.rank, world=self.world
+        )
+        sums = torch.zeros(2, dtype=torch.float64)
+        with torch.inference_mode(), evaluating(self.encoder), self.autocast:
+            for crops in self._load(batches):
+                loss = self.encoder.loss(crops, generator)["loss"].item()
+                sums += torch.tensor([loss * len(crops), len(crops)], dtype=torch.float64)
+        loss_sum, count = distributed.total(sums)
+        return float(loss_sum / count)
+
+    def _finite(self, loss: float, epoch: int) -> float:
+        if not math.isfinite(loss):
+            kept = f" The last good state is in {self.work_dir}." if self.work_dir else ""
+            raise ConfigError(
+                f"The loss became {loss} in epoch {epoch} with learning_rate="
+                f"{self.config.learning_rate}; use a smaller learning_rate or gradient_clip.{kept}"
+            )
+        return loss
+
+
+def _metrics(training: float, validation: float, rate: float, speed: float) -> Metrics:
+    """The same keys for every encoder, so that runs compare."""
+    return {
+        "train/loss": training,
+        "validation/loss": validation,
+        "train/learning_rate": rate,
+        "train/crops_per_second": speed,
+    }
