@@ -37,6 +37,9 @@ class EvaluateConfig(StepConfig):
         minimum=2,
         maximum=10,
     )
+    freshest: Literal["highest", "lowest"] = param(
+        "highest", help="End of the number cut by quantile_states that is the freshest state."
+    )
     values: str | None = param(
         None, help="Table with a continuous measure for the same craters.", role="input"
     )

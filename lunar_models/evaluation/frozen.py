@@ -13,6 +13,7 @@ import pandas as pd
 
 from lunar_models.config.evaluate import EvaluateConfig
 from lunar_models.errors import LabelsError
+from lunar_models.label_states import UNKNOWN
 from lunar_models.splits import footprint_radius_km, overlapping, spatial_blocks, spatial_folds
 
 STATE, VALUE = "state", "value"
@@ -88,12 +89,16 @@ def freeze(
 
 
 def _usable(metadata: pd.DataFrame, labels: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Labels that have a crop (and a value, if there are values), and the others with reasons."""
-    known = labels["crater_id"].isin(metadata["crater_id"])
-    has_value = labels[VALUE].notna() if VALUE in labels else pd.Series(True, index=labels.index)
-    reason = np.where(known, "no value for this crater", "no crop for this crater")
+    """Labels with a crop, a state and (if there are values) a value; the others with reasons."""
+    no_value = labels[VALUE].isna() if VALUE in labels else False
+    faults = {
+        "no crop for this crater": ~labels["crater_id"].isin(metadata["crater_id"]),
+        "no state for this crater": labels[STATE] == UNKNOWN,
+        "no value for this crater": pd.Series(no_value, index=labels.index),
+    }
+    reason = np.select(list(faults.values()), list(faults), default="")
+    usable = reason == ""
     rejected = pd.DataFrame({"crater_id": labels["crater_id"], "reason": reason})
-    usable = known & has_value
     if not usable.any():
         raise LabelsError(
             f"None of the {len(labels)} labels can be used: the first is of crater "
