@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from lunar_models.encoders.checkpoint import Checkpoint
 from lunar_models.errors import CropImageError
 from lunar_models.illumination import sun_side_evidence
 from serving.bundle import Bundle
@@ -30,6 +31,8 @@ BATCH = 64
 """Crops per forward pass."""
 
 FloatArray = npt.NDArray[np.float32]
+Work = Callable[[Checkpoint], Prepared]
+"""Prepares one item, or raises `CropImageError`."""
 
 
 def classify(
@@ -48,7 +51,7 @@ def classify(
     """
     answers: list[CropAnswer] = []
     for start in range(0, len(items), BATCH):
-        works = [partial(prepare, bundle.checkpoint, item) for item in items[start : start + BATCH]]
+        works = [partial(prepare, item=item) for item in items[start : start + BATCH]]
         answers += classify_batch(bundle, works, model=model, options=[options] * len(works))
     return answers
 
@@ -65,7 +68,7 @@ def warm_up(bundle: Bundle) -> None:
 
 def classify_batch(
     bundle: Bundle,
-    works: Sequence[Callable[[], Prepared]],
+    works: Sequence[Work],
     *,
     model: ModelAnswer,
     options: Sequence[Options],
@@ -74,7 +77,7 @@ def classify_batch(
 
     Args:
         bundle: the loaded model.
-        works: prepares each item, or raises `CropImageError`.
+        works: prepare the items.
         model: which model answers.
         options: one per item.
     """
@@ -83,16 +86,30 @@ def classify_batch(
     prepared: list[Prepared] = []
     for i, work in enumerate(works):
         try:
-            prepared.append(work())
+            prepared.append(work(bundle.checkpoint))
             good.append(i)
         except CropImageError as error:
             answers[i].error = ItemError(code=error.code, message=str(error))
     if good:
-        served = [answers[i] for i in good]
-        context = bundle.checkpoint.context_diameters
-        embeddings = embed(bundle, align(prepared, served, context_diameters=context))
-        _fill(bundle, embeddings, served, [options[i] for i in good])
+        _answer(bundle, prepared, [answers[i] for i in good], [options[i] for i in good])
     return answers
+
+
+def _answer(
+    bundle: Bundle,
+    prepared: Sequence[Prepared],
+    answers: Sequence[CropAnswer],
+    options: Sequence[Options],
+) -> None:
+    context = bundle.checkpoint.context_diameters
+    embeddings = embed(bundle, align(prepared, answers, context_diameters=context))
+    finite = np.isfinite(embeddings).all(axis=1)
+    for i in np.flatnonzero(~finite).tolist():
+        message = "The encoder makes no finite embedding of this image."
+        answers[i].error = ItemError(code="no_embedding", message=message)
+    kept = np.flatnonzero(finite).tolist()
+    if kept:
+        _fill(bundle, embeddings[kept], [answers[i] for i in kept], [options[i] for i in kept])
 
 
 def align(
@@ -120,6 +137,15 @@ def embed(bundle: Bundle, crops: FloatArray) -> FloatArray:
     batch = torch.from_numpy(np.ascontiguousarray(crops))
     embeddings: FloatArray = checkpoint.encoder.embed(checkpoint.normalisation(batch)).numpy()
     return embeddings
+
+
+def answer_embeddings(
+    bundle: Bundle, embeddings: FloatArray, *, model: ModelAnswer, options: Options
+) -> list[CropAnswer]:
+    """Answer for (B, D) embeddings that are known already."""
+    answers = [CropAnswer(model=model) for _ in embeddings]
+    _fill(bundle, embeddings, answers, [options] * len(answers))
+    return answers
 
 
 def _fill(

@@ -11,7 +11,7 @@ from lunar_models.encoders.checkpoint import Checkpoint
 from lunar_models.errors import CropImageError
 from lunar_models.resampling import resize_crop
 from serving.images import Decoded, decode_base64, decode_image
-from serving.schema import CropRequest, QualityWarning, read_item
+from serving.schema import CropHints, QualityWarning, read_item
 
 FEW_PX = 12
 """Fewer native pixels across than this do not show a crater's shape."""
@@ -43,20 +43,20 @@ def prepare(checkpoint: Checkpoint, item: Any) -> Prepared:
     Raises:
         CropImageError: not a request, or without a usable image.
     """
-    item = read_item(item)
-    return prepare_bytes(checkpoint, decode_base64(item.image), item)
+    request = read_item(item)
+    return prepare_bytes(checkpoint, decode_base64(request.image), request)
 
 
-def prepare_bytes(checkpoint: Checkpoint, data: bytes, item: CropRequest) -> Prepared:
-    """Like `prepare`, for an image that did not come as base64 (`item.image` is not read)."""
+def prepare_bytes(checkpoint: Checkpoint, data: bytes, hints: CropHints) -> Prepared:
+    """Like `prepare`, for an image that did not come as base64."""
     image, warnings = to_crop_units(decode_image(data), checkpoint.radiometry)
     image = _square(image, warnings)
-    image = _cut_to_context(image, item, checkpoint.context_diameters, warnings)
+    image = _cut_to_context(image, hints, checkpoint.context_diameters, warnings)
     _note_quality(image, checkpoint.encoder.crop_size_px, warnings)
     crop = resize_crop(_filled(image), checkpoint.encoder.crop_size_px)
     if crop.max() - crop.min() < 1e-3:
         raise CropImageError("featureless", "'image' has the same brightness all over.")
-    return Prepared(crop.astype(np.float32, copy=False), item.sun_side, warnings)
+    return Prepared(crop.astype(np.float32, copy=False), hints.sun_side, warnings)
 
 
 def to_crop_units(
@@ -93,13 +93,13 @@ def _square(image: FloatArray, warnings: list[QualityWarning]) -> FloatArray:
 
 
 def _cut_to_context(
-    image: FloatArray, item: CropRequest, context_diameters: float, warnings: list[QualityWarning]
+    image: FloatArray, hints: CropHints, context_diameters: float, warnings: list[QualityWarning]
 ) -> FloatArray:
     """Cut away terrain that crops of this model do not show."""
-    if item.pixel_scale_m is None or item.diameter_km is None:
+    if hints.pixel_scale_m is None or hints.diameter_km is None:
         return image
     side = len(image)
-    wanted = context_diameters * item.diameter_km * 1000.0 / item.pixel_scale_m
+    wanted = context_diameters * hints.diameter_km * 1000.0 / hints.pixel_scale_m
     if wanted > side * (1.0 + _CONTEXT_SLACK):
         message = (
             f"The image spans {side / wanted * context_diameters:.2f} crater diameters; the model "

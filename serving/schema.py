@@ -13,15 +13,11 @@ SCHEMA_VERSION = 1
 MAX_TOP_K = 100
 
 
-class CropRequest(BaseModel):
-    """One crater crop: an image centred on the crater, north up."""
+class CropHints(BaseModel):
+    """What may be said about a crop beside the image; all of it is optional."""
 
     model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
-    image: str = Field(
-        description="Base64 of a PNG, JPEG, TIFF or NPY; grey or RGB; 8 or 16 bits or float; "
-        "any size."
-    )
     sun_side: Literal["east", "west"] | None = Field(
         default=None,
         description="Where the Sun stands in the image: 'east' (right), 'west', or null: found.",
@@ -32,6 +28,15 @@ class CropRequest(BaseModel):
         description="Metres per pixel; with diameter_km the crop is cut to the model's context.",
     )
     diameter_km: float | None = Field(default=None, gt=0, description="Diameter of the crater.")
+
+
+class CropRequest(CropHints):
+    """One crater crop: an image centred on the crater, north up."""
+
+    image: str = Field(
+        description="Base64 of a PNG, JPEG, TIFF or NPY; grey or RGB; 8 or 16 bits or float; "
+        "any size."
+    )
 
 
 class Options(BaseModel):

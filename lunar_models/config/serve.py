@@ -1,0 +1,75 @@
+"""Parameters of the HTTP application."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from lunar_models.config.base import StepConfig, param
+from lunar_models.errors import ConfigError
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServeConfig(StepConfig):
+    """Which model is served, where, and within which limits."""
+
+    model: str = param(
+        "models:/lunar-craters@champion",
+        help="Model: a models:/ URI (an alias is followed), a runs:/ URI or a folder.",
+        role="input",
+    )
+    host: str = param("127.0.0.1", help="Address to listen on.", role="runtime")
+    port: int = param(
+        5000, help="Port; 0 takes a free one.", minimum=0, maximum=65535, role="runtime"
+    )
+    workers: int = param(2, help="Processes.", minimum=1, maximum=64, role="runtime")
+    threads: int = param(
+        1, help="CPU threads per process for the encoder.", minimum=1, maximum=64, role="runtime"
+    )
+    cache: str = param(
+        "~/.cache/lunar-models", help="Folder for downloaded models.", role="runtime"
+    )
+    poll_s: float = param(
+        5.0, help="How often the alias is looked up.", unit="s", minimum=0.1, role="runtime"
+    )
+    mosaic: str | None = param(None, help="Mosaic to cut craters from on request.", role="input")
+    tokens: str | None = param(
+        None, help="File of hashed tokens (see lunar-token); none: open to all.", role="runtime"
+    )
+    tls_certificate: str | None = param(None, help="PEM file; none: plain HTTP.", role="runtime")
+    tls_key: str | None = param(None, help="PEM file of the private key.", role="runtime")
+    trusted_proxies: tuple[str, ...] = param(
+        (), help="Addresses whose X-Forwarded headers are believed.", role="runtime"
+    )
+    cors_origins: tuple[str, ...] = param(
+        (), help="Web origins that may call the API from a browser.", role="runtime"
+    )
+    max_body_mb: float = param(
+        32.0, help="Largest request.", unit="MB", minimum=0.01, maximum=1024, role="runtime"
+    )
+    max_items: int = param(512, help="Most crops in one request.", minimum=1, role="runtime")
+    queue_items: int = param(
+        1024, help="Most crops waiting in a process; beyond: 503.", minimum=1, role="runtime"
+    )
+    deadline_s: float = param(
+        30.0, help="Longest time for a request.", unit="s", minimum=0.01, role="runtime"
+    )
+    drain_s: float = param(
+        1.0,
+        help="After SIGTERM, how long new requests are still answered.",
+        unit="s",
+        minimum=0,
+        role="runtime",
+    )
+
+    log_level: Literal["info", "warning", "error"] = param(
+        "info", help="info has a line for every request.", role="runtime"
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if (self.tls_certificate is None) != (self.tls_key is None):
+            raise ConfigError("tls_certificate and tls_key belong together; give both or none.")
+        if self.max_items > self.queue_items:
+            raise ConfigError(
+                f"max_items={self.max_items} can never wait in queue_items={self.queue_items}; "
+                "raise queue_items."
+            )

@@ -1,0 +1,97 @@
+"""Put the application together."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from fastapi.middleware.cors import CORSMiddleware
+from starlette.exceptions import HTTPException
+from starlette.staticfiles import StaticFiles
+
+from lunar_models.config.serve import ServeConfig
+from serving.app import catalogue_routes, operations_routes, predict_routes
+from serving.app.batcher import Batcher
+from serving.app.gate import Gate
+from serving.app.locate import Locator
+from serving.app.problems import Problem, on_http_error, on_problem, on_validation_error
+from serving.app.runtime import Runtime
+from serving.app.served import ModelHolder
+from serving.app.tokens import TokenStore
+
+_ABOUT = """Degradation state, cluster and look-alikes of lunar craters from small images.
+
+Send crops as MLflow does (`/invocations`), as JSON, as raw images or as a form. Errors are
+[problem replies](https://www.rfc-editor.org/rfc/rfc9457). Limits and tokens are the operator's.
+"""
+
+
+def create_app(config: ServeConfig, pointer_file: Path) -> FastAPI:
+    """The application of one worker.
+
+    Args:
+        config: limits and options.
+        pointer_file: says which model to serve; see `served.Pointer`.
+
+    Raises:
+        ConfigError: the file of tokens cannot be read.
+        MosaicError: the mosaic cannot be used.
+    """
+    runtime = Runtime(
+        config=config,
+        holder=ModelHolder(pointer_file),
+        batcher=Batcher(config.queue_items),
+        locator=Locator(config.mosaic) if config.mosaic else None,
+    )
+    app = FastAPI(
+        title="Lunar Models",
+        description=_ABOUT,
+        version="1",
+        docs_url=None,  # both load scripts from elsewhere
+        redoc_url=None,
+        lifespan=_lifespan,
+    )
+    app.state.runtime = runtime
+    for routes in (predict_routes, catalogue_routes, operations_routes):
+        app.include_router(routes.router)
+    app.mount("/static", StaticFiles(directory=operations_routes.PAGE))
+    app.add_exception_handler(Problem, on_problem)
+    app.add_exception_handler(HTTPException, on_http_error)
+    app.add_exception_handler(RequestValidationError, on_validation_error)
+    app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
+    if config.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=list(config.cors_origins),
+            allow_methods=["GET", "POST"],
+            allow_headers=["authorization", "content-type", "x-request-id", "x-deadline-ms"],
+        )
+    tokens = TokenStore(Path(config.tokens)) if config.tokens else None
+    limit = int(config.max_body_mb * 2**20)
+    app.add_middleware(Gate, max_body_bytes=limit, tokens=tokens, runtime=runtime)
+    return app
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    runtime: Runtime = app.state.runtime
+    runtime.batcher.start()
+    runtime.holder.watch()
+    yield
+    runtime.holder.close()
+    runtime.batcher.close()
+
+
+def _openapi(app: FastAPI) -> dict[str, Any]:
+    """FastAPI's description, and the models that only bodies it does not read refer to."""
+    if app.openapi_schema is None:
+        schema = FastAPI.openapi(app)
+        models = schema["components"]["schemas"]
+        for model in predict_routes.EXTRA_SCHEMAS:
+            own = model.model_json_schema(ref_template="#/components/schemas/{model}")
+            models |= own.pop("$defs", {})
+            models[model.__name__] = own
+        app.openapi_schema = schema
+    return app.openapi_schema

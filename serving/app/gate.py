@@ -1,0 +1,137 @@
+"""What every request passes: id, token, size limit, log line, metrics, and no stack traces."""
+
+import logging
+import re
+import secrets
+import time
+from typing import Any
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from serving.app import metrics
+from serving.app.problems import Problem
+from serving.app.runtime import Runtime
+from serving.app.tokens import TokenStore
+
+_log = logging.getLogger("serving.access")
+_crash_log = logging.getLogger(__name__)
+_REQUEST_ID = re.compile(r"^[A-Za-z0-9._-]{1,64}$")
+_OPEN_PATHS = ("/", "/health", "/ready", "/ping", "/version", "/openapi.json")
+_READ_ONLY = ("/v1/craters", "/v1/clusters", "/v1/map", "/v1/model", "/v1/mosaic")
+
+_HEADERS = [
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (
+        b"content-security-policy",
+        b"default-src 'self'; img-src 'self' data: blob:; frame-ancestors 'none'; base-uri 'none'",
+    ),
+]
+
+
+def scope_of(path: str) -> str | None:
+    """Which scope a path needs; None for an open one."""
+    if path in _OPEN_PATHS or path.startswith("/static/"):
+        return None
+    if path == "/metrics":
+        return "metrics"
+    return "read" if path.startswith(_READ_ONLY) else "predict"
+
+
+class Gate:
+    """ASGI middleware around the whole application."""
+
+    def __init__(
+        self, app: ASGIApp, *, max_body_bytes: int, tokens: TokenStore | None, runtime: Runtime
+    ) -> None:
+        self._app = app
+        self._max_body_bytes = max_body_bytes
+        self._tokens = tokens
+        self._runtime = runtime
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let one request through, or answer it here."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        visit = _Visit(scope, receive, send, self._max_body_bytes, self._runtime.draining)
+        try:
+            self._admit(scope)
+            await self._app(scope, visit.receive, visit.send)
+        except Problem as problem:
+            await visit.refuse(problem)
+        except Exception:
+            _crash_log.exception("unexpected error", extra={"request_id": visit.request_id})
+            await visit.refuse(Problem(500, "internal", "Something went wrong on our side."))
+        finally:
+            visit.note()
+
+    def _admit(self, scope: Scope) -> None:
+        need = scope_of(scope["path"])
+        # A browser asks with OPTIONS, and without a token, what it may send.
+        if self._tokens is None or need is None or scope["method"] == "OPTIONS":
+            return
+        headers = dict(scope["headers"])
+        kind, _, token = headers.get(b"authorization", b"").decode("latin-1").partition(" ")
+        granted = self._tokens.scopes(token.strip()) if kind.lower() == "bearer" else None
+        if granted is None:
+            detail = "Send a valid token: 'Authorization: Bearer <token>'."
+            raise Problem(401, "unauthorised", detail, {"www-authenticate": "Bearer"})
+        if need not in granted:
+            raise Problem(403, "forbidden", f"The token lacks the scope '{need}'.")
+
+
+class _Visit:
+    """One request on its way through the gate."""
+
+    def __init__(
+        self, scope: Scope, receive: Receive, send: Send, max_body_bytes: int, draining: bool
+    ) -> None:
+        given = dict(scope["headers"]).get(b"x-request-id", b"").decode("latin-1")
+        self.request_id = given if _REQUEST_ID.match(given) else secrets.token_hex(8)
+        scope["request_id"] = self.request_id
+        self._scope, self._receive, self._send = scope, receive, send
+        self._left = self._limit = max_body_bytes
+        self._draining = draining
+        self._status = 0
+        self._begin = time.perf_counter()
+
+    async def receive(self) -> Message:
+        message = await self._receive()
+        if message["type"] == "http.request":
+            self._left -= len(message.get("body", b""))
+            if self._left < 0:
+                detail = f"The body is over {self._limit / 2**20:g} MiB."
+                raise Problem(413, "too_large", detail, {"connection": "close"})
+        return message
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self._status = message["status"]
+            headers = message["headers"] = [*message["headers"], *_HEADERS]
+            headers.append((b"x-request-id", self.request_id.encode()))
+            if self._draining:
+                headers.append((b"connection", b"close"))
+        await self._send(message)
+
+    async def refuse(self, problem: Problem) -> None:
+        if self._status:
+            return  # the reply has begun; all that is left is to break off
+        await problem.reply(self.request_id)(self._scope, self._receive, self.send)
+
+    def note(self) -> None:
+        seconds = time.perf_counter() - self._begin
+        route: Any = self._scope.get("route")
+        label = getattr(route, "path", "other")
+        metrics.note_request(label, self._status, seconds)
+        if _log.isEnabledFor(logging.INFO):
+            client = self._scope.get("client")
+            extra = {
+                "request_id": self.request_id,
+                "method": self._scope["method"],
+                "route": label,
+                "status": self._status,
+                "ms": round(seconds * 1000, 2),
+                "client": client[0] if client else None,
+            }
+            _log.info("request", extra=extra)

@@ -1,0 +1,107 @@
+"""Cut craters out of the configured mosaic, and show the whole of it."""
+
+import asyncio
+import io
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import rasterio
+from PIL import Image
+from rasterio.enums import Resampling
+
+from lunar_models.encoders.checkpoint import Checkpoint
+from lunar_models.errors import MosaicError
+from lunar_models.extraction import extract_crop
+from lunar_models.mosaic import Mosaic, fit_radiometry
+from serving.app.problems import Problem
+
+MAX_DIAMETER_KM = 300.0
+_OVERVIEW_PX = 2048
+_THREADS = 2
+_MOST_WAITING = 32
+
+
+class Locator:
+    """A mosaic that answers where requests ask.
+
+    Raises:
+        MosaicError: the mosaic cannot be used.
+    """
+
+    def __init__(self, path: str) -> None:
+        self._mosaic = Mosaic.open(path)
+        self._radiometry = fit_radiometry((self._mosaic,))
+        self._pool = ThreadPoolExecutor(_THREADS, "locate")
+        self._waiting = 0
+
+    async def crop(
+        self,
+        checkpoint: Checkpoint,
+        *,
+        longitude_deg: float,
+        latitude_deg: float,
+        diameter_km: float,
+    ) -> npt.NDArray[np.uint8]:
+        """(S, S) uint8 crop around a place, as a crop set would hold it before alignment.
+
+        Raises:
+            Problem: 404 outside the mosaic, 503 when too many requests wait for it.
+        """
+
+        def extract() -> npt.NDArray[np.uint8]:
+            return extract_crop(
+                self._mosaic,
+                longitude_deg=longitude_deg,
+                latitude_deg=latitude_deg,
+                diameter_km=diameter_km,
+                context_diameters=checkpoint.context_diameters,
+                crop_size_px=checkpoint.encoder.crop_size_px,
+                radiometry=self._radiometry,
+            )
+
+        try:
+            crop: npt.NDArray[np.uint8] = await self._run(extract)
+            return crop
+        except MosaicError as error:
+            raise Problem(404, "not_in_mosaic", "The mosaic does not show this place.") from error
+
+    async def _run(self, function: Callable[[], Any]) -> Any:
+        if self._waiting >= _MOST_WAITING:
+            raise Problem(503, "busy", "Too many places are being looked up.", {"retry-after": "1"})
+        self._waiting += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._pool, function)
+        finally:
+            self._waiting -= 1
+
+    @property
+    def bounds_deg(self) -> tuple[float, float, float, float] | None:
+        """West, south, east, north of the overview; None where it has no straight edges."""
+        p = self._mosaic.projection
+        if p.pole or p.mercator:
+            return None
+        west, east = (
+            np.degrees(p.lon0 + (x - p.x0) / p.kx) for x in (-0.5, self._mosaic.width - 0.5)
+        )
+        north, south = (np.degrees((y - p.y0) / p.ky) for y in (-0.5, self._mosaic.height - 0.5))
+        return float(west), float(south), float(east), float(north)
+
+    async def overview(self) -> bytes:
+        """The whole mosaic as a JPEG of at most 2048 px a side."""
+        picture: bytes = await self._run(lambda: self._overview)
+        return picture
+
+    @cached_property
+    def _overview(self) -> bytes:
+        shrink = max(self._mosaic.width, self._mosaic.height) / _OVERVIEW_PX
+        sides = (self._mosaic.height, self._mosaic.width)
+        shape = tuple(max(1, round(side / max(shrink, 1.0))) for side in sides)
+        with rasterio.open(self._mosaic.path) as data:
+            values = data.read(1, out_shape=shape, resampling=Resampling.average)
+        stream = io.BytesIO()
+        Image.fromarray(self._radiometry.to_uint8(values)).save(stream, "JPEG", quality=82)
+        return stream.getvalue()

@@ -1,0 +1,96 @@
+"""The model that answers now, and how the next one takes over.
+
+A small JSON file, the pointer, says which model folder to serve. The follower writes it, in a
+process of its own; each worker watches it, loads the new model beside the old one, and swaps.
+"""
+
+import logging
+import threading
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from lunar_models.errors import LunarModelsError
+from serving.app import metrics
+from serving.app.pointer import Pointer
+from serving.bundle import Bundle, identify
+from serving.classify import warm_up
+from serving.schema import ModelAnswer
+
+_log = logging.getLogger(__name__)
+_WATCH_S = 0.3
+
+
+@dataclass(frozen=True)
+class Served:
+    """A loaded model. A request keeps the one it began with to its end."""
+
+    bundle: Bundle
+    embedder: Bundle
+    """The encoder alone, for requests that want no more."""
+    identity: ModelAnswer
+
+    @classmethod
+    def load(cls, pointer: Pointer) -> "Served":
+        """Load and warm up the model that the pointer names.
+
+        Raises:
+            LunarModelsError: it is damaged, or of another schema version.
+        """
+        assert pointer.folder is not None
+        bundle = Bundle.load(pointer.folder)
+        warm_up(bundle)
+        identity = identify(Path(pointer.folder))
+        named = {"name": pointer.name, "version": pointer.version}
+        identity = identity.model_copy(update={k: v for k, v in named.items() if v is not None})
+        return cls(bundle, replace(bundle, head=None, clusters=None, neighbours=None), identity)
+
+
+class ModelHolder:
+    """Holds the model that answers now; `watch` keeps it the one the pointer names."""
+
+    def __init__(self, file: Path) -> None:
+        self.current: Served | None = None
+        self.pointer = Pointer()
+        self.load_problem: str | None = None
+        """Why the newest model is not the one that answers, if it is not."""
+        self.swaps = 0
+        self._file = file
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="model-watch", daemon=True)
+
+    def watch(self) -> None:
+        """Start watching in the background."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop watching."""
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def refresh(self) -> None:
+        """Look at the pointer once and swap if it names another model."""
+        before, self.pointer = self.pointer, Pointer.read(self._file)
+        if self.pointer.folder is None or self.pointer.folder == before.folder:
+            return
+        version = {"model": self.pointer.name, "version": self.pointer.version}
+        try:
+            self.current = Served.load(self.pointer)
+        except LunarModelsError as error:
+            self.load_problem = str(error)
+            _log.error("model refused", extra={**version, "reason": str(error)})
+            return
+        self.load_problem = None
+        self.swaps += 1
+        metrics.note_model(self.pointer.version)
+        _log.info("model in service", extra=version)
+
+    def _watch(self) -> None:
+        while not self._stop.is_set():
+            try:
+                self.refresh()
+            except Exception:
+                # Whatever it is, the model that answers now goes on answering.
+                _log.exception("watching the model pointer")
+                self.load_problem = "unexpected error while loading; see the log"
+            self._stop.wait(_WATCH_S)

@@ -1,0 +1,97 @@
+"""One process that answers requests."""
+
+import multiprocessing
+import os
+import signal
+import socket
+import threading
+import time
+from multiprocessing.connection import wait
+from pathlib import Path
+from types import FrameType
+
+import uvicorn
+
+from lunar_models.config.serve import ServeConfig
+from serving.app import logs
+from serving.app.runtime import Runtime
+
+_BACKLOG = 2048
+_KEEP_ALIVE_S = 75
+
+
+def run(config: ServeConfig, pointer_file: Path, port: int) -> None:
+    """Serve until SIGTERM; then answer for `drain_s` more, finish what was accepted, and end."""
+    import torch
+
+    from serving.app.application import create_app
+
+    logs.configure(config.log_level)
+    torch.set_num_threads(config.threads)
+    _end_with_parent()
+    app = create_app(config, pointer_file)
+    server = _DrainingServer(
+        uvicorn.Config(
+            app,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            backlog=_BACKLOG,
+            timeout_keep_alive=_KEEP_ALIVE_S,
+            timeout_graceful_shutdown=int(config.deadline_s) + 1,
+            ssl_certfile=config.tls_certificate,
+            ssl_keyfile=config.tls_key,
+            proxy_headers=bool(config.trusted_proxies),
+            forwarded_allow_ips=list(config.trusted_proxies),
+        ),
+        app.state.runtime,
+    )
+    server.run(sockets=[bind(config.host, port)])
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """A socket that shares its port with the other workers; the kernel spreads connections.
+
+    Raises:
+        OSError: the address cannot be had.
+    """
+    family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    sock.bind((host, port))
+    return sock
+
+
+class _DrainingServer(uvicorn.Server):
+    """On the first signal says "not ready" and closes connections politely, then stops."""
+
+    def __init__(self, config: uvicorn.Config, runtime: Runtime) -> None:
+        super().__init__(config)
+        self._runtime = runtime
+        self._drained_at = float("inf")
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        if self._runtime.draining:
+            super().handle_exit(sig, frame)
+            return
+        self._drained_at = time.monotonic() + self._runtime.config.drain_s
+        self._runtime.draining = True
+
+    async def on_tick(self, counter: int) -> bool:
+        if time.monotonic() >= self._drained_at:
+            self.should_exit = True
+        return await super().on_tick(counter)
+
+
+def _end_with_parent() -> None:
+    """Do not outlive a supervisor that was killed."""
+    parent = multiprocessing.parent_process()
+    if parent is None:
+        return
+
+    def watch() -> None:
+        wait([parent.sentinel])
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=watch, name="parent-watch", daemon=True).start()
