@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 import numpy.typing as npt
@@ -124,7 +125,7 @@ class Head:
                 fields = {name: arrays[name] for name in cls.__dataclass_fields__}
                 kind = str(fields.pop("kind"))
                 states = tuple(str(name) for name in fields.pop("states"))
-        except (OSError, ValueError, KeyError, EOFError) as error:
+        except (OSError, ValueError, KeyError, EOFError, TypeError, BadZipFile) as error:
             raise CheckpointError(
                 f"{path} is not a classification head ({error}); run evaluate again."
             ) from error

@@ -104,9 +104,8 @@ def _merged(order: Sequence[str], merge: Sequence[str]) -> dict[str, str]:
         name, _, members = group.partition("=")
         parts = [part.strip() for part in members.split("+")]
         positions = sorted(_position(order, part, group) for part in parts)
-        if used & set(positions) or positions != list(
-            range(positions[0], positions[0] + len(parts))
-        ):
+        together = positions == list(range(positions[0], positions[0] + len(positions)))
+        if used & set(positions) or not together:
             raise LabelsError(
                 f"merge_states={group!r} must join neighbours in the order {', '.join(order)}, "
                 "each state once."
