@@ -35,6 +35,7 @@ def fractions_by_place(lonlat: FloatArray, groups: Groups) -> Figure:
         lonlat: (N, 2) longitude and latitude in degrees.
         groups: N craters.
     """
+    groups.require(len(lonlat))
     figure = new_figure(12, 4.8)
     axes = subplots(figure, 1, 2, sharey=True)[0]
     _fractions(axes[0], lonlat[:, 1], groups)

@@ -27,6 +27,7 @@ def gallery(
         distance: (N,) how far each crater is from the heart of its group.
         columns: crops per group.
     """
+    groups.require(len(crops))
     shown = list(groups.styles.items())[:20]
     figure = new_figure(columns * 0.9 + 1.6, len(shown) * 0.98 + 0.6)
     axes = subplots(figure, len(shown), columns)
@@ -53,6 +54,7 @@ def mean_images(crops: npt.NDArray[np.uint8], groups: Groups, *, seed: int = 0) 
         groups: N craters.
         seed: of the choice among more than 2,000.
     """
+    groups.require(len(crops))
     means = {
         group: _mean_crop(crops, groups.members(group), seed)
         for group in list(groups.styles)[:20]

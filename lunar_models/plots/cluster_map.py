@@ -79,6 +79,7 @@ def density_maps(lonlat: FloatArray, groups: Groups, background: Background | No
         groups: N craters; at most 12 groups are shown.
         background: gives the bounds; None takes those of the craters.
     """
+    groups.require(len(lonlat))
     bounds = background.bounds if background else bounds_around(lonlat)
     shown = list(groups.styles.items())[:12]
     densities = [_density(lonlat[groups.members(group)], bounds) for group, _ in shown]

@@ -28,6 +28,7 @@ def view_dots(view: View2D, groups: Groups) -> Figure:
 
 def draw_dots(axes: Any, points: FloatArray, groups: Groups, *, seed: int) -> None:
     """Scatter (N, 2) points, smaller and fainter the more there are, no group on top."""
+    groups.require(len(points))
     size = dot_size(len(points))
     shuffled = np.random.default_rng(seed).permutation(len(points))
     # slices of the shuffled craters, so that groups drawn later hide the earlier ones evenly

@@ -52,6 +52,11 @@ class Groups:
         """Rows of one group, ascending."""
         return np.flatnonzero(self.ids == group)
 
+    def require(self, count: int) -> None:
+        """Raise ValueError unless there are `count` craters: colours would go astray unseen."""
+        if len(self.ids) != count:
+            raise ValueError(f"{len(self.ids)} craters have groups, {count} are to be drawn.")
+
     def take(self, rows: IntArray) -> "Groups":
         """The same groups for some of the rows."""
         return Groups(self.ids[rows], self.styles)

@@ -127,6 +127,7 @@ def mosaic_of_thumbnails(
     Returns:
         (H, W, 4) uint8 RGBA, transparent between the thumbnails.
     """
+    groups.require(len(crops))
     lines, columns = placement.shape
     picture = np.zeros((lines, columns, SIDE_PX, SIDE_PX, 4), np.uint8)
     colours = (groups.take(placement.rows).rgb() * 255).astype(np.uint8)

@@ -88,6 +88,14 @@ def test_a_thumbnail_has_its_border_and_nothing_beside_it(crops) -> None:
     assert (inside[..., 0] == inside[..., 2]).all()
 
 
+def test_groups_of_other_craters_are_refused(crops, lonlat) -> None:
+    groups = cluster_groups(np.zeros(39, int))
+    with pytest.raises(ValueError, match="39 craters have groups, 40 are to be drawn"):
+        cluster_map.map_dots(lonlat, groups, None)
+    with pytest.raises(ValueError, match="39 craters"):
+        cluster_map.map_thumbnails(lonlat, crops, groups, None)
+
+
 def test_display_keeps_contrast_and_levels_brightness() -> None:
     dark, bright = np.uint8([[20, 40], [40, 60]]), np.uint8([[60, 120], [120, 180]])
     np.testing.assert_array_equal(display_crop(dark), display_crop(bright))
