@@ -4,10 +4,19 @@ from lunar_models.config.train import TrainConfig
 from lunar_models.encoders.base import Encoder, FittedEncoder
 from lunar_models.encoders.cae import ConvolutionalAutoencoder
 from lunar_models.encoders.pca import PcaEncoder
+from lunar_models.encoders.physics import PhysicsEncoder
 from lunar_models.encoders.polar_harmonics import PolarHarmonicsEncoder
+from lunar_models.encoders.vicreg import VicregEncoder
 
 ENCODERS: dict[str, type[Encoder]] = {
-    family.name: family for family in (ConvolutionalAutoencoder, PcaEncoder, PolarHarmonicsEncoder)
+    family.name: family
+    for family in (
+        ConvolutionalAutoencoder,
+        PcaEncoder,
+        PolarHarmonicsEncoder,
+        VicregEncoder,
+        PhysicsEncoder,
+    )
 }
 
 __all__ = ["ENCODERS", "Encoder", "FittedEncoder", "build_encoder"]

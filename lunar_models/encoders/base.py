@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from lunar_models.config.train import TrainConfig
 from lunar_models.errors import ConfigError
+from lunar_models.normalisation import Normalisation
 
 
 class Encoder(nn.Module, ABC):
@@ -34,12 +35,12 @@ class Encoder(nn.Module, ABC):
     def arguments(self) -> dict[str, Any]:
         """Keyword arguments that make an encoder of the same shape; plain values for JSON."""
 
-    def see_crops(self, *, context_diameters: float, clip: float) -> None:
-        """Told once, before training, how the crops were made; most families need not know.
+    def see_crops(self, *, normalisation: Normalisation, context_diameters: float) -> None:
+        """Told how its crops are made, by the checkpoint; most families need not know.
 
         Args:
+            normalisation: what made the values that the encoder sees.
             context_diameters: side of a crop in crater diameters.
-            clip: what the normalisation divides ``I / mean(I) - 1`` by.
         """
 
     @abstractmethod
@@ -59,6 +60,16 @@ class Encoder(nn.Module, ABC):
         """
         with torch.inference_mode(), evaluating(self):
             return self._embed(crops).float()
+
+    def degradation(self, crops: Tensor) -> tuple[Tensor, Tensor] | None:
+        """How worn each crater is, where the encoder has been taught to tell.
+
+        Returns:
+            score: (B,) float32 in [0, 1]: the part of the training craters that are fresher.
+            uncertainty: (B,) float32, one standard deviation of the score.
+            None from families that only embed.
+        """
+        return None
 
     @property
     def can_reconstruct(self) -> bool:

@@ -33,12 +33,16 @@ class Checkpoint:
     radiometry: Radiometry = field(default_factory=Radiometry)
     context_diameters: float = 1.5
 
+    def __post_init__(self) -> None:
+        self.encoder.see_crops(
+            normalisation=self.normalisation, context_diameters=self.context_diameters
+        )
+
     @classmethod
     def for_crops(cls, encoder: Encoder, crop_set: CropSet) -> "Checkpoint":
         """Pair an encoder with the way `crop_set` was made."""
         info = crop_set.info
         normalisation = Normalisation(**info.normalisation)
-        encoder.see_crops(context_diameters=info.context_diameters, clip=normalisation.clip)
         return cls(encoder, normalisation, info.radiometry, info.context_diameters)
 
     def save(self, folder: str | Path) -> None:

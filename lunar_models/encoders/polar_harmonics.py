@@ -9,6 +9,7 @@ from torch.nn import functional
 
 from lunar_models.config.train import TrainConfig
 from lunar_models.encoders.base import FittedEncoder
+from lunar_models.normalisation import Normalisation
 
 RADII = 14
 INNER_RADIUS, OUTER_RADIUS = 0.1, 1.45
@@ -28,11 +29,11 @@ class PolarHarmonicsEncoder(FittedEncoder):
     waves: Tensor
     rings: Tensor
 
-    def __init__(self, *, crop_size_px: int, context_diameters: float = 1.5) -> None:
+    def __init__(self, *, crop_size_px: int) -> None:
         super().__init__()
         self.crop_size_px = crop_size_px
         self.embedding_dim = 4 * RADII
-        self.see_crops(context_diameters=context_diameters, clip=1.0)
+        self.see_crops(normalisation=Normalisation(), context_diameters=1.5)
 
     @classmethod
     def from_config(cls, config: TrainConfig, *, crop_size_px: int) -> Self:
@@ -40,9 +41,9 @@ class PolarHarmonicsEncoder(FittedEncoder):
 
     @property
     def arguments(self) -> dict[str, Any]:
-        return {"crop_size_px": self.crop_size_px, "context_diameters": self.context_diameters}
+        return {"crop_size_px": self.crop_size_px}
 
-    def see_crops(self, *, context_diameters: float, clip: float) -> None:
+    def see_crops(self, *, normalisation: Normalisation, context_diameters: float) -> None:
         self.context_diameters = context_diameters
         radii = torch.linspace(INNER_RADIUS, min(OUTER_RADIUS, context_diameters), RADII)
         angles = torch.arange(ANGLES) * (2 * math.pi / ANGLES)
@@ -55,7 +56,7 @@ class PolarHarmonicsEncoder(FittedEncoder):
             (2 * angles).cos(),
             (2 * angles).sin(),
         ]
-        # Derived from the arguments, so not part of the checkpoint's weights.
+        # Derived from the context, so not part of the checkpoint's weights.
         self.register_buffer("grid", grid[None], persistent=False)
         self.register_buffer("waves", torch.stack(waves) / ANGLES, persistent=False)
         self.register_buffer("rings", self._rings(radii), persistent=False)

@@ -193,9 +193,25 @@ class TestPolarHarmonics(EncoderContract):
         radius = torch.hypot(axis[:, None], axis)
         crop = (radius - 0.9).abs().lt(0.15).float()[None, None]
         encoder = build_encoder(TrainConfig(crops="", encoder=self.name), crop_size_px=96)
-        encoder.see_crops(context_diameters=3.0, clip=1.0)
+        encoder.see_crops(normalisation=Normalisation(), context_diameters=3.0)
         brightest = encoder.embed(crop)[0, :14].argmax()
         assert torch.linspace(0.1, 1.45, 14)[brightest] == pytest.approx(0.9, abs=0.1)
+
+
+class TestVicreg(EncoderContract):
+    name = "vicreg"
+    overfit = 0.8  # variance and covariance cannot vanish with four crops
+
+
+class TestVicregWithReconstruction(EncoderContract):
+    name = "vicreg"
+    settings: ClassVar[dict[str, Any]] = {"latent_dim": 6, "reconstruction_weight": 1.0}
+    overfit = 0.8
+
+
+class TestPhysics(EncoderContract):
+    name = "physics"
+    overfit = 0.8
 
 
 def test_every_encoder_has_its_contract() -> None:
