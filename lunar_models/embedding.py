@@ -9,7 +9,7 @@ import torch
 from lunar_models.encoders.checkpoint import Checkpoint
 from lunar_models.errors import ConfigError
 
-Progress = Callable[[int], None]
+Progress = Callable[[int], object]
 """Called with the number of crops just finished."""
 
 

@@ -65,4 +65,5 @@ def _stretch(values: Any) -> npt.NDArray[np.uint8]:
         return np.zeros(values.shape, np.uint8)
     low, high = np.percentile(valid, (0.5, 99.5))
     scaled = (values.filled(low).astype(np.float32) - low) * (255.0 / max(high - low, 1e-6))
-    return scaled.clip(0, 255).astype(np.uint8)
+    stretched: npt.NDArray[np.uint8] = scaled.clip(0, 255).astype(np.uint8)
+    return stretched

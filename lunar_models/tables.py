@@ -8,6 +8,7 @@ Tables go out in pieces, so a million craters need no second copy in memory.
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import geopandas as gpd
 import numpy as np
@@ -18,6 +19,7 @@ import pyarrow.parquet as pq
 from lunar_models.clustering.types import ClusterAssignment, FloatArray
 from lunar_models.errors import CatalogueError
 from lunar_models.geopackage_style import add_cluster_style
+from lunar_models.heads import HeadPrediction
 
 LUNAR_CRS = "IAU_2015:30100"
 LAYER = "clusters"
@@ -58,6 +60,28 @@ def cluster_table(
     for name in ("cluster_id", "distance", "confidence", "novelty"):
         table[name] = getattr(assignment, name)
     return table if extra is None else table.join(extra.reset_index(drop=True))
+
+
+def state_table(prediction: HeadPrediction, states: Sequence[str]) -> pd.DataFrame:
+    """What a classification head says, as columns for `cluster_table`.
+
+    Args:
+        prediction: N craters.
+        states: K names, freshest first.
+
+    Returns:
+        N rows: state (1 … K), state_name where the names say more, one probability per state,
+        degradation_score and degradation_std in [0, 1].
+    """
+    rank = prediction.probabilities.argmax(axis=1)
+    columns: dict[str, Any] = {"state": (rank + 1).astype(np.int32)}
+    if list(states) != [str(k + 1) for k in range(len(states))]:
+        columns["state_name"] = prediction.state
+    for k, name in enumerate(states):
+        columns[f"probability_{name}"] = prediction.probabilities[:, k].astype(np.float32)
+    columns["degradation_score"] = prediction.score.astype(np.float32)
+    columns["degradation_std"] = prediction.score_std.astype(np.float32)
+    return pd.DataFrame(columns)
 
 
 def write_csv(path: Path, table: pd.DataFrame) -> None:

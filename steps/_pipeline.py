@@ -36,6 +36,7 @@ class Step:
 
 CROPS = {"crops": "preprocess.crops"}
 ENCODER = {"encoder_uri": "train.encoder_uri"}
+HEAD = {"head": "evaluate.head"}
 MOSAIC = {"mosaic": "synthesize.mosaic"}
 
 PIPELINE = (
@@ -43,11 +44,11 @@ PIPELINE = (
     Step("preprocess", PreprocessConfig, {**MOSAIC, "catalogue": "synthesize.catalogue"}),
     Step("train", TrainConfig, CROPS),
     Step("evaluate", EvaluateConfig, {**CROPS, **ENCODER, "labels": "synthesize.labels"}),
-    Step("cluster", ClusterConfig, {**CROPS, **ENCODER, **MOSAIC}),
+    Step("cluster", ClusterConfig, {**CROPS, **ENCODER, **HEAD, **MOSAIC}),
     Step(
         "register",
         RegisterConfig,
-        {**ENCODER, **CROPS, "head": "evaluate.head", "clusters": "cluster.clusters"},
+        {**ENCODER, **CROPS, **HEAD, "clusters": "cluster.clusters"},
     ),
 )
 
@@ -82,7 +83,7 @@ def _step_fields() -> dict[str, tuple[str, Any, Any]]:
     return merged
 
 
-MainConfig: type[PipelineConfig] = dataclasses.make_dataclass(  # type: ignore[assignment]
+MainConfig: type[PipelineConfig] = dataclasses.make_dataclass(
     "MainConfig", _step_fields().values(), bases=(PipelineConfig,), frozen=True, kw_only=True
 )
 """The parameters of `main`: its own, then every step's."""

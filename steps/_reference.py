@@ -10,6 +10,8 @@ from pathlib import Path
 import yaml
 
 from lunar_models.config.base import ParamSpec, StepConfig, specs
+from lunar_models.config.compare import CompareConfig
+from lunar_models.config.download import DownloadConfig
 from steps._options import option_name, to_text
 from steps._pipeline import PIPELINE, MainConfig, PipelineConfig
 
@@ -18,6 +20,8 @@ ROOT = Path(__file__).resolve().parent.parent
 ENTRY_POINTS: dict[str, type[StepConfig]] = {
     "main": MainConfig,
     **{step.name: step.config for step in PIPELINE},
+    "compare": CompareConfig,
+    "download": DownloadConfig,
 }
 
 _PYTHON = "3.11"

@@ -7,19 +7,21 @@ import click
 import mlflow
 import numpy as np
 import numpy.typing as npt
-from matplotlib.figure import Figure
+import pandas as pd
 
 from lunar_models import tables
 from lunar_models.clustering import ClusterAssignment, ClusterModel, fit_clusters
 from lunar_models.config.cluster import ClusterConfig
 from lunar_models.crops import CropSet
+from lunar_models.heads import Head
 from lunar_models.overview import read_overview
-from lunar_models.plots.cluster_gallery import gallery, mean_images
-from lunar_models.plots.cluster_map import Background, density_maps, map_dots, map_thumbnails
-from lunar_models.plots.embedding_views import view_dots, view_thumbnails
+from lunar_models.page import write_page
+from lunar_models.plots.cluster_map import Background
+from lunar_models.plots.clusters import group_figures, model_figures, view_figures
 from lunar_models.plots.groups import cluster_colours, cluster_groups
 from lunar_models.plots.thumbnails import Bounds
-from lunar_models.views import sample_rows, view_2d
+from lunar_models.views import View2D, sample_rows, view_2d
+from serving.bundle import HEAD_FILE
 from steps._options import options_from
 from steps._registry import embed_crop_set
 from steps._tracking import (
@@ -28,6 +30,7 @@ from steps._tracking import (
     log_folder,
     log_metrics,
     log_output,
+    resolve_artifacts,
     step_run,
 )
 
@@ -38,23 +41,30 @@ Embeddings = npt.NDArray[np.float32]
 @options_from(ClusterConfig)
 def main(config: ClusterConfig) -> None:
     """Embed every crater and group them; write tables, maps and pictures of the groups."""
-    clusters = "" if config.method == "hdbscan" else f"-{config.n_clusters or 'chosen'}"
-    with step_run("cluster", config, name=f"{config.method}{clusters}"):
+    number = "" if config.method == "hdbscan" else f"-{config.n_clusters or 'chosen'}"
+    with step_run("cluster", config, name=f"{config.method}{number}"):
         crop_set = CropSet.open(config.crops)
         log_dataset(config.crops, name="crops", digest=crop_set.info.digest, context="clustering")
         _, embeddings = embed_crop_set(crop_set, config.encoder_uri)
         model = fit_clusters(embeddings, config, on_progress=click.echo)
         assignment = model.assign(embeddings)
-        _log_metrics(model, assignment)
-        _log_tables(crop_set, embeddings, assignment)
-        log_figures(_view_figures(crop_set, embeddings, assignment, config))
-        log_figures(_map_figures(crop_set, assignment, config))
-        with tempfile.TemporaryDirectory() as folder:
-            model.save(folder)
-            log_output("clusters", log_folder(Path(folder), "cluster_model"))
+        table = tables.cluster_table(
+            crop_set.metadata, assignment, _states(embeddings, config.head)
+        )
+        _log_model(model, assignment, config)
+        _log_tables(table, embeddings)
+        _log_pictures(crop_set, embeddings, assignment, table, config)
 
 
-def _log_metrics(model: ClusterModel, assignment: ClusterAssignment) -> None:
+def _states(embeddings: Embeddings, head: str | None) -> pd.DataFrame | None:
+    """State, its probabilities and the degradation score of each crater, if there is a head."""
+    if head is None:
+        return None
+    fitted = Head.load(resolve_artifacts(head) / HEAD_FILE)
+    return tables.state_table(fitted.predict(embeddings), fitted.states)
+
+
+def _log_model(model: ClusterModel, assignment: ClusterAssignment, config: ClusterConfig) -> None:
     log_metrics(
         {
             "cluster/count": model.n_clusters,
@@ -62,58 +72,80 @@ def _log_metrics(model: ClusterModel, assignment: ClusterAssignment) -> None:
             "cluster/stability": float(model.clusters["stability"].mean()),
         }
     )
-    mlflow.log_table(model.clusters, "clusters_summary.json")
+    mlflow.log_text(model.clusters.to_csv(index=False), "tables/clusters_summary.csv")
+    log_figures(model_figures(model, assignment, criterion=config.selection))
+    with tempfile.TemporaryDirectory() as folder:
+        model.save(folder)
+        log_output("clusters", log_folder(Path(folder), "cluster_model"))
 
 
-def _log_tables(crop_set: CropSet, embeddings: Embeddings, assignment: ClusterAssignment) -> None:
-    table = tables.cluster_table(crop_set.metadata, assignment)
+def _log_tables(table: pd.DataFrame, embeddings: Embeddings) -> None:
+    ids = table["crater_id"].tolist()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         tables.write_csv(folder / "clusters.csv", table)
         tables.write_geojson(folder / "clusters.geojson", table)
         tables.write_geoparquet(folder / "clusters.parquet", table)
-        colours = cluster_colours(int(assignment.cluster_id.max(initial=0)) + 1)
+        colours = cluster_colours(int(table["cluster_id"].max()) + 1)
         tables.write_geopackage(folder / "clusters.gpkg", table, colours)
-        tables.write_embeddings(folder / "embeddings.parquet", table["crater_id"], embeddings)
-        tables.write_latents(folder, table["crater_id"], embeddings)
+        tables.write_embeddings(folder / "embeddings.parquet", ids, embeddings)
+        tables.write_latents(folder, ids, embeddings)
         log_folder(folder, "tables")
 
 
-def _view_figures(
-    crop_set: CropSet, embeddings: Embeddings, assignment: ClusterAssignment, config: ClusterConfig
-) -> dict[str, Figure]:
-    groups = cluster_groups(assignment.cluster_id)
-    rows = sample_rows(len(embeddings), config.view_limit, config.seed)
-    sampled, crops = groups.take(rows), crop_set.crops[rows]
-    figures = {
-        "figures/gallery.png": gallery(crop_set.crops, groups, assignment.distance),
-        "figures/mean_images.png": mean_images(crop_set.crops, groups, seed=config.seed),
-    }
-    for kind in config.views:
-        view = view_2d(embeddings[rows], kind, seed=config.seed)
-        figures[f"figures/{kind}_dots.png"] = view_dots(view, sampled)
-        figures[f"figures/{kind}_thumbnails.png"] = view_thumbnails(
-            view, crops, sampled, limit=config.thumbnails
+def _log_pictures(
+    crop_set: CropSet,
+    embeddings: Embeddings,
+    assignment: ClusterAssignment,
+    table: pd.DataFrame,
+    config: ClusterConfig,
+) -> None:
+    background = _background(config)
+    log_figures(
+        group_figures(
+            crop_set.crops,
+            crop_set.metadata,
+            assignment,
+            background=background,
+            thumbnails=config.thumbnails,
+            seed=config.seed,
         )
-    return figures
+    )
+    rows = sample_rows(len(embeddings), config.view_limit, config.seed)
+    views = [view_2d(embeddings[rows], kind, seed=config.seed) for kind in config.views]
+    crops, groups = crop_set.crops[rows], cluster_groups(assignment.cluster_id).take(rows)
+    log_figures(view_figures(views, crops, groups, thumbnails=config.thumbnails))
+    if views:
+        _log_page(crop_set, table, views, rows, background, config)
 
 
-def _map_figures(
-    crop_set: CropSet, assignment: ClusterAssignment, config: ClusterConfig
-) -> dict[str, Figure]:
-    groups = cluster_groups(assignment.cluster_id)
-    lonlat = crop_set.metadata[["longitude_deg", "latitude_deg"]].to_numpy()
-    background = None
-    if config.mosaic:
-        image, (west, east, south, north) = read_overview(config.mosaic[0])
-        background = Background(image, Bounds(west, east, south, north))
-    return {
-        "figures/map_dots.png": map_dots(lonlat, groups, background),
-        "figures/map_thumbnails.png": map_thumbnails(
-            lonlat, crop_set.crops, groups, background, limit=config.thumbnails
-        ),
-        "figures/map_density.png": density_maps(lonlat, groups, background),
-    }
+def _log_page(
+    crop_set: CropSet,
+    table: pd.DataFrame,
+    views: list[View2D],
+    rows: npt.NDArray[np.int64],
+    background: Background | None,
+    config: ClusterConfig,
+) -> None:
+    """The interactive page: all craters up to `page_limit`, views where they were drawn."""
+    shown = np.union1d(rows, sample_rows(len(table), config.page_limit, config.seed))
+    places = np.searchsorted(shown, rows)
+    spread = []
+    for view in views:
+        points = np.full((len(shown), 2), np.nan, np.float32)
+        points[places] = view.points
+        spread.append(View2D(view.kind, points, view.explained))
+    with tempfile.TemporaryDirectory() as folder:
+        page = Path(folder) / "explore.html"
+        write_page(page, table.iloc[shown], spread, crop_set.crops[shown], background)
+        mlflow.log_artifact(str(page))
+
+
+def _background(config: ClusterConfig) -> Background | None:
+    if not config.mosaic:
+        return None
+    image, (west, east, south, north) = read_overview(config.mosaic[0])
+    return Background(image, Bounds(west, east, south, north))
 
 
 if __name__ == "__main__":

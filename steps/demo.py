@@ -19,13 +19,13 @@ from lunar_models.catalogue import read_catalogue
 from lunar_models.config.register import RegisterConfig
 from lunar_models.config.synthesize import SynthesizeConfig
 from lunar_models.extraction import extract_crop
-from lunar_models.mosaic import Mosaic
 from lunar_models.synthetic import synthesize
 from steps._registry import example
 
 PORT = 5001
 MODEL = f"models:/{RegisterConfig.service_model}@champion"
 _START_SECONDS = 120
+_PLACE = ["longitude_deg", "latitude_deg", "diameter_km"]
 
 
 def main() -> None:
@@ -52,16 +52,15 @@ def new_craters() -> tuple[list[Any], pd.DataFrame]:
         truth = pd.read_csv(moon.truth_path, dtype={"CRATER_ID": str})
         table = catalogue.merge(truth, left_on="crater_id", right_on="CRATER_ID")
         chosen = table.sort_values("diameter_km").groupby("state").tail(1).sort_values("state")
-        with Mosaic.open(moon.mosaic_path) as mosaic:
-            crops = [
-                extract_crop(
-                    mosaic,
-                    longitude_deg=crater.longitude_deg,
-                    latitude_deg=crater.latitude_deg,
-                    diameter_km=crater.diameter_km,
-                )
-                for crater in chosen.itertuples()
-            ]
+        crops = [
+            extract_crop(
+                moon.mosaic_path,
+                longitude_deg=float(longitude),
+                latitude_deg=float(latitude),
+                diameter_km=float(diameter),
+            )
+            for longitude, latitude, diameter in chosen[_PLACE].to_numpy()
+        ]
     return crops, chosen
 
 

@@ -104,7 +104,8 @@ def _agglomerative(points: FloatArray, n_clusters: int, config: ClusterConfig) -
 def _vote(
     points: FloatArray, index: IntArray, config: ClusterConfig, merges: FloatArray
 ) -> NeighbourRule:
-    return NeighbourRule(points, index.astype(np.int32), np.asarray(config.graph_neighbours), merges)
+    voters = np.asarray(config.graph_neighbours)
+    return NeighbourRule(points, index.astype(np.int32), voters, merges)
 
 
 def _hdbscan(points: FloatArray, n_clusters: int, config: ClusterConfig) -> Fit:

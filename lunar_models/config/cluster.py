@@ -21,6 +21,10 @@ class ClusterConfig(StepConfig):
     encoder_uri: str = param(
         help="Encoder: a registered model URI or a checkpoint folder.", role="input"
     )
+    head: str | None = param(
+        None, help="Classification head that evaluate fitted; adds states to the tables.",
+        role="input",
+    )  # fmt: skip
     mosaic: tuple[str, ...] = param(
         (), help="Mosaic drawn behind the cluster map (the first, if several).", role="input"
     )

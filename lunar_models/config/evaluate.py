@@ -67,7 +67,7 @@ class EvaluateConfig(StepConfig):
         1000, help="Replicates drawn by spatial block.", minimum=10, maximum=100_000
     )
     interval: float = param(0.95, help="Coverage of the intervals.", minimum=0.5, maximum=0.999)
-    head: Literal["auto", "lda", "ordinal"] = param(
+    head_kind: Literal["auto", "lda", "ordinal"] = param(
         "auto", help="Classification head; auto takes the smaller log loss out of fold."
     )
     conformal_level: float = param(

@@ -52,7 +52,7 @@ def predict_out_of_fold(
         ranks,
         folds,
         states=frozen.states,
-        kind=config.head,
+        kind=config.head_kind,
         conformal_level=config.conformal_level,
         abstain_below=config.abstain_below,
     )

@@ -1,0 +1,93 @@
+"""All figures of a clustering, by the path at which they are kept."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from matplotlib.figure import Figure
+
+from lunar_models.clustering import ClusterAssignment, ClusterModel
+from lunar_models.clustering.density import DensityRule
+from lunar_models.clustering.rules import NeighbourRule
+from lunar_models.plots.cluster_fractions import fractions_by_place
+from lunar_models.plots.cluster_gallery import gallery, mean_images
+from lunar_models.plots.cluster_map import Background, density_maps, map_dots, map_thumbnails
+from lunar_models.plots.cluster_reasons import (
+    choice_of_k,
+    cluster_sizes,
+    condensed_tree,
+    dendrogram,
+)
+from lunar_models.plots.embedding_views import explained_variance, view_dots, view_thumbnails
+from lunar_models.plots.groups import Groups, cluster_groups
+from lunar_models.views import View2D
+
+Crops = npt.NDArray[np.uint8]
+
+
+def group_figures(
+    crops: Crops,
+    metadata: pd.DataFrame,
+    assignment: ClusterAssignment,
+    *,
+    background: Background | None,
+    thumbnails: int,
+    seed: int,
+) -> dict[str, Figure]:
+    """Who is in each cluster, and where on the Moon.
+
+    Args:
+        crops: (N, S, S) uint8; a memory map is read only where drawn.
+        metadata: N rows with longitude_deg and latitude_deg.
+        assignment: of the N craters.
+        background: mosaic overview behind the maps.
+        thumbnails: most crops in one picture.
+        seed: of the choice of crops.
+    """
+    groups = cluster_groups(assignment.cluster_id)
+    lonlat = metadata[["longitude_deg", "latitude_deg"]].to_numpy()
+    return {
+        "figures/gallery.png": gallery(crops, groups, assignment.distance),
+        "figures/mean_images.png": mean_images(crops, groups, seed=seed),
+        "figures/map_dots.png": map_dots(lonlat, groups, background),
+        "figures/map_thumbnails.png": map_thumbnails(
+            lonlat, crops, groups, background, limit=thumbnails
+        ),
+        "figures/map_density.png": density_maps(lonlat, groups, background),
+        "figures/fractions.png": fractions_by_place(lonlat, groups),
+    }
+
+
+def view_figures(
+    views: Sequence[View2D], crops: Crops, groups: Groups, *, thumbnails: int
+) -> dict[str, Figure]:
+    """The embedding in two dimensions, as dots and as thumbnails; everything has N rows."""
+    figures = {}
+    for view in views:
+        figures[f"figures/{view.kind}_dots.png"] = view_dots(view, groups)
+        figures[f"figures/{view.kind}_thumbnails.png"] = view_thumbnails(
+            view, crops, groups, limit=thumbnails
+        )
+        if view.explained is not None:
+            figures["figures/explained_variance.png"] = explained_variance(view.explained)
+    return figures
+
+
+def model_figures(
+    model: ClusterModel, assignment: ClusterAssignment, *, criterion: str
+) -> dict[str, Figure]:
+    """Why these clusters: sizes and stability, the choice of their number, their tree."""
+    stability = model.clusters["stability"].to_numpy(np.float64)
+    figures = {
+        "figures/cluster_sizes.png": cluster_sizes(cluster_groups(assignment.cluster_id), stability)
+    }
+    if model.selection is not None:
+        figures["figures/choice_of_k.png"] = choice_of_k(model.selection, criterion)
+    if isinstance(model.rule, DensityRule):
+        figures["figures/condensed_tree.png"] = condensed_tree(model.rule, model.canonical)
+    if isinstance(model.rule, NeighbourRule) and len(model.rule.merges):
+        figures["figures/dendrogram.png"] = dendrogram(
+            model.rule.merges, model.rule.reference_index, model.canonical
+        )
+    return figures

@@ -1,0 +1,87 @@
+"""Set evaluations of different encoders side by side."""
+
+import tempfile
+from pathlib import Path
+
+import click
+import mlflow
+import pandas as pd
+from mlflow.entities import Run
+
+from lunar_models.config.compare import CompareConfig
+from lunar_models.evaluation.compare import Candidate, compare
+from lunar_models.plots.comparison import comparison_figure
+from steps._options import UserError, options_from
+from steps._tracking import log_figures, log_folder, step_run
+
+
+@click.command()
+@options_from(CompareConfig)
+def main(config: CompareConfig) -> None:
+    """Compare evaluate runs on one frozen evaluation set, by paired bootstrap."""
+    with step_run("compare", config, name=f"compare-{len(config.runs)}") as run:
+        candidates = {}
+        for name in config.runs:
+            found = find_evaluation(name, run.info.experiment_id)
+            candidates[name] = Candidate(
+                digest=found.data.tags["evaluation_digest"], predictions=_predictions(found)
+            )
+        comparison = compare(
+            candidates,
+            reference=config.reference,
+            drop_overlapping=config.drop_overlapping,
+            replicates=config.bootstrap,
+            level=config.interval,
+            seed=config.seed,
+        )
+        with tempfile.TemporaryDirectory() as folder:
+            comparison.metrics.to_csv(Path(folder) / "metrics.csv", index=False)
+            comparison.differences.to_csv(Path(folder) / "differences.csv", index=False)
+            log_folder(Path(folder), "tables")
+        log_figures({"figures/comparison.png": comparison_figure(comparison)})
+        click.echo(comparison.differences.to_string(index=False))
+
+
+def find_evaluation(name: str, experiment_id: str) -> Run:
+    """The evaluate run that a run id, a run name or a registered model stands for.
+
+    Raises:
+        UserError: there is none, or it was made without labels.
+    """
+    client = mlflow.MlflowClient()
+    if name.startswith("models:/"):
+        model_id = mlflow.models.get_model_info(name).model_id
+        wanted = f"params.encoder_uri = 'models:/{model_id}' or params.encoder_uri = '{name}'"
+        runs = [run for part in wanted.split(" or ") for run in _search(experiment_id, part)]
+    else:
+        runs = _search(experiment_id, f"attributes.run_name = '{name}'")
+        runs += [client.get_run(name)] if not runs and len(name) == 32 else []
+    for run in runs:
+        if "evaluation_digest" in run.data.tags:
+            return run
+    raise UserError(
+        f"{name!r} names no evaluation with labels; run `-e evaluate` with labels first, or give "
+        "the id of such a run."
+    )
+
+
+def _search(experiment_id: str, where: str) -> list[Run]:
+    runs: list[Run] = mlflow.search_runs(
+        [experiment_id],
+        filter_string=f"{where} and tags.step = 'evaluate' and attributes.status = 'FINISHED'",
+        order_by=["attributes.start_time DESC"],
+        output_format="list",
+    )
+    return runs
+
+
+def _predictions(run: Run) -> pd.DataFrame:
+    with tempfile.TemporaryDirectory() as folder:
+        path = mlflow.artifacts.download_artifacts(
+            run_id=run.info.run_id, artifact_path="tables/predictions.csv", dst_path=folder
+        )
+        return pd.read_csv(path, dtype={"crater_id": str})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,29 @@
+"""Fetch the Robbins catalogue and the WAC mosaic, resumable and verified."""
+
+import click
+
+from lunar_models.config.download import DownloadConfig
+from lunar_models.download import download
+from steps._cache import file_digest
+from steps._options import options_from
+from steps._tracking import log_dataset, log_output, step_run
+
+
+@click.command()
+@options_from(DownloadConfig)
+def main(config: DownloadConfig) -> None:
+    """Fetch a crater catalogue and a mosaic; what is there and verified is kept."""
+    with step_run("download", config, name="download"):
+        fetched = download(config)
+        for name, path in (
+            ("catalogue", fetched.catalogue_path),
+            ("mosaic", fetched.mosaic_path),
+        ):
+            if path is not None:
+                log_dataset(str(path), name=name, digest=file_digest(path), context="output")
+                log_output(name, str(path))
+                click.echo(f"{name}: {path}")
+
+
+if __name__ == "__main__":
+    main()
