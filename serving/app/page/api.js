@@ -1,0 +1,40 @@
+// Talks to the server. Every failure becomes an Error whose message can be shown.
+
+let token = "";
+export const setToken = (text) => { token = text.trim(); };
+
+export async function call(path, options = {}) {
+  const headers = { ...options.headers };
+  if (token) headers.authorization = `Bearer ${token}`;
+  let reply;
+  try {
+    reply = await fetch(path, { ...options, headers });
+  } catch {
+    throw new Error("The server does not answer.");
+  }
+  if (reply.ok) return reply;
+  const problem = await reply.json().catch(() => ({}));
+  const error = new Error(problem.detail ?? `The server answered ${reply.status}.`);
+  error.status = reply.status;
+  throw error;
+}
+
+export const getJson = async (path) => (await call(path)).json();
+
+// With a token images cannot be plain links, because links carry no header.
+export async function showImage(image, path) {
+  try {
+    image.src = URL.createObjectURL(await (await call(path)).blob());
+    image.onload = () => URL.revokeObjectURL(image.src);
+  } catch {
+    image.removeAttribute("src");
+  }
+}
+
+export const craterPath = (id) => `/v1/craters/${encodeURIComponent(id)}`;
+
+export const place = (crater) => {
+  const { longitude_deg: lon, latitude_deg: lat, diameter_km: km } = crater;
+  const side = (value, plus, minus) => `${Math.abs(value).toFixed(2)}°\u00a0${value < 0 ? minus : plus}`;
+  return `${side(lat, "N", "S")} ${side(lon, "E", "W")} · ${km.toFixed(1)}\u00a0km`;
+};

@@ -1,0 +1,90 @@
+// Shows one prediction.
+
+import { craterPath, place, showImage } from "/static/api.js";
+
+const $ = (id) => document.getElementById(id);
+const percent = (p) => `${(100 * p).toFixed(p < 0.1 ? 1 : 0)} %`;
+
+export function showStatus(text, isError = false) {
+  $("status").textContent = text;
+  $("status").classList.toggle("error", isError);
+}
+
+export function showPrediction(prediction, { title, request }) {
+  $("place").textContent = title;
+  $("answer").hidden = false;
+  showState(prediction.state);
+  showDegradation(prediction.degradation);
+  $("warnings").replaceChildren(...prediction.warnings.map((w) => element("li", w.message)));
+  $("json").textContent = JSON.stringify(prediction, null, 2);
+  $("curl").textContent = request;
+}
+
+function showState(state) {
+  const bars = $("probabilities");
+  bars.replaceChildren();
+  $("state").textContent = state ? state.label : "No states";
+  if (!state) {
+    $("state").append(element("small", "This model was registered without a classification head."));
+    return;
+  }
+  const doubt = state.abstained ? "Uncertain: better leave it to a person." : "";
+  const set = state.conformal_set.length > 1 ? `Cannot be excluded: ${state.conformal_set.join(", ")}.` : "";
+  if (doubt || set) $("state").append(element("small", `${doubt} ${set}`.trim()));
+  for (const [label, probability] of Object.entries(state.probabilities)) {
+    const name = element("span", label);
+    name.classList.toggle("out", !state.conformal_set.includes(label));
+    const bar = element("span", "", "bar"), fill = element("span", "", "fill");
+    fill.style.width = `${100 * probability}%`;
+    bar.append(fill);
+    bars.append(name, bar, element("span", percent(probability)));
+  }
+}
+
+function showDegradation(degradation) {
+  $("degradation").hidden = !degradation;
+  if (!degradation) return;
+  const { score, uncertainty } = degradation;
+  const low = Math.max(0, score - uncertainty), high = Math.min(1, score + uncertainty);
+  $("score").textContent = `${score.toFixed(2)} ± ${uncertainty.toFixed(2)}`;
+  $("marker").style.left = `${100 * score}%`;
+  $("band").style.left = `${100 * low}%`;
+  $("band").style.width = `${100 * (high - low)}%`;
+}
+
+export function showCluster(prediction, members, onPick) {
+  const { cluster, novelty } = prediction;
+  $("cluster-box").hidden = !cluster;
+  if (!cluster) return;
+  const name = cluster.id < 0 ? "No cluster (noise)" : `Cluster ${cluster.id}`;
+  const rare = novelty == null ? "" : ` · more unusual than ${percent(novelty)} of known craters`;
+  $("cluster-title").textContent = `${name}${members ? `: typical of ${members.count.toLocaleString("en")}` : ""}${rare}`;
+  fill($("gallery"), members?.craters.slice(0, 8) ?? [], onPick);
+}
+
+export function showSimilar(similar, onPick) {
+  $("similar-box").hidden = !similar.length;
+  fill($("similar"), similar, onPick);
+}
+
+function fill(gallery, craters, onPick) {
+  gallery.replaceChildren(...craters.map((crater) => {
+    const button = element("button");
+    button.type = "button";
+    const image = element("img");
+    image.alt = "";
+    showImage(image, `${craterPath(crater.crater_id)}/image.png`);
+    const text = element("span", place(crater));
+    text.prepend(element("b", crater.crater_id));
+    button.append(image, text);
+    button.addEventListener("click", () => onPick(crater.crater_id));
+    return button;
+  }));
+}
+
+function element(tag, text = "", name = "") {
+  const made = document.createElement(tag);
+  made.textContent = text;
+  if (name) made.className = name;
+  return made;
+}
