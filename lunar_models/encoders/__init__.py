@@ -7,6 +7,7 @@ from lunar_models.encoders.pca import PcaEncoder
 from lunar_models.encoders.physics import PhysicsEncoder
 from lunar_models.encoders.polar_harmonics import PolarHarmonicsEncoder
 from lunar_models.encoders.vicreg import VicregEncoder
+from lunar_models.encoders.vit_mae import ViTMaeEncoder
 
 ENCODERS: dict[str, type[Encoder]] = {
     family.name: family
@@ -16,6 +17,7 @@ ENCODERS: dict[str, type[Encoder]] = {
         PolarHarmonicsEncoder,
         VicregEncoder,
         PhysicsEncoder,
+        ViTMaeEncoder,
     )
 }
 

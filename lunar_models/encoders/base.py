@@ -58,6 +58,8 @@ class Encoder(nn.Module, ABC):
         Returns:
             (B, D) float32, D = `embedding_dim`.
         """
+        if len(crops) == 0:
+            return crops.new_empty(0, self.embedding_dim)
         with torch.inference_mode(), evaluating(self):
             return self._embed(crops).float()
 

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from lunar_models.config.train import TrainConfig
-from lunar_models.encoders.base import Encoder
+from lunar_models.encoders.base import Encoder, evaluating
 from lunar_models.encoders.convolutions import ConvolutionalNetwork, projector
 from lunar_models.encoders.rendering import RenderedCrops, render_craters
 from lunar_models.encoders.vicreg import PROJECTION_DIM, vicreg_terms
@@ -68,19 +68,14 @@ class PhysicsEncoder(Encoder):
         self.normalisation, self.context_diameters = normalisation, context_diameters
 
     def _embed(self, crops: Tensor) -> Tensor:
-        if len(crops) == 0:
-            return crops.new_empty(0, self.embedding_dim)
         features, shallowness, _ = self._see_both_ways(crops)
         degradation = (self._rank(shallowness) - 0.5) * math.sqrt(12)
         details = FEATURE_SCALE * self.standardise(features)
         return torch.cat([degradation[:, None], details], 1)
 
     def degradation(self, crops: Tensor) -> tuple[Tensor, Tensor]:
-        with torch.inference_mode():
-            training = self.training
-            self.eval()
+        with torch.inference_mode(), evaluating(self):
             _, shallowness, spread = self._see_both_ways(crops)
-            self.train(training)
             low, high = self._rank(shallowness - spread), self._rank(shallowness + spread)
             return self._rank(shallowness), (high - low) / 2
 

@@ -74,8 +74,6 @@ class PolarHarmonicsEncoder(FittedEncoder):
         pass
 
     def _embed(self, crops: Tensor) -> Tensor:
-        if len(crops) == 0:
-            return crops.new_empty(0, self.embedding_dim)
         polar = functional.grid_sample(
             crops,
             self.grid.expand(len(crops), -1, -1, -1),

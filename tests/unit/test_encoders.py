@@ -1,5 +1,6 @@
 """One contract for every encoder family: a new one only adds a class at the end."""
 
+import json
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -7,11 +8,13 @@ import pytest
 import torch
 from helpers import bowl_crops
 from torch import Tensor
+from transformers import ViTMAEConfig, ViTMAEForPreTraining
 
 from lunar_models.config.train import TrainConfig
 from lunar_models.encoders import ENCODERS, Encoder, FittedEncoder, build_encoder
 from lunar_models.encoders.checkpoint import Checkpoint
-from lunar_models.errors import ConfigError
+from lunar_models.encoders.vit_mae import ViTMaeEncoder
+from lunar_models.errors import CheckpointError, ConfigError
 from lunar_models.normalisation import Normalisation
 
 
@@ -33,6 +36,7 @@ class EncoderContract:
     size: ClassVar[int] = 32
     overfit: ClassVar[float] = 0.2
     """What repeating one batch must bring the loss down to, as a part of the first one."""
+    overfit_steps: ClassVar[int] = 100
 
     @pytest.fixture
     def encoder(self) -> Encoder:
@@ -131,7 +135,7 @@ class EncoderContract:
         optimiser = torch.optim.AdamW(encoder.parameters(), lr=3e-3)
         encoder.train()
         losses = []
-        for _ in range(150):
+        for _ in range(self.overfit_steps):
             optimiser.zero_grad()
             loss = encoder.loss(crops[:4], generator())["loss"]
             loss.backward()
@@ -212,6 +216,135 @@ class TestVicregWithReconstruction(EncoderContract):
 class TestPhysics(EncoderContract):
     name = "physics"
     overfit = 0.8
+
+
+class TestViTMae(EncoderContract):
+    name = "vit_mae"
+    settings: ClassVar[dict[str, Any]] = {"patch_size_px": 8}
+    overfit = 0.5
+    overfit_steps = 30
+
+    @pytest.mark.parametrize("ratio", [0.01, 0.5, 0.99])
+    def test_mask_ratio(self, ratio: float) -> None:
+        """As many patches are hidden as asked for, at least one, and the loss is finite."""
+        config = TrainConfig(crops="", encoder="vit_mae", patch_size_px=8, mask_ratio=ratio)
+        encoder = build_encoder(config, crop_size_px=32)
+        assert isinstance(encoder, ViTMaeEncoder)
+        crops = make_crops(2, 32)
+        assert torch.isfinite(encoder.loss(crops, generator())["loss"])
+        hidden = encoder.mask(crops, generator())[0, 0, ::8, ::8].sum()
+        assert hidden == max(1, 16 - int(16 * (1 - ratio)))
+
+    def test_reconstruction_keeps_what_was_visible(self, encoder: Encoder, crops: Tensor) -> None:
+        assert isinstance(encoder, ViTMaeEncoder)
+        rebuilt, mask = (f(crops, generator(4)) for f in (encoder.reconstruct, encoder.mask))
+        torch.testing.assert_close(rebuilt * (1 - mask), crops * (1 - mask), atol=1e-5, rtol=0)
+        assert ((rebuilt - crops) * mask).abs().max() > 1e-2
+
+    def test_every_patch_can_be_told_from_every_other(self, encoder: Encoder) -> None:
+        """Both halves have positions, though transformers leaves a new decoder's at zero."""
+        assert isinstance(encoder, ViTMaeEncoder)
+        for positions in encoder._positions():
+            assert torch.pdist(positions[0]).min() > 0.1
+
+    def test_patch_must_divide_the_crop(self) -> None:
+        config = TrainConfig(crops="", encoder="vit_mae", patch_size_px=7)
+        with pytest.raises(ConfigError, match="patch_size_px=7"):
+            build_encoder(config, crop_size_px=32)
+
+
+@pytest.fixture(scope="session")
+def hub_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small RGB ViT-MAE in the layout of the hub: 4 x 4 patches of 8 px."""
+    folder = tmp_path_factory.mktemp("hub")
+    torch.manual_seed(1)
+    config = ViTMAEConfig(
+        hidden_size=32,
+        num_hidden_layers=6,
+        num_attention_heads=2,
+        intermediate_size=64,
+        image_size=32,
+        patch_size=8,
+        decoder_hidden_size=32,
+        decoder_num_hidden_layers=1,
+        decoder_num_attention_heads=2,
+        decoder_intermediate_size=64,
+    )
+    model = ViTMAEForPreTraining(config)
+    model.decoder.decoder_pos_embed.data = model.vit.embeddings.position_embeddings.data.clone()
+    model.save_pretrained(folder)
+    statistics = {"image_mean": [0.4, 0.5, 0.6], "image_std": [0.2, 0.25, 0.3]}
+    (folder / "preprocessor_config.json").write_text(json.dumps(statistics))
+    return folder
+
+
+def pretrained_mae(hub_folder: Path, *, size: int = 32, **settings: Any) -> ViTMaeEncoder:
+    config = TrainConfig(crops="", encoder="vit_mae", pretrained=str(hub_folder), **settings)
+    encoder = build_encoder(config, crop_size_px=size)
+    assert isinstance(encoder, ViTMaeEncoder)
+    return encoder
+
+
+class TestPretrainedViTMae(EncoderContract):
+    name = "vit_mae"
+    overfit = 0.7
+
+    @pytest.fixture
+    def encoder(self, hub_folder: Path) -> Encoder:
+        return pretrained_mae(hub_folder)
+
+    def test_sees_what_transformers_sees(self, hub_folder: Path, crops: Tensor) -> None:
+        """Same weights, same input statistics: the class token is transformers' own."""
+        theirs = ViTMAEForPreTraining.from_pretrained(hub_folder, mask_ratio=0.0).eval()
+        mean, std = (torch.tensor(v)[:, None, None] for v in ([0.4, 0.5, 0.6], [0.2, 0.25, 0.3]))
+        in_order = torch.arange(16.0).expand(len(crops), 16)
+        with torch.no_grad():
+            tokens = theirs.vit(((crops + 1) / 2 - mean) / std, noise=in_order).last_hidden_state
+        ours = pretrained_mae(hub_folder, pooling="cls").embed(crops)
+        torch.testing.assert_close(ours, tokens[:, 0], atol=1e-5, rtol=1e-4)
+
+    @pytest.mark.parametrize("size", [30, 48, 64])
+    def test_interpolates_positions_in_two_dimensions(self, hub_folder: Path, size: int) -> None:
+        encoder = pretrained_mae(hub_folder, size=size)
+        assert encoder.reconstruct(make_crops(2, size)).shape == (2, 1, size, size)
+        side = encoder.input_format.side_px // 8
+        for positions in encoder._positions():
+            grid = positions[0, 1:].view(side, side, -1)
+            rows = (grid[1:] - grid[:-1]).norm(dim=2).mean()
+            columns = (grid[:, 1:] - grid[:, :-1]).norm(dim=2).mean()
+            torch.testing.assert_close(rows, columns, rtol=0.05, atol=0)
+
+    @pytest.mark.parametrize(
+        ("trainable", "trained"),
+        [
+            ("all", "012345ed"),
+            ("middle+late", "2345d"),
+            ("late", "45d"),
+            ("decoder", "d"),
+            ("none", ""),
+        ],
+    )
+    def test_freezing_by_thirds(self, hub_folder: Path, trainable: str, trained: str) -> None:
+        model = pretrained_mae(hub_folder, trainable=trainable).model
+        parts = {str(i): block for i, block in enumerate(model.vit.layers)}
+        parts |= {"e": model.vit.embeddings.patch_embeddings, "d": model.decoder.decoder_layers}
+        flags = {key: {p.requires_grad for p in part.parameters()} for key, part in parts.items()}
+        assert flags == {key: {key in trained} for key in parts}
+
+    def test_layer_decay(self, hub_folder: Path) -> None:
+        encoder = pretrained_mae(hub_folder, layer_decay=0.5)
+        scale = {id(p): g["scale"] for g in encoder.parameter_groups() for p in g["params"]}
+        vit = encoder.model.vit
+        found = [
+            scale[id(vit.embeddings.cls_token)],
+            *(scale[id(block.mlp.fc1.weight)] for block in vit.layers),
+            scale[id(encoder.model.decoder.decoder_pred.weight)],
+        ]
+        assert found == [0.5**7, 0.5**6, 0.5**5, 0.5**4, 0.5**3, 0.5**2, 0.5, 1.0]
+
+    def test_a_missing_model(self, tmp_path: Path) -> None:
+        with pytest.raises(CheckpointError, match="pretrained="):
+            pretrained_mae(tmp_path)
 
 
 def test_every_encoder_has_its_contract() -> None:

@@ -1,0 +1,108 @@
+"""What the transformer families share: hub folders, grey crops as input, freezing by depth."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from lunar_models.config.train import Trainable
+from lunar_models.errors import CheckpointError
+
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+
+@dataclass(frozen=True)
+class InputFormat:
+    """What a network wants to be fed with; plain values for JSON."""
+
+    side_px: int
+    mean: tuple[float, ...] = (0.5,)
+    std: tuple[float, ...] = (0.5,)
+    """Per channel, of images in [0, 1]; their number is the number of channels."""
+
+    def __call__(self, crops: Tensor) -> Tensor:
+        """(B, 1, S, S) crops in [-1, 1] -> (B, C, side, side) as in the network's own training."""
+        side = (self.side_px, self.side_px)
+        if crops.shape[-2:] != side:
+            crops = functional.interpolate(crops, side, mode="bicubic", antialias=True)
+        mean, std = (
+            torch.tensor(v, device=crops.device)[:, None, None] for v in (self.mean, self.std)
+        )
+        return ((crops + 1) / 2 - mean) / std
+
+    def undo(self, pixels: Tensor, crop_size_px: int) -> Tensor:
+        """(B, C, side, side) -> (B, 1, S, S) in [-1, 1]."""
+        mean, std = (
+            torch.tensor(v, device=pixels.device)[:, None, None] for v in (self.mean, self.std)
+        )
+        grey = ((pixels * std + mean) * 2 - 1).mean(1, keepdim=True)
+        if grey.shape[-1] == crop_size_px:
+            return grey
+        return functional.interpolate(grey, [crop_size_px] * 2, mode="bicubic", antialias=True)
+
+
+def read_pretrained(auto_class: Any, name: str) -> tuple[Any, Mapping[str, Any]]:
+    """Load a transformers model by hub id or local folder.
+
+    Returns:
+        The model in float32, and its ``preprocessor_config.json`` (empty if it has none).
+
+    Raises:
+        CheckpointError: there is no such model, or it cannot be read.
+    """
+    from transformers.image_processing_base import ImageProcessingMixin
+
+    try:
+        model = auto_class.from_pretrained(name, dtype=torch.float32, use_safetensors=None)
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        raise CheckpointError(
+            f"pretrained={name} cannot be loaded: {error}. Give a hub id or a folder with "
+            "config.json and model.safetensors."
+        ) from error
+    try:
+        return model, ImageProcessingMixin.get_image_processor_dict(name)[0]
+    except OSError:
+        return model, {}
+
+
+def train_only(
+    words: Trainable, *, model: nn.Module, blocks: nn.ModuleList, last: list[nn.Module]
+) -> None:
+    """Freeze a transformer by thirds of its depth.
+
+    Args:
+        words: what trains; parameters that are frozen already stay so.
+        model: the whole encoder.
+        blocks: its blocks, first to last.
+        last: what follows them (norm, decoder, projector): trains unless `words` is ``none``.
+    """
+    third = len(blocks) // 3
+    first_trained = {"middle+late": third, "late": 2 * third}
+    if words == "all":
+        return
+    trained = set()
+    if words != "none":
+        trained = {p for module in last for p in module.parameters()}
+    for block in blocks[first_trained.get(words, len(blocks)) :]:
+        trained |= set(block.parameters())
+    for parameter in model.parameters():
+        parameter.requires_grad_(parameter.requires_grad and parameter in trained)
+
+
+def decayed_groups(
+    model: nn.Module, *, blocks: nn.ModuleList, last: list[nn.Module], decay: float
+) -> list[dict[str, Any]]:
+    """Trainable parameters with learning rates that fall by `decay` per block towards the input.
+
+    Clark et al. 2020, arXiv 2003.10555, as the MAE paper fine-tunes (arXiv 2111.06377, A.1).
+    """
+    depth = {p: len(blocks) - i for i, block in enumerate(blocks) for p in block.parameters()}
+    depth |= {p: 0 for module in last for p in module.parameters()}
+    groups: dict[int, list[nn.Parameter]] = {}
+    for parameter in model.parameters():
+        if parameter.requires_grad:
+            groups.setdefault(depth.get(parameter, len(blocks) + 1), []).append(parameter)
+    return [{"params": p, "scale": decay**steps} for steps, p in sorted(groups.items())]
