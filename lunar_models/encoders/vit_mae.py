@@ -58,9 +58,9 @@ class ViTMaeEncoder(Encoder):
         self.embedding_dim = self.model.config.hidden_size
         self.patch_px = self.model.config.patch_size
         self._last: list[nn.Module] = [self.model.vit.layernorm, self.model.decoder]
-        # transformers leaves the decoder of a new model without positions.
+        # transformers leaves a new model without positions.
         for positions in self._positions():
-            positions.copy_(_sinusoids(side // self.patch_px, positions.shape[-1]))
+            positions.copy_(sinusoids(side // self.patch_px, positions.shape[-1]))
         train_only(trainable, model=self, blocks=self.model.vit.layers, last=self._last)
 
     @classmethod
@@ -204,7 +204,7 @@ def _architecture(size: ModelSize, patch_px: int) -> dict[str, Any]:
     }
 
 
-def _sinusoids(side: int, width: int) -> Tensor:
+def sinusoids(side: int, width: int) -> Tensor:
     """(1, 1 + side², D) fixed positions, halves as in the published MAE weights."""
     positions: Tensor = build_2d_sinusoidal_position_embedding(side, side, width, cls_token=True)
     return positions.roll(width // 2, dims=1)[None]

@@ -13,7 +13,7 @@ from transformers import ViTMAEConfig, ViTMAEForPreTraining
 from lunar_models.config.train import TrainConfig
 from lunar_models.encoders import ENCODERS, Encoder, FittedEncoder, build_encoder
 from lunar_models.encoders.checkpoint import Checkpoint
-from lunar_models.encoders.vit_mae import ViTMaeEncoder
+from lunar_models.encoders.vit_mae import ViTMaeEncoder, sinusoids
 from lunar_models.errors import CheckpointError, ConfigError
 from lunar_models.normalisation import Normalisation
 
@@ -271,7 +271,8 @@ def hub_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         decoder_intermediate_size=64,
     )
     model = ViTMAEForPreTraining(config)
-    model.decoder.decoder_pos_embed.data = model.vit.embeddings.position_embeddings.data.clone()
+    for positions in (model.vit.embeddings.position_embeddings, model.decoder.decoder_pos_embed):
+        positions.data = sinusoids(4, 32)  # transformers leaves them at zero
     model.save_pretrained(folder)
     statistics = {"image_mean": [0.4, 0.5, 0.6], "image_std": [0.2, 0.25, 0.3]}
     (folder / "preprocessor_config.json").write_text(json.dumps(statistics))
@@ -310,6 +311,7 @@ class TestPretrainedViTMae(EncoderContract):
         side = encoder.input_format.side_px // 8
         for positions in encoder._positions():
             grid = positions[0, 1:].view(side, side, -1)
+            assert grid.any()
             rows = (grid[1:] - grid[:-1]).norm(dim=2).mean()
             columns = (grid[:, 1:] - grid[:, :-1]).norm(dim=2).mean()
             torch.testing.assert_close(rows, columns, rtol=0.05, atol=0)
