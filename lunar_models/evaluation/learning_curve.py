@@ -88,5 +88,8 @@ def _confusion(
     test: npt.NDArray[np.bool_],
     n_states: int,
 ) -> npt.NDArray[np.int64]:
-    probe = lda_probe().fit(embeddings[train], ranks[train])
-    return confusion_counts(ranks[test], probe.predict(embeddings[test]), n_states)
+    if len(np.unique(ranks[train])) == 1:  # a small draw from skewed labels: all it can say
+        predicted = np.full(int(test.sum()), ranks[train][0])
+    else:
+        predicted = lda_probe().fit(embeddings[train], ranks[train]).predict(embeddings[test])
+    return confusion_counts(ranks[test], predicted, n_states)

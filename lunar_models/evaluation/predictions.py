@@ -37,7 +37,8 @@ def predict_out_of_fold(
     """
     ranks, folds = (frozen.table[name].to_numpy() for name in ("rank", "fold"))
     columns: dict[str, Any] = {}
-    for name, make in state_probes(config.neighbours).items():
+    fewest = min(int((folds != fold).sum()) for fold in np.unique(folds))
+    for name, make in state_probes(min(config.neighbours, fewest)).items():
         probabilities = out_of_fold_probabilities(
             make, embeddings, ranks, folds, len(frozen.states)
         )

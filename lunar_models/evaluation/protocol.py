@@ -83,7 +83,7 @@ def evaluate(
         context_diameters: side of a crop in crater diameters.
 
     Raises:
-        LunarModelsError: rows do not match, or an embedding is not finite.
+        LunarModelsError: rows do not match, or embeddings are not finite or all equal.
         LabelsError: the labels cannot be used with these crops.
         ConfigError: too few spatial blocks for the folds.
     """
@@ -133,6 +133,11 @@ def _checked(embeddings: Floats, metadata: pd.DataFrame) -> npt.NDArray[np.float
         raise LunarModelsError(
             f"{int((~finite).sum())} embeddings are not finite, first that of crater "
             f"{crater_id!r}; train the encoder again with a smaller learning_rate."
+        )
+    if not np.ptp(embeddings, axis=0).any():
+        raise LunarModelsError(
+            "All embeddings are equal: the encoder has collapsed and tells nothing about craters; "
+            "train it again with another learning_rate or seed."
         )
     return np.asarray(embeddings, np.float64)
 

@@ -11,6 +11,9 @@ from lunar_models.plots.style import BLUE, GREEN, ORANGE, PURPLE, new_figure, su
 
 KIND_COLOURS = {"geology": GREEN, "lighting": ORANGE, "place": BLUE, "size": PURPLE}
 
+FAINT = 0.05
+"""Associations below it are not worth a verdict."""
+
 
 def audit_figure(audit: pd.DataFrame) -> Figure:
     """What the embedding knows (left) and what the clusters follow (right), geology on top.
@@ -49,6 +52,8 @@ def verdict(audit: pd.DataFrame) -> str:
     if theirs.empty:
         return f"Clusters follow {ours['property']} ({ours['association']:.2f})"
     nuisance = theirs.iloc[-1]
+    if max(ours["association"], nuisance["association"]) < FAINT:
+        return f"Clusters follow nothing measured here (all below {FAINT})"
     first, second = ours, nuisance
     if nuisance["association"] >= ours["association"]:
         first, second = nuisance, ours

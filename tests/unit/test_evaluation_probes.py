@@ -44,7 +44,7 @@ def test_the_value_probe_is_ridge_out_of_fold(labelled):
 
 @pytest.mark.parametrize("name", ["linear", "knn", "lda", "ordinal"])
 def test_every_probe_reads_planted_states_and_nothing_from_noise(labelled, name):
-    embeddings, ranks, blocks = labelled
+    _, ranks, blocks = labelled
     folds, make = spatial_folds(blocks, 5), state_probes(10)[name]
     planted = ranks[:, None] * np.array([9.0, 1.0]) + np.random.default_rng(1).normal(size=(400, 2))
     noise = np.random.default_rng(2).normal(size=(400, 3))
@@ -73,6 +73,14 @@ def test_learning_curve_rises_and_is_the_same_for_the_same_seed(labelled):
     again = learning_curve(embeddings, ranks, folds, n_states=4, seed=1)
     pd.testing.assert_frame_equal(curve, again)
     assert not curve.equals(learning_curve(embeddings, ranks, folds, n_states=4, seed=2))
+
+
+def test_a_draw_of_one_state_says_that_state():
+    ranks = np.array([0] * 200 + [1] * 5)
+    folds = np.arange(205) % 5
+    embeddings = 5.0 * ranks[:, None] + np.random.default_rng(0).normal(size=(205, 2))
+    curve = learning_curve(embeddings, ranks, folds, n_states=2, seed=0)
+    assert curve["balanced_accuracy"].between(0.5, 1).all()
 
 
 def test_few_labels_suffice_for_planted_states(labelled):

@@ -10,6 +10,7 @@ from lunar_models.errors import ConfigError, LabelsError, LunarModelsError
 from lunar_models.evaluation import evaluate
 from lunar_models.evaluation.compare import Candidate, compare
 from lunar_models.evaluation.frozen import freeze
+from lunar_models.plots.audit import verdict
 from lunar_models.plots.comparison import comparison_figure
 from lunar_models.plots.evaluation import evaluation_figures
 
@@ -164,6 +165,14 @@ def test_the_digest_is_of_craters_states_and_folds(case):
         assert changed.digest != evaluation.digest
 
 
+def test_fewer_labels_than_neighbours_are_enough(case):
+    metadata, labels, _ = case
+    few = labels[labels["crater_id"] < "RR-0034"]
+    config = dataclasses.replace(CONFIG, neighbours=200)
+    evaluation = judge(metadata, few, embed(metadata, labels), config)
+    assert evaluation.metrics["labels/used"] == 24
+
+
 def test_useless_labels_are_counted_with_their_reason(case):
     metadata, labels, _ = case
     strange = labels.head(3).assign(crater_id=["X1", "X2", "X3"])
@@ -213,6 +222,8 @@ def test_unusable_embeddings(case):
     embeddings = embed(metadata, labels)
     with pytest.raises(LunarModelsError, match="do not match 400 rows"):
         judge(metadata, labels, embeddings[:-1])
+    with pytest.raises(LunarModelsError, match="collapsed"):
+        judge(metadata, labels, np.ones((400, 3)))
     embeddings[7, 2] = np.inf
     with pytest.raises(LunarModelsError, match="first that of crater 'RR-0007'"):
         judge(metadata, labels, embeddings)
@@ -275,6 +286,25 @@ def test_figures_can_be_drawn(case, candidates):
     for figure in figures.values():
         figure.canvas.draw()
         assert all(axes.get_xlabel() or axes.get_ylabel() for axes in figure.axes)
+
+
+@pytest.mark.parametrize(
+    ("state", "sun", "sentence"),
+    [
+        (0.4, 0.1, "Clusters follow geology: state 0.40, Sun side 0.10"),
+        (0.1, 0.4, "Clusters follow lighting: Sun side 0.40, state 0.10"),
+        (0.01, 0.02, "Clusters follow nothing measured here (all below 0.05)"),
+    ],
+)
+def test_the_verdict_of_the_audit(state, sun, sentence):
+    audit = pd.DataFrame(
+        {
+            "property": ["state", "Sun side"],
+            "kind": ["geology", "lighting"],
+            "association": [state, sun],
+        }
+    )
+    assert verdict(audit) == sentence
 
 
 def test_the_audit_figure_states_its_verdict(case):
