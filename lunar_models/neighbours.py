@@ -127,7 +127,14 @@ class NeighbourIndex:
 
     def crater(self, row: int) -> dict[str, Any]:
         """The `CRATER_COLUMNS` of one row, as plain values."""
-        return {name: self._columns[name][row].item() for name in CRATER_COLUMNS}
+        return self.crater_rows(np.array([row]))[0]
+
+    def crater_rows(self, rows: npt.NDArray[np.int64]) -> list[dict[str, Any]]:
+        """The `CRATER_COLUMNS` of several rows, as plain values."""
+        columns = (self._columns[name][rows].tolist() for name in CRATER_COLUMNS)
+        return [
+            dict(zip(CRATER_COLUMNS, values, strict=True)) for values in zip(*columns, strict=True)
+        ]
 
     def row_of(self, crater_id: str) -> int | None:
         """Row of a crater, or None."""

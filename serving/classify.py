@@ -206,7 +206,8 @@ def similar_craters(
 ) -> list[SimilarCrater]:
     """Catalogue entries of rows of the bundle's reference set."""
     assert bundle.neighbours is not None
+    craters = bundle.neighbours.crater_rows(rows)
     return [
-        SimilarCrater(**bundle.neighbours.crater(int(row)), distance=float(distance))
-        for row, distance in zip(rows, distances, strict=True)
+        SimilarCrater(**crater, distance=distance)
+        for crater, distance in zip(craters, distances.tolist(), strict=True)
     ]

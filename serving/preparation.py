@@ -52,8 +52,11 @@ def prepare_bytes(checkpoint: Checkpoint, data: bytes, hints: CropHints) -> Prep
     image, warnings = to_crop_units(decode_image(data), checkpoint.radiometry)
     image = _square(image, warnings)
     image = _cut_to_context(image, hints, checkpoint.context_diameters, warnings)
-    _note_quality(image, checkpoint.encoder.crop_size_px, warnings)
-    crop = resize_crop(_filled(image), checkpoint.encoder.crop_size_px)
+    size = checkpoint.encoder.crop_size_px
+    _note_quality(image, size, warnings)
+    crop = _filled(image)
+    if len(crop) != size:
+        crop = resize_crop(crop, size)
     if crop.max() - crop.min() < 1e-3:
         raise CropImageError("featureless", "'image' has the same brightness all over.")
     return Prepared(crop.astype(np.float32, copy=False), hints.sun_side, warnings)
@@ -124,7 +127,7 @@ def _note_quality(image: FloatArray, crop_size_px: int, warnings: list[QualityWa
     if crop_size_px / side > MOST_UPSAMPLING:
         message = f"Enlarged {crop_size_px / side:.1f} times to {crop_size_px} px."
         warnings.append(QualityWarning(code="upsampled", message=message))
-    empty = float(np.mean(np.isnan(image) | (image == 0.0)))
+    empty = 1.0 - np.count_nonzero(np.abs(image) > 0.0) / image.size  # NaN is not above 0
     if empty > MOST_NODATA:
         message = f"{empty:.0%} of the image is black or without data."
         warnings.append(QualityWarning(code="mostly_nodata", message=message))

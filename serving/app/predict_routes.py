@@ -28,9 +28,10 @@ Diameter = Annotated[float, Query(gt=0.01, le=MAX_DIAMETER_KM, description="Kilo
 TopK = Annotated[int, Query(ge=0, le=MAX_TOP_K)]
 
 EXAMPLE_IMAGE = (
-    "iVBORw0KGgoAAAANSUhEUgAAAAgAAAAICAAAAADhZOFXAAAAKElEQVR4nGOwgAMGAyhgYNCHAgYGPShgYNCFAgYG"
-    "HSiAMuQYGBjEAMnUBo1MGQjHAAAAAElFTkSuQmCC"
+    "iVBORw0KGgoAAAANSUhEUgAAAAwAAAAMCAAAAABzHgM7AAAAPElEQVR42mPMY0AAJgZ0jhzXt0cwjhEDAwPDOQjH"
+    "DaJmFzY9uDi7ICw3iMw5BqiRLAwMDAyPGLjkMPQAAHOgB5KBdQH1AAAAAElFTkSuQmCC"
 )
+"""A 12 px bowl lit from the east."""
 
 
 class Predictions(BaseModel):

@@ -1,0 +1,61 @@
+"""The HTTP application on a free port, in a thread of this process."""
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import requests
+import uvicorn
+from fastapi import FastAPI
+
+from lunar_models.config.serve import ServeConfig
+from serving.app.application import create_app
+from serving.app.pointer import Pointer
+
+
+class Live:
+    """A running application."""
+
+    def __init__(self, app: FastAPI, url: str, pointer_file: Path) -> None:
+        self.app, self.url, self.pointer_file = app, url, pointer_file
+
+    @property
+    def runtime(self):
+        return self.app.state.runtime
+
+    def get(self, path: str, **options) -> requests.Response:
+        return requests.get(self.url + path, timeout=30, **options)
+
+    def post(self, path: str, **options) -> requests.Response:
+        return requests.post(self.url + path, timeout=30, **options)
+
+
+@contextmanager
+def live_server(folder: Path, bundle: Path | None, **settings) -> Iterator[Live]:
+    """Serve a bundle folder; None: no model yet."""
+    pointer_file = folder / "current.json"
+    if bundle is not None:
+        Pointer(folder=str(bundle), name="craters", version="1").write(pointer_file)
+    app = create_app(ServeConfig(**settings), pointer_file)
+    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="warning", log_config=None))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    try:
+        wait_for(lambda: server.started)
+        port = server.servers[0].sockets[0].getsockname()[1]
+        live = Live(app, f"http://127.0.0.1:{port}", pointer_file)
+        wait_for(lambda: bundle is None or live.get("/ready").status_code == 200)
+        yield live
+    finally:
+        server.should_exit = True
+        thread.join()
+
+
+def wait_for(condition, seconds: float = 60.0) -> None:
+    """Wait until something is true."""
+    until = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < until, "it took too long"
+        time.sleep(0.02)
