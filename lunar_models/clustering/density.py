@@ -68,33 +68,56 @@ class DensityRule:
         return neighbours[rows, best], reach[rows, best]
 
 
-def density_rule(points: FloatArray, clusterer: Any) -> DensityRule:
-    """Take what assignment needs from an `hdbscan.HDBSCAN` fitted with ``prediction_data``."""
+def density_rule(points: FloatArray, clusterer: Any, min_samples: int) -> DensityRule:
+    """Take what assignment needs from an `hdbscan.HDBSCAN` fitted on (M, P) float32 points.
+
+    HDBSCAN's own ``prediction_data`` holds the same, but searches the neighbours again, slowly
+    in many dimensions.
+    """
     tree = clusterer.condensed_tree_.to_numpy()
-    count = len(points)
     is_crater = tree["child_size"] == 1
     craters, nodes = tree[is_crater], tree[~is_crater]
-    order = np.argsort(craters["child"])
+    craters = craters[np.argsort(craters["child"])]
+    count = len(points)
     total = int(tree["parent"].max()) - count + 1
-    parent, birth = np.zeros(total, np.int64), np.zeros(total)
-    size = np.full(total, count)
+    parent, birth, size = np.zeros(total, np.int64), np.zeros(total), np.full(total, count)
     children = nodes["child"] - count
     parent[children], birth[children] = nodes["parent"] - count, nodes["lambda_val"]
     size[children] = nodes["child_size"]
-    data = clusterer.prediction_data_
-    node_index, peak = np.full(total, NOISE), np.zeros(total)
-    for node, index in data.cluster_map.items():
-        node_index[node - count] = index
-        peak[node - count] = min(data.max_lambdas[node], np.finfo(np.float64).max)
+    leaf = craters["parent"] - count
+    node_index = _node_index(parent, leaf, clusterer.labels_)
     return DensityRule(
         reference=points,
-        core_distances=data.core_distances,
-        leaf=craters["parent"][order] - count,
-        leaf_density=craters["lambda_val"][order],
+        core_distances=nearest(points, points, min_samples)[0][:, -1],
+        leaf=leaf,
+        leaf_density=craters["lambda_val"],
         parent=parent,
         birth_density=birth,
         size=size,
         node_index=node_index,
-        peak_density=peak,
-        min_samples=np.asarray(clusterer.min_samples),
+        peak_density=_peak_density(tree, count, parent, node_index),
+        min_samples=np.asarray(min_samples),
     )
+
+
+def _node_index(parent: IntArray, leaf: IntArray, labels: IntArray) -> IntArray:
+    """(T,) the cluster of a node is the one label that all craters below it share."""
+    least = np.full(len(parent), np.iinfo(np.int64).max)
+    most = np.full(len(parent), NOISE)
+    np.minimum.at(least, leaf, labels)
+    np.maximum.at(most, leaf, labels)
+    for node in range(len(parent) - 1, 0, -1):  # children come after their parents
+        least[parent[node]] = min(least[parent[node]], least[node])
+        most[parent[node]] = max(most[parent[node]], most[node])
+    return np.where(least == most, most, NOISE)
+
+
+def _peak_density(tree: Any, count: int, parent: IntArray, node_index: IntArray) -> FloatArray:
+    """(T,) greatest finite density at which something leaves the selected node of each cluster."""
+    peak = np.zeros(len(parent))
+    np.maximum.at(peak, tree["parent"] - count, tree["lambda_val"])
+    peak = np.minimum(peak, np.finfo(np.float64).max)
+    for node in range(1, len(parent)):
+        if node_index[node] != NOISE and node_index[node] == node_index[parent[node]]:
+            peak[node] = peak[parent[node]]
+    return np.where(node_index == NOISE, 0.0, peak)

@@ -45,7 +45,7 @@ def fit_method(points: FloatArray, n_clusters: int, config: ClusterConfig) -> Fi
 
 
 def _kmeans(points: FloatArray, n_clusters: int, config: ClusterConfig) -> Fit:
-    model = KMeans(n_clusters, n_init=4, random_state=config.seed).fit(points)
+    model = KMeans(n_clusters, n_init=10, random_state=config.seed).fit(points)
     return Fit(model.labels_, CentroidRule(model.cluster_centers_))
 
 
@@ -111,13 +111,13 @@ def _vote(
 def _hdbscan(points: FloatArray, n_clusters: int, config: ClusterConfig) -> Fit:
     from hdbscan import HDBSCAN  # here, because assigning (serving) does without this package
 
+    min_samples = min(config.min_samples, len(points) - 1)
     clusterer = HDBSCAN(
         min_cluster_size=min(config.min_cluster_size, len(points)),
-        min_samples=min(config.min_samples, len(points) - 1),
+        min_samples=min_samples,
         core_dist_n_jobs=1,
-        prediction_data=True,
     ).fit(points.astype(np.float64))
-    return Fit(clusterer.labels_, density_rule(points, clusterer))
+    return Fit(clusterer.labels_, density_rule(points, clusterer, min_samples))
 
 
 _METHODS: dict[str, Callable[[FloatArray, int, ClusterConfig], Fit]] = {

@@ -7,7 +7,7 @@ import pandas as pd
 from sklearn.metrics import silhouette_score
 
 from lunar_models.clustering.methods import fit_method, gaussian_mixture
-from lunar_models.clustering.stability import VALID, bootstrap_jaccard, mean_jaccard
+from lunar_models.clustering.stability import HIGHLY_STABLE, bootstrap_jaccard, mean_jaccard
 from lunar_models.clustering.types import FloatArray
 from lunar_models.config.cluster import ClusterConfig
 
@@ -51,12 +51,12 @@ def selection_table(
 
 
 def _choose(table: pd.DataFrame, selection: str) -> int:
-    """Stability: the most clusters that are all valid, else the stablest; others: the best."""
+    """Stability: the most clusters that are all highly stable, or the stablest; others: the best."""
     scores = table["score"].to_numpy()
     if selection == "bic":
         best = scores.argmin()
-    elif selection == "stability" and (scores >= VALID).any():
-        best = np.flatnonzero(scores >= VALID)[-1]
+    elif selection == "stability" and (scores >= HIGHLY_STABLE).any():
+        best = np.flatnonzero(scores >= HIGHLY_STABLE)[-1]
     else:
         best = scores.argmax()
     return int(table["n_clusters"].to_numpy()[best])

@@ -13,8 +13,8 @@ from lunar_models.clustering.methods import fit_method
 from lunar_models.clustering.types import NOISE, FloatArray, IntArray
 from lunar_models.config.cluster import ClusterConfig
 
-VALID = 0.75
-"""Least mean Jaccard similarity of a cluster that is a real pattern."""
+HIGHLY_STABLE = 0.85
+"""Least mean Jaccard similarity of a cluster that counts as found, not invented."""
 
 STABILITY_LIMIT = 5_000
 """Most craters one bootstrap round looks at."""

@@ -9,7 +9,7 @@ from matplotlib.ticker import LogFormatter, MaxNLocator
 from scipy.cluster import hierarchy
 
 from lunar_models.clustering.density import DensityRule
-from lunar_models.clustering.stability import VALID
+from lunar_models.clustering.stability import HIGHLY_STABLE
 from lunar_models.clustering.types import NOISE, FloatArray, IntArray
 from lunar_models.plots.groups import GREY, Groups, cluster_colours
 from lunar_models.plots.style import BLUE, VERMILION, new_figure, subplots
@@ -40,7 +40,9 @@ def choice_of_k(selection: pd.DataFrame, criterion: str) -> Figure:
         label=f"chosen: {int(chosen['n_clusters'].iloc[0])} clusters",
     )  # fmt: skip
     if criterion == "stability":
-        axes.axhline(VALID, color="0.4", lw=0.9, ls="--", label=f"{VALID}: a real pattern")
+        axes.axhline(
+            HIGHLY_STABLE, color="0.4", lw=0.9, ls="--", label=f"{HIGHLY_STABLE}: highly stable"
+        )
         axes.set_ylim(0, 1.05)
     axes.set(xlabel="number of clusters", ylabel=_SCORES[criterion])
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
