@@ -19,7 +19,7 @@ from lunar_models.encoders.checkpoint import Checkpoint
 from serving import bundle as bundles
 from serving import model as served
 from serving.schema import Options
-from steps._tracking import PROJECT, resolve_artifacts
+from steps._tracking import PROJECT, git, resolve_artifacts
 
 _REQUIREMENTS = (
     "mlflow", "hdbscan", "numba", "numpy", "opencv-python-headless", "pandas", "pillow", "pyarrow",
@@ -56,6 +56,7 @@ def log_service_model(
     Returns:
         MLflow's record; `model_uri` is immutable, `registered_model_version` the version.
     """
+    tags = {**tags, "git_commit": git("rev-parse", "HEAD")}
     with tempfile.TemporaryDirectory() as folder:
         bundle = bundles.assemble(
             Path(folder) / served.ARTIFACT,

@@ -73,10 +73,12 @@ def step_run(step: str, config: StepConfig, *, name: str) -> Iterator[mlflow.Act
     """
     connect()
     key = step_key(step, config)
-    with mlflow.start_run(run_name=name) as run:
+    joined = "MLFLOW_RUN_ID" in os.environ  # start_run would rename it
+    with mlflow.start_run(run_name=None if joined else name) as run:
         if _GENERATED_NAME.match(run.info.run_name or ""):
             mlflow.set_tag("mlflow.runName", name)
-        mlflow.set_tags({STEP_TAG: step, KEY_TAG: key, "git_commit": _git("rev-parse", "HEAD")})
+        mlflow.set_tags({STEP_TAG: step, KEY_TAG: key, "git_commit": git("rev-parse", "HEAD")})
+        mlflow.set_experiment_tag("mlflow.experimentKind", "custom_model_development")
         _log_parameters(run, config)
         _log_snapshot(config)
         yield run
@@ -141,8 +143,8 @@ def _log_snapshot(config: StepConfig) -> None:
     texts = {
         "parameters.json": json.dumps(values, indent=2),
         "packages.txt": "\n".join(packages),
-        "commit.txt": _git("rev-parse", "HEAD"),
-        "uncommitted.diff": _git("diff", "HEAD")[:_MOST_DIFF_BYTES],
+        "commit.txt": git("rev-parse", "HEAD"),
+        "uncommitted.diff": git("diff", "HEAD")[:_MOST_DIFF_BYTES],
         "MLproject.yaml": (PROJECT / "MLproject").read_text(),
     }
     with tempfile.TemporaryDirectory() as folder:
@@ -151,8 +153,8 @@ def _log_snapshot(config: StepConfig) -> None:
         mlflow.log_artifacts(folder, "snapshot")
 
 
-def _git(*arguments: str) -> str:
-    """Output of a git command in the project, or ``unknown`` outside a repository."""
+def git(*arguments: str) -> str:
+    """Output of a git command in the project; ``unknown`` outside a repository."""
     done = subprocess.run(
         ["git", *arguments],
         cwd=PROJECT,

@@ -42,7 +42,8 @@ def _run_name(config: PipelineConfig) -> str:
         getattr(config, name)
         for name in ("diameter_min_km", "diameter_max_km", "encoder", "latent_dim", "epochs")
     )
-    return f"{encoder}-d{latent}-{low or 0:g}-{f'{high:g}' if high else 'max'}km-e{epochs}"
+    sizes = f"{low or 0:g}-{high:g}km" if high else f"from-{low or 0:g}km"
+    return f"{encoder}-d{latent}-{sizes}-e{epochs}"
 
 
 def _run_or_reuse(

@@ -35,7 +35,8 @@ def main(config: PreprocessConfig) -> None:
 
 def _run_name(config: PreprocessConfig) -> str:
     low, high = config.diameter_min_km, config.diameter_max_km
-    return f"crops-{low or 0:g}-{f'{high:g}' if high else 'max'}km-{config.crop_size_px}px"
+    sizes = f"{low or 0:g}-{high:g}km" if high else f"from-{low or 0:g}km"
+    return f"crops-{sizes}-{config.crop_size_px}px"
 
 
 def _log_crop_set(crop_set: CropSet, config: PreprocessConfig) -> None:

@@ -1,0 +1,110 @@
+"""The real thing: `mlflow run` on a small Moon, in processes of its own."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import mlflow
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+SMALL = {
+    "width_px": 900, "height_px": 900, "crater_count": 160, "epochs": 1, "latent_dim": 4,
+    "n_clusters": 3, "views": "pca", "stability_rounds": 0, "bootstrap": 20, "folds": 3,
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """A tracking store and a data folder shared by the tests of this file."""
+    return tmp_path_factory.mktemp("pipeline")
+
+
+@pytest.fixture
+def client(place, monkeypatch):
+    uri = f"sqlite:///{place / 'mlflow.db'}"
+    mlflow.set_tracking_uri(uri)
+    client = mlflow.MlflowClient(uri)
+    if client.get_experiment_by_name("small") is None:
+        client.create_experiment("small", artifact_location=str(place / "artifacts"))
+    yield client
+    mlflow.set_tracking_uri(None)
+
+
+def start(place, **parameters) -> "subprocess.Popen[str]":
+    values = {**SMALL, "data_dir": place / "data", **parameters}
+    command = [sys.executable, "-m", "mlflow", "run", str(ROOT), "--env-manager", "local"]
+    command += ["--experiment-name", "small"]
+    for name, value in values.items():
+        command += ["-P", f"{name}={value}"]
+    environment = {
+        **os.environ,
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "MLFLOW_TRACKING_URI": f"sqlite:///{place / 'mlflow.db'}",
+    }
+    return subprocess.Popen(
+        command,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def finish(process) -> str:
+    output, _ = process.communicate(timeout=600)
+    assert process.returncode == 0, output
+    return output
+
+
+def runs(client, step: str):
+    experiment = client.get_experiment_by_name("small").experiment_id
+    return client.search_runs([experiment], f"tags.step = '{step}'")
+
+
+def test_pipeline_then_one_changed_parameter(place, client):
+    finish(start(place))
+    [parent] = runs(client, "main")
+    assert parent.info.run_name == "cae-d4-from-1km-e1"
+    for step in ("synthesize", "preprocess", "train", "evaluate", "cluster", "register"):
+        [child] = runs(client, step)
+        assert child.info.status == "FINISHED"
+        assert child.data.tags["mlflow.parentRunId"] == parent.info.run_id
+        assert child.data.metrics.items() <= parent.data.metrics.items()
+    champion = client.get_model_version_by_alias("lunar-craters", "champion")
+    assert int(champion.version) == 1
+
+    output = finish(start(place, n_clusters=2))
+    assert output.count("nothing changed, reusing run") == 4
+    assert [len(runs(client, s)) for s in ("preprocess", "train", "evaluate")] == [1, 1, 1]
+    assert [len(runs(client, s)) for s in ("cluster", "register")] == [2, 2]
+    champion = client.get_model_version_by_alias("lunar-craters", "champion")
+    assert int(champion.version) == 2
+
+
+@pytest.mark.slow
+def test_killed_and_started_again_goes_on(place, client):
+    process = start(place, seed=7)
+    deadline = time.monotonic() + 300
+    while not any(run.data.params["seed"] == "7" for run in runs(client, "train")):
+        assert time.monotonic() < deadline
+        time.sleep(1)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    output = finish(start(place, seed=7))
+    assert output.count("nothing changed, reusing run") == 2  # the Moon and its crops
+    finished = [r for r in runs(client, "train") if r.data.params["seed"] == "7"]
+    assert sorted(r.info.status for r in finished) == ["FINISHED", "RUNNING"]
+
+
+@pytest.mark.slow
+def test_a_failing_step_fails_the_pipeline_and_says_why(place):
+    process = start(place, encoder="pca", latent_dim=4000)
+    output, _ = process.communicate(timeout=600)
+    assert process.returncode != 0
+    assert "latent_dim=4000 needs more than that many training crops" in output
+    assert "finished steps are reused" in output

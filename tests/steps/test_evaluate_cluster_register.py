@@ -1,0 +1,133 @@
+"""The steps after training, on the small planted crop set, as MLflow shows them."""
+
+import io
+import json
+
+import geopandas as gpd
+import mlflow
+import numpy as np
+import pandas as pd
+import pytest
+
+from lunar_models.embedding import embed_crops
+from lunar_models.encoders.checkpoint import Checkpoint
+from steps._registry import example, find_encoder
+from steps.cluster import main as cluster
+from steps.compare import main as compare
+from steps.evaluate import main as evaluate
+from steps.register import main as register
+from steps.train import main as train
+
+
+@pytest.fixture
+def crop_set(tmp_path):
+    from helpers import make_crop_set_folder
+
+    return make_crop_set_folder(tmp_path / "crops", n=240)
+
+
+@pytest.fixture
+def encoder_uri(run_step, last_run, crop_set):
+    run_step(train, crops=crop_set.path, encoder="pca", latent_dim=5, registered_model="none")
+    return last_run().data.tags["output.encoder_uri"]
+
+
+@pytest.fixture
+def labels(crop_set, tmp_path):
+    """States by the contrast of each crop: what every encoder must find."""
+    contrast = crop_set.crops.reshape(len(crop_set), -1).std(axis=1)
+    states = pd.qcut(-contrast, 4, labels=[1, 2, 3, 4])
+    file = tmp_path / "labels.csv"
+    pd.DataFrame({"CRATER_ID": crop_set.metadata["crater_id"], "state": states}).to_csv(
+        file, index=False
+    )
+    return file
+
+
+def tags(run):
+    return run.data.tags
+
+
+def paths(run, folder):
+    return {a.path.removeprefix(folder + "/") for a in mlflow.MlflowClient().list_artifacts(
+        run.info.run_id, folder)}  # fmt: skip
+
+
+def table(run, name, **options):
+    return pd.read_csv(io.StringIO(mlflow.artifacts.load_text(
+        f"runs:/{run.info.run_id}/{name}")), **options)  # fmt: skip
+
+
+def test_from_encoder_to_served_model(run_step, last_run, crop_set, encoder_uri, labels):
+    common = {"crops": crop_set.path, "encoder_uri": encoder_uri}
+    assert run_step(evaluate, **common, labels=labels, bootstrap=20, folds=3).exit_code == 0
+    evaluated = last_run()
+    assert evaluated.data.metrics["probe/linear_balanced_accuracy"] > 0.6
+    assert evaluated.data.metrics["reconstruction/mse"] > 0
+    assert {"audit.png", "confusion.png", "metrics.png"} <= paths(evaluated, "figures")
+    assert len(table(evaluated, "tables/predictions.csv")) == len(crop_set)
+
+    head = tags(evaluated)["output.head"]
+    assert run_step(
+        cluster, **common, head=head, n_clusters=3, stability_rounds=2, views="pca"
+    ).exit_code == 0  # fmt: skip
+    clustered = last_run()
+    clusters = table(clustered, "tables/clusters.csv", dtype={"crater_id": str})
+    assert list(clusters["crater_id"]) == list(crop_set.metadata["crater_id"])
+    assert set(clusters["cluster_id"]) == {0, 1, 2}
+    assert np.allclose(clusters.filter(like="probability_").sum(axis=1), 1, atol=1e-5)
+    assert {"gallery.png", "map_dots.png", "pca_dots.png", "pca_thumbnails.png"} <= paths(
+        clustered, "figures"
+    )
+    assert "<html" in mlflow.artifacts.load_text(f"runs:/{clustered.info.run_id}/explore.html")
+    local = mlflow.artifacts.download_artifacts(f"runs:/{clustered.info.run_id}/tables")
+    assert len(gpd.read_file(f"{local}/clusters.geojson")) == len(crop_set)
+    embeddings = pd.read_parquet(f"{local}/embeddings.parquet")
+    direct = embed_crops(Checkpoint.load(find_encoder(encoder_uri)), crop_set.crops)
+    np.testing.assert_array_equal(np.stack(embeddings["embedding"]), direct)
+
+    parts = {"head": head, "clusters": tags(clustered)["output.clusters"]}
+    assert run_step(register, **common, **parts).exit_code == 0
+    model = mlflow.pyfunc.load_model("models:/lunar-craters@champion")
+    crop = crop_set.crops[7]
+    [answer] = model.predict([{**example(crop)[0], "sun_side": "east"}])
+    np.testing.assert_allclose(answer["embedding"], direct[7], rtol=1e-4, atol=1e-5)
+    assert answer["cluster"]["id"] == clusters["cluster_id"][7]
+    assert answer["model"] == {
+        **answer["model"], "name": "lunar-craters", "version": "1",
+    }  # fmt: skip
+    version = mlflow.MlflowClient().get_model_version_by_alias("lunar-craters", "champion")
+    assert version.tags["crops_digest"] == crop_set.info.digest
+    assert version.tags["head_uri"] == head
+    json.dumps(answer)  # what REST returns is plain JSON
+
+
+def test_compare_pairs_runs_and_refuses_other_data(
+    run_step, last_run, crop_set, encoder_uri, labels
+):
+    common = {"crops": crop_set.path, "encoder_uri": encoder_uri, "labels": labels}
+    ids = []
+    for folds in (3, 3, 4):
+        run_step(evaluate, **common, bootstrap=20, folds=folds)
+        ids.append(last_run().info.run_id)
+    same = run_step(compare, runs=f"{ids[0]},{ids[1]}", bootstrap=20)
+    assert same.exit_code == 0
+    differences = table(last_run(), "tables/differences.csv")
+    assert (differences["difference"].abs() < 1e-12).all()
+    other = run_step(compare, runs=f"{ids[0]},{ids[2]}", bootstrap=20)
+    assert other.exit_code == 2
+    assert "on other craters, states or folds" in other.output
+
+
+def test_labels_of_unknown_craters(run_step, crop_set, encoder_uri, tmp_path):
+    file = tmp_path / "strange.csv"
+    file.write_text("CRATER_ID,state\nnobody-1,1\nnobody-2,2\n")
+    result = run_step(evaluate, crops=crop_set.path, encoder_uri=encoder_uri, labels=file)
+    assert result.exit_code == 2
+    assert "nobody-1" in result.output or "no label" in result.output.lower()
+
+
+def test_encoder_that_is_not_there(run_step, crop_set):
+    result = run_step(evaluate, crops=crop_set.path, encoder_uri="models:/nobody/1")
+    assert result.exit_code == 2
+    assert "models:/nobody/1" in result.output

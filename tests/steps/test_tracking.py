@@ -1,0 +1,77 @@
+"""Runs, parameters and snapshots, with and without `mlflow run` around them."""
+
+import socket
+from dataclasses import dataclass
+
+import click
+import mlflow
+import pytest
+from click.testing import CliRunner
+
+from lunar_models.config.base import StepConfig, param
+from steps._options import UserError, options_from
+from steps._tracking import connect, resolve_artifacts, step_run
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sample(StepConfig):
+    """A step with one parameter."""
+
+    count: int = param(1, help="A number.")
+
+
+def test_values_that_mlflow_run_has_logged_are_not_logged_again(store):
+    """`mlflow run` logs its own spelling first, and parameters cannot change."""
+    run = mlflow.MlflowClient().create_run(mlflow.get_experiment_by_name("test").experiment_id)
+    mlflow.MlflowClient().log_param(run.info.run_id, "count", "1.0")
+    with mlflow.start_run(run.info.run_id), step_run_inside("s", Sample()):
+        pass
+    assert mlflow.get_run(run.info.run_id).data.params == {"count": "1.0"}
+
+
+def step_run_inside(step, config):
+    """What a step sees under `mlflow run`: its run id in the environment."""
+    active = mlflow.active_run().info.run_id
+    mlflow.end_run()
+    pytest.MonkeyPatch().setenv("MLFLOW_RUN_ID", active)
+    return step_run(step, config, name="readable")
+
+
+def test_a_generated_name_becomes_readable_and_a_chosen_one_stays(store):
+    client = mlflow.MlflowClient()
+    experiment = mlflow.get_experiment_by_name("test").experiment_id
+    for given, wanted in (("bald-bass-12", "readable"), ("my run", "my run")):
+        run = client.create_run(experiment, run_name=given)
+        with mlflow.start_run(run.info.run_id), step_run_inside("s", Sample()):
+            pass
+        assert client.get_run(run.info.run_id).info.run_name == wanted
+
+
+def test_a_failing_step_leaves_a_failed_run(store, last_run):
+    with pytest.raises(RuntimeError), step_run("s", Sample(), name="n"):
+        raise RuntimeError
+    assert last_run().info.status == "FAILED"
+
+
+def test_a_tracking_server_that_is_down_is_named_at_once(store, monkeypatch):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    mlflow.set_tracking_uri(f"http://127.0.0.1:{port}")
+
+    @click.command()
+    @options_from(Sample)
+    def command(config: Sample) -> None:
+        connect()
+
+    result = CliRunner().invoke(command, [])
+    assert result.exit_code == 2
+    assert f"127.0.0.1:{port} does not answer" in result.output
+    assert "MLFLOW_TRACKING_URI" in result.output
+
+
+def test_missing_artifacts_are_named(store):
+    with pytest.raises(UserError, match="no-such-thing"):
+        resolve_artifacts("no-such-thing")
+    with pytest.raises(UserError, match="models:/nobody/1"):
+        resolve_artifacts("models:/nobody/1")
