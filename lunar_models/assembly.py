@@ -1,9 +1,7 @@
 """From sampled segments to a finished crop set: choose, align, describe, publish."""
 
-import hashlib
 import os
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +10,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from lunar_models.compiled import compiled
 from lunar_models.config.preprocess import PreprocessConfig
+from lunar_models.crop_measures import MEASURES
 from lunar_models.crops import (
-    CROPS_FILE,
     METADATA_COLUMNS,
     METADATA_FILE,
     REJECTED_FILE,
@@ -24,20 +21,19 @@ from lunar_models.crops import (
     Radiometry,
     write_info,
 )
+from lunar_models.crops_file import CropsFile, digest_crops, move_crops
 from lunar_models.errors import CatalogueError
 from lunar_models.illumination import vote_sun_side
 from lunar_models.normalisation import Normalisation
 from lunar_models.quality import crop_faults
 from lunar_models.splits import assign_splits
-from lunar_models.warp import MEASURES
-from lunar_models.workfolder import Segment, WorkFolder, disk_errors, resolved_settings, write_at
+from lunar_models.workfolder import Segment, WorkFolder, disk_errors, resolved_settings
 
 MOON_CRS = "IAU_2015:30100"
 BAND_DEG = 15.0
 """Width of the longitude bands of the flip rate."""
 
 _PERCENTILES = (0.1, 1, 5, 25, 50, 75, 95, 99, 99.9)
-_CHUNK_BYTES = 1 << 24
 _SAMPLE_PIXELS = 1 << 24
 
 
@@ -77,9 +73,10 @@ def assemble(
     dropped = pd.DataFrame({"crater_id": metadata["crater_id"], "reason": fault})[~keep]
     flipped = metadata["flipped"].to_numpy()
     with disk_errors(work.path):
-        crops = _write_crops(work, list(segments), keep, flipped, config)
+        workers = config.workers or os.cpu_count() or 1
+        crops = move_crops(work, list(segments), keep=keep, flipped=flipped, workers=workers)
         metadata = metadata[keep].reset_index(drop=True)
-        digest, histogram = _digest(crops, metadata["crater_id"])
+        digest, histogram = digest_crops(crops, metadata["crater_id"], workers=workers)
         _write_metadata(work.path, metadata)
         rejected = pd.concat([rejected, dropped], ignore_index=True)
         rejected.to_csv(work.path / REJECTED_FILE, index=False)
@@ -143,87 +140,6 @@ def sun_in_east(
     return np.full(len(evidence), {"east": 1.0, "west": 0.0, "none": 0.5}[illumination])
 
 
-def _write_crops(
-    work: WorkFolder,
-    segments: list[Segment],
-    keep: npt.NDArray[np.bool_],
-    flipped: npt.NDArray[np.bool_],
-    config: PreprocessConfig,
-) -> npt.NDArray[np.uint8]:
-    """Move the kept crops, mirrored where needed, to their final file; opened as a memory map."""
-    path, size = work.path / CROPS_FILE, config.crop_size_px
-    shape = (int(keep.sum()), size, size)
-    if not path.exists():
-        np.lib.format.open_memmap(path, "w+", np.uint8, shape)
-    crops: npt.NDArray[np.uint8] = np.load(path, mmap_mode="r", allow_pickle=False)
-    start = path.stat().st_size - crops.nbytes
-    target = np.concatenate([[0], np.cumsum(keep)])
-    with open(path, "r+b") as file, ThreadPoolExecutor(config.workers or os.cpu_count()) as pool:
-        os.posix_fallocate(file.fileno(), 0, start + crops.nbytes)
-
-        def move(segment: Segment) -> None:
-            source = work.crops_file(segment)
-            if not source.exists():
-                return  # moved before this run was interrupted
-            offset = start + int(target[segment.start]) * size * size
-            with open(source, "rb") as segment_file:
-                for a in range(segment.start, segment.stop, max(1, _CHUNK_BYTES // size**2)):
-                    part = slice(a, min(a + max(1, _CHUNK_BYTES // size**2), segment.stop))
-                    count = part.stop - part.start
-                    chunk = np.fromfile(segment_file, np.uint8, count * size * size)
-                    chosen = chunk.reshape(count, size, size)
-                    mirror(chosen, flipped[part])
-                    if not keep[part].all():
-                        chosen = chosen[keep[part]]
-                    write_at(file.fileno(), chosen, offset)
-                    offset += chosen.nbytes
-            source.unlink()
-
-        for _ in pool.map(move, segments):
-            pass
-        os.fsync(file.fileno())
-    return crops
-
-
-@compiled()
-def mirror(crops: Any, chosen: Any) -> None:
-    """Swap left and right of the chosen crops, (N, S, S) and (N,) bool, in place."""
-    for n in range(crops.shape[0]):
-        if chosen[n]:
-            for k in range(crops.shape[1]):
-                row = crops[n, k]
-                for i in range(row.size // 2):
-                    row[i], row[row.size - 1 - i] = row[row.size - 1 - i], row[i]
-
-
-def _digest(
-    crops: npt.NDArray[np.uint8], crater_id: "pd.Series[str]"
-) -> tuple[str, npt.NDArray[np.int64]]:
-    """sha256 over the digests of equal pieces of the crops and the ids; histogram of values."""
-    step = max(1, _CHUNK_BYTES // crops[0].size)
-
-    def piece(start: int) -> tuple[bytes, npt.NDArray[np.int64]]:
-        part = np.ascontiguousarray(crops[start : start + step])
-        return hashlib.sha256(part).digest(), _histogram(part.ravel())
-
-    total = hashlib.sha256()
-    histogram = np.zeros(256, np.int64)
-    with ThreadPoolExecutor() as pool:
-        for digest, counts in pool.map(piece, range(0, len(crops), step)):
-            total.update(digest)
-            histogram += counts
-    total.update("\n".join(crater_id).encode())
-    return total.hexdigest(), histogram
-
-
-@compiled()
-def _histogram(values: Any) -> Any:
-    counts = np.zeros((4, 256), np.int64)  # four, so that equal neighbours do not wait
-    for i in range(values.size):
-        counts[i & 3, values[i]] += 1
-    return counts.sum(axis=0)
-
-
 def _write_metadata(path: Path, metadata: pd.DataFrame) -> None:
     points = gpd.points_from_xy(metadata["longitude_deg"], metadata["latitude_deg"])
     gpd.GeoDataFrame(metadata, geometry=points, crs=MOON_CRS).to_parquet(
@@ -232,7 +148,7 @@ def _write_metadata(path: Path, metadata: pd.DataFrame) -> None:
 
 
 def _fit_normalisation(
-    crops: npt.NDArray[np.uint8],
+    crops: CropsFile,
     metadata: pd.DataFrame,
     config: PreprocessConfig,
     radiometry: Radiometry,
@@ -240,11 +156,12 @@ def _fit_normalisation(
     """Constants frozen on a seeded sample of the training crops (of all, if there are none)."""
     candidates = np.flatnonzero(metadata["split"] == "train")
     if len(candidates) == 0:
-        candidates = np.arange(len(crops))
-    count = min(len(candidates), max(1, _SAMPLE_PIXELS // crops[0].size))
+        candidates = np.arange(len(metadata))
+    count = min(len(candidates), max(1, _SAMPLE_PIXELS // crops.crop_size_px**2))
     drawn = np.random.default_rng(config.seed).choice(candidates, count, replace=False)
+    sample = np.concatenate([crops.read(int(position), 1) for position in np.sort(drawn)])
     return Normalisation.fit(
-        config.normalisation, crops[np.sort(drawn)], black_level=radiometry.black_level
+        config.normalisation, sample, black_level=radiometry.black_level
     ).to_dict()
 
 

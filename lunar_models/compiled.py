@@ -8,7 +8,7 @@ from numba import njit
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
-_KERNELS = ("compiled", "projection", "resampling", "strips", "direct", "warp")
+_KERNELS = ("compiled", "projection", "resampling", "strips", "direct", "crop_measures", "warp")
 
 
 def compiled(*, fast: bool = False, inline: bool = False) -> Callable[[Function], Function]:

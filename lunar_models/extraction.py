@@ -8,7 +8,7 @@ the folder gets its name in the very end (`assembly.py`).
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -17,48 +17,29 @@ import numpy.typing as npt
 import pandas as pd
 
 from lunar_models.assembly import assemble
-from lunar_models.catalogue import filter_catalogue, read_catalogue
 from lunar_models.config.preprocess import PreprocessConfig
+from lunar_models.crop_measures import MEASURES
 from lunar_models.crops import CropSet, Radiometry
-from lunar_models.errors import CatalogueError, MosaicError
+from lunar_models.errors import MosaicError
 from lunar_models.illumination import sun_side_template
+from lunar_models.job import Job, plan_job
 from lunar_models.mosaic import Mosaic, fit_radiometry
-from lunar_models.planning import choose_mosaics, place_crops, strip_rows
-from lunar_models.quality import overlap_larger, placement_faults
+from lunar_models.planning import place_crops, strip_rows
+from lunar_models.quality import overlap_larger
 from lunar_models.strips import Strip, plan_strips, stream_strips
-from lunar_models.warp import MEASURES, Sites, sample_crops
-from lunar_models.workfolder import Segment, WorkFolder, find_finished, source_digests
+from lunar_models.warp import Sites, sample_crops
+from lunar_models.workfolder import (
+    Segment,
+    WorkFolder,
+    check_unchanged,
+    find_finished,
+    source_digests,
+)
 
 Progress = Callable[[int, int], None]
 """Called with the number of crops done and of all crops."""
 
 _BATCH_BYTES = 1 << 20
-
-
-@dataclass(frozen=True)
-class Job:
-    """Everything known before the mosaics are read."""
-
-    config: PreprocessConfig
-    mosaics: tuple[Mosaic, ...]
-    radiometry: Radiometry
-    craters: pd.DataFrame
-    """The catalogue's columns and those of `planning.choose_mosaics`, in the crops' order."""
-    catalogue: pd.DataFrame
-    """All valid craters, also those without a crop."""
-    rejected: pd.DataFrame
-    strip_rows: int
-
-    @property
-    def segments(self) -> list[Segment]:
-        """One for every strip with craters: their positions among `craters`."""
-        keys = self.craters[["mosaic", "strip"]].to_numpy()
-        starts = np.flatnonzero(np.r_[True, (np.diff(keys, axis=0) != 0).any(axis=1)])
-        stops = np.r_[starts[1:], len(keys)]
-        return [
-            Segment(n, int(keys[a, 0]), int(keys[a, 1]), int(a), int(b))
-            for n, (a, b) in enumerate(zip(starts, stops, strict=True))
-        ]
 
 
 def make_crop_set(config: PreprocessConfig, *, progress: Progress | None = None) -> CropSet:
@@ -83,6 +64,7 @@ def make_crop_set(config: PreprocessConfig, *, progress: Progress | None = None)
         digests = beside.submit(source_digests, config, mosaics)
         overlap = beside.submit(overlap_larger, job.craters, job.catalogue)
         _extract(job, work, progress or (lambda done, total: None))
+        check_unchanged(work, config, mosaics)
         return assemble(
             work,
             config,
@@ -92,57 +74,6 @@ def make_crop_set(config: PreprocessConfig, *, progress: Progress | None = None)
             radiometry=job.radiometry,
             sources=digests.result(),
         )
-
-
-def plan_job(config: PreprocessConfig, mosaics: tuple[Mosaic, ...]) -> Job:
-    """Read the catalogue, filter it and find every crater's place in the mosaics."""
-    catalogue, invalid = read_catalogue(config.catalogue, columns=config.column_names)
-    chosen, filtered = filter_catalogue(
-        catalogue,
-        diameter_min_km=config.diameter_min_km,
-        diameter_max_km=config.diameter_max_km,
-        latitude_min_deg=config.latitude_min_deg,
-        latitude_max_deg=config.latitude_max_deg,
-        longitude_min_deg=config.longitude_min_deg,
-        longitude_max_deg=config.longitude_max_deg,
-        limit=config.limit,
-        seed=config.seed,
-    )
-    size = {"context_diameters": config.context_diameters, "crop_size_px": config.crop_size_px}
-    place = choose_mosaics(mosaics, chosen, **size)
-    reason = placement_faults(place, config)
-    unplaced = pd.DataFrame({"crater_id": chosen["crater_id"], "reason": reason})[reason != ""]
-    craters = pd.concat([chosen, place], axis=1)[reason == ""]
-    if craters.empty:
-        raise CatalogueError(_nothing_left(config, chosen, filtered, unplaced))
-    rows = strip_rows(craters["level"])
-    craters = craters.assign(strip=craters["bottom"] // rows)
-    craters = craters.sort_values(["mosaic", "strip", "level", "column_px", "crater_id"])
-    return Job(
-        config=config,
-        mosaics=mosaics,
-        radiometry=fit_radiometry(mosaics),
-        craters=craters.reset_index(drop=True),
-        catalogue=catalogue,
-        rejected=pd.concat([invalid, filtered, unplaced], ignore_index=True),
-        strip_rows=rows,
-    )
-
-
-def _nothing_left(
-    config: PreprocessConfig, chosen: pd.DataFrame, filtered: pd.DataFrame, unplaced: pd.DataFrame
-) -> str:
-    if chosen.empty:
-        return (
-            f"No crater of {config.catalogue} passes the limits: {filtered['reason'].iloc[0]}. "
-            "Widen the diameter, latitude and longitude limits."
-        )
-    reasons = unplaced["reason"].value_counts()
-    return (
-        f"None of the {len(chosen)} craters of {config.catalogue} can be cut out of "
-        f"{', '.join(config.mosaic)}: {reasons.index[0]} ({reasons.iloc[0]} craters). Check that "
-        "the mosaic shows the catalogue's region and has the right reference system."
-    )
 
 
 def _extract(job: Job, work: WorkFolder, progress: Progress) -> None:
@@ -198,7 +129,7 @@ def _sample_segment(
             sample_crops(
                 strips[level[batch.start]],
                 mosaic.projection,
-                Sites(*(values[batch] for values in sites)),
+                Sites._make(values[batch] for values in sites),
                 template,
                 job.radiometry.black_level,
                 crops,
@@ -212,7 +143,7 @@ def _sample_segment(
 
 def make_sites(craters: pd.DataFrame) -> Sites:
     """The kernel's view of rows from `planning.place_crops`."""
-    return Sites(*(np.ascontiguousarray(craters[name].to_numpy()) for name in Sites._fields))
+    return Sites._make(np.ascontiguousarray(craters[name].to_numpy()) for name in Sites._fields)
 
 
 def _batches(level: npt.NDArray[np.int64], length: int) -> list[slice]:
@@ -221,7 +152,7 @@ def _batches(level: npt.NDArray[np.int64], length: int) -> list[slice]:
     bounds = [0, *edges.tolist(), len(level)]
     return [
         slice(start, min(start + length, stop))
-        for begin, stop in zip(bounds, bounds[1:], strict=False)
+        for begin, stop in pairwise(bounds)
         for start in range(begin, stop, length)
     ]
 
@@ -286,4 +217,5 @@ def extract_crop(
                 crops,
                 np.empty((1, len(MEASURES)), np.float32),
             )
-    return crops[0]
+    crop: npt.NDArray[np.uint8] = crops[0]
+    return crop

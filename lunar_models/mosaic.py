@@ -18,7 +18,8 @@ from lunar_models.errors import MosaicError
 from lunar_models.projection import Projection, parse_projection
 
 GDAL_OPTIONS = {"GDAL_CACHEMAX": 192, "GDAL_NUM_THREADS": "2", "GTIFF_DIRECT_IO": "YES"}
-"""Block cache in MB (blocks are read once, in order); threads that decompress."""
+"""Block cache in MB (blocks are read once, in order); threads that decompress; no copy through
+the cache where a file is not compressed (which skips GDAL's own check for its end)."""
 
 PERCENTILES = (0.1, 99.9)
 """Brightness percentiles that become 0 and 255 where a mosaic is not uint8."""
@@ -58,6 +59,7 @@ class Mosaic:
                         f"{path} holds {dtype} values; convert it to one of "
                         f"{', '.join(_SUPPORTED)} with gdal_translate -ot."
                     )
+                _check_whole(data)
                 flags = data.mask_flag_enums[0]
                 return cls(
                     path=path,
@@ -139,6 +141,22 @@ class MosaicReader:
         _encode(values, self.mosaic, self.radiometry, out)
         if mask is not None:
             out[mask == 0] = 0
+
+
+def _check_whole(data: Any) -> None:
+    """Raise MosaicError for a GeoTIFF that ends before its last block."""
+    if data.driver != "GTiff" or not Path(data.name).is_file():
+        return
+    height, width = data.block_shapes[0]
+    last = f"{(data.width - 1) // width}_{(data.height - 1) // height}"
+    offset = data.get_tag_item(f"BLOCK_OFFSET_{last}", "TIFF", bidx=1)
+    size = data.get_tag_item(f"BLOCK_SIZE_{last}", "TIFF", bidx=1)
+    end, have = int(offset or 0) + int(size or 0), Path(data.name).stat().st_size
+    if end > have:
+        raise MosaicError(
+            f"{data.name} is truncated: it has {have} bytes of at least {end}. "
+            "Download or copy it again."
+        )
 
 
 def _open(path: str) -> Any:

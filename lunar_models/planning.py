@@ -14,10 +14,11 @@ from lunar_models.projection import MOON_RADIUS_KM
 from lunar_models.strips import STRIP_ROWS
 from lunar_models.warp import SEPARABLE_LIMIT
 
-REDUCING_GAP = 3.0
+REDUCING_GAP = 2.0
 """A crop is sampled from the finest level with at most so many of its pixels per crop pixel."""
 
 _MARGIN_PX = 3
+_FAR_PX = 2.0**30
 _CIRCLE = np.linspace(0.0, 2.0 * np.pi, 64, endpoint=False)
 _GRID = tuple((u, v) for u in (-1.0, 0.0, 1.0) for v in (-1.0, 0.0, 1.0))
 
@@ -87,7 +88,7 @@ def place_crops(
     )
     place["separable"] = _separable(mosaic, place)
     for name, edge in zip(("top", "bottom", "left", "right"), _windows(mosaic, place), strict=True):
-        place[name] = np.clip(edge, -(2.0**40), 2.0**40).astype(np.int64)
+        place[name] = np.clip(edge, -_FAR_PX, _FAR_PX).astype(np.int32)
     place["top"] = place["top"].clip(0, mosaic.height - 1)
     place["bottom"] = place["bottom"].clip(0, mosaic.height - 1)
     return place.drop(columns="reach_px")
@@ -236,7 +237,7 @@ def choose_mosaics(
     the order in which the mosaics were given.
 
     Returns:
-        n rows as from `place_crops` with mosaic (index) and strip added.
+        n rows as from `place_crops` with mosaic (index) added.
     """
     best: pd.DataFrame | None = None
     for index, mosaic in enumerate(mosaics):
@@ -253,10 +254,7 @@ def choose_mosaics(
         best = place.where(better, best)
     if best is None:
         raise ValueError("choose_mosaics needs at least one mosaic")
-    dtypes = {"level": np.int64, "separable": np.bool_, "mosaic": np.int64}
-    best = best.astype(dtypes)
-    best["strip"] = best["bottom"] // strip_rows(best["level"])
-    return best
+    return best.astype({"level": np.int64, "separable": np.bool_, "mosaic": np.int64})
 
 
 def strip_rows(level: "pd.Series[int]") -> int:

@@ -26,53 +26,60 @@ def cubic(distance: Any) -> Any:
 
 
 @compiled()
-def tap_count(stretch: float) -> int:
+def tap_count(stretch: Any) -> int:
     """How many source pixels one result pixel draws on; `stretch` is at least 1."""
     return int(np.ceil(4.0 * stretch - 1e-6))
 
 
 @compiled(fast=True)
-def row_weights(x: Any, stretch: Any, taps: int, first: Any, weights: Any) -> None:
+def row_weights(x: Any, stretch: Any, first: Any, weights: Any) -> None:
     """Fill the weights of all pixels of a row.
 
     Args:
         x: (S,) float32 positions in the source row.
         stretch: float32, at least 1.
-        taps: `tap_count(stretch)`.
         first: (S,) int32, set to the first source pixel of each result pixel.
-        weights: (S, taps) float32, set to the weights, which sum to 1.
+        weights: (taps, S) float32, set to the weights, which sum to 1 over the taps.
     """
-    inverse = np.float32(1.0) / stretch
-    for i in range(x.size):
-        start = int(np.floor(x[i] - np.float32(2.0) * stretch)) + 1
-        total = np.float32(0.0)
-        for t in range(taps):
-            w = cubic((np.float32(start + t) - x[i]) * inverse)
-            weights[i, t] = w
-            total += w
-        for t in range(taps):
-            weights[i, t] /= total
-        first[i] = start
+    taps, size = weights.shape
+    reach, inverse = np.float32(2.0) * stretch, np.float32(1.0) / stretch
+    distance = np.empty(size, np.float32)
+    total = np.zeros(size, np.float32)
+    for i in range(size):
+        start = np.floor(x[i] - reach) + np.float32(1.0)
+        first[i] = np.int32(start)
+        distance[i] = (start - x[i]) * inverse
+    for t in range(taps):
+        row, step = weights[t], np.float32(t) * inverse
+        for i in range(size):
+            w = cubic(distance[i] + step)
+            row[i] = w
+            total[i] += w
+    for i in range(size):
+        total[i] = np.float32(1.0) / total[i]
+    for t in range(taps):
+        row = weights[t]
+        for i in range(size):
+            row[i] *= total[i]
 
 
 @compiled(fast=True)
-def blend_columns(source: Any, first: Any, weights: Any, taps: int, result: Any) -> None:
+def blend_columns(source: Any, first: Any, weights: Any, result: Any) -> None:
     """Resample one row: `source` (W,) float32 to `result` (S,) float32."""
-    if taps == 4:  # the common case, enlarging, without a loop over taps
+    if weights.shape[0] == 4:  # enlarging, the common case, without a loop over taps
         for i in range(result.size):
             a = first[i]
             result[i] = (
-                weights[i, 0] * source[a]
-                + weights[i, 1] * source[a + 1]
-                + weights[i, 2] * source[a + 2]
-                + weights[i, 3] * source[a + 3]
+                weights[0, i] * source[a]
+                + weights[1, i] * source[a + 1]
+                + weights[2, i] * source[a + 2]
+                + weights[3, i] * source[a + 3]
             )
         return
-    for i in range(result.size):
-        total = np.float32(0.0)
-        for t in range(taps):
-            total += weights[i, t] * source[first[i] + t]
-        result[i] = total
+    result[:] = np.float32(0.0)
+    for t in range(weights.shape[0]):
+        for i in range(result.size):
+            result[i] += weights[t, i] * source[first[i] + t]
 
 
 @compiled(fast=True)
@@ -100,32 +107,35 @@ def blend_rows_level(rows: Any, y: Any, stretch: Any, taps: int, result: Any) ->
 
 
 @compiled(fast=True)
-def blend_rows_curved(rows: Any, y: Any, stretch: Any, taps: int, result: Any, total: Any) -> None:
-    """Blend rows where each column has its own height `y` (S,) float32.
+def blend_rows_curved(rows: Any, first: Any, weights: Any, result: Any) -> None:
+    """Blend rows where each column has its own height.
 
     Columns that draw on the same rows are neighbours, since heights change smoothly; each such
-    run is one vectorised loop. `total` (S,) float32 is scratch; the rest as `blend_rows_level`.
+    run is one vectorised loop.
+
+    Args:
+        rows: (H, S) float32.
+        first: (S,) int32 and
+        weights: (taps, S) float32, from `row_weights` of the heights.
+        result: (S,) float32, overwritten.
     """
-    reach = np.float32(2.0) * stretch
-    inverse = np.float32(1.0) / stretch
-    result[:] = np.float32(0.0)
-    total[:] = np.float32(0.0)
     begin = 0
-    while begin < y.size:
-        start = int(np.floor(y[begin] - reach)) + 1
-        end = begin + 1
-        while end < y.size and int(np.floor(y[end] - reach)) + 1 == start:
+    while begin < result.size:
+        start, end = first[begin], begin + 1
+        while end < result.size and first[end] == start:
             end += 1
-        for t in range(taps):
-            row = rows[start + t]
-            height = np.float32(start + t)
+        if weights.shape[0] == 4:
+            a, b, c, d = rows[start], rows[start + 1], rows[start + 2], rows[start + 3]
+            p, q, r, s = weights[0], weights[1], weights[2], weights[3]
             for i in range(begin, end):
-                w = cubic((height - y[i]) * inverse)
-                result[i] += w * row[i]
-                total[i] += w
+                result[i] = p[i] * a[i] + q[i] * b[i] + r[i] * c[i] + s[i] * d[i]
+        else:
+            result[begin:end] = np.float32(0.0)
+            for t in range(weights.shape[0]):
+                row, weight = rows[start + t], weights[t]
+                for i in range(begin, end):
+                    result[i] += weight[i] * row[i]
         begin = end
-    for i in range(y.size):
-        result[i] /= total[i]
 
 
 def resize_crop(image: npt.NDArray[Any], crop_size_px: int) -> npt.NDArray[Any]:
@@ -154,10 +164,10 @@ def _resize_columns(image: npt.NDArray[np.float32], size: int) -> npt.NDArray[np
     stretch = max(1.0, width / size)
     taps = tap_count(stretch)
     x = ((np.arange(size) + 0.5) * (width / size) - 0.5 + taps).astype(np.float32)
-    first, weights = np.empty(size, np.int32), np.empty((size, taps), np.float32)
-    row_weights(x, np.float32(stretch), taps, first, weights)
+    first, weights = np.empty(size, np.int32), np.empty((taps, size), np.float32)
+    row_weights(x, np.float32(stretch), first, weights)
     padded = np.pad(image, ((0, 0), (taps, taps)), mode="edge")
     result = np.empty((len(image), size), np.float32)
     for source, row in zip(padded, result, strict=True):
-        blend_columns(source, first, weights, taps, row)
+        blend_columns(source, first, weights, row)
     return result

@@ -22,7 +22,7 @@ import numpy.typing as npt
 from lunar_models.config.base import specs
 from lunar_models.config.preprocess import PreprocessConfig
 from lunar_models.crops import CropSet
-from lunar_models.errors import CropSetError
+from lunar_models.errors import CropSetError, MosaicError
 from lunar_models.mosaic import Mosaic
 
 KEY_FILE = "key.json"
@@ -40,6 +40,7 @@ class Segment:
 
     @property
     def count(self) -> int:
+        """How many craters."""
         return self.stop - self.start
 
 
@@ -49,7 +50,7 @@ class WorkFolder:
 
     path: Path
     output: Path
-    crop_bytes: int
+    crop_size_px: int
 
     @classmethod
     def prepare(cls, config: PreprocessConfig, mosaics: tuple[Mosaic, ...]) -> "WorkFolder":
@@ -64,19 +65,22 @@ class WorkFolder:
             path.mkdir(parents=True, exist_ok=True)
             if not key_file.exists():
                 replace_file(key_file, key.encode())
-        return cls(path, output, config.crop_size_px**2)
+        return cls(path, output, config.crop_size_px)
 
     def crops_file(self, segment: Segment) -> Path:
+        """Where a segment's crops wait to be assembled."""
         return self.path / f"{segment.number:05d}.crops"
 
     def measures_file(self, segment: Segment) -> Path:
+        """Where a segment's measures are, once it is sampled."""
         return self.path / f"{segment.number:05d}.npy"
 
     def is_sampled(self, segment: Segment) -> bool:
+        """Whether nothing is left to sample."""
         return self.measures_file(segment).exists()
 
     def load_measures(self, segments: list[Segment]) -> npt.NDArray[np.float32]:
-        """(N, 5) float32: `warp.MEASURES` of all crops."""
+        """(N, 5) float32: `crop_measures.MEASURES` of all crops."""
         parts = [np.load(self.measures_file(s), allow_pickle=False) for s in segments]
         return np.concatenate(parts)
 
@@ -91,7 +95,7 @@ class WorkFolder:
         with disk_errors(self.path), open(self.crops_file(segment), "wb") as file:
 
             def write(position: int, crops: npt.NDArray[np.uint8]) -> None:
-                write_at(file.fileno(), crops, position * self.crop_bytes)
+                write_at(file.fileno(), crops, position * self.crop_size_px**2)
 
             yield write
             marker = self.measures_file(segment)
@@ -111,7 +115,7 @@ class WorkFolder:
 
 def write_at(descriptor: int, data: npt.NDArray[Any], offset: int) -> None:
     """Write all bytes of a C-contiguous array at an offset of a file."""
-    view = memoryview(data).cast("B")
+    view = memoryview(data.data).cast("B")
     while view:
         written = os.pwrite(descriptor, view, offset)
         view, offset = view[written:], offset + written
@@ -188,6 +192,25 @@ def find_finished(config: PreprocessConfig, mosaics: tuple[Mosaic, ...]) -> Crop
     if sorted(crop_set.info.sources.values()) != sorted(digests.values()):
         raise CropSetError(f"{output} was made from other files than those given. {remedy}")
     return crop_set
+
+
+def check_unchanged(
+    work: WorkFolder, config: PreprocessConfig, mosaics: tuple[Mosaic, ...]
+) -> None:
+    """Make sure that no source changed, vanished or shrank while it was read.
+
+    Raises:
+        MosaicError: one did; what was sampled is worthless, and the next run starts afresh.
+    """
+    try:
+        same = _work_key(config, mosaics) == json.loads((work.path / KEY_FILE).read_text())
+    except FileNotFoundError as error:
+        raise MosaicError(f"{error.filename} vanished while it was read; restore it.") from error
+    if not same:
+        raise MosaicError(
+            f"{', '.join(source_files(config, mosaics))}: one of these changed while it was read; "
+            "start again when all are complete."
+        )
 
 
 def _work_key(config: PreprocessConfig, mosaics: tuple[Mosaic, ...]) -> dict[str, Any]:
