@@ -1,11 +1,15 @@
 """Encoder families. To add one: a file, a line in `ENCODERS`, a word in `EncoderName`."""
 
 from lunar_models.config.train import TrainConfig
+from lunar_models.encoders.backbone import BackboneEncoder
 from lunar_models.encoders.base import Encoder, FittedEncoder
 from lunar_models.encoders.cae import ConvolutionalAutoencoder
+from lunar_models.encoders.ensemble import EnsembleEncoder
+from lunar_models.encoders.original_cae import OriginalEncoder
 from lunar_models.encoders.pca import PcaEncoder
 from lunar_models.encoders.physics import PhysicsEncoder
 from lunar_models.encoders.polar_harmonics import PolarHarmonicsEncoder
+from lunar_models.encoders.swav import SwavEncoder
 from lunar_models.encoders.vicreg import VicregEncoder
 from lunar_models.encoders.vit_mae import ViTMaeEncoder
 
@@ -16,8 +20,12 @@ ENCODERS: dict[str, type[Encoder]] = {
         PcaEncoder,
         PolarHarmonicsEncoder,
         VicregEncoder,
+        SwavEncoder,
         PhysicsEncoder,
         ViTMaeEncoder,
+        BackboneEncoder,
+        EnsembleEncoder,
+        OriginalEncoder,
     )
 }
 

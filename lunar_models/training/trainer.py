@@ -2,9 +2,8 @@
 
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from copy import deepcopy
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -27,28 +26,19 @@ from lunar_models.training.batches import (
     shuffled_batches,
 )
 from lunar_models.training.precision import autocast
+from lunar_models.training.report import (
+    Metrics,
+    OnCrops,
+    OnEpoch,
+    TrainingResult,
+    epoch_metrics,
+)
 from lunar_models.training.resume import TrainingState, fingerprint
-
-Metrics = dict[str, float]
-OnEpoch = Callable[[int, Metrics, Encoder], None]
-"""Called after each epoch with its number (from 0), its metrics and the encoder as it stands."""
-OnCrops = Callable[[int], None]
-"""Called after each optimiser step with the number of crops it took, for a progress bar."""
 
 FIT_PIXELS = 2**27
 """Most pixels a `FittedEncoder` sees at once: 512 MiB of float32."""
 VALIDATION_BATCH = 256
 BEST_FOLDER = "best"
-
-
-@dataclass(frozen=True)
-class TrainingResult:
-    """The best encoder of a training, and how it got there."""
-
-    checkpoint: Checkpoint
-    history: list[Metrics]
-    """One entry per epoch."""
-    best_epoch: int
 
 
 def train(
@@ -85,7 +75,8 @@ def train(
     if distributed.rank() == 0:
         trainer.on_epoch = on_epoch or trainer.on_epoch
         trainer.on_crops = on_crops or trainer.on_crops
-    return trainer.fit(encoder) if isinstance(encoder, FittedEncoder) else trainer.run()
+    trains = any(group["params"] for group in encoder.parameter_groups())
+    return trainer.run() if trains else trainer.fit()
 
 
 class _Trainer:
@@ -118,15 +109,17 @@ class _Trainer:
             )
         return indices
 
-    def fit(self, encoder: FittedEncoder) -> TrainingResult:
-        """The road of encoders without gradients: one epoch."""
+    def fit(self) -> TrainingResult:
+        """The road of encoders without gradients, fitted in one go or frozen: one epoch."""
+        encoder = self.encoder
         most = max(FIT_PIXELS // encoder.crop_size_px**2, encoder.embedding_dim + 1)
         sample = np.random.default_rng(self.config.seed).permutation(self.training)[:most]
         started = time.perf_counter()
         crops = torch.cat(list(self._load([sample])))
-        encoder.fit(crops, torch.Generator().manual_seed(self.config.seed))
+        if isinstance(encoder, FittedEncoder):
+            encoder.fit(crops, torch.Generator().manual_seed(self.config.seed))
         seconds = time.perf_counter() - started
-        metrics = _metrics(
+        metrics = epoch_metrics(
             self._mean_loss(sample), self._mean_loss(self.validation), 0.0, len(sample) / seconds
         )
         self.on_epoch(0, metrics, encoder)
@@ -135,8 +128,6 @@ class _Trainer:
     def run(self) -> TrainingResult:
         """Epochs of gradient steps, with early stopping."""
         trainable = [g for g in self.encoder.parameter_groups() if g["params"]]
-        if not trainable:
-            raise ConfigError("Nothing is left to train: every parameter is frozen.")
         self.parameters = [p for group in trainable for p in group["params"]]
         self.optimiser = torch.optim.AdamW(
             trainable, lr=1.0, weight_decay=self.config.weight_decay, fused=True
@@ -194,7 +185,7 @@ class _Trainer:
             self.on_crops(len(crops) * self.world)
         loss = distributed.total(losses).item() / (self.steps_per_epoch * self.world)
         seconds = time.perf_counter() - started
-        return _metrics(
+        return epoch_metrics(
             self._finite(loss, epoch),
             self._finite(self._mean_loss(self.validation), epoch),
             self.rate.at((epoch + 1) * self.steps_per_epoch - 1),
@@ -254,13 +245,3 @@ class _Trainer:
                 f"{self.config.learning_rate}; use a smaller learning_rate or gradient_clip.{kept}"
             )
         return loss
-
-
-def _metrics(training: float, validation: float, rate: float, speed: float) -> Metrics:
-    """The same keys for every encoder, so that runs compare."""
-    return {
-        "train/loss": training,
-        "validation/loss": validation,
-        "train/learning_rate": rate,
-        "train/crops_per_second": speed,
-    }

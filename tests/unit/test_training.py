@@ -42,6 +42,17 @@ def test_fitted_encoders_report_the_same_keys(crop_set: CropSet, encoder: str) -
     assert set(METRICS) <= set(result.history[0])
 
 
+def test_a_frozen_encoder_is_taken_as_it_is(crop_set: CropSet) -> None:
+    config = replace(CONFIG, encoder="vit_mae", patch_size_px=16, trainable="none")
+    assert len(train(crop_set, config).history) == 1
+
+
+@pytest.mark.parametrize("encoder", ["vicreg", "swav", "physics", "vit_mae"])
+def test_every_family_walks_the_same_road(crop_set: CropSet, encoder: str) -> None:
+    config = replace(CONFIG, encoder=encoder, epochs=1, patch_size_px=16)
+    assert set(METRICS) <= set(train(crop_set, config).history[0])
+
+
 def test_learns(crop_set: CropSet) -> None:
     result = train(crop_set, replace(CONFIG, epochs=40, early_stopping=0, learning_rate=3e-3))
     first, last = result.history[0], result.history[-1]

@@ -1,0 +1,33 @@
+"""What a training tells, while it runs and at its end."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from lunar_models.encoders import Encoder
+from lunar_models.encoders.checkpoint import Checkpoint
+
+Metrics = dict[str, float]
+OnEpoch = Callable[[int, Metrics, Encoder], None]
+"""Called after each epoch with its number (from 0), its metrics and the encoder as it stands."""
+OnCrops = Callable[[int], None]
+"""Called after each optimiser step with the number of crops it took, for a progress bar."""
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """The best encoder of a training, and how it got there."""
+
+    checkpoint: Checkpoint
+    history: list[Metrics]
+    """One entry per epoch."""
+    best_epoch: int
+
+
+def epoch_metrics(training: float, validation: float, rate: float, speed: float) -> Metrics:
+    """The same keys for every encoder, so that runs compare."""
+    return {
+        "train/loss": training,
+        "validation/loss": validation,
+        "train/learning_rate": rate,
+        "train/crops_per_second": speed,
+    }

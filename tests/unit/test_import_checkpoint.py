@@ -1,0 +1,68 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from lunar_models.embedding import embed_crops
+from lunar_models.encoders.checkpoint import Checkpoint
+from lunar_models.encoders.import_checkpoint import import_checkpoint
+from lunar_models.errors import CheckpointError
+
+
+class Original(nn.Module):
+    """The autoencoder as the original pipeline had it."""
+
+    def __init__(self, size: int, latent_dim: int = 6, batch_norm: bool = False) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        for inputs, outputs in [(1, 16), (16, 32), (32, 64), (64, 128)]:
+            layers.append(nn.Conv2d(inputs, outputs, 3, stride=2, padding=1))
+            layers += [nn.BatchNorm2d(outputs)] if batch_norm else []
+            layers.append(nn.ReLU())
+        side = {100: 7, 224: 14, 64: 4}[size]
+        self.encoder = nn.Sequential(*layers, nn.Flatten(), nn.Linear(128 * side**2, latent_dim))
+        self.decoder = nn.Sequential(nn.Linear(latent_dim, 128 * side**2))
+
+
+@pytest.mark.parametrize("size", [100, 224])
+@pytest.mark.parametrize("batch_norm", [False, True])
+def test_embeds_as_the_original_did(tmp_path: Path, size: int, batch_norm: bool) -> None:
+    torch.manual_seed(0)
+    original = Original(size, batch_norm=batch_norm).eval()
+    torch.save(original.state_dict(), tmp_path / "autoencoder.pth")
+    import_checkpoint(tmp_path / "autoencoder.pth").save(tmp_path / "taken_over")
+    crops = np.random.default_rng(0).integers(0, 256, (3, size, size), dtype=np.uint8)
+    ours = embed_crops(Checkpoint.load(tmp_path / "taken_over"), crops, device="cpu")
+    with torch.no_grad():
+        theirs = original.encoder(torch.from_numpy(crops)[:, None] / 255)
+    np.testing.assert_allclose(ours, theirs.numpy(), atol=1e-5)
+
+
+def test_another_crop_size_must_be_given(tmp_path: Path) -> None:
+    torch.save(Original(64).state_dict(), tmp_path / "a.pth")
+    with pytest.raises(CheckpointError, match="give crop_size_px"):
+        import_checkpoint(tmp_path / "a.pth")
+    assert import_checkpoint(tmp_path / "a.pth", crop_size_px=64).encoder.crop_size_px == 64
+
+
+def test_a_whole_model_is_refused(tmp_path: Path) -> None:
+    """A pickled module would run code on loading."""
+    torch.save(Original(100), tmp_path / "model.pth")
+    with pytest.raises(CheckpointError, match="state dict alone"):
+        import_checkpoint(tmp_path / "model.pth")
+
+
+def test_other_files(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="no file"):
+        import_checkpoint(tmp_path / "missing.pth")
+    (tmp_path / "cut.pth").write_bytes(b"PK\x03\x04 no more")
+    with pytest.raises(CheckpointError, match="damaged"):
+        import_checkpoint(tmp_path / "cut.pth")
+    torch.save({"encoder.0.weight": torch.zeros(8, 3, 3, 3)}, tmp_path / "other.pth")
+    with pytest.raises(CheckpointError, match="1-16-32-64-128"):
+        import_checkpoint(tmp_path / "other.pth")
+    torch.save({"head.weight": torch.zeros(2, 2)}, tmp_path / "head.pth")
+    with pytest.raises(CheckpointError, match="not an autoencoder"):
+        import_checkpoint(tmp_path / "head.pth")
