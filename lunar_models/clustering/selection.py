@@ -51,7 +51,7 @@ def selection_table(
 
 
 def _choose(table: pd.DataFrame, selection: str) -> int:
-    """Stability: the most clusters that are all highly stable, or the stablest; others: the best."""
+    """Stability: the most clusters that are all highly stable, else the stablest."""
     scores = table["score"].to_numpy()
     if selection == "bic":
         best = scores.argmin()
