@@ -1,1 +1,3 @@
 """Crater crops, encoders, clusters and evidence: the library, free of MLflow and click."""
+
+__version__ = "0.1.0"

@@ -41,7 +41,8 @@ class Table:
 class Picture:
     """A figure and what to see in it."""
 
-    figure: Figure
+    figure: Figure | bytes
+    """A figure, or the bytes of a PNG."""
     caption: str
     kind: str = field(default="picture", init=False)
 
@@ -133,7 +134,9 @@ def _rows(frame: pd.DataFrame) -> list[list[Any]]:
     return [list(row) for row in zip(*columns, strict=True)]
 
 
-def _png(figure: Figure) -> str:
+def _png(figure: Figure | bytes) -> str:
+    if isinstance(figure, bytes):
+        return base64.b64encode(figure).decode("ascii")
     file = io.BytesIO()
     figure.savefig(file, format="png", dpi=_DPI, metadata={"Software": None})
     return base64.b64encode(file.getvalue()).decode("ascii")

@@ -24,7 +24,7 @@ def main(config: CompareConfig) -> None:
         for name in config.runs:
             found = find_evaluation(name, run.info.experiment_id)
             candidates[name] = Candidate(
-                digest=found.data.tags["evaluation_digest"], predictions=_predictions(found)
+                digest=found.data.tags["evaluation_digest"], predictions=read_predictions(found)
             )
         comparison = compare(
             candidates,
@@ -75,7 +75,8 @@ def _search(experiment_id: str, where: str) -> list[Run]:
     return runs
 
 
-def _predictions(run: Run) -> pd.DataFrame:
+def read_predictions(run: Run) -> pd.DataFrame:
+    """The out-of-fold predictions that an evaluate run left."""
     with tempfile.TemporaryDirectory() as folder:
         path = mlflow.artifacts.download_artifacts(
             run_id=run.info.run_id, artifact_path="tables/predictions.csv", dst_path=folder

@@ -7,14 +7,13 @@ import click
 import mlflow
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from lunar_models.config.evaluate import EvaluateConfig
 from lunar_models.crops import CropSet
 from lunar_models.embedding import reconstruct_crops
 from lunar_models.encoders.checkpoint import Checkpoint
 from lunar_models.evaluation import Evaluation, evaluate
-from lunar_models.labels import read_labels
+from lunar_models.labels import labels_for
 from lunar_models.plots.evaluation import evaluation_figures
 from serving.bundle import HEAD_FILE
 from steps._options import options_from
@@ -55,7 +54,7 @@ def _judge(crop_set: CropSet, embeddings: npt.NDArray[np.float32], config: Evalu
     evaluation = evaluate(
         embeddings,
         crop_set.metadata,
-        _read_labels(config),
+        labels_for(config),
         config,
         context_diameters=crop_set.info.context_diameters,
     )
@@ -66,19 +65,6 @@ def _judge(crop_set: CropSet, embeddings: npt.NDArray[np.float32], config: Evalu
     with tempfile.TemporaryDirectory() as folder:
         evaluation.head.save(Path(folder) / HEAD_FILE)
         log_output("head", log_folder(Path(folder), "head"))
-
-
-def _read_labels(config: EvaluateConfig) -> pd.DataFrame:
-    assert config.labels is not None
-    return read_labels(
-        config.labels,
-        label_column=config.label_column,
-        label_order=config.label_order,
-        merge_states=config.merge_states,
-        quantiles=config.quantile_states,
-        values=config.values,
-        value_column=config.value_column,
-    )
 
 
 def _log_tables(evaluation: Evaluation) -> None:

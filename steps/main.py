@@ -19,6 +19,7 @@ from steps._pipeline import (
     needed_steps,
     step_values,
 )
+from steps._report import log_report
 from steps._tracking import PROJECT, log_metrics, step_run
 
 
@@ -29,12 +30,15 @@ def main(config: PipelineConfig) -> None:
     with step_run("main", config, name=_run_name(config)) as run:
         needed = needed_steps(config)
         made: dict[str, str] = {}
+        runs: dict[str, Run] = {}
         for step in PIPELINE:
             if step in needed:
                 done = _run_or_reuse(step, config, made, run)
+                runs[step.name] = done
                 made |= {f"{step.name}.{k}": where for k, where in outputs(done).items()}
                 # On the parent too, so that whole pipelines compare in the list of runs.
                 log_metrics(done.data.metrics)
+        log_report(mlflow.get_run(run.info.run_id), runs)
 
 
 def _run_name(config: PipelineConfig) -> str:
