@@ -11,7 +11,6 @@ dimensions, so it is measured at growing sizes until the time limit ends one.
 import argparse
 import json
 import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -71,7 +70,7 @@ def plain(embeddings: FloatArray, method: str) -> IntArray:
     """What a user would call without this library."""
     rows = np.asarray(embeddings)
     if method == "kmeans":
-        labels: IntArray = KMeans(GROUPS, n_init=4, random_state=0).fit_predict(rows)
+        labels: IntArray = KMeans(GROUPS, n_init=10, random_state=0).fit_predict(rows)
     else:
         size = min_cluster_size(len(rows))
         labels = hdbscan.HDBSCAN(min_cluster_size=size, min_samples=MIN_SAMPLES).fit_predict(rows)
@@ -81,7 +80,7 @@ def plain(embeddings: FloatArray, method: str) -> IntArray:
 def run_case(folder: Path, case: dict[str, Any]) -> None:
     """The body of a measured process: run one case and print what it took as JSON."""
     embeddings = np.load(folder / "embeddings.npy", mmap_mode="r")[: case["rows"]]
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = peak_mb()
     start = time.perf_counter()
     if case["by"] == "ours":
         labels = ours(embeddings, case["method"], case["fit_limit"])
@@ -89,8 +88,14 @@ def run_case(folder: Path, case: dict[str, Any]) -> None:
         labels = plain(embeddings, case["method"])
     seconds = time.perf_counter() - start
     np.save(folder / f"{case['name']}.npy", labels)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    print(json.dumps({"seconds": seconds, "peak_mb": peak / 1024, "start_mb": before / 1024}))
+    print(json.dumps({"seconds": seconds, "peak_mb": peak_mb(), "start_mb": before}))
+
+
+def peak_mb() -> float:
+    """Peak resident size of this process (Linux); unlike getrusage, without its parent's."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    (peak,) = (line for line in lines if line.startswith("VmHWM"))
+    return float(peak.split()[1]) / 1024
 
 
 def measure(folder: Path, case: dict[str, Any], time_limit: float) -> dict[str, float] | None:

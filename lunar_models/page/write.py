@@ -121,8 +121,11 @@ def _items(groups: Groups) -> list[dict[str, Any]]:
 
 
 def _on_dark(colour: str) -> str:
-    """The colour a little lighter: made for white paper, it would sink into the dark page."""
-    red, green, blue = (0.78 * c + 0.22 for c in to_rgb(colour))
+    """The colour lighter: made for white paper, it would sink into the dark page."""
+    rgb = np.asarray(to_rgb(colour))
+    brightness = float(rgb @ [0.2126, 0.7152, 0.0722])
+    white = max(0.22, (0.42 - brightness) / (1 - brightness))
+    red, green, blue = ((1 - white) * rgb + white).tolist()
     return to_hex((red, green, blue))
 
 
