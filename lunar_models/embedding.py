@@ -6,8 +6,14 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from lunar_models.config.train import Precision
 from lunar_models.encoders.checkpoint import Checkpoint
+from lunar_models.encoders.inference import inference_copy
 from lunar_models.errors import ConfigError
+from lunar_models.precision import autocast
+
+WORTH_PREPARING = 1024
+"""Crops from which on a faster copy of the encoder pays."""
 
 Progress = Callable[[int], object]
 """Called with the number of crops just finished."""
@@ -31,8 +37,9 @@ def embed_crops(
     checkpoint: Checkpoint,
     crops: npt.NDArray[np.uint8],
     *,
-    batch_size: int = 512,
+    batch_size: int = 256,
     device: str = "auto",
+    precision: Precision = "fp32",
     progress: Progress | None = None,
 ) -> npt.NDArray[np.float32]:
     """Embed stored (aligned) crops.
@@ -42,6 +49,8 @@ def embed_crops(
         crops: (N, S, S) uint8, may be a memory map; read batch by batch.
         batch_size: crops per forward pass.
         device: see `pick_device`.
+        precision: bf16 is about twice as fast where the processor has it, and right to two or
+            three digits; auto takes it there.
         progress: called after each batch.
 
     Returns:
@@ -50,22 +59,24 @@ def embed_crops(
     Raises:
         ConfigError: the crops' side is not the encoder's.
     """
-    encoder = checkpoint.encoder
-    if crops.shape[1:] != (encoder.crop_size_px,) * 2:
+    side = checkpoint.encoder.crop_size_px
+    if crops.shape[1:] != (side, side):
         raise ConfigError(
-            f"The encoder takes crops of {encoder.crop_size_px} px, these have "
-            f"{crops.shape[-1]} px; run preprocess with crop_size_px={encoder.crop_size_px}."
+            f"The encoder takes crops of {side} px, these have "
+            f"{crops.shape[-1]} px; run preprocess with crop_size_px={side}."
         )
     target = pick_device(device)
-    encoder.to(target)
+    encoder = checkpoint.encoder.to(target)
+    if len(crops) >= WORTH_PREPARING:
+        encoder = inference_copy(encoder)
     embeddings = np.empty((len(crops), encoder.embedding_dim), np.float32)
-    for start in range(0, len(crops), batch_size):
-        batch = torch.from_numpy(np.array(crops[start : start + batch_size])).to(target)
-        embeddings[start : start + len(batch)] = (
-            encoder.embed(checkpoint.normalisation(batch)).cpu().numpy()
-        )
-        if progress is not None:
-            progress(len(batch))
+    with autocast(precision, target):
+        for start in range(0, len(crops), batch_size):
+            batch = torch.from_numpy(np.array(crops[start : start + batch_size])).to(target)
+            embedded = encoder.embed(checkpoint.normalisation(batch))
+            embeddings[start : start + len(batch)] = embedded.cpu().numpy()
+            if progress is not None:
+                progress(len(batch))
     return embeddings
 
 
@@ -85,7 +96,7 @@ def reconstruct_crops(
         ConfigError: the encoder has no decoder.
     """
     encoder = checkpoint.encoder
-    device = next(iter(encoder.state_dict().values())).device
+    device = encoder.device
     normalised = checkpoint.normalisation(torch.from_numpy(np.array(crops)).to(device))
     reconstructed = encoder.reconstruct(normalised)
     return normalised[:, 0].cpu().numpy(), reconstructed[:, 0].cpu().numpy()

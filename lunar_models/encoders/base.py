@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import chain
 from typing import Any, ClassVar, Self
 
 import torch
@@ -11,6 +12,8 @@ from torch import Tensor, nn
 from lunar_models.config.train import TrainConfig
 from lunar_models.errors import ConfigError
 from lunar_models.normalisation import Normalisation
+
+CPU = torch.device("cpu")
 
 
 class Encoder(nn.Module, ABC):
@@ -24,6 +27,11 @@ class Encoder(nn.Module, ABC):
     """The word for `-P encoder=…` and in checkpoints."""
     embedding_dim: int
     crop_size_px: int
+
+    @property
+    def device(self) -> torch.device:
+        """Where its weights lie."""
+        return next((t.device for t in chain(self.parameters(), self.buffers())), CPU)
 
     @classmethod
     @abstractmethod

@@ -17,6 +17,7 @@ from lunar_models.encoders import Encoder, FittedEncoder, build_encoder
 from lunar_models.encoders.base import evaluating
 from lunar_models.encoders.checkpoint import Checkpoint
 from lunar_models.errors import ConfigError, CropSetError
+from lunar_models.precision import autocast
 from lunar_models.schedules import LearningRate
 from lunar_models.training import distributed
 from lunar_models.training.batches import (
@@ -25,7 +26,6 @@ from lunar_models.training.batches import (
     read_batches,
     shuffled_batches,
 )
-from lunar_models.training.precision import autocast
 from lunar_models.training.report import (
     Metrics,
     OnCrops,

@@ -52,3 +52,22 @@ def test_a_device_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
     for device in ("cuda", "mps"):
         with pytest.raises(ConfigError, match="device=auto"):
             pick_device(device)
+
+
+@pytest.mark.parametrize("encoder", ["cae", "physics", "polar_harmonics"])
+def test_many_crops_give_what_few_give(encoder: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The faster copy that many crops go through embeds the same."""
+    torch.manual_seed(0)
+    config = TrainConfig(crops="", encoder=encoder, latent_dim=5)  # type: ignore[arg-type]
+    chosen = build_encoder(config, crop_size_px=16)
+    crops, _ = bowl_crops(20, 16)
+    checkpoint = Checkpoint(chosen)
+    if encoder != "polar_harmonics":
+        chosen.train()
+        chosen.loss(checkpoint.normalisation(torch.from_numpy(crops)))  # moves the batch norms
+    few = embed_crops(checkpoint, crops, device="cpu")
+    monkeypatch.setattr("lunar_models.embedding.WORTH_PREPARING", 1)
+    many = embed_crops(checkpoint, crops, device="cpu")
+    np.testing.assert_allclose(many, few, atol=1e-5)
+    rough = embed_crops(checkpoint, crops, device="cpu", precision="bf16")
+    assert np.abs(rough - few).mean() < 0.05 * np.abs(few).mean() + 1e-3

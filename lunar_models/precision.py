@@ -1,4 +1,4 @@
-"""Which arithmetic a training runs in."""
+"""Which arithmetic networks compute in."""
 
 import torch
 
