@@ -4,10 +4,12 @@ import io
 import json
 import os
 import re
+import resource
 import socket
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import distributions
@@ -74,14 +76,20 @@ def step_run(step: str, config: StepConfig, *, name: str) -> Iterator[mlflow.Act
     connect()
     key = step_key(step, config)
     joined = "MLFLOW_RUN_ID" in os.environ  # start_run would rename it
-    with mlflow.start_run(run_name=None if joined else name) as run:
+    with mlflow.start_run(
+        run_name=None if joined else name, log_system_metrics=step == "train"
+    ) as run:
         if _GENERATED_NAME.match(run.info.run_name or ""):
             mlflow.set_tag("mlflow.runName", name)
         mlflow.set_tags({STEP_TAG: step, KEY_TAG: key, "git_commit": git("rev-parse", "HEAD")})
         mlflow.set_experiment_tag("mlflow.experimentKind", "custom_model_development")
         _log_parameters(run, config)
         _log_snapshot(config)
+        started = time.perf_counter()
         yield run
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # KiB; bytes on macOS
+        mib = peak / 2**20 if sys.platform == "darwin" else peak / 2**10
+        log_metrics({"step/seconds": time.perf_counter() - started, "step/peak_memory_mib": mib})
 
 
 def log_output(name: str, where: str) -> None:

@@ -37,8 +37,13 @@ def main(config: PipelineConfig) -> None:
                 runs[step.name] = done
                 made |= {f"{step.name}.{k}": where for k, where in outputs(done).items()}
                 # On the parent too, so that whole pipelines compare in the list of runs.
-                log_metrics(done.data.metrics)
+                log_metrics(_comparable(done.data.metrics))
         log_report(mlflow.get_run(run.info.run_id), runs)
+
+
+def _comparable(metrics: dict[str, float]) -> dict[str, float]:
+    """What is said about the result, not about the machine."""
+    return {k: v for k, v in metrics.items() if not k.startswith(("step/", "system/"))}
 
 
 def _run_name(config: PipelineConfig) -> str:
