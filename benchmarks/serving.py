@@ -1,6 +1,6 @@
 """Our application against stock ``mlflow models serve``: the same model, machine and run.
 
-    python benchmarks/serving.py [--seconds 8] [--model models:/name@alias]
+    python -m benchmarks.serving [--seconds 8] [--model models:/name@alias]
 
 Needs wrk (Debian package ``wrk``), which takes a few per cent of one core. Prints one table;
 the last lines are the ratios.
