@@ -21,6 +21,7 @@ from lunar_models.config.preprocess import PreprocessConfig
 from lunar_models.crop_measures import MEASURES
 from lunar_models.crops import CropSet, Radiometry
 from lunar_models.errors import MosaicError
+from lunar_models.highpass import filtered
 from lunar_models.illumination import sun_side_template
 from lunar_models.job import Job, plan_job
 from lunar_models.mosaic import Mosaic, fit_radiometry
@@ -102,7 +103,8 @@ def _stream(job: Job, mosaic: Mosaic, segments: list[Segment]) -> Any:
     )
     by_strip = {segment.strip: segment for segment in segments}
     with mosaic.reader(job.radiometry) as reader:
-        for k, strips in stream_strips(mosaic, reader, plan, list(by_strip)):
+        rows = filtered(reader, job.config.highpass_sigma_px)
+        for k, strips in stream_strips(mosaic, rows, plan, list(by_strip)):
             yield by_strip[k], strips
 
 
@@ -166,6 +168,7 @@ def extract_crop(
     context_diameters: float = 1.5,
     crop_size_px: int = 64,
     radiometry: Radiometry | None = None,
+    highpass_sigma_px: float | None = None,
 ) -> npt.NDArray[np.uint8]:
     """Cut out a single crop, exactly as a crop set would hold it before alignment.
 
@@ -177,6 +180,7 @@ def extract_crop(
         context_diameters: crop side / crater diameter.
         crop_size_px: S.
         radiometry: of the crop set; by default fitted on the mosaic.
+        highpass_sigma_px: of the crop set.
 
     Returns:
         (S, S) uint8, row 0 north, column 0 west; pixels without data hold the others' mean.
@@ -202,12 +206,13 @@ def extract_crop(
             f"Longitude {longitude_deg}, latitude {latitude_deg} lies outside {mosaic.path}."
         )
     window = {name: place[name].to_numpy() for name in ("top", "bottom", "left", "right", "level")}
-    rows = strip_rows(place["level"])
-    plan = plan_strips(mosaic, **window, strip_rows=rows)
-    strip = int(place["bottom"].iloc[0]) // rows
+    height = strip_rows(place["level"])
+    plan = plan_strips(mosaic, **window, strip_rows=height)
+    strip = int(place["bottom"].iloc[0]) // height
     crops = np.empty((1, crop_size_px, crop_size_px), np.uint8)
     with mosaic.reader(radiometry) as reader:
-        for _, strips in stream_strips(mosaic, reader, plan, [strip]):
+        rows = filtered(reader, highpass_sigma_px)
+        for _, strips in stream_strips(mosaic, rows, plan, [strip]):
             sample_crops(
                 strips[-1],
                 mosaic.projection,

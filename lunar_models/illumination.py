@@ -14,7 +14,7 @@ from lunar_models.compiled import compiled
 
 Floats = npt.NDArray[np.floating[Any]]
 
-LOG_ODDS_PER_EVIDENCE = 25.0
+LOG_ODDS_PER_EVIDENCE = 20.0
 """Slope of the log-odds of the Sun's side against the evidence, fitted on synthetic craters."""
 
 MAX_LOG_ODDS = 3.0
@@ -136,4 +136,5 @@ def _carry(log_odds: float, distance_deg: float) -> float:
     """Log-odds of east a distance further on, when seams come at random."""
     change = 0.5 * (1.0 - np.exp(-2.0 * distance_deg / SEAM_SPACING_DEG))
     odds = np.exp(min(max(log_odds, -500.0), 500.0))
-    return np.log((odds * (1.0 - change) + change) / (odds * change + 1.0 - change))
+    carried: float = np.log((odds * (1.0 - change) + change) / (odds * change + 1.0 - change))
+    return carried

@@ -145,17 +145,18 @@ def _scales(terms: dict[str, Any], crs: CRS, name: str) -> tuple[float, float, f
     lon0, lat0 = float(terms.get("lon_0", 0.0)), float(terms.get("lat_0", 0.0))
     true_latitude = np.radians(float(terms.get("lat_ts", 0.0)))
     kind = terms["proj"]
+    central_scale = terms.get("k", terms.get("k_0"))
     if kind == "longlat":
         degree = np.degrees(1.0)
         return degree, degree, float(terms.get("pm", 0.0)), 0.0
     if kind == "eqc":
         return radius * np.cos(true_latitude), radius, lon0, lat0
     if kind == "merc":
-        scale = radius * float(terms.get("k", terms.get("k_0", np.cos(true_latitude))))
+        scale = radius * float(np.cos(true_latitude) if central_scale is None else central_scale)
         return scale, scale, lon0, 0.0
     if kind == "stere" and abs(lat0) == 90.0:
         at_parallel = (1.0 + np.sin(abs(true_latitude))) / 2.0 if "lat_ts" in terms else 1.0
-        scale = radius * float(terms.get("k", terms.get("k_0", at_parallel)))
+        scale = radius * float(at_parallel if central_scale is None else central_scale)
         return scale, scale, lon0, lat0
     raise MosaicError(
         f"{name} is in the projection {kind!r}, which is not supported; bring it to an "

@@ -67,7 +67,7 @@ class PreprocessConfig(StepConfig):
         help="Remove brightness wider than this Gaussian from the mosaic first.",
         unit="px",
         minimum=1.0,
-        maximum=500.0,
+        maximum=200.0,
     )
     block_deg: float | None = param(
         None,
