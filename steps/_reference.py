@@ -12,6 +12,7 @@ import yaml
 from lunar_models.config.base import ParamSpec, StepConfig, specs
 from lunar_models.config.compare import CompareConfig
 from lunar_models.config.download import DownloadConfig
+from lunar_models.config.promote import PromoteConfig
 from steps._options import option_name, to_text
 from steps._pipeline import PIPELINE, MainConfig, PipelineConfig
 
@@ -21,6 +22,7 @@ ENTRY_POINTS: dict[str, type[StepConfig]] = {
     "main": MainConfig,
     **{step.name: step.config for step in PIPELINE},
     "compare": CompareConfig,
+    "promote": PromoteConfig,
     "download": DownloadConfig,
 }
 
