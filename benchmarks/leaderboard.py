@@ -1,0 +1,142 @@
+"""Every encoder × every metric on one crop set with labels.
+
+    python -m benchmarks.leaderboard --crops CROPS --labels labels.csv \
+        --values depths.csv --value_column d_over_D --output leaderboard \
+        --run polar_harmonics --run "physics latent_dim=64 seed=0" …
+
+Each --run is an encoder and any parameters of the train step; what an encoder needs to do well
+is in `RECOMMENDED`. A run that was trained before (its folder under --output is finished) is not
+trained again, and a killed one goes on. Writes leaderboard.csv after each run and prints it.
+"""
+
+import argparse
+import json
+import time
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, get_type_hints
+
+import pandas as pd
+
+from lunar_models.config.evaluate import EvaluateConfig
+from lunar_models.config.train import TrainConfig
+from lunar_models.crops import CropSet
+from lunar_models.embedding import embed_crops
+from lunar_models.encoders.checkpoint import Checkpoint
+from lunar_models.evaluation.protocol import evaluate
+from lunar_models.labels import labels_for
+from lunar_models.training import train
+
+SELF_SUPERVISED = {
+    "latent_dim": 64,
+    "epochs": 25,
+    "batch_size": 256,
+    "learning_rate": 2e-3,
+    "weight_decay": 0.02,
+    "warmup_epochs": 3.0,
+    "gradient_clip": 5.0,
+    "early_stopping": 0,
+}
+RECOMMENDED: dict[str, dict[str, Any]] = {
+    "physics": SELF_SUPERVISED,
+    "vicreg": SELF_SUPERVISED,
+    "swav": SELF_SUPERVISED,
+    "vit_mae": {"epochs": 25, "learning_rate": 1e-3, "weight_decay": 0.05, "batch_size": 128},
+    "pca": {"latent_dim": 40},
+}
+METRICS = {
+    "probe/linear_balanced_accuracy": "linear",
+    "probe/linear_qwk": "qwk",
+    "probe/spearman": "spearman",
+    "cluster/kmeans_ari": "ari",
+    "probe/lda150_balanced_accuracy": "lda150",
+}
+
+
+def main() -> None:
+    """Train, embed and judge each run."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    for name in ("crops", "labels", "output"):
+        parser.add_argument(f"--{name}", required=True)
+    parser.add_argument("--values")
+    parser.add_argument("--value_column")
+    parser.add_argument("--run", action="append", required=True)
+    options = parser.parse_args()
+    output = Path(options.output)
+    rows = []
+    for run in options.run:
+        rows.append(_row(run, options, output / run.replace(" ", "_").replace("/", "_")))
+        table = pd.DataFrame(rows)
+        table.to_csv(output / "leaderboard.csv", index=False, float_format="%.4f")
+        print(table.to_string(index=False, float_format="%.3f"), flush=True)
+
+
+def _row(run: str, options: argparse.Namespace, folder: Path) -> dict[str, Any]:
+    crop_set = CropSet.open(options.crops)
+    minutes = _train(run, crop_set, folder)
+    checkpoint = Checkpoint.load(folder / "encoder")
+    started = time.perf_counter()
+    embeddings = embed_crops(checkpoint, crop_set.crops)
+    speed = len(embeddings) / (time.perf_counter() - started)
+    config = EvaluateConfig(
+        crops=options.crops,
+        encoder_uri=str(folder),
+        labels=options.labels,
+        values=options.values,
+        value_column=options.value_column,
+        drop_overlapping=False,  # as the published protocol
+        bootstrap=200,
+    )
+    evaluation = evaluate(
+        embeddings,
+        crop_set.metadata,
+        labels_for(config),
+        config,
+        context_diameters=crop_set.info.context_diameters,
+    )
+    return {
+        "run": run,
+        "dim": embeddings.shape[1],
+        **{short: evaluation.metrics.get(key) for key, short in METRICS.items()},
+        "parameters": sum(t.numel() for t in checkpoint.encoder.state_dict().values()),
+        "minutes": minutes,
+        "crops_per_second": speed,
+    }
+
+
+def _train(run: str, crop_set: CropSet, folder: Path) -> float:
+    """Minutes of training, also when it was done before."""
+    clock = folder / "minutes.json"
+    if clock.is_file():
+        return float(json.loads(clock.read_text()))
+    started = time.perf_counter()
+    result = train(crop_set, _config(run), work_dir=folder)
+    result.checkpoint.save(folder / "encoder")
+    minutes = (time.perf_counter() - started) / 60
+    clock.write_text(json.dumps(minutes))
+    return minutes
+
+
+def _config(run: str) -> TrainConfig:
+    encoder, *settings = run.split()
+    types = get_type_hints(TrainConfig)
+    known = {field.name for field in fields(TrainConfig)}
+    given: dict[str, Any] = {}
+    for setting in settings:
+        name, _, text = setting.partition("=")
+        if name not in known:
+            raise SystemExit(f"--run {run}: train has no parameter {name}.")
+        given[name] = _value(text, types[name])
+    return TrainConfig(crops="", encoder=encoder, **{**RECOMMENDED.get(encoder, {}), **given})  # type: ignore[arg-type]
+
+
+def _value(text: str, hint: Any) -> Any:
+    if hint in (int, float):
+        return hint(text)
+    if hint is bool:
+        return text == "True"
+    return tuple(text.split(",")) if "tuple" in str(hint) else text
+
+
+if __name__ == "__main__":
+    main()
