@@ -188,9 +188,9 @@ def load(clients: int, crops: int, seconds: int, folder: Path) -> Figures:
     )
     return Figures(
         requests_per_s=float(find(r"Requests/sec:\s+([\d.]+)", text)),
-        p50_ms=milliseconds(find(r"50%\s+(\S+)", text)),
+        p50_ms=milliseconds(find(r"\n\s+50%\s+(\S+)", text)),
         p95_ms=float(find(r"P95 ([\d.]+)", text)),
-        p99_ms=milliseconds(find(r"99%\s+(\S+)", text)),
+        p99_ms=milliseconds(find(r"\n\s+99%\s+(\S+)", text)),
         failed=sum(map(int, broken.groups() if broken else ())) + int(wrong[1] if wrong else 0),
     )
 

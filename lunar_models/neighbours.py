@@ -23,7 +23,7 @@ import pandas as pd
 from usearch.index import Index
 
 from lunar_models.errors import CheckpointError, LunarModelsError
-from lunar_models.splits import MOON_RADIUS_KM
+from lunar_models.projection import MOON_RADIUS_KM
 
 CRATER_COLUMNS = ("crater_id", "longitude_deg", "latitude_deg", "diameter_km")
 FORMAT_VERSION = 1

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
@@ -15,11 +15,13 @@ from lunar_models.config.serve import ServeConfig
 from serving.app import catalogue_routes, operations_routes, predict_routes
 from serving.app.batcher import Batcher
 from serving.app.gate import Gate
-from serving.app.locate import Locator
 from serving.app.problems import Problem, on_http_error, on_problem, on_validation_error
 from serving.app.runtime import Runtime
 from serving.app.served import ModelHolder
 from serving.app.tokens import TokenStore
+
+if TYPE_CHECKING:
+    from serving.app.locate import Locator
 
 _ABOUT = """Degradation state, cluster and look-alikes of lunar craters from small images.
 
@@ -43,7 +45,7 @@ def create_app(config: ServeConfig, pointer_file: Path) -> FastAPI:
         config=config,
         holder=ModelHolder(pointer_file),
         batcher=Batcher(config.queue_items),
-        locator=Locator(config.mosaic) if config.mosaic else None,
+        locator=_locator(config),
     )
     app = FastAPI(
         title="Lunar Models",
@@ -72,6 +74,14 @@ def create_app(config: ServeConfig, pointer_file: Path) -> FastAPI:
     limit = int(config.max_body_mb * 2**20)
     app.add_middleware(Gate, max_body_bytes=limit, tokens=tokens, runtime=runtime)
     return app
+
+
+def _locator(config: ServeConfig) -> "Locator | None":
+    if config.mosaic is None:
+        return None
+    from serving.app.locate import Locator
+
+    return Locator(config.mosaic)
 
 
 @asynccontextmanager

@@ -19,7 +19,6 @@ from lunar_models.extraction import extract_crop
 from lunar_models.mosaic import Mosaic, fit_radiometry
 from serving.app.problems import Problem
 
-MAX_DIAMETER_KM = 300.0
 _OVERVIEW_PX = 2048
 _THREADS = 2
 _MOST_WAITING = 32

@@ -13,7 +13,6 @@ from pydantic import BaseModel
 from starlette.responses import Response
 
 from serving.app.bodies import RAW_TYPES, Predict, media_type, read_json, read_works
-from serving.app.locate import MAX_DIAMETER_KM
 from serving.app.problems import MEDIA_TYPE, Problem
 from serving.app.runtime import Runtime, encode_predictions
 from serving.classify import Work
@@ -21,6 +20,8 @@ from serving.preparation import Prepared
 from serving.schema import MAX_TOP_K, CropAnswer, ItemError, ModelAnswer, Options, QualityWarning
 
 router = APIRouter(tags=["predict"])
+MAX_DIAMETER_KM = 300.0
+"""Larger craters would read too much of a mosaic for one request."""
 
 Longitude = Annotated[float, Query(ge=-180, le=360, description="Degrees, east positive.")]
 Latitude = Annotated[float, Query(ge=-90, le=90, description="Degrees.")]

@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import TypeAdapter
 from starlette.requests import Request
@@ -13,11 +13,13 @@ from starlette.responses import Response
 from lunar_models.config.serve import ServeConfig
 from serving.app import metrics
 from serving.app.batcher import Batcher, Job
-from serving.app.locate import Locator
 from serving.app.problems import Problem
 from serving.app.served import ModelHolder, Served
 from serving.classify import BATCH, Work
 from serving.schema import CropAnswer, Options
+
+if TYPE_CHECKING:  # the crop engine takes seconds to import, and only mosaics need it
+    from serving.app.locate import Locator
 
 T = TypeVar("T")
 _ANSWERS = TypeAdapter(list[CropAnswer])
@@ -31,7 +33,7 @@ class Runtime:
     config: ServeConfig
     holder: ModelHolder
     batcher: Batcher
-    locator: Locator | None
+    locator: "Locator | None"
     draining: bool = False
     """Shutting down: what comes is still answered, but nothing more should be sent."""
 

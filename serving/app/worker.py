@@ -9,12 +9,15 @@ import time
 from multiprocessing.connection import wait
 from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING
 
 import uvicorn
 
 from lunar_models.config.serve import ServeConfig
 from serving.app import logs
-from serving.app.runtime import Runtime
+
+if TYPE_CHECKING:  # brings torch, which the supervisor can do without
+    from serving.app.runtime import Runtime
 
 _BACKLOG = 2048
 _KEEP_ALIVE_S = 75
@@ -66,7 +69,7 @@ def bind(host: str, port: int) -> socket.socket:
 class _DrainingServer(uvicorn.Server):
     """On the first signal says "not ready" and closes connections politely, then stops."""
 
-    def __init__(self, config: uvicorn.Config, runtime: Runtime) -> None:
+    def __init__(self, config: uvicorn.Config, runtime: "Runtime") -> None:
         super().__init__(config)
         self._runtime = runtime
         self._drained_at = float("inf")

@@ -1,0 +1,101 @@
+"""The page in a real Chromium: by mouse, by keyboard, on a phone, without any other server."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from crop_images import encoded
+from live_server import Live, live_server
+from service_parts import Parts
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")
+
+
+@pytest.fixture(scope="module")
+def server(bundle_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
+    with live_server(tmp_path_factory.mktemp("page"), bundle_folder) as live:
+        yield live
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator:
+    sync_api = pytest.importorskip("playwright.sync_api")
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(params=[(1280, 900), (390, 844)], ids=["desktop", "phone"])
+def page(browser, server: Live, request: pytest.FixtureRequest) -> Iterator:
+    width, height = request.param
+    context = browser.new_context(viewport={"width": width, "height": height})
+    page = context.new_page()
+    faults: list[str] = []
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    page.on("console", lambda m: faults.append(m.text) if m.type == "error" else None)
+    abroad: list[str] = []
+    page.on("request", lambda r: None if r.url.startswith((server.url, "blob:", "data:"))
+            else abroad.append(r.url))  # fmt: skip
+    page.goto(server.url)
+    page.wait_for_selector("#map-box:not([hidden])")
+    page.width = width
+    yield page
+    assert faults == []
+    assert abroad == []  # it works offline
+    context.close()
+
+
+def test_a_dropped_crop_is_answered(page, parts: Parts, tmp_path: Path) -> None:
+    file = tmp_path / "crop.png"
+    file.write_bytes(encoded(np.array(parts.crop_set.crops[5])))
+    page.set_input_files("#file", str(file))
+    page.wait_for_selector("#similar button")
+    assert page.inner_text("#state").splitlines()[0] in ("1", "2", "3", "4")
+    assert "±" in page.inner_text("#score")
+    assert page.locator("#probabilities .bar").count() == 4
+    page.wait_for_selector("#gallery button")
+    assert "00-1-000005" in page.inner_text("#similar button:first-child")
+    page.click(".raw summary")
+    assert page.inner_text("#curl").startswith("curl -s -H 'content-type: image/png'")
+    assert '"conformal_set"' in page.inner_text("#json")
+    assert page.evaluate("document.documentElement.scrollWidth") <= page.width
+
+
+def test_everything_works_by_keyboard(page) -> None:
+    page.focus("#map")
+    page.keyboard.press("ArrowRight")
+    first = page.input_value("#crater-id") or page.inner_text("#map-note")
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("+")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#similar button")
+    chosen = page.input_value("#crater-id")
+    assert chosen.startswith("00-1-")
+    assert first
+    page.focus("#similar button:first-child")
+    page.keyboard.press("Enter")
+    page.wait_for_function("id => document.getElementById('crater-id').value !== id", arg=chosen)
+
+
+def test_a_click_on_the_map_shows_the_crater(page) -> None:
+    box = page.locator("#map").bounding_box()
+    # some crater lies near a point of a grid this fine
+    for x in np.linspace(10, box["width"] - 60, 12):
+        for y in np.linspace(10, box["height"] - 10, 8):
+            page.locator("#map").click(position={"x": float(x), "y": float(y)})
+            if page.input_value("#crater-id"):
+                page.wait_for_selector("#similar button")
+                return
+    pytest.fail("no crater was hit")
+
+
+def test_a_broken_image_is_explained(page, tmp_path: Path) -> None:
+    file = tmp_path / "broken.png"
+    file.write_bytes(b"no image")
+    page.set_input_files("#file", str(file))
+    page.wait_for_selector("#status.error")
+    assert "not a readable" in page.inner_text("#status")
