@@ -37,7 +37,7 @@ def embed_crops(
     checkpoint: Checkpoint,
     crops: npt.NDArray[np.uint8],
     *,
-    batch_size: int = 256,
+    batch_size: int = 128,
     device: str = "auto",
     precision: Precision = "fp32",
     progress: Progress | None = None,

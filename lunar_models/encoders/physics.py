@@ -18,6 +18,8 @@ from lunar_models.normalisation import Normalisation
 
 FEATURE_SCALE = 0.05
 """Spread of a feature in the embedding; that of the degradation is 1, so that it leads."""
+ZOOMS = (0.95, 1.05)
+"""Scales at which a crop is looked at, upright and upside down."""
 QUANTILES = 65
 QUANTILE_MOMENTUM = 0.05
 
@@ -35,7 +37,7 @@ class PhysicsEncoder(Encoder):
 
     Embedding, D = `latent_dim`: the degradation, as the part of the training craters that are
     fresher, spread evenly to unit variance; then D - 1 features, standardised and scaled by
-    `FEATURE_SCALE`. Crops and their up-down mirror images are averaged.
+    `FEATURE_SCALE`. Each crop is looked at `ZOOMS` times two ways, and the looks are averaged.
     """
 
     name = "physics"
@@ -68,26 +70,31 @@ class PhysicsEncoder(Encoder):
         self.normalisation, self.context_diameters = normalisation, context_diameters
 
     def _embed(self, crops: Tensor) -> Tensor:
-        features, shallowness, _ = self._see_both_ways(crops)
+        features, shallowness, _ = self._look(crops)
         degradation = (self._rank(shallowness) - 0.5) * math.sqrt(12)
         details = FEATURE_SCALE * self.standardise(features)
         return torch.cat([degradation[:, None], details], 1)
 
     def degradation(self, crops: Tensor) -> tuple[Tensor, Tensor]:
         with torch.inference_mode(), evaluating(self):
-            _, shallowness, spread = self._see_both_ways(crops)
+            _, shallowness, spread = self._look(crops)
             low, high = self._rank(shallowness - spread), self._rank(shallowness + spread)
             return self._rank(shallowness), (high - low) / 2
 
-    def _see_both_ways(self, crops: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Features, shallowness (minus log depth, in units of its spread) and its deviation."""
-        features = self.network(torch.cat([crops, crops.flip(2)])).float()
-        mean, log_variance = self._predict(features)
-        here, mirrored = features.chunk(2)
-        shallowness, variance = (
-            torch.stack(v[:, 1].chunk(2)).mean(0) for v in (-mean, log_variance.exp())
+    def _look(self, crops: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Features, shallowness (minus log depth, in units of its spread) and its deviation.
+
+        Means over looks that differ in what must not matter: enlarged, reduced, upside down.
+        """
+        looks = torch.cat(
+            [_resized(view, zoom) for zoom in ZOOMS for view in (crops, crops.flip(2))]
         )
-        return (here + mirrored) / 2, shallowness, variance.sqrt()
+        features = self.network(looks).float()
+        mean, log_variance = self._predict(features)
+        shallowness, variance, features = (
+            _mean_of_looks(values) for values in (-mean[:, 1], log_variance[:, 1].exp(), features)
+        )
+        return features, shallowness, variance.sqrt()
 
     def _predict(self, features: Tensor) -> tuple[Tensor, Tensor]:
         """(B, 2) means and log variances of the standardised log K/R² and log depth."""
@@ -143,3 +150,15 @@ class PhysicsEncoder(Encoder):
         shallowness = -self._predict(features)[0][:, 1]
         levels = torch.linspace(0, 1, QUANTILES, device=features.device)
         self.quantiles.lerp_(torch.quantile(shallowness, levels), QUANTILE_MOMENTUM)
+
+
+def _resized(crops: Tensor, zoom: float) -> Tensor:
+    """The same craters, as large as if their context were `zoom` times wider."""
+    transform = torch.tensor([[zoom, 0.0, 0.0], [0.0, zoom, 0.0]], device=crops.device)
+    shape = list(crops.shape)
+    grid = functional.affine_grid(transform.expand(len(crops), 2, 3), shape, align_corners=False)
+    return functional.grid_sample(crops, grid, padding_mode="reflection", align_corners=False)
+
+
+def _mean_of_looks(values: Tensor) -> Tensor:
+    return values.view(2 * len(ZOOMS), -1, *values.shape[1:]).mean(0)

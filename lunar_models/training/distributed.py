@@ -1,7 +1,8 @@
-"""Several processes that train one encoder, as started by ``accelerate launch`` or ``torchrun``.
+"""Several processes that train one encoder, as started by ``torchrun`` or ``accelerate launch``.
 
-Both launchers say who is who through RANK, WORLD_SIZE, MASTER_ADDR and MASTER_PORT; under MPI,
-accelerate sets the same. Without them there is one process, and everything here does nothing.
+Both say who is who through RANK, WORLD_SIZE, MASTER_ADDR and MASTER_PORT; without these there is
+one process, and everything here does nothing. On CPUs too accelerate needs ``--multi_gpu``: with
+``--cpu`` and without MPI it starts a single process, whatever ``--num_processes`` says.
 """
 
 import os

@@ -56,6 +56,6 @@ def test_vicreg_by_hand() -> None:
 
 
 def test_vicreg_covariance_by_hand() -> None:
-    """Two equal dimensions of variance 4/3: off-diagonals 2 (4/3)² over 2, for each of two views."""
+    """Two equal dimensions of variance 4/3: off-diagonals (4/3)² on average, for two views."""
     view = torch.tensor([[1.0, 1.0], [-1.0, -1.0], [1.0, 1.0], [-1.0, -1.0]])
     torch.testing.assert_close(vicreg_terms(view, view)["covariance"], torch.tensor(32 / 9))
