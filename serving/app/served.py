@@ -6,6 +6,7 @@ process of its own; each worker watches it, loads the new model beside the old o
 
 import logging
 import threading
+import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -58,6 +59,15 @@ class ModelHolder:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="model-watch", daemon=True)
 
+    def wait_for_first(self, seconds: float) -> None:
+        """Load the first model, unless there is none to be had for the moment."""
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            self._try_refresh()
+            if self.current or self.load_problem or self.pointer.problem:
+                return
+            time.sleep(_WATCH_S)
+
     def watch(self) -> None:
         """Start watching in the background."""
         self._thread.start()
@@ -86,11 +96,13 @@ class ModelHolder:
         _log.info("model in service", extra=version)
 
     def _watch(self) -> None:
-        while not self._stop.is_set():
-            try:
-                self.refresh()
-            except Exception:
-                # Whatever it is, the model that answers now goes on answering.
-                _log.exception("watching the model pointer")
-                self.load_problem = "unexpected error while loading; see the log"
-            self._stop.wait(_WATCH_S)
+        while not self._stop.wait(_WATCH_S):
+            self._try_refresh()
+
+    def _try_refresh(self) -> None:
+        try:
+            self.refresh()
+        except Exception:
+            # Whatever it is, the model that answers now goes on answering.
+            _log.exception("watching the model pointer")
+            self.load_problem = "unexpected error while loading; see the log"

@@ -21,6 +21,7 @@ if TYPE_CHECKING:  # brings torch, which the supervisor can do without
 
 _BACKLOG = 2048
 _KEEP_ALIVE_S = 75
+_FIRST_MODEL_S = 60.0
 
 
 def run(config: ServeConfig, pointer_file: Path, port: int) -> None:
@@ -33,6 +34,8 @@ def run(config: ServeConfig, pointer_file: Path, port: int) -> None:
     torch.set_num_threads(config.threads)
     _end_with_parent()
     app = create_app(config, pointer_file)
+    # No connection comes here before there is a model, while the other workers answer.
+    app.state.runtime.holder.wait_for_first(_FIRST_MODEL_S)
     server = _DrainingServer(
         uvicorn.Config(
             app,
