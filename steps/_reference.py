@@ -12,7 +12,9 @@ import yaml
 from lunar_models.config.base import ParamSpec, StepConfig, specs
 from lunar_models.config.compare import CompareConfig
 from lunar_models.config.download import DownloadConfig
+from lunar_models.config.import_checkpoint import ImportCheckpointConfig
 from lunar_models.config.promote import PromoteConfig
+from lunar_models.config.sweep import SweepConfig
 from steps._options import option_name, to_text
 from steps._pipeline import PIPELINE, MainConfig, PipelineConfig
 
@@ -21,6 +23,8 @@ ROOT = Path(__file__).resolve().parent.parent
 ENTRY_POINTS: dict[str, type[StepConfig]] = {
     "main": MainConfig,
     **{step.name: step.config for step in PIPELINE},
+    "sweep": SweepConfig,
+    "import_checkpoint": ImportCheckpointConfig,
     "compare": CompareConfig,
     "promote": PromoteConfig,
     "download": DownloadConfig,

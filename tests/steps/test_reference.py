@@ -9,6 +9,7 @@ import yaml
 
 from lunar_models.config.base import specs
 from steps._options import click_type, option_name
+from steps._pipeline import PIPELINE
 from steps._reference import (
     COPIES,
     ENTRY_POINTS,
@@ -88,9 +89,10 @@ def test_readme_commands_use_real_entry_points_and_parameters():
 def test_two_steps_that_share_a_parameter_mean_the_same():
     """`main` offers each name once, so types and limits must agree."""
     main = {spec.name: spec for spec in specs(ENTRY_POINTS["main"])}
-    for name, config in ENTRY_POINTS.items():
-        for spec in specs(config):
-            if spec.name in main and name not in ("main", "synthesize"):
+    for step in PIPELINE:
+        name = step.name
+        for spec in specs(step.config):
+            if step.offers(spec.name) and spec.role != "output":
                 shared = main[spec.name]
                 assert (spec.type, spec.choices, spec.repeated) == (
                     shared.type,

@@ -1,0 +1,19 @@
+"""Parameters of the import_checkpoint step."""
+
+from dataclasses import dataclass
+
+from lunar_models.config.base import StepConfig, param
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImportCheckpointConfig(StepConfig):
+    """Which state dict of the original pipeline's autoencoder is brought in."""
+
+    file: str = param(help="State dict saved by torch.save, such as autoencoder.pth.", role="input")
+    crops: str = param(
+        help="Crop set of the size the autoencoder was trained on; its context and examples.",
+        role="input",
+    )
+    registered_model: str | None = param(
+        "lunar-encoder", help="Registry name of the encoder; none registers nothing."
+    )

@@ -1,0 +1,25 @@
+"""Parameters of the sweep step."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from lunar_models.config.base import StepConfig, param
+
+
+@dataclass(frozen=True, kw_only=True)
+class SweepConfig(StepConfig):
+    """Which parameters of train are tried, and how the best is chosen."""
+
+    crops: str = param(help="Crop set folder made by preprocess.", role="input")
+    space: str = param(
+        help="What to try, such as encoder=cae|pca;latent_dim=6|20|40;learning_rate=1e-4..1e-2. "
+        "A range is searched on a logarithmic scale where it starts above 0."
+    )
+    method: Literal["grid", "tpe"] = param(
+        "grid", help="grid tries every combination of listed values; tpe searches (Optuna)."
+    )
+    trials: int = param(20, help="Most trainings.", minimum=1, maximum=10_000)
+    metric: str = param("best/validation_loss", help="Metric of train that decides.")
+    direction: Literal["minimize", "maximize"] = param("minimize", help="Which way is better.")
+    epochs: int = param(25, help="Epochs of each training.", minimum=1, maximum=100_000)
+    seed: int = param(0, help="Seed of the search and of each training.", minimum=0)

@@ -1,0 +1,43 @@
+"""Bring an autoencoder of the original pipeline into the registry."""
+
+import tempfile
+from pathlib import Path
+
+import click
+import mlflow
+
+from lunar_models.config.import_checkpoint import ImportCheckpointConfig
+from lunar_models.crops import CropSet
+from lunar_models.encoders.import_checkpoint import import_checkpoint
+from steps._options import options_from
+from steps._registry import golden_crops, log_service_model
+from steps._tracking import log_dataset, log_output, step_run
+
+
+@click.command()
+@options_from(ImportCheckpointConfig)
+def main(config: ImportCheckpointConfig) -> None:
+    """Register an autoencoder of the original pipeline; it is read with weights only."""
+    with step_run("import_checkpoint", config, name=f"import-{Path(config.file).stem}"):
+        crop_set = CropSet.open(config.crops)
+        log_dataset(config.crops, name="crops", digest=crop_set.info.digest, context="examples")
+        checkpoint = import_checkpoint(
+            config.file,
+            crop_size_px=crop_set.info.crop_size_px,
+            context_diameters=crop_set.info.context_diameters,
+        )
+        mlflow.set_tag("encoder", checkpoint.encoder.name)
+        with tempfile.TemporaryDirectory() as folder:
+            checkpoint.save(folder)
+            info = log_service_model(
+                encoder=Path(folder),
+                golden_crops=golden_crops(crop_set),
+                registered_model=config.registered_model,
+                tags={"encoder": checkpoint.encoder.name, "imported_from": Path(config.file).name},
+                description=f"Autoencoder of the original pipeline, from {Path(config.file).name}.",
+            )
+        log_output("encoder_uri", info.model_uri)
+
+
+if __name__ == "__main__":
+    main()

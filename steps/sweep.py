@@ -1,0 +1,120 @@
+"""Try many trainings as nested runs and mark the best."""
+
+import itertools
+from typing import Any
+
+import click
+import mlflow
+import optuna
+from mlflow.exceptions import ExecutionException
+
+from lunar_models.config.base import ParamSpec, specs
+from lunar_models.config.sweep import SweepConfig
+from lunar_models.config.train import TrainConfig
+from steps._options import UserError, click_type, options_from, to_text
+from steps._tracking import PROJECT, step_run
+
+Distributions = dict[str, optuna.distributions.BaseDistribution]
+
+
+@click.command()
+@options_from(SweepConfig)
+def main(config: SweepConfig) -> None:
+    """Search train's parameters; each trial is a nested train run."""
+    space = parse_space(config.space)
+    with step_run("sweep", config, name=f"sweep-{'-'.join(space)}") as run:
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        sampler = optuna.samplers.TPESampler(seed=config.seed)
+        study = optuna.create_study(direction=config.direction, sampler=sampler)
+        grid = _combinations(space)[: config.trials] if config.method == "grid" else None
+        for combination in grid or ():
+            study.enqueue_trial(combination)
+        for _ in range(config.trials if grid is None else len(grid)):
+            trial = study.ask(space)
+            study.tell(trial, *_train(trial, config, run.info.experiment_id))
+        finished = [t for t in study.trials if t.value is not None]
+        if not finished:
+            raise UserError("No training of the sweep finished; what each said is above.")
+        best = study.best_trial
+        mlflow.MlflowClient().set_tag(best.user_attrs["run_id"], "best", "true")
+        mlflow.log_metric(config.metric, float(best.values[0]))
+        mlflow.log_params({f"best.{name}": value for name, value in best.params.items()})
+        mlflow.set_tag("best_run", best.user_attrs["run_id"])
+        click.echo(f"Best of {len(finished)}: {best.params}, {config.metric}={best.value:.5g}")
+
+
+def parse_space(text: str) -> Distributions:
+    """``latent_dim=6|20;learning_rate=1e-4..1e-2`` as Optuna distributions.
+
+    Raises:
+        UserError: not a parameter of train, or a value it does not take.
+    """
+    known = {spec.name: spec for spec in specs(TrainConfig) if spec.role == "setting"}
+    space: Distributions = {}
+    for item in filter(None, (part.strip() for part in text.split(";"))):
+        name, _, values = item.partition("=")
+        if name not in known or not values:
+            raise UserError(
+                f"space: {item!r} is not NAME=A|B|… or NAME=LOW..HIGH with a parameter of train "
+                f"({', '.join(known)})."
+            )
+        space[name] = _distribution(known[name], values)
+    if not space:
+        raise UserError("space is empty; give at least one parameter of train.")
+    return space
+
+
+def _distribution(spec: ParamSpec, values: str) -> optuna.distributions.BaseDistribution:
+    if ".." not in values:
+        return optuna.distributions.CategoricalDistribution(
+            [to_text(spec, _read(spec, value)) for value in values.split("|")]
+        )
+    low, high = (_read(spec, value) for value in values.split("..", 1))
+    if spec.type not in (int, float) or not low < high:
+        raise UserError(f"space: {spec.name}={values} is not a range of numbers, low to high.")
+    if spec.type is int:
+        return optuna.distributions.IntDistribution(low, high, log=low > 0)
+    return optuna.distributions.FloatDistribution(low, high, log=low > 0)
+
+
+def _read(spec: ParamSpec, text: str) -> Any:
+    try:
+        return click_type(spec).convert(text.strip(), None, None)
+    except click.BadParameter as error:
+        raise UserError(f"space: {spec.name}={text}: {error.message}") from error
+
+
+def _combinations(space: Distributions) -> list[dict[str, Any]]:
+    """Every combination of listed values, for method=grid."""
+    for name, distribution in space.items():
+        if not isinstance(distribution, optuna.distributions.CategoricalDistribution):
+            raise UserError(f"space: {name} is a range; list values for method=grid, or use tpe.")
+    choices = [d.choices for d in space.values()]
+    return [dict(zip(space, values, strict=True)) for values in itertools.product(*choices)]
+
+
+def _train(
+    trial: optuna.Trial, config: SweepConfig, experiment_id: str
+) -> tuple[float | None, optuna.trial.TrialState]:
+    """One nested train run; a failed one counts as such and the sweep goes on."""
+    fixed = {"crops": config.crops, "epochs": config.epochs, "seed": config.seed}
+    fixed["registered_model"] = "none"
+    try:
+        submitted = mlflow.projects.run(
+            uri=str(PROJECT),
+            entry_point="train",
+            parameters={name: str(value) for name, value in (fixed | trial.params).items()},
+            experiment_id=experiment_id,
+            env_manager="local",
+        )
+    except ExecutionException:
+        return None, optuna.trial.TrialState.FAIL
+    trial.set_user_attr("run_id", submitted.run_id)
+    metrics = mlflow.get_run(submitted.run_id).data.metrics
+    if config.metric not in metrics:
+        raise UserError(f"train logs no {config.metric!r}; choose one of {', '.join(metrics)}.")
+    return metrics[config.metric], optuna.trial.TrialState.COMPLETE
+
+
+if __name__ == "__main__":
+    main()
