@@ -21,7 +21,7 @@ from lunar_models.crops import (
     Radiometry,
     write_info,
 )
-from lunar_models.crops_file import CropsFile, digest_crops, move_crops
+from lunar_models.crops_file import CropsFile, align_crops, kept_order
 from lunar_models.errors import CatalogueError
 from lunar_models.illumination import vote_sun_side
 from lunar_models.normalisation import Normalisation
@@ -71,12 +71,16 @@ def assemble(
             "Loosen the thresholds or give a mosaic that covers the craters."
         )
     dropped = pd.DataFrame({"crater_id": metadata["crater_id"], "reason": fault})[~keep]
-    flipped = metadata["flipped"].to_numpy()
+    order = kept_order(keep)
+    metadata = metadata.iloc[order].reset_index(drop=True)
     with disk_errors(work.path):
-        workers = config.workers or os.cpu_count() or 1
-        crops = move_crops(work, list(segments), keep=keep, flipped=flipped, workers=workers)
-        metadata = metadata[keep].reset_index(drop=True)
-        digest, histogram = digest_crops(crops, metadata["crater_id"], workers=workers)
+        work.crops.close_holes(order)
+        digest = align_crops(
+            work.crops,
+            metadata["flipped"].to_numpy(),
+            metadata["crater_id"].tolist(),
+            workers=config.workers or os.cpu_count() or 1,
+        )
         _write_metadata(work.path, metadata)
         rejected = pd.concat([rejected, dropped], ignore_index=True)
         rejected.to_csv(work.path / REJECTED_FILE, index=False)
@@ -84,16 +88,15 @@ def assemble(
             count=len(metadata),
             crop_size_px=config.crop_size_px,
             context_diameters=config.context_diameters,
-            digest=digest,
+            digest=digest.hexadecimal,
             radiometry=radiometry,
-            normalisation=_fit_normalisation(crops, metadata, config, radiometry),
+            normalisation=_fit_normalisation(work.crops, metadata, config, radiometry),
             preprocess=resolved_settings(config),
             sources=sources,
-            statistics=_statistics(metadata, histogram),
+            statistics=_statistics(metadata, digest.histogram),
         )
         write_info(work.path, info)
-        work.publish()
-    return CropSet.open(work.output)
+        return work.publish()
 
 
 def _describe(

@@ -14,6 +14,7 @@ Pixels without data hold the mean of the crop's valid pixels.
 """
 
 import json
+import os
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -155,8 +156,10 @@ class CropSet:
 
 
 def write_info(path: Path, info: CropSetInfo) -> None:
-    """Write `crop_set.json`, the last act of making a crop set."""
-    (path / INFO_FILE).write_text(json.dumps(asdict(info), indent=2, sort_keys=True) + "\n")
+    """Write `crop_set.json` whole or not at all: the last act of making a crop set."""
+    fresh = path / f"{INFO_FILE}.new"
+    fresh.write_text(json.dumps(asdict(info), indent=2, sort_keys=True) + "\n")
+    os.replace(fresh, path / INFO_FILE)
 
 
 def _read_info(info_file: Path) -> CropSetInfo:

@@ -7,7 +7,7 @@ the folder gets its name in the very end (`assembly.py`).
 
 import os
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,7 @@ from lunar_models.workfolder import (
     Segment,
     WorkFolder,
     check_unchanged,
+    disk_errors,
     find_finished,
     source_digests,
 )
@@ -46,9 +47,10 @@ _BATCH_BYTES = 1 << 20
 def make_crop_set(config: PreprocessConfig, *, progress: Progress | None = None) -> CropSet:
     """Cut every crater of a catalogue out of one or several mosaics.
 
-    The crops are ordered by mosaic and strip, so a set is written in one sequential sweep;
-    `metadata` says which crater each one is. Bytes depend neither on `workers` nor on
-    interruptions. A finished set of the same parameters and sources is returned as it is.
+    The crops are ordered by mosaic and strip, so that they are written in one sequential sweep
+    (the last ones take the places of dropped ones); `metadata` says which crater each one is.
+    Bytes depend neither on `workers` nor on interruptions. A finished set of the same parameters
+    and sources is returned as it is.
 
     Raises:
         CatalogueError: the catalogue is unusable, or none of its craters can be cut out.
@@ -60,7 +62,9 @@ def make_crop_set(config: PreprocessConfig, *, progress: Progress | None = None)
     if finished is not None:
         return finished
     job = plan_job(config, mosaics)
-    work = WorkFolder.prepare(config, mosaics)
+    work = WorkFolder.prepare(config, mosaics, count=len(job.craters))
+    if work.is_complete:
+        return work.publish()
     with ThreadPoolExecutor(2, "beside") as beside:
         digests = beside.submit(source_digests, config, mosaics)
         overlap = beside.submit(overlap_larger, job.craters, job.catalogue)
@@ -124,7 +128,7 @@ def _sample_segment(
     level = craters["level"].to_numpy()
     measures = np.empty((segment.count, len(MEASURES)), np.float32)
 
-    with work.writing(segment, measures) as write:
+    with disk_errors(work.path), open(work.crops.path, "r+b") as file:
 
         def run(batch: slice) -> None:
             crops = np.empty((batch.stop - batch.start, size, size), np.uint8)
@@ -137,10 +141,14 @@ def _sample_segment(
                 crops,
                 measures[batch],
             )
-            write(batch.start, crops)
+            work.crops.write(file.fileno(), segment.start + batch.start, crops)
 
-        for _ in pool.map(run, _batches(level, max(1, _BATCH_BYTES // size**2))):
-            pass
+        batches = _batches(level, max(1, _BATCH_BYTES // size**2))
+        futures = [pool.submit(run, batch) for batch in batches]
+        wait(futures)  # all of them, also after an error: they write to the open file
+        for future in futures:
+            future.result()
+        work.mark_sampled(segment, measures)
 
 
 def make_sites(craters: pd.DataFrame) -> Sites:

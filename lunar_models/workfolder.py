@@ -1,8 +1,7 @@
 """The folder in which a crop set is made, so that a killed run can go on where it stopped.
 
-A segment is two files: ``00007.crops``, raw uint8, and ``00007.npy``, its measures, which is
-renamed into place last and so marks the segment as sampled. Once its crops stand in the final
-``crops.npy`` the former is deleted, which marks the segment as assembled.
+A segment is the crops of one strip. ``00007.measures.npy`` appears when all of them are written;
+`crops_file.py` says what else may lie beside ``crops.npy``.
 """
 
 import errno
@@ -10,7 +9,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -21,7 +20,8 @@ import numpy.typing as npt
 
 from lunar_models.config.base import specs
 from lunar_models.config.preprocess import PreprocessConfig
-from lunar_models.crops import CropSet
+from lunar_models.crops import CROPS_FILE, INFO_FILE, CropSet
+from lunar_models.crops_file import CropsFile, save_whole
 from lunar_models.errors import CropSetError, MosaicError
 from lunar_models.mosaic import Mosaic
 
@@ -46,17 +46,26 @@ class Segment:
 
 @dataclass(frozen=True)
 class WorkFolder:
-    """``<output>.partial`` and the segments in it."""
+    """``<output>.partial``: the crops, and what tells how far they are."""
 
     path: Path
     output: Path
-    crop_size_px: int
+    crops: CropsFile
 
     @classmethod
-    def prepare(cls, config: PreprocessConfig, mosaics: tuple[Mosaic, ...]) -> "WorkFolder":
-        """Open the folder; what another run with other parameters or sources left is deleted."""
+    def prepare(
+        cls, config: PreprocessConfig, mosaics: tuple[Mosaic, ...], *, count: int
+    ) -> "WorkFolder":
+        """Open the folder and reserve space for `count` crops.
+
+        What another run with other parameters or sources left there is deleted.
+
+        Raises:
+            CropSetError: the disk is full or not writable.
+        """
         output = Path(config.output)
         path = output.with_name(output.name + ".partial")
+        crops = CropsFile(path / CROPS_FILE, config.crop_size_px)
         key = json.dumps(_work_key(config, mosaics), sort_keys=True)
         key_file = path / KEY_FILE
         with disk_errors(path):
@@ -64,68 +73,40 @@ class WorkFolder:
                 shutil.rmtree(path)
             path.mkdir(parents=True, exist_ok=True)
             if not key_file.exists():
-                replace_file(key_file, key.encode())
-        return cls(path, output, config.crop_size_px)
-
-    def crops_file(self, segment: Segment) -> Path:
-        """Where a segment's crops wait to be assembled."""
-        return self.path / f"{segment.number:05d}.crops"
-
-    def measures_file(self, segment: Segment) -> Path:
-        """Where a segment's measures are, once it is sampled."""
-        return self.path / f"{segment.number:05d}.npy"
+                fresh = key_file.with_suffix(".new")
+                fresh.write_text(key)
+                os.replace(fresh, key_file)
+            crops.allocate(count)
+        return cls(path, output, crops)
 
     def is_sampled(self, segment: Segment) -> bool:
         """Whether nothing is left to sample."""
-        return self.measures_file(segment).exists()
+        return self._marker(segment).exists()
+
+    def mark_sampled(self, segment: Segment, measures: npt.NDArray[np.float32]) -> None:
+        """Store a segment's measures, (n, 5) float32, once all its crops are written."""
+        save_whole(self._marker(segment), measures)
 
     def load_measures(self, segments: list[Segment]) -> npt.NDArray[np.float32]:
         """(N, 5) float32: `crop_measures.MEASURES` of all crops."""
-        parts = [np.load(self.measures_file(s), allow_pickle=False) for s in segments]
-        return np.concatenate(parts)
+        return np.concatenate([np.load(self._marker(s), allow_pickle=False) for s in segments])
 
-    @contextmanager
-    def writing(
-        self, segment: Segment, measures: npt.NDArray[np.float32]
-    ) -> Iterator[Callable[[int, npt.NDArray[np.uint8]], None]]:
-        """Give a thread-safe function that writes crops at a position of the segment.
+    @property
+    def is_complete(self) -> bool:
+        """Whether nothing is left but to publish: all of the crop set stands in the folder."""
+        return (self.path / INFO_FILE).exists()
 
-        On leaving, `measures` (filled meanwhile) are stored and the segment counts as sampled.
-        """
-        with disk_errors(self.path), open(self.crops_file(segment), "wb") as file:
-
-            def write(position: int, crops: npt.NDArray[np.uint8]) -> None:
-                write_at(file.fileno(), crops, position * self.crop_size_px**2)
-
-            yield write
-            marker = self.measures_file(segment)
-            fresh = marker.with_suffix(".new")
-            with open(fresh, "wb") as target:
-                np.save(target, measures, allow_pickle=False)
-            os.replace(fresh, marker)
-
-    def publish(self) -> None:
+    def publish(self) -> CropSet:
         """Delete the work files and give the folder its final name."""
         for file in self.path.iterdir():
-            if file.suffix in (".npy", ".new", ".crops") and file.stem.isdigit():
+            if file.suffix == ".new" or (file.suffix == ".npy" and file.name[:5].isdigit()):
                 file.unlink()
         (self.path / KEY_FILE).unlink()
         os.replace(self.path, self.output)
+        return CropSet.open(self.output)
 
-
-def write_at(descriptor: int, data: npt.NDArray[Any], offset: int) -> None:
-    """Write all bytes of a C-contiguous array at an offset of a file."""
-    view = memoryview(data.data).cast("B")
-    while view:
-        written = os.pwrite(descriptor, view, offset)
-        view, offset = view[written:], offset + written
-
-
-def replace_file(path: Path, content: bytes) -> None:
-    """Write a file so that it is either absent, old, or whole."""
-    fresh = path.with_name(path.name + ".new")
-    fresh.write_bytes(content)
-    os.replace(fresh, path)
+    def _marker(self, segment: Segment) -> Path:
+        return self.path / f"{segment.number:05d}.measures.npy"
 
 
 @contextmanager

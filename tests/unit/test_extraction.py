@@ -1,5 +1,6 @@
 """Making crop sets: same bytes whatever happens on the way, clear errors, nothing half-made."""
 
+import contextlib
 import errno
 import hashlib
 import json
@@ -12,7 +13,7 @@ import pytest
 import rasterio
 from planted_moon import SPHERE, disc, global_transform, write_array, write_mosaic
 
-import lunar_models.workfolder as workfolder
+from lunar_models import crops_file, workfolder
 from lunar_models.config.preprocess import PreprocessConfig
 from lunar_models.crops import METADATA_COLUMNS, CropSet
 from lunar_models.errors import CatalogueError, CropSetError, LunarModelsError, MosaicError
@@ -108,15 +109,30 @@ class Killed(BaseException):
     """Stands for the process being killed: no handler may catch it."""
 
 
-@pytest.mark.parametrize("after", range(1, 40, 4))
-def test_killed_and_resumed_gives_the_same_bytes(moon, reference, tmp_path, monkeypatch, after):
-    """Killed after any number of operations on files, also while the crops are put together."""
+@pytest.fixture(scope="module")
+def thinned(moon, tmp_path_factory):
+    """A set from which crops were dropped after sampling, in pieces of ten crops."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(crops_file, "PIECE_BYTES", 2560)
+        return make_crop_set(config(moon, tmp_path_factory.mktemp("thinned") / "crops", **STRICT))
+
+
+STRICT = {"max_overlap_larger": 0.5, "workers": 2}
+
+
+@pytest.mark.parametrize("after", [*range(0, 40, 4), *range(40, 400, 30)])
+def test_killed_and_resumed_gives_the_same_bytes(moon, thinned, tmp_path, monkeypatch, after):
+    """Killed after any number of operations on files, in the middle of a write where it is one."""
+    monkeypatch.setattr(crops_file, "PIECE_BYTES", 2560)
     calls = {"left": after}
 
-    def dying(function):
+    def dying(name, function):
         def call(*arguments, **keywords):
             calls["left"] -= 1
             if calls["left"] < 0:
+                if name == "pwrite":
+                    descriptor, data, offset = arguments
+                    function(descriptor, data[: len(data) // 2], offset)
                 raise Killed
             return function(*arguments, **keywords)
 
@@ -124,14 +140,26 @@ def test_killed_and_resumed_gives_the_same_bytes(moon, reference, tmp_path, monk
 
     with monkeypatch.context() as patch:
         for name in ("pwrite", "replace", "unlink", "posix_fallocate"):
-            patch.setattr(os, name, dying(getattr(os, name)))
-        try:
-            make_crop_set(config(moon, tmp_path / "crops"))
-        except Killed:
-            assert not (tmp_path / "crops").exists()
-    made = make_crop_set(config(moon, tmp_path / "crops"))
-    assert file_digests(made.path) == file_digests(reference.path)
+            patch.setattr(os, name, dying(name, getattr(os, name)))
+        with contextlib.suppress(Killed):
+            make_crop_set(config(moon, tmp_path / "crops", **STRICT))
+    if calls["left"] < 0:
+        assert not (tmp_path / "crops").exists()
+    made = make_crop_set(config(moon, tmp_path / "crops", **STRICT))
+    assert file_digests(made.path) == file_digests(thinned.path)
     assert not (tmp_path / "crops.partial").exists()
+
+
+def test_dropped_crops_leave_no_trace(reference, thinned):
+    every = reference.metadata.reset_index().set_index("crater_id")["index"]
+    rows = thinned.metadata
+    assert 0 < len(thinned) < len(reference)
+    same = rows["flipped"].to_numpy() == reference.metadata["flipped"][every[rows["crater_id"]]]
+    expected = reference.crops[every[rows["crater_id"]]].copy()
+    expected[~same] = expected[~same][:, :, ::-1]
+    np.testing.assert_array_equal(thinned.crops, expected)
+    dropped = thinned.rejected["reason"] == "overlap_larger above 0.5"
+    assert dropped.sum() == len(reference) - len(thinned)
 
 
 def test_resuming_does_not_sample_again(moon, reference, tmp_path, monkeypatch):
