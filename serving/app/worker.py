@@ -1,5 +1,7 @@
 """One process that answers requests."""
 
+import asyncio
+import contextlib
 import multiprocessing
 import os
 import signal
@@ -9,7 +11,7 @@ import time
 from multiprocessing.connection import wait
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import uvicorn
 
@@ -22,6 +24,8 @@ if TYPE_CHECKING:  # brings torch, which the supervisor can do without
 _BACKLOG = 2048
 _KEEP_ALIVE_S = 75
 _FIRST_MODEL_S = 60.0
+_LAST_WORD_S = 0.5
+"""How long a connection may take to send its request once the door is closed."""
 
 
 def run(config: ServeConfig, pointer_file: Path, port: int) -> None:
@@ -83,6 +87,36 @@ class _DrainingServer(uvicorn.Server):
             return
         self._drained_at = time.monotonic() + self._runtime.config.drain_s
         self._runtime.draining = True
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Answer those who were connected before the door closed, too."""
+        doors = [sock.dup() for sock in sockets or []]
+        for server in self.servers:
+            server.close()
+        for door in doors:
+            await self._admit_last(door)
+        await asyncio.sleep(_LAST_WORD_S)
+        await super().shutdown(sockets)
+
+    async def _admit_last(self, door: socket.socket) -> None:
+        """Take in whom the kernel has accepted already; closing the socket would cut them off."""
+        last = []
+        door.setblocking(False)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                last.append(door.accept()[0])
+        door.close()
+        loop = asyncio.get_running_loop()
+        for connection in last:
+            connection.setblocking(False)
+            await loop.connect_accepted_socket(self._protocol, connection, ssl=self.config.ssl)
+
+    def _protocol(self) -> asyncio.Protocol:
+        make: Any = self.config.http_protocol_class
+        protocol: asyncio.Protocol = make(
+            config=self.config, server_state=self.server_state, app_state=self.lifespan.state
+        )
+        return protocol
 
     async def on_tick(self, counter: int) -> bool:
         if time.monotonic() >= self._drained_at:
