@@ -90,7 +90,8 @@ def dependencies() -> list[str]:
 def read_pins(file: Path) -> dict[str, str]:
     """``name==version`` lines as a dict."""
     lines = (line.strip() for line in file.read_text().splitlines())
-    return dict(line.split("==", 1) for line in lines if line and not line.startswith("#"))
+    pairs = (line.split("==", 1) for line in lines if line and not line.startswith("#"))
+    return {name.lower(): version for name, version in pairs}
 
 
 def parameter_table(name: str) -> str:

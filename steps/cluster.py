@@ -116,29 +116,37 @@ def _log_pictures(
     crops, groups = crop_set.crops[rows], cluster_groups(assignment.cluster_id).take(rows)
     log_figures(view_figures(views, crops, groups, thumbnails=config.thumbnails))
     if views:
-        _log_page(crop_set, table, views, rows, background, config)
+        shown = np.union1d(rows, sample_rows(len(table), config.page_limit, config.seed))
+        spread = [_spread(view, rows, shown, embeddings, config.seed) for view in views]
+        _log_page(crop_set, table, shown, spread, background)
 
 
 def _log_page(
     crop_set: CropSet,
     table: pd.DataFrame,
+    shown: npt.NDArray[np.int64],
     views: list[View2D],
-    rows: npt.NDArray[np.int64],
     background: Background | None,
-    config: ClusterConfig,
 ) -> None:
-    """The interactive page: all craters up to `page_limit`, views where they were drawn."""
-    shown = np.union1d(rows, sample_rows(len(table), config.page_limit, config.seed))
-    places = np.searchsorted(shown, rows)
-    spread = []
-    for view in views:
-        points = np.full((len(shown), 2), np.nan, np.float32)
-        points[places] = view.points
-        spread.append(View2D(view.kind, points, view.explained))
     with tempfile.TemporaryDirectory() as folder:
         page = Path(folder) / "explore.html"
-        write_page(page, table.iloc[shown], spread, crop_set.crops[shown], background)
+        write_page(page, table.iloc[shown], views, crop_set.crops[shown], background)
         mlflow.log_artifact(str(page))
+
+
+def _spread(
+    view: View2D,
+    rows: npt.NDArray[np.int64],
+    shown: npt.NDArray[np.int64],
+    embeddings: Embeddings,
+    seed: int,
+) -> View2D:
+    """A view of the craters `rows` as one of the craters `shown`: NaN where it was not drawn."""
+    if view.kind == "pca":  # cheap enough for all of them
+        return view_2d(embeddings[shown], "pca", seed=seed)
+    points = np.full((len(shown), 2), np.nan, np.float32)
+    points[np.searchsorted(shown, rows)] = view.points
+    return View2D(view.kind, points, view.explained)
 
 
 def _background(config: ClusterConfig) -> Background | None:

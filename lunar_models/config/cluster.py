@@ -80,7 +80,7 @@ class ClusterConfig(StepConfig):
     )
     views: tuple[View, ...] = param(("pca", "tsne", "umap"), help="2-D views to draw.")
     view_limit: int = param(
-        10_000, help="Most craters t-SNE and UMAP are fitted on.", minimum=50, maximum=1_000_000
+        5_000, help="Most craters t-SNE and UMAP are fitted on.", minimum=50, maximum=1_000_000
     )
     thumbnails: int = param(
         600, help="Most crops drawn as thumbnails in one picture.", minimum=1, maximum=5000
