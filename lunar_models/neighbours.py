@@ -23,7 +23,7 @@ import pandas as pd
 from usearch.index import Index
 
 from lunar_models.errors import CheckpointError, LunarModelsError
-from lunar_models.projection import MOON_RADIUS_KM
+from lunar_models.places import crater_at, unit_vectors
 
 CRATER_COLUMNS = ("crater_id", "longitude_deg", "latitude_deg", "diameter_km")
 FORMAT_VERSION = 1
@@ -151,17 +151,8 @@ class NeighbourIndex:
             latitude_deg: in [-90, 90].
             diameter_km: prefers craters of about this size.
         """
-        place = _unit_vectors(np.array([longitude_deg]), np.array([latitude_deg]))[0]
-        chord = np.linalg.norm(self._positions - place, axis=1)
-        away_km = 2.0 * MOON_RADIUS_KM * np.arcsin(np.clip(chord / 2.0, 0.0, 1.0))
-        diameters = self._columns["diameter_km"]
-        misfit = away_km / (diameters / 2.0)
-        inside = misfit <= 1.0
-        if not inside.any():
-            return None
-        if diameter_km is not None:
-            misfit = misfit + np.abs(np.log2(diameters / diameter_km))
-        return int(np.where(inside, misfit, np.inf).argmin())
+        (place,) = unit_vectors(longitude_deg=[longitude_deg], latitude_deg=[latitude_deg])
+        return crater_at(self._positions, self._columns["diameter_km"], place, diameter_km)
 
     @cached_property
     def _columns(self) -> dict[str, npt.NDArray[Any]]:
@@ -175,7 +166,8 @@ class NeighbourIndex:
 
     @cached_property
     def _positions(self) -> npt.NDArray[np.float64]:
-        return _unit_vectors(self._columns["longitude_deg"], self._columns["latitude_deg"])
+        names = ("longitude_deg", "latitude_deg")
+        return unit_vectors(**{name: self._columns[name] for name in names})
 
     def save(self, folder: str | Path) -> None:
         """Write the files named at the head of this module, into a folder made if missing."""
@@ -254,14 +246,3 @@ def _check(
         raise LunarModelsError("The table of craters repeats a crater_id; keep one row per crater.")
     if not np.isfinite(embeddings).all():
         raise LunarModelsError("Some embeddings are not finite; check the encoder.")
-
-
-def _unit_vectors(
-    longitude_deg: npt.NDArray[np.float64], latitude_deg: npt.NDArray[np.float64]
-) -> npt.NDArray[np.float64]:
-    """(N, 3) positions on the unit sphere."""
-    longitude, latitude = np.radians(longitude_deg), np.radians(latitude_deg)
-    horizontal = np.cos(latitude)
-    return np.stack(
-        (horizontal * np.cos(longitude), horizontal * np.sin(longitude), np.sin(latitude)), axis=1
-    )
