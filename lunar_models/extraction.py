@@ -61,12 +61,12 @@ def make_crop_set(config: PreprocessConfig, *, progress: Progress | None = None)
     finished = find_finished(config, mosaics)
     if finished is not None:
         return finished
-    job = plan_job(config, mosaics)
-    work = WorkFolder.prepare(config, mosaics, count=len(job.craters))
-    if work.is_complete:
-        return work.publish()
     with ThreadPoolExecutor(2, "beside") as beside:
         digests = beside.submit(source_digests, config, mosaics)
+        job = plan_job(config, mosaics)
+        work = WorkFolder.prepare(config, mosaics, count=len(job.craters))
+        if work.is_complete:
+            return work.publish()
         overlap = beside.submit(overlap_larger, job.craters, job.catalogue)
         _extract(job, work, progress or (lambda done, total: None))
         check_unchanged(work, config, mosaics)
@@ -152,8 +152,14 @@ def _sample_segment(
 
 
 def make_sites(craters: pd.DataFrame) -> Sites:
-    """The kernel's view of rows from `planning.place_crops`."""
-    return Sites._make(np.ascontiguousarray(craters[name].to_numpy()) for name in Sites._fields)
+    """The kernel's view of catalogue rows joined with those of `planning.place_crops`."""
+    return Sites(
+        longitude=np.radians(craters["longitude_deg"].to_numpy()),
+        latitude=np.radians(craters["latitude_deg"].to_numpy()),
+        half_side=craters["half_side"].to_numpy().copy(),
+        column_px=craters["column_px"].to_numpy().copy(),
+        separable=craters["separable"].to_numpy().copy(),
+    )
 
 
 def _batches(level: npt.NDArray[np.int64], length: int) -> list[slice]:
@@ -224,7 +230,7 @@ def extract_crop(
             sample_crops(
                 strips[-1],
                 mosaic.projection,
-                make_sites(place),
+                make_sites(crater.join(place)),
                 sun_side_template(crop_size_px, context_diameters),
                 radiometry.black_level,
                 crops,

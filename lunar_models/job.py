@@ -66,7 +66,7 @@ def plan_job(config: PreprocessConfig, mosaics: tuple[Mosaic, ...]) -> Job:
     )
     reason = placement_faults(place, config)
     unplaced = pd.DataFrame({"crater_id": chosen["crater_id"], "reason": reason})[reason != ""]
-    craters = pd.concat([chosen, place], axis=1)[reason == ""]
+    craters = pd.concat([chosen, place], axis=1)[reason == ""].drop(columns="coverage")
     if craters.empty:
         raise CatalogueError(_nothing_placed(config, len(chosen), reason))
     rows = strip_rows(craters["level"])

@@ -97,6 +97,21 @@ class Mosaic:
         top, bottom = np.abs(np.abs(latitude) - 90.0) < 0.5 * pixel_deg
         return bool(top), bool(bottom)
 
+    @cached_property
+    def overview_valid(self) -> npt.NDArray[np.bool_]:
+        """(h, w) bool: which of at most 1024 by 2048 evenly spread pixels have data.
+
+        Raises:
+            MosaicError: the file cannot be read.
+        """
+        shape = (min(self.height, 1024), min(self.width, 2048))
+        if not self.has_nodata:
+            return np.ones(shape, np.bool_)
+        with rasterio.Env(**GDAL_OPTIONS), _open(self.path) as data:
+            valid: npt.NDArray[np.bool_] = data.read_masks(1, out_shape=shape) > 0
+            valid &= np.isfinite(data.read(1, out_shape=shape))
+            return valid
+
     def reader(self, radiometry: Radiometry) -> "MosaicReader":
         """Open for reading; close it, or use it in a with statement."""
         return MosaicReader(self, radiometry)

@@ -12,6 +12,9 @@ from lunar_models.projection import MOON_RADIUS_KM
 
 Floats = npt.NDArray[np.float64]
 
+_CHUNK = 1 << 16
+"""Craters whose pairs are held in memory at once."""
+
 
 def overlap_larger(targets: pd.DataFrame, catalogue: pd.DataFrame) -> npt.NDArray[np.float32]:
     """Part of each crater's disc that lies inside larger craters.
@@ -32,10 +35,12 @@ def overlap_larger(targets: pd.DataFrame, catalogue: pd.DataFrame) -> npt.NDArra
     octave = np.floor(np.log2(other_radius)).astype(np.int64)
     for n in np.unique(octave[other_radius > radius.min(initial=np.inf)]):
         larger = np.flatnonzero(octave == n)
-        smaller = np.flatnonzero(radius < other_radius[larger].max())
-        if len(smaller):
-            pairs = _close_pairs(points[smaller], others[larger], other_radius[larger].max())
-            i, j = smaller[pairs["i"]], larger[pairs["j"]]
+        tree, reach = cKDTree(others[larger]), other_radius[larger].max()
+        smaller = np.flatnonzero(radius < reach)
+        for start in range(0, len(smaller), _CHUNK):
+            chunk = smaller[start : start + _CHUNK]
+            pairs = _close_pairs(points[chunk], tree, reach)
+            i, j = chunk[pairs["i"]], larger[pairs["j"]]
             distance = 2.0 * MOON_RADIUS_KM * np.arcsin(np.minimum(pairs["v"] / 2.0, 1.0))
             part = _disc_inside(radius[i], other_radius[j], distance)
             part[other_radius[j] <= radius[i]] = 0.0
@@ -53,11 +58,11 @@ def _unit_vectors(table: pd.DataFrame) -> Floats:
     )
 
 
-def _close_pairs(points: Floats, others: Floats, radius_km: float) -> npt.NDArray[Any]:
+def _close_pairs(points: Floats, others: cKDTree, radius_km: float) -> npt.NDArray[Any]:
     """Pairs (i, j, v) of points at most two radii apart; v is their chord."""
     reach = 2.0 * np.sin(min(radius_km / MOON_RADIUS_KM, np.pi / 2.0))
     pairs: npt.NDArray[Any] = cKDTree(points).sparse_distance_matrix(
-        cKDTree(others), reach, output_type="ndarray"
+        others, reach, output_type="ndarray"
     )
     return pairs
 

@@ -12,8 +12,6 @@ separable  cylindrical mosaics, away from the poles. Along a row of the mosaic t
            every mosaic row is resampled to the crop's columns, then every crop column along the
            rows. Two cheap one-dimensional passes give the exact two-dimensional mapping.
 direct     polar mosaics, crops near a pole and basins: every crop pixel is mapped exactly.
-
-Compiled by Numba without the GIL, so threads run it in parallel.
 """
 
 from typing import Any, NamedTuple

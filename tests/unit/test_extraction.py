@@ -342,6 +342,25 @@ def test_several_mosaics_each_crater_from_the_best(moon, tmp_path):
     assert not from_polar[table["latitude_deg"] < 70].any()
 
 
+def test_mosaic_without_data_there_is_not_chosen(moon, tmp_path):
+    """The first, equally fine mosaic is empty in the east: craters there are the second's."""
+    with rasterio.open(moon / "mosaic.tif") as source:
+        values, transform = source.read(1), source.transform
+    values[:, : WIDTH // 2], values[:, WIDTH // 2 :] = 100, 0
+    paths = [
+        write_array(tmp_path / "west.tif", values, crs=GEOGRAPHIC, transform=transform, nodata=0),
+        write_array(
+            tmp_path / "all.tif", np.full_like(values, 200), crs=GEOGRAPHIC, transform=transform
+        ),
+    ]
+    mosaics = tuple(str(path) for path in paths)
+    made = make_crop_set(config(moon, tmp_path / "c", mosaic=mosaics, diameter_max_km=60.0))
+    table = made.metadata[made.metadata["latitude_deg"].abs() < 70]
+    table = table[(table["longitude_deg"].abs() - 90).abs() < 80]
+    means = np.where(table["longitude_deg"] < 0, 100, 200)
+    np.testing.assert_allclose(table["mean_brightness"], means, atol=0.5)
+
+
 @pytest.mark.parametrize("setting", ["east", "west", "none"])
 def test_sun_side_can_be_given(moon, tmp_path, setting):
     made = make_crop_set(config(moon, tmp_path / "c", illumination=setting, limit=20))

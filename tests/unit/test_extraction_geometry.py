@@ -17,7 +17,7 @@ from rasterio.enums import Resampling
 from rasterio.vrt import WarpedVRT
 
 from lunar_models.extraction import extract_crop
-from lunar_models.planning import half_side, plane_to_degrees
+from lunar_models.local_plane import half_side, plane_to_degrees
 from lunar_models.projection import MOON_RADIUS_KM
 
 DIAMETER_KM = 9.0
