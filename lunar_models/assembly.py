@@ -34,7 +34,9 @@ BAND_DEG = 15.0
 """Width of the longitude bands of the flip rate."""
 
 _PERCENTILES = (0.1, 1, 5, 25, 50, 75, 95, 99, 99.9)
-_SAMPLE_PIXELS = 1 << 24
+_SAMPLE_CROPS = 1024
+_SAMPLE_SIDE_PX = 64
+"""The normalisation is fitted on so many crops, thinned to at most about twice this side."""
 
 
 def assemble(
@@ -160,11 +162,12 @@ def _fit_normalisation(
     candidates = np.flatnonzero(metadata["split"] == "train")
     if len(candidates) == 0:
         candidates = np.arange(len(metadata))
-    count = min(len(candidates), max(1, _SAMPLE_PIXELS // crops.crop_size_px**2))
+    count = min(len(candidates), _SAMPLE_CROPS)
     drawn = np.random.default_rng(config.seed).choice(candidates, count, replace=False)
-    sample = np.concatenate([crops.read(int(position), 1) for position in np.sort(drawn)])
+    thin = max(1, config.crop_size_px // _SAMPLE_SIDE_PX)
+    sample = [crops.read(int(position), 1)[:, ::thin, ::thin] for position in np.sort(drawn)]
     return Normalisation.fit(
-        config.normalisation, sample, black_level=radiometry.black_level
+        config.normalisation, np.concatenate(sample), black_level=radiometry.black_level
     ).to_dict()
 
 

@@ -32,6 +32,7 @@ from lunar_models.resampling import (
     tap_count,
 )
 from lunar_models.strips import NODATA, Strip
+from lunar_models.tiles import load_tile
 
 SEPARABLE_LIMIT = 0.25
 """Largest u / cos(latitude) of the separable way: its series for asin is exact to 1e-8 there."""
@@ -114,14 +115,21 @@ def _sample_separable(
     bottom = int(np.ceil(heights.max() + 2.0 * stretch_y))
     narrowing = _narrowing(projection, top, bottom, shrink)
     centre = (sites.column_px[site] + 0.5) * shrink - 0.5
-    reach = abs(projection.kx) * shrink * np.arcsin(half / narrowing.min()) + 2.0 * stretch_x
-    left = int(np.floor(centre - reach))
-    right = int(np.ceil(centre + reach))
-    tile = np.empty((bottom - top + 1, right - left + 1), np.float32)
-    complete = _load(strip, top, left, tile)
-
     scale = projection.kx * shrink
-    across = _Across(np.float32(centre - left), np.float32(scale), half, np.float32(stretch_x))
+    reach = abs(scale) * np.arcsin(half / narrowing.min()) + 2.0 * stretch_x
+    left = int(np.floor(centre - reach))
+    pool = int(stretch_x)  # towards the poles mosaics are wider than the ground: average first
+    columns = int(np.ceil((centre + reach - left) / pool)) + 1
+    tile = np.empty((bottom - top + 1, columns), np.float32)
+    complete = load_tile(strip, top, left, pool, tile)
+
+    across = _Across(
+        np.float32((centre - left + 0.5) / pool - 0.5),
+        np.float32(scale / pool),
+        half,
+        np.float32(stretch_x / pool),
+        np.float32(MOVE_PX / np.cos(latitude) / pool),
+    )
     heights -= top
     _two_passes(tile, narrowing, across, heights, np.float32(stretch_y), image)
     if not complete:
@@ -139,6 +147,8 @@ class _Across(NamedTuple):
     """Columns per radian of longitude."""
     half_side: float
     stretch: np.float32
+    tolerance: np.float32
+    """Weights are kept while the outermost position moves by less than this many columns."""
 
 
 NODES = np.cos((np.arange(6) + 0.5) * np.pi / 6.0)
@@ -183,26 +193,6 @@ def _narrowing(projection: Projection, top: int, bottom: int, shrink: float) -> 
     return result
 
 
-@compiled()
-def _load(strip: Strip, top: int, left: int, tile: Any) -> bool:
-    """Copy a window of the strip as float32; pixels outside get NODATA. True if all have data."""
-    rows, columns = strip.pixels.shape
-    top, left = top - strip.row0, left - strip.column0
-    j0, j1 = max(0, -top), min(tile.shape[0], rows - top)
-    i0, i1 = max(0, -left), min(tile.shape[1], columns - left)
-    complete = j0 == 0 and i0 == 0 and j1 == tile.shape[0] and i1 == tile.shape[1]
-    if not complete:
-        tile[:] = np.float32(NODATA)
-    empty = 0
-    for j in range(j0, j1):
-        source = strip.pixels[top + j]
-        for i in range(i0, i1):
-            value = source[left + i]
-            empty += value == NODATA
-            tile[j, i] = value
-    return complete and not (strip.has_nodata and empty > 0)
-
-
 @compiled(fast=True)
 def _two_passes(
     tile: Any, narrowing: Any, across: _Across, heights: Any, stretch_y: Any, image: Any
@@ -219,7 +209,7 @@ def _two_passes(
         for i in range(size):
             s = ratio * (np.float32(2 * i + 1 - size) / np.float32(size))
             x[i] = across.centre + across.scale * _arcsine(s)
-        if abs(x[0] - outermost) > MOVE_PX:
+        if abs(x[0] - outermost) > across.tolerance:
             row_weights(x, across.stretch, first, weights)
             outermost = x[0]
         blend_columns(tile[j], first, weights, rows[j])
@@ -228,7 +218,7 @@ def _two_passes(
     weights = np.empty((taps, size), np.float32)
     for k in range(size):
         middle, half_way, edge = heights[k]
-        if abs(edge - middle) < MOVE_PX:
+        if abs(edge - middle) < 2.0 * MOVE_PX:  # half of it off at most
             blend_rows_level(rows, np.float32(half_way), stretch_y, taps, image[k])
             continue
         bend = np.float32(2.0 * (middle - 2.0 * half_way + edge))

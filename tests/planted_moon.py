@@ -1,5 +1,6 @@
 """Mosaics of a Moon whose brightness is a known function of place, for tests of the crop engine."""
 
+import hashlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import numpy.typing as npt
 import rasterio
 from affine import Affine
 
+from lunar_models.config.preprocess import PreprocessConfig
 from lunar_models.projection import parse_projection
 
 Floats = npt.NDArray[np.float64]
@@ -16,6 +18,7 @@ Brightness = Callable[[Floats, Floats], Floats]
 """(longitude_deg, latitude_deg) -> brightness in 0..255."""
 
 SPHERE = "+R=1737400 +units=m +no_defs +type=crs"
+GEOGRAPHIC = "+proj=longlat +R=1737400 +no_defs +type=crs"
 METRES_PER_DEGREE = np.radians(1.0) * 1_737_400.0
 
 
@@ -90,3 +93,21 @@ def window_transform(
     x, y = unit.to_pixels(longitude_deg=longitude_deg, latitude_deg=latitude_deg)
     left, top = float(x) + 0.5 - size / 2 * pixel_m, -(float(y) + 0.5) + size / 2 * pixel_m
     return Affine(pixel_m, 0.0, left, 0.0, -pixel_m, top)
+
+
+def crop_config(moon: Path, output: Path, **settings: Any) -> PreprocessConfig:
+    """Parameters for the mosaic and craters of the fixture `noise_moon`, at 16 px."""
+    return PreprocessConfig(
+        **{
+            "mosaic": (str(moon / "mosaic.tif"),),
+            "catalogue": str(moon / "craters.csv"),
+            "output": str(output),
+            "crop_size_px": 16,
+            **settings,
+        }
+    )
+
+
+def file_digests(folder: Path) -> dict[str, str]:
+    """sha256 of every file of a folder, by name."""
+    return {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in folder.iterdir()}

@@ -5,6 +5,7 @@ import numpy.typing as npt
 import pytest
 import rasterio
 from planted_moon import (
+    GEOGRAPHIC,
     SPHERE,
     angle_deg,
     disc,
@@ -22,7 +23,6 @@ from lunar_models.projection import MOON_RADIUS_KM
 
 DIAMETER_KM = 9.0
 SIZE = 96
-GEOGRAPHIC = f"+proj=longlat {SPHERE.replace('+units=m ', '')}"
 
 
 def fit_ellipse(crop: npt.NDArray[np.uint8]) -> tuple[float, float, float]:

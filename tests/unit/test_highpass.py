@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from planted_moon import global_transform, write_array
+from planted_moon import GEOGRAPHIC, global_transform, write_array
 from rasterio import Affine
 from scipy.ndimage import gaussian_filter1d
 
@@ -10,7 +10,6 @@ from lunar_models.highpass import HighpassReader
 from lunar_models.mosaic import Mosaic
 
 SIGMA = 7.0
-GEOGRAPHIC = "+proj=longlat +R=1737400 +no_defs +type=crs"
 
 
 def blur(values, *, wraps):

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import rasterio
-from planted_moon import global_transform, write_array
+from planted_moon import GEOGRAPHIC, global_transform, write_array
 from rasterio import Affine
 
 from lunar_models.crops import Radiometry
@@ -9,7 +9,6 @@ from lunar_models.errors import MosaicError
 from lunar_models.extraction import extract_crop
 from lunar_models.mosaic import Mosaic, fit_radiometry
 
-GEOGRAPHIC = "+proj=longlat +R=1737400 +no_defs +type=crs"
 LOCAL = Affine(0.01, 0, 10, 0, -0.01, 5)
 
 
