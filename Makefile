@@ -9,6 +9,8 @@ VENV := .venv
 READY := $(VENV)/.ready
 export MLFLOW_TRACKING_URI ?= sqlite:///mlflow.db
 export MLFLOW_ALLOW_PICKLE_DESERIALIZATION ?= false
+# Threads that wait by spinning make two busy programs on one machine crawl.
+export OMP_WAIT_POLICY ?= passive
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
 ifeq ($(TORCH),cpu)

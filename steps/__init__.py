@@ -2,5 +2,7 @@
 
 import warnings
 
-# MLflow says this about its own classes when it is imported, in every step.
-warnings.filterwarnings("ignore", message=".*Any type hint is inferred as AnyType")
+# MLflow warns about the types of its own classes when it is imported, in every step; a filter
+# would not help, since it sets one of its own first.
+with warnings.catch_warnings(record=True):
+    import mlflow.pyfunc  # noqa: F401

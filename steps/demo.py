@@ -105,7 +105,11 @@ def ask(inputs: list[dict[str, str]]) -> list[dict[str, Any]]:
 
 def _shortened(answer: dict[str, Any]) -> dict[str, Any]:
     embedding = answer["embedding"]
-    return {**answer, "embedding": f"{len(embedding)} numbers: {embedding[:3]} …"}
+    return {
+        **answer,
+        "embedding": f"{len(embedding)} numbers: {embedding[:3]} …",
+        "similar": answer["similar"][:1],
+    }
 
 
 if __name__ == "__main__":
