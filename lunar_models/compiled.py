@@ -9,15 +9,6 @@ from numba import njit
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 _KERNELS = ("projection", "resampling", "strips", "tiles", "direct", "crop_measures", "warp")
-    "compiled",
-    "projection",
-    "resampling",
-    "strips",
-    "tiles",
-    "direct",
-    "crop_measures",
-    "warp",
-)
 
 
 def compiled(*, fast: bool = False, inline: bool = False) -> Callable[[Function], Function]:
