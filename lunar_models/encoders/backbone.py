@@ -5,7 +5,6 @@ from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
-from transformers import AutoConfig, AutoModel
 
 from lunar_models.config.train import Trainable, TrainConfig
 from lunar_models.encoders.base import Encoder
@@ -47,6 +46,8 @@ class BackboneEncoder(Encoder):
         self.crop_size_px, self.trainable, self.layer_decay = crop_size_px, trainable, layer_decay
         self.architecture = architecture
         self.input_format = InputFormat(**input_format)
+        from transformers import AutoConfig, AutoModel  # takes seconds: only who uses it waits
+
         self.model = AutoModel.from_config(AutoConfig.for_model(**architecture))
         self.embedding_dim = self._measure()
         self.projector = projector(self.embedding_dim, PROJECTION_DIM)
@@ -56,6 +57,8 @@ class BackboneEncoder(Encoder):
     def from_config(cls, config: TrainConfig, *, crop_size_px: int) -> Self:
         if config.pretrained is None:
             raise ConfigError("encoder=backbone needs pretrained=<hub id or local folder>.")
+        from transformers import AutoModel
+
         source, preprocessing = read_pretrained(AutoModel, config.pretrained)
         input_format = InputFormat(
             _side(preprocessing),

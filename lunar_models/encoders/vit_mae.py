@@ -6,8 +6,6 @@ from typing import Any, Self
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from transformers import ViTMAEConfig, ViTMAEForPreTraining
-from transformers.models.vit_mae.modeling_vit_mae import build_2d_sinusoidal_position_embedding
 
 from lunar_models.config.train import ModelSize, Pooling, Trainable, TrainConfig
 from lunar_models.encoders.base import Encoder
@@ -54,6 +52,9 @@ class ViTMaeEncoder(Encoder):
         self.trainable, self.layer_decay = trainable, layer_decay
         self.input_format = InputFormat(**input_format)
         side = self.input_format.side_px
+        # transformers takes seconds to import: only who uses it waits
+        from transformers import ViTMAEConfig, ViTMAEForPreTraining
+
         self.model = ViTMAEForPreTraining(ViTMAEConfig(**{**architecture, "image_size": side}))
         self.embedding_dim = self.model.config.hidden_size
         self.patch_px = self.model.config.patch_size
@@ -83,6 +84,8 @@ class ViTMaeEncoder(Encoder):
 
     @classmethod
     def _from_pretrained(cls, name: str, options: dict[str, Any]) -> Self:
+        from transformers import ViTMAEForPreTraining
+
         source, preprocessing = read_pretrained(ViTMAEForPreTraining, name)
         patch, grey = source.config.patch_size, source.config.num_channels == 1
         side = max(1, round(options["crop_size_px"] / patch)) * patch
@@ -206,6 +209,10 @@ def _architecture(size: ModelSize, patch_px: int) -> dict[str, Any]:
 
 def sinusoids(side: int, width: int) -> Tensor:
     """(1, 1 + side², D) fixed positions, halves as in the published MAE weights."""
+    from transformers.models.vit_mae.modeling_vit_mae import (
+        build_2d_sinusoidal_position_embedding,
+    )
+
     positions: Tensor = build_2d_sinusoidal_position_embedding(side, side, width, cls_token=True)
     return positions.roll(width // 2, dims=1)[None]
 
