@@ -21,7 +21,7 @@ from lunar_models.crops import (
     Radiometry,
     write_info,
 )
-from lunar_models.crops_file import CropsFile, align_crops, kept_order
+from lunar_models.crops_file import CropsFile, kept_order
 from lunar_models.errors import CatalogueError
 from lunar_models.illumination import vote_sun_side
 from lunar_models.normalisation import Normalisation
@@ -76,11 +76,11 @@ def assemble(
     order = kept_order(keep)
     metadata = metadata.iloc[order].reset_index(drop=True)
     with disk_errors(work.path):
-        work.crops.close_holes(order)
-        digest = align_crops(
-            work.crops,
+        summary = work.crops.finish(
+            order,
             metadata["flipped"].to_numpy(),
             metadata["crater_id"].tolist(),
+            count=len(keep),
             workers=config.workers or os.cpu_count() or 1,
         )
         _write_metadata(work.path, metadata)
@@ -90,12 +90,12 @@ def assemble(
             count=len(metadata),
             crop_size_px=config.crop_size_px,
             context_diameters=config.context_diameters,
-            digest=digest.hexadecimal,
+            digest=summary.digest,
             radiometry=radiometry,
             normalisation=_fit_normalisation(work.crops, metadata, config, radiometry),
             preprocess=resolved_settings(config),
             sources=sources,
-            statistics=_statistics(metadata, digest.histogram),
+            statistics=_statistics(metadata, summary.histogram),
         )
         write_info(work.path, info)
         return work.publish()

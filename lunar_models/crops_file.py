@@ -1,9 +1,9 @@
-"""The big file of a crop set, made in place so that every byte goes to the disk once.
+"""The big file of a crop set, made in place so that every byte goes to the disk about once.
 
-Crops are sampled straight into ``crops.npy``. Afterwards the places of dropped crops are filled
-with crops from the end, and piece by piece the crops are mirrored where the Sun stood in the
-west. Each step can be interrupted: a copy into a hole can be repeated, and before a piece is
-mirrored its bytes are saved beside the file until it is done.
+Crops are sampled into ``crops.npy`` a little behind their final places. When all are there, they
+move to the front group by group, and on the way crops are mirrored where the Sun stood in the
+west and dropped crops are replaced by crops from the end. A group never overwrites itself, only
+the places of the group before it, so an interrupted group can simply be moved again.
 
 Pieces are read and written with explicit offsets: a memory map would count every page it
 touched as resident memory of the process.
@@ -23,12 +23,26 @@ import numpy.typing as npt
 from lunar_models.compiled import compiled
 
 PIECE_BYTES = 1 << 24
+"""Crops are moved and digested in pieces of this size, at least one crop each."""
+
+GROUP_PIECES = 4
 HEADER_BYTES = 128
+
+_THIN_SIDE_PX = 64
+
+
+class Summary(NamedTuple):
+    """What reading all crops once tells."""
+
+    digest: str
+    """sha256 over the sha256 of each piece of crops, then the ids."""
+    histogram: npt.NDArray[np.int64]
+    """(256,) how often each value occurs (in large crops, among evenly spread pixels)."""
 
 
 @dataclass(frozen=True)
 class CropsFile:
-    """``crops.npy``: (count, S, S) uint8 after a NumPy header of 128 bytes."""
+    """``crops.npy``: (S, S) uint8 crops after a NumPy header of 128 bytes."""
 
     path: Path
     crop_size_px: int
@@ -40,48 +54,91 @@ class CropsFile:
 
     @property
     def piece_crops(self) -> int:
-        """Crops that are mirrored and digested at once."""
+        """Crops that are moved and digested at once."""
         return max(1, PIECE_BYTES // self.crop_bytes)
 
     def allocate(self, count: int) -> None:
-        """Reserve the disk space of `count` crops, unless the file is there.
+        """Reserve the disk space for `count` crops and for moving them, unless it is there.
 
         Raises:
             OSError: the disk is full.
         """
         if not self.path.exists():
-            with open(self.path.with_suffix(".new"), "wb") as file:
-                os.posix_fallocate(file.fileno(), 0, HEADER_BYTES + count * self.crop_bytes)
-            os.replace(file.name, self.path)
+            fresh = self.path.with_suffix(".new")
+            with open(fresh, "wb") as file:
+                os.posix_fallocate(file.fileno(), 0, self._raw_offset(count, count))
+            os.replace(fresh, self.path)
+
+    def write_raw(
+        self, descriptor: int, position: int, crops: npt.NDArray[np.uint8], *, count: int
+    ) -> None:
+        """Write sampled crops (n, S, S) at a position among `count`; safe from several threads."""
+        _write_at(descriptor, crops, self._raw_offset(position, count))
+
+    def finish(
+        self,
+        order: npt.NDArray[np.int64],
+        flipped: npt.NDArray[np.bool_],
+        crater_id: Sequence[str],
+        *,
+        count: int,
+        workers: int,
+    ) -> Summary:
+        """Bring the crops to their final places, mirrored where needed.
+
+        A group that is done leaves a record beside the file (``00007.group.npy``).
+
+        Args:
+            order: (n,) position among the sampled crops of each final crop, `kept_order`.
+            flipped: (n,) which final crops are mirrored.
+            crater_id: n ids.
+            count: of the sampled crops.
+            workers: threads.
+        """
+        records = []
+        step = GROUP_PIECES * self.piece_crops
+        with open(self.path, "r+b") as file, ThreadPoolExecutor(workers, "finish") as pool:
+
+            def move(start: int) -> npt.NDArray[np.int64]:
+                part = slice(start, min(start + self.piece_crops, len(order)))
+                piece = self._gather(order[part], start, count)
+                mirror(piece, flipped[part])
+                _write_at(file.fileno(), piece, HEADER_BYTES + start * self.crop_bytes)
+                return _record(piece)
+
+            for start in range(0, len(order), step):
+                done = self.path.with_name(f"{start // step:05d}.group.npy")
+                if not done.exists():
+                    stop = min(start + step, len(order))
+                    pieces = pool.map(move, range(start, stop, self.piece_crops))
+                    save_whole(done, np.stack(list(pieces)))
+                records.append(np.load(done, allow_pickle=False))
+            file.write(_header((len(order), self.crop_size_px, self.crop_size_px)))
+            file.truncate(HEADER_BYTES + len(order) * self.crop_bytes)
+        return _summarise(np.concatenate(records), crater_id)
 
     def read(self, start: int, count: int) -> npt.NDArray[np.uint8]:
-        """(count, S, S) crops from position `start`."""
-        size = self.crop_size_px
-        offset = HEADER_BYTES + start * self.crop_bytes
-        return np.fromfile(self.path, np.uint8, count * size * size, offset=offset).reshape(
-            count, size, size
-        )
+        """(count, S, S) finished crops from position `start`."""
+        return self._read(HEADER_BYTES + start * self.crop_bytes, count)
 
-    def write(self, descriptor: int, start: int, crops: npt.NDArray[np.uint8]) -> None:
-        """Write C-contiguous (n, S, S) crops at position `start`; safe from several threads."""
-        view, offset = memoryview(crops.data).cast("B"), HEADER_BYTES + start * self.crop_bytes
-        while view:
-            written = os.pwrite(descriptor, view, offset)
-            view, offset = view[written:], offset + written
+    def _gather(
+        self, order: npt.NDArray[np.int64], start: int, count: int
+    ) -> npt.NDArray[np.uint8]:
+        """Sampled crops in final order; nearly all of them lie one after the other."""
+        piece = self._read(self._raw_offset(start, count), len(order))
+        for n in np.flatnonzero(order != start + np.arange(len(order))):
+            piece[n] = self._read(self._raw_offset(int(order[n]), count), 1)[0]
+        return piece
 
-    def close_holes(self, order: npt.NDArray[np.int64]) -> None:
-        """Bring the kept crops to the front: crop r becomes the one at position ``order[r]``.
+    def _raw_offset(self, position: int, count: int) -> int:
+        """Sampled crops start one group (or all crops, if fewer) behind the final ones."""
+        behind = min(GROUP_PIECES * self.piece_crops, count)
+        return HEADER_BYTES + (behind + position) * self.crop_bytes
 
-        Only positions beyond the end are moved (`kept_order`), so their sources stay intact until
-        the file is cut, and repeating this does no harm.
-        """
-        end = HEADER_BYTES + len(order) * self.crop_bytes
-        with open(self.path, "r+b") as file:
-            if self.path.stat().st_size > end:
-                for hole in np.flatnonzero(order != np.arange(len(order))):
-                    self.write(file.fileno(), int(hole), self.read(int(order[hole]), 1))
-            file.write(_header((len(order), self.crop_size_px, self.crop_size_px)))
-            file.truncate(end)
+    def _read(self, offset: int, count: int) -> npt.NDArray[np.uint8]:
+        shape = (count, self.crop_size_px, self.crop_size_px)
+        values = np.fromfile(self.path, np.uint8, count * self.crop_bytes, offset=offset)
+        return values.reshape(shape)
 
 
 def kept_order(keep: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
@@ -92,72 +149,6 @@ def kept_order(keep: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
     return order
 
 
-def _header(shape: tuple[int, ...]) -> bytes:
-    """A NumPy header of version 1.0, padded to `HEADER_BYTES`."""
-    description = repr({"descr": "|u1", "fortran_order": False, "shape": shape})
-    room = HEADER_BYTES - 10
-    return (
-        b"\x93NUMPY\x01\x00"
-        + room.to_bytes(2, "little")
-        + (description.ljust(room - 1) + "\n").encode("latin1")
-    )
-
-
-class Digest(NamedTuple):
-    """What reading all crops once tells."""
-
-    hexadecimal: str
-    """sha256 over the sha256 of each piece of 16 MiB of crops, then the ids."""
-    histogram: npt.NDArray[np.int64]
-    """(256,) how often each value occurs."""
-
-
-def align_crops(
-    crops: CropsFile, flipped: npt.NDArray[np.bool_], crater_id: Sequence[str], *, workers: int
-) -> Digest:
-    """Mirror the crops where `flipped` (N,), in place, and digest them.
-
-    A piece that is done leaves its digest beside the file (``00007.done.npy``).
-    """
-    starts = range(0, len(flipped), crops.piece_crops)
-    with open(crops.path, "r+b") as file, ThreadPoolExecutor(workers, "align") as pool:
-
-        def align(start: int) -> npt.NDArray[np.int64]:
-            return _align_piece(crops, file.fileno(), start, flipped)
-
-        records = list(pool.map(align, starts))
-    total = hashlib.sha256()
-    for record in records:
-        total.update(record[256:].astype(np.uint8).data)
-    total.update("\n".join(crater_id).encode())
-    histogram = np.sum([record[:256] for record in records], axis=0)
-    return Digest(total.hexdigest(), histogram)
-
-
-def _align_piece(
-    crops: CropsFile, descriptor: int, start: int, flipped: npt.NDArray[np.bool_]
-) -> npt.NDArray[np.int64]:
-    """Histogram (256) and sha256 (32) of a piece, once it is aligned."""
-    number = start // crops.piece_crops
-    done = crops.path.with_name(f"{number:05d}.done.npy")
-    saved = crops.path.with_name(f"{number:05d}.saved.npy")
-    if done.exists():
-        record: npt.NDArray[np.int64] = np.load(done, allow_pickle=False)
-        return record
-    chosen = flipped[start : start + crops.piece_crops]
-    interrupted = saved.exists()  # while it was written back
-    piece = np.load(saved) if interrupted else crops.read(start, len(chosen))
-    if chosen.any():
-        save_whole(saved, piece)
-        mirror(piece, chosen)
-        crops.write(descriptor, start, piece)
-    digest = np.frombuffer(hashlib.sha256(piece.data).digest(), np.uint8)
-    record = np.concatenate([_histogram(piece.ravel()), digest.astype(np.int64)])
-    save_whole(done, record)
-    saved.unlink(missing_ok=True)
-    return record
-
-
 def save_whole(path: Path, values: npt.NDArray[Any]) -> None:
     """Save a .npy file so that it is either absent, old, or whole."""
     fresh = path.with_suffix(".new")
@@ -166,20 +157,53 @@ def save_whole(path: Path, values: npt.NDArray[Any]) -> None:
     os.replace(fresh, path)
 
 
+def _write_at(descriptor: int, crops: npt.NDArray[np.uint8], offset: int) -> None:
+    """Write all bytes of a C-contiguous array."""
+    view = memoryview(crops.data).cast("B")
+    while view:
+        written = os.pwrite(descriptor, view, offset)
+        view, offset = view[written:], offset + written
+
+
+def _header(shape: tuple[int, ...]) -> bytes:
+    """A NumPy header of version 1.0, padded to `HEADER_BYTES`."""
+    description = repr({"descr": "|u1", "fortran_order": False, "shape": shape})
+    room = HEADER_BYTES - 10
+    text = description.ljust(room - 1) + "\n"
+    return b"\x93NUMPY\x01\x00" + room.to_bytes(2, "little") + text.encode("latin1")
+
+
+def _record(piece: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
+    """(288,): histogram (256) and sha256 (32) of a piece."""
+    digest = np.frombuffer(hashlib.sha256(piece.data).digest(), np.uint8)
+    thin = max(1, piece.shape[1] // _THIN_SIDE_PX)
+    return np.concatenate([_histogram(piece[:, ::thin, ::thin]), digest.astype(np.int64)])
+
+
+def _summarise(records: npt.NDArray[np.int64], crater_id: Sequence[str]) -> Summary:
+    total = hashlib.sha256(records[:, 256:].astype(np.uint8).tobytes())
+    total.update("\n".join(crater_id).encode())
+    return Summary(total.hexdigest(), records[:, :256].sum(axis=0))
+
+
 @compiled()
 def mirror(crops: Any, chosen: Any) -> None:
     """Swap left and right of the chosen crops, (N, S, S) and (N,) bool, in place."""
+    swapped = np.empty(crops.shape[2], np.uint8)
     for n in range(crops.shape[0]):
         if chosen[n]:
             for k in range(crops.shape[1]):
                 row = crops[n, k]
-                for i in range(row.size // 2):
-                    row[i], row[row.size - 1 - i] = row[row.size - 1 - i], row[i]
+                for i in range(row.size):
+                    swapped[i] = row[row.size - 1 - i]
+                row[:] = swapped
 
 
 @compiled()
-def _histogram(values: Any) -> Any:
+def _histogram(crops: Any) -> Any:
     counts = np.zeros((4, 256), np.int64)  # four, so that equal neighbours do not wait
-    for i in range(values.size):
-        counts[i & 3, values[i]] += 1
+    for n in range(crops.shape[0]):
+        for k in range(crops.shape[1]):
+            for i in range(crops.shape[2]):
+                counts[i & 3, crops[n, k, i]] += 1
     return counts.sum(axis=0)

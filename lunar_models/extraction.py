@@ -41,7 +41,8 @@ from lunar_models.workfolder import (
 Progress = Callable[[int, int], None]
 """Called with the number of crops done and of all crops."""
 
-_BATCH_BYTES = 1 << 20
+_BATCH_BYTES = 1 << 22
+_BATCH_CROPS = 256
 
 
 def make_crop_set(config: PreprocessConfig, *, progress: Progress | None = None) -> CropSet:
@@ -141,9 +142,11 @@ def _sample_segment(
                 crops,
                 measures[batch],
             )
-            work.crops.write(file.fileno(), segment.start + batch.start, crops)
+            work.crops.write_raw(
+                file.fileno(), segment.start + batch.start, crops, count=len(job.craters)
+            )
 
-        batches = _batches(level, max(1, _BATCH_BYTES // size**2))
+        batches = _batches(level, min(_BATCH_CROPS, max(1, _BATCH_BYTES // size**2)))
         futures = [pool.submit(run, batch) for batch in batches]
         wait(futures)  # all of them, also after an error: they write to the open file
         for future in futures:
