@@ -28,7 +28,7 @@ $(READY): pyproject.toml constraints.txt
 	touch $@
 
 demo: setup
-	mlflow run . --env-manager local --experiment-name demo
+	mlflow run . --env-manager local --experiment-name demo -P epochs=15
 	python -m steps.demo
 
 check: setup
