@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -75,7 +76,8 @@ def assemble(
     dropped = pd.DataFrame({"crater_id": metadata["crater_id"], "reason": fault})[~keep]
     order = kept_order(keep)
     metadata = metadata.iloc[order].reset_index(drop=True)
-    with disk_errors(work.path):
+    with disk_errors(work.path), ThreadPoolExecutor(1, "metadata") as beside:
+        described = beside.submit(_write_metadata, work.path, metadata)
         summary = work.crops.finish(
             order,
             metadata["flipped"].to_numpy(),
@@ -83,7 +85,7 @@ def assemble(
             count=len(keep),
             workers=config.workers or os.cpu_count() or 1,
         )
-        _write_metadata(work.path, metadata)
+        described.result()
         rejected = pd.concat([rejected, dropped], ignore_index=True)
         rejected.to_csv(work.path / REJECTED_FILE, index=False)
         info = CropSetInfo(

@@ -189,14 +189,12 @@ def _summarise(records: npt.NDArray[np.int64], crater_id: Sequence[str]) -> Summ
 @compiled()
 def mirror(crops: Any, chosen: Any) -> None:
     """Swap left and right of the chosen crops, (N, S, S) and (N,) bool, in place."""
-    swapped = np.empty(crops.shape[2], np.uint8)
     for n in range(crops.shape[0]):
         if chosen[n]:
             for k in range(crops.shape[1]):
                 row = crops[n, k]
-                for i in range(row.size):
-                    swapped[i] = row[row.size - 1 - i]
-                row[:] = swapped
+                for i in range(row.size // 2):
+                    row[i], row[row.size - 1 - i] = row[row.size - 1 - i], row[i]
 
 
 @compiled()

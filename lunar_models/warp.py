@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lunar_models.compiled import compiled
-from lunar_models.crop_measures import fill_gaps, measure, quantise
+from lunar_models.crop_measures import fill_gaps, finish_crop
 from lunar_models.direct import sample_direct
 from lunar_models.projection import Projection
 from lunar_models.resampling import (
@@ -91,10 +91,8 @@ def sample_crops(
                 image,
                 cover,
             )
-        if not complete:
-            fill_gaps(image, cover)
-        measure(image, cover, complete, template, np.float32(black_level), measures[i])
-        quantise(image, crops[i])
+        valid = image.size if complete else fill_gaps(image, cover)
+        finish_crop(image, valid, template, np.float32(black_level), crops[i], measures[i])
 
 
 @compiled()
