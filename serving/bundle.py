@@ -44,6 +44,8 @@ class Bundle:
     head: Head | None = None
     clusters: ClusterModel | None = None
     neighbours: NeighbourIndex | None = None
+    scores: bool = True
+    """Whether to ask the encoder for its own degradation score, if it has one."""
 
     @classmethod
     def load(cls, folder: str | Path) -> "Bundle":

@@ -20,6 +20,7 @@ from serving.schema import (
     CropAnswer,
     CropRequest,
     DegradationAnswer,
+    EncoderDegradation,
     ItemError,
     ModelAnswer,
     Options,
@@ -102,11 +103,16 @@ def _answer(
     options: Sequence[Options],
 ) -> None:
     context = bundle.checkpoint.context_diameters
-    embeddings = embed(bundle, align(prepared, answers, context_diameters=context))
+    crops = normalise(bundle, align(prepared, answers, context_diameters=context))
+    encoder = bundle.checkpoint.encoder
+    embeddings = encoder.embed(crops).numpy()
+    if bundle.scores and (scores := encoder.degradation(crops)) is not None:
+        fill_scores(torch.stack(scores, 1).numpy(), answers)
     finite = np.isfinite(embeddings).all(axis=1)
     for i in np.flatnonzero(~finite).tolist():
         message = "The encoder makes no finite embedding of this image."
         answers[i].error = ItemError(code="no_embedding", message=message)
+        answers[i].encoder_degradation = None
     kept = np.flatnonzero(finite).tolist()
     if kept:
         _fill(bundle, embeddings[kept], [answers[i] for i in kept], [options[i] for i in kept])
@@ -131,12 +137,15 @@ def align(
     return crops
 
 
-def embed(bundle: Bundle, crops: FloatArray) -> FloatArray:
-    """(B, S, S) aligned crops -> (B, D) embeddings."""
-    checkpoint = bundle.checkpoint
-    batch = torch.from_numpy(np.ascontiguousarray(crops))
-    embeddings: FloatArray = checkpoint.encoder.embed(checkpoint.normalisation(batch)).numpy()
-    return embeddings
+def normalise(bundle: Bundle, crops: FloatArray) -> torch.Tensor:
+    """(B, S, S) aligned crops -> (B, 1, S, S) as the encoder takes them."""
+    return bundle.checkpoint.normalisation(torch.from_numpy(np.ascontiguousarray(crops)))
+
+
+def fill_scores(scores: FloatArray, answers: Sequence[CropAnswer]) -> None:
+    """Put the encoder's own scores, (B, 2) with their standard deviations, into answers."""
+    for answer, (score, uncertainty) in zip(answers, scores.tolist(), strict=True):
+        answer.encoder_degradation = EncoderDegradation(score=score, uncertainty=uncertainty)
 
 
 def answer_embeddings(

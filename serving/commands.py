@@ -79,6 +79,7 @@ def flat(prediction: Prediction) -> dict[str, Any]:
     """A prediction as columns of a table; what the model does not have is None."""
     state, cluster = prediction["state"] or {}, prediction["cluster"] or {}
     degradation, error = prediction["degradation"] or {}, prediction["error"] or {}
+    own = prediction["encoder_degradation"] or {}
     probabilities = state.get("probabilities", {})
     similar = prediction["similar"]
     return {
@@ -88,6 +89,8 @@ def flat(prediction: Prediction) -> dict[str, Any]:
         "abstained": state.get("abstained"),
         "degradation": degradation.get("score"),
         "degradation_uncertainty": degradation.get("uncertainty"),
+        "encoder_degradation": own.get("score"),
+        "encoder_degradation_uncertainty": own.get("uncertainty"),
         "cluster_id": cluster.get("id"),
         "cluster_confidence": cluster.get("confidence"),
         "novelty": prediction["novelty"],

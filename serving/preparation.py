@@ -53,13 +53,21 @@ def prepare_bytes(checkpoint: Checkpoint, data: bytes, hints: CropHints) -> Prep
     image = _square(image, warnings)
     image = _cut_to_context(image, hints, checkpoint.context_diameters, warnings)
     size = checkpoint.encoder.crop_size_px
-    _note_quality(image, size, warnings)
+    _note_size(len(image), size, warnings)
+    _note_nodata(image, warnings)
     crop = _filled(image)
     if len(crop) != size:
         crop = resize_crop(crop, size)
-    if crop.max() - crop.min() < 1e-3:
-        raise CropImageError("featureless", "'image' has the same brightness all over.")
+    _check_features(crop)
     return Prepared(crop.astype(np.float32, copy=False), hints.sun_side, warnings)
+
+
+def prepare_cut(crop: npt.NDArray[np.uint8], native_px: float) -> Prepared:
+    """Like `prepare`, for a crop cut from a mosaic, `native_px` of whose pixels lie across it."""
+    warnings: list[QualityWarning] = []
+    _note_size(native_px, len(crop), warnings)
+    _check_features(crop)
+    return Prepared(crop.astype(np.float32), None, warnings)
 
 
 def to_crop_units(
@@ -119,14 +127,16 @@ def _central(image: FloatArray, side: int) -> FloatArray:
     return image[top : top + side, left : left + side]
 
 
-def _note_quality(image: FloatArray, crop_size_px: int, warnings: list[QualityWarning]) -> None:
-    side = len(image)
+def _note_size(side: float, crop_size_px: int, warnings: list[QualityWarning]) -> None:
     if side < FEW_PX:
-        message = f"Only {side} px across; a crater's shape needs at least {FEW_PX}."
+        message = f"Only {side:.2g} px across; a crater's shape needs at least {FEW_PX}."
         warnings.append(QualityWarning(code="few_pixels", message=message))
     if crop_size_px / side > MOST_UPSAMPLING:
         message = f"Enlarged {crop_size_px / side:.1f} times to {crop_size_px} px."
         warnings.append(QualityWarning(code="upsampled", message=message))
+
+
+def _note_nodata(image: FloatArray, warnings: list[QualityWarning]) -> None:
     empty = 1.0 - np.count_nonzero(np.abs(image) > 0.0) / image.size  # NaN is not above 0
     if empty > MOST_NODATA:
         message = f"{empty:.0%} of the image is black or without data."
@@ -141,3 +151,8 @@ def _filled(image: FloatArray) -> FloatArray:
     if missing.all():
         raise CropImageError("not_finite", "'image' has no data around its centre.")
     return np.where(missing, image[~missing].mean(), image)
+
+
+def _check_features(crop: npt.NDArray[Any]) -> None:
+    if crop.max() - crop.min() < 1e-3:
+        raise CropImageError("featureless", "'image' has the same brightness all over.")

@@ -9,6 +9,8 @@ from lunar_models.crops import CropSet
 from lunar_models.neighbours import CRATER_COLUMNS, NeighbourIndex
 
 THUMBNAIL_PX = 48
+SCORE_COLUMNS = ("encoder_score", "encoder_score_std")
+"""An encoder's own degradation score of a reference crater and its standard deviation."""
 
 
 def reference_set(
@@ -16,6 +18,7 @@ def reference_set(
     embeddings: npt.NDArray[np.float32],
     *,
     clusters: ClusterModel | None = None,
+    scores: npt.NDArray[np.float32] | None = None,
     threads: int = 0,
 ) -> NeighbourIndex:
     """Index all craters of a crop set.
@@ -24,6 +27,7 @@ def reference_set(
         crop_set: N craters.
         embeddings: (N, D) in the order of the crop set.
         clusters: adds the columns `cluster_id` and `cluster_distance` to the table.
+        scores: (N, 2), the encoder's own; adds the columns `SCORE_COLUMNS`.
         threads: see `NeighbourIndex.build`.
     """
     craters = crop_set.metadata[[*CRATER_COLUMNS, "flipped"]].copy()
@@ -31,6 +35,8 @@ def reference_set(
         assigned = clusters.assign(embeddings)
         craters["cluster_id"] = assigned.cluster_id
         craters["cluster_distance"] = assigned.distance
+    if scores is not None:
+        craters[list(SCORE_COLUMNS)] = scores
     return NeighbourIndex.build(
         embeddings, craters, thumbnails=_thumbnails(crop_set.crops), threads=threads
     )

@@ -81,6 +81,13 @@ class DegradationAnswer(BaseModel):
     uncertainty: float = Field(description="Standard deviation of the score.")
 
 
+class EncoderDegradation(BaseModel):
+    """The encoder's own score, from encoders that have been taught one."""
+
+    score: float = Field(description="0 to 1, the larger the more worn.")
+    uncertainty: float = Field(description="Standard deviation of the score.")
+
+
 class SimilarCrater(BaseModel):
     """A crater of the reference catalogue that looks alike."""
 
@@ -123,6 +130,11 @@ class CropAnswer(BaseModel):
     cluster: ClusterAnswer | None = None
     state: StateAnswer | None = None
     degradation: DegradationAnswer | None = None
+    encoder_degradation: EncoderDegradation | None = Field(
+        default=None,
+        description="The encoder's own score, learned without labels: the part of its training "
+        "craters that are fresher. Null from encoders that have none.",
+    )
     novelty: float | None = Field(
         default=None, description="0 to 1: share of known craters that are nearer to their cluster."
     )

@@ -13,6 +13,7 @@ from fastapi import FastAPI
 from lunar_models.config.serve import ServeConfig
 from serving.app.application import create_app
 from serving.app.pointer import Pointer
+from serving.app.worker import bind, server_config
 
 
 class Live:
@@ -20,16 +21,17 @@ class Live:
 
     def __init__(self, app: FastAPI, url: str, pointer_file: Path) -> None:
         self.app, self.url, self.pointer_file = app, url, pointer_file
+        self.verify = self.runtime.config.tls_certificate or True
 
     @property
     def runtime(self):
         return self.app.state.runtime
 
     def get(self, path: str, **options) -> requests.Response:
-        return requests.get(self.url + path, timeout=30, **options)
+        return requests.get(self.url + path, timeout=30, verify=self.verify, **options)
 
     def post(self, path: str, **options) -> requests.Response:
-        return requests.post(self.url + path, timeout=30, **options)
+        return requests.post(self.url + path, timeout=30, verify=self.verify, **options)
 
 
 @contextmanager
@@ -38,14 +40,16 @@ def live_server(folder: Path, bundle: Path | None, **settings) -> Iterator[Live]
     pointer_file = folder / "current.json"
     if bundle is not None:
         Pointer(folder=str(bundle), name="craters", version="1").write(pointer_file)
-    app = create_app(ServeConfig(**settings), pointer_file)
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="warning", log_config=None))
-    thread = threading.Thread(target=server.run)
+    config = ServeConfig(**settings)
+    app = create_app(config, pointer_file)
+    server = uvicorn.Server(server_config(app, config))
+    door = bind("127.0.0.1", 0)
+    thread = threading.Thread(target=server.run, args=([door],))
     thread.start()
     try:
         wait_for(lambda: server.started)
-        port = server.servers[0].sockets[0].getsockname()[1]
-        live = Live(app, f"http://127.0.0.1:{port}", pointer_file)
+        scheme = "https" if config.tls_certificate else "http"
+        live = Live(app, f"{scheme}://127.0.0.1:{door.getsockname()[1]}", pointer_file)
         wait_for(lambda: bundle is None or live.get("/ready").status_code == 200)
         yield live
     finally:

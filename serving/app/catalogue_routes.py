@@ -17,6 +17,7 @@ from serving.app.predict_routes import (
     FAULTS,
     Diameter,
     Latitude,
+    Located,
     Longitude,
     Predictions,
     TopK,
@@ -26,7 +27,8 @@ from serving.app.predict_routes import (
 from serving.app.problems import Problem
 from serving.app.runtime import Runtime
 from serving.app.served import Served
-from serving.classify import answer_embeddings
+from serving.classify import answer_embeddings, fill_scores
+from serving.reference import SCORE_COLUMNS
 from serving.schema import CropAnswer, ModelAnswer, Options, SimilarCrater
 
 router = APIRouter(tags=["catalogue"])
@@ -95,6 +97,8 @@ def _answer(served: Served, row: int, options: Options) -> CropAnswer:
     wider = options.model_copy(update={"top_k": options.top_k + 1 if options.top_k else 0})
     embedding = np.array(index.embeddings[row : row + 1])
     (answer,) = answer_embeddings(served.bundle, embedding, model=served.identity, options=wider)
+    if set(SCORE_COLUMNS) <= set(index.craters):
+        fill_scores(index.craters[list(SCORE_COLUMNS)].iloc[[row]].to_numpy(), [answer])
     itself = index.crater(row)["crater_id"]
     answer.similar = [s for s in answer.similar if s.crater_id != itself][: options.top_k]
     return answer
@@ -129,7 +133,7 @@ async def image(request: Request, crater_id: CraterId) -> Response:
 
 @router.get(
     "/v1/similar",
-    responses={200: {"model": Similar}, **problems(400, 401, 403, 404, 422, 503, 504)},
+    responses={200: {"model": Similar | Located}, **problems(400, 401, 403, 404, 422, 503, 504)},
 )
 async def similar(
     request: Request,

@@ -6,6 +6,7 @@ import secrets
 import time
 from typing import Any
 
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serving.app import metrics
@@ -60,6 +61,8 @@ class Gate:
             await self._app(scope, visit.receive, visit.send)
         except Problem as problem:
             await visit.refuse(problem)
+        except ClientDisconnect:
+            await visit.refuse(Problem(408, "disconnected", "The caller has gone."))
         except Exception:
             _crash_log.exception("unexpected error", extra={"request_id": visit.request_id})
             await visit.refuse(Problem(500, "internal", "Something went wrong on our side."))

@@ -16,6 +16,7 @@ from rasterio.enums import Resampling
 from lunar_models.encoders.checkpoint import Checkpoint
 from lunar_models.errors import MosaicError
 from lunar_models.extraction import extract_crop
+from lunar_models.local_plane import half_side
 from lunar_models.mosaic import Mosaic, fit_radiometry
 from serving.app.problems import Problem
 
@@ -44,8 +45,11 @@ class Locator:
         longitude_deg: float,
         latitude_deg: float,
         diameter_km: float,
-    ) -> npt.NDArray[np.uint8]:
-        """(S, S) uint8 crop around a place, as a crop set would hold it before alignment.
+    ) -> tuple[npt.NDArray[np.uint8], float]:
+        """Crop around a place, as a crop set would hold it before alignment.
+
+        Returns:
+            (S, S) uint8, and how many mosaic pixels lie across it.
 
         Raises:
             Problem: 404 outside the mosaic, 503 when too many requests wait for it.
@@ -64,9 +68,11 @@ class Locator:
 
         try:
             crop: npt.NDArray[np.uint8] = await self._run(extract)
-            return crop
         except MosaicError as error:
             raise Problem(404, "not_in_mosaic", "The mosaic does not show this place.") from error
+        scale = min(float(axis) for axis in self._mosaic.projection.scale_px(latitude_deg))
+        across = 2.0 * half_side(np.asarray(diameter_km), checkpoint.context_diameters)
+        return crop, float(across) * scale
 
     async def _run(self, function: Callable[[], Any]) -> Any:
         if self._waiting >= _MOST_WAITING:

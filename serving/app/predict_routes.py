@@ -16,7 +16,7 @@ from serving.app.bodies import RAW_TYPES, Predict, media_type, read_json, read_w
 from serving.app.problems import MEDIA_TYPE, Problem
 from serving.app.runtime import Runtime, encode_predictions
 from serving.classify import Work
-from serving.preparation import Prepared
+from serving.preparation import prepare_cut
 from serving.schema import MAX_TOP_K, CropAnswer, ItemError, ModelAnswer, Options, QualityWarning
 
 router = APIRouter(tags=["predict"])
@@ -186,10 +186,9 @@ async def locate_and_predict(
     locator = runtime.locator
 
     async def read() -> tuple[list[Work], Options]:
-        crop = await locator.crop(checkpoint, **place)
+        crop, native_px = await locator.crop(checkpoint, **place)
         crops.append(crop)
-        prepared = Prepared(crop.astype(np.float32), None, [])
-        return [lambda _: prepared], options
+        return [lambda _: prepare_cut(crop, native_px)], options
 
     def encode(answers: list[CropAnswer]) -> bytes:
         content = json.loads(encode_predictions(answers))

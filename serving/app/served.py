@@ -43,7 +43,8 @@ class Served:
         identity = identify(Path(pointer.folder))
         named = {"name": pointer.name, "version": pointer.version}
         identity = identity.model_copy(update={k: v for k, v in named.items() if v is not None})
-        return cls(bundle, replace(bundle, head=None, clusters=None, neighbours=None), identity)
+        embedder = replace(bundle, head=None, clusters=None, neighbours=None, scores=False)
+        return cls(bundle, embedder, identity)
 
 
 class ModelHolder:

@@ -19,6 +19,8 @@ from lunar_models.config.serve import ServeConfig
 from serving.app import logs
 
 if TYPE_CHECKING:  # brings torch, which the supervisor can do without
+    from fastapi import FastAPI
+
     from serving.app.runtime import Runtime
 
 _BACKLOG = 2048
@@ -40,23 +42,25 @@ def run(config: ServeConfig, pointer_file: Path, port: int) -> None:
     app = create_app(config, pointer_file)
     # No connection comes here before there is a model, while the other workers answer.
     app.state.runtime.holder.wait_for_first(_FIRST_MODEL_S)
-    server = _DrainingServer(
-        uvicorn.Config(
-            app,
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            backlog=_BACKLOG,
-            timeout_keep_alive=_KEEP_ALIVE_S,
-            timeout_graceful_shutdown=int(config.deadline_s) + 1,
-            ssl_certfile=config.tls_certificate,
-            ssl_keyfile=config.tls_key,
-            proxy_headers=bool(config.trusted_proxies),
-            forwarded_allow_ips=list(config.trusted_proxies),
-        ),
-        app.state.runtime,
-    )
+    server = _DrainingServer(server_config(app, config), app.state.runtime)
     server.run(sockets=[bind(config.host, port)])
+
+
+def server_config(app: "FastAPI", config: ServeConfig) -> uvicorn.Config:
+    """How uvicorn is to run the application."""
+    return uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        backlog=_BACKLOG,
+        timeout_keep_alive=_KEEP_ALIVE_S,
+        timeout_graceful_shutdown=int(config.deadline_s) + 1,
+        ssl_certfile=config.tls_certificate,
+        ssl_keyfile=config.tls_key,
+        proxy_headers=bool(config.trusted_proxies),
+        forwarded_allow_ips=list(config.trusted_proxies),
+    )
 
 
 def bind(host: str, port: int) -> socket.socket:

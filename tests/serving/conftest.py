@@ -6,9 +6,15 @@ from pathlib import Path
 import mlflow
 import numpy as np
 import pytest
-from service_parts import Parts, make_parts
+import torch
+from service_parts import SIZE, Parts, make_parts
 
+from lunar_models.embedding import embed_crops
+from lunar_models.encoders.checkpoint import Checkpoint
+from lunar_models.encoders.physics import PhysicsEncoder
+from serving import bundle as bundles
 from serving.bundle import Bundle
+from serving.reference import reference_set
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -31,6 +37,22 @@ def bundle_folder(parts: Parts, tmp_path_factory: pytest.TempPathFactory) -> Pat
 @pytest.fixture(scope="session")
 def bundle(bundle_folder: Path) -> Bundle:
     return Bundle.load(bundle_folder)
+
+
+@pytest.fixture(scope="session")
+def taught(parts: Parts, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bundle whose encoder has a score; its reference craters count up from 0 to 1."""
+    folder = tmp_path_factory.mktemp("taught")
+    torch.manual_seed(0)
+    encoder = PhysicsEncoder(crop_size_px=SIZE, latent_dim=4)
+    checkpoint = Checkpoint.for_crops(encoder.eval(), parts.crop_set)
+    checkpoint.save(folder / "encoder")
+    embeddings = embed_crops(checkpoint, parts.crop_set.crops, device="cpu")
+    scores = np.linspace([0, 0.1], [1, 0.2], len(parts.crop_set)).astype(np.float32)
+    reference_set(parts.crop_set, embeddings, scores=scores).save(folder / "neighbours")
+    return bundles.assemble(
+        folder / "bundle", encoder=folder / "encoder", neighbours=folder / "neighbours"
+    )
 
 
 @pytest.fixture(scope="session")

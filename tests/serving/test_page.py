@@ -55,7 +55,8 @@ def test_a_dropped_crop_is_answered(page, parts: Parts, tmp_path: Path) -> None:
     page.set_input_files("#file", str(file))
     page.wait_for_selector("#similar button")
     assert page.inner_text("#state").splitlines()[0] in ("1", "2", "3", "4")
-    assert "±" in page.inner_text("#score")
+    assert "±" in page.inner_text("#degradation .score")
+    assert page.is_hidden("#encoder-degradation")  # this encoder has no score of its own
     assert page.locator("#probabilities .bar").count() == 4
     page.wait_for_selector("#gallery button")
     assert "00-1-000005" in page.inner_text("#similar button:first-child")
@@ -99,3 +100,15 @@ def test_a_broken_image_is_explained(page, tmp_path: Path) -> None:
     page.set_input_files("#file", str(file))
     page.wait_for_selector("#status.error")
     assert "not a readable" in page.inner_text("#status")
+
+
+def test_the_encoders_own_score_has_a_scale(browser, taught: Path, tmp_path: Path) -> None:
+    with live_server(tmp_path, taught) as live:
+        page = browser.new_page()
+        page.goto(live.url)
+        page.fill("#crater-id", "00-1-000060")
+        page.click("#find button")
+        page.wait_for_selector("#similar button")
+        assert "0.50 ± 0.15" in page.inner_text("#encoder-degradation .score")
+        assert page.is_hidden("#degradation")  # there is no head
+        page.close()

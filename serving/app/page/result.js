@@ -14,7 +14,8 @@ export function showPrediction(prediction, { title, request }) {
   $("place").textContent = title;
   $("answer").hidden = false;
   showState(prediction.state);
-  showDegradation(prediction.degradation);
+  showScale($("degradation"), prediction.degradation);
+  showScale($("encoder-degradation"), prediction.encoder_degradation);
   $("warnings").replaceChildren(...prediction.warnings.map((w) => element("li", w.message)));
   $("json").textContent = JSON.stringify(prediction, null, 2);
   $("curl").textContent = request;
@@ -41,15 +42,16 @@ function showState(state) {
   }
 }
 
-function showDegradation(degradation) {
-  $("degradation").hidden = !degradation;
+function showScale(figure, degradation) {
+  figure.hidden = !degradation;
   if (!degradation) return;
   const { score, uncertainty } = degradation;
   const low = Math.max(0, score - uncertainty), high = Math.min(1, score + uncertainty);
-  $("score").textContent = `${score.toFixed(2)} ± ${uncertainty.toFixed(2)}`;
-  $("marker").style.left = `${100 * score}%`;
-  $("band").style.left = `${100 * low}%`;
-  $("band").style.width = `${100 * (high - low)}%`;
+  const part = (name) => figure.querySelector(`.${name}`);
+  part("score").textContent = `${score.toFixed(2)} ± ${uncertainty.toFixed(2)}`;
+  part("marker").style.left = `${100 * score}%`;
+  part("band").style.left = `${100 * low}%`;
+  part("band").style.width = `${100 * (high - low)}%`;
 }
 
 export function showCluster(prediction, members, onPick) {
