@@ -11,7 +11,7 @@ bundle.json     schema version and the sha256 of every other file; written last
 import hashlib
 import json
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ import yaml
 from lunar_models.clustering import ClusterModel
 from lunar_models.embedding import embed_crops
 from lunar_models.encoders.checkpoint import Checkpoint
+from lunar_models.encoders.inference import inference_copy
 from lunar_models.errors import CheckpointError
 from lunar_models.heads import Head
 from lunar_models.neighbours import NeighbourIndex
@@ -62,8 +63,9 @@ class Bundle:
             folder / CLUSTERS,
             folder / NEIGHBOURS,
         )
+        checkpoint = Checkpoint.load(folder / ENCODER)
         bundle = cls(
-            Checkpoint.load(folder / ENCODER),
+            replace(checkpoint, encoder=inference_copy(checkpoint.encoder)),
             Head.load(head) if head.is_file() else None,
             ClusterModel.load(clusters) if clusters.is_dir() else None,
             NeighbourIndex.load(neighbours) if neighbours.is_dir() else None,
