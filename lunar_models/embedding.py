@@ -82,7 +82,7 @@ def embed_crops(
 
 def reconstruct_crops(
     checkpoint: Checkpoint, crops: npt.NDArray[np.uint8]
-) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32], npt.NDArray[np.bool_] | None]:
     """What the encoder sees of a few stored crops, and what it makes of them.
 
     Args:
@@ -90,13 +90,16 @@ def reconstruct_crops(
         crops: (N, S, S) uint8, few enough for one batch.
 
     Returns:
-        Normalised and reconstructed crops, (N, S, S) float32 each.
+        normalised, reconstructed: (N, S, S) float32 each.
+        hidden: (N, S, S), true where the encoder had to guess, equal in each call; None from
+            encoders that see whole crops.
 
     Raises:
         ConfigError: the encoder has no decoder.
     """
     encoder = checkpoint.encoder
-    device = encoder.device
-    normalised = checkpoint.normalisation(torch.from_numpy(np.array(crops)).to(device))
-    reconstructed = encoder.reconstruct(normalised)
-    return normalised[:, 0].cpu().numpy(), reconstructed[:, 0].cpu().numpy()
+    normalised = checkpoint.normalisation(torch.from_numpy(np.array(crops)).to(encoder.device))
+    reconstructed = encoder.reconstruct(normalised, torch.Generator().manual_seed(0))
+    mask = encoder.mask(normalised, torch.Generator().manual_seed(0))
+    hidden = None if mask is None else mask[:, 0].cpu().numpy() > 0
+    return normalised[:, 0].cpu().numpy(), reconstructed[:, 0].cpu().numpy(), hidden

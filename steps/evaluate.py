@@ -42,11 +42,11 @@ def main(config: EvaluateConfig) -> None:
 def reconstruction_error(checkpoint: Checkpoint, crop_set: CropSet) -> float:
     """Mean squared error of normalised brightness over (at most 2,048) test crops."""
     rows = crop_set.indices("test")[:_RECONSTRUCTED]
-    pairs = (
+    answers = (
         reconstruct_crops(checkpoint, crop_set.crops[part])
         for part in np.array_split(rows, max(1, len(rows) // 256))
     )
-    errors = [np.square(seen - made).mean(axis=(1, 2)) for seen, made in pairs]
+    errors = [np.square(seen - made).mean(axis=(1, 2)) for seen, made, _ in answers]
     return float(np.concatenate(errors).mean())
 
 

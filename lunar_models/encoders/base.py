@@ -98,6 +98,14 @@ class Encoder(nn.Module, ABC):
     def _reconstruct(self, crops: Tensor, generator: torch.Generator | None) -> Tensor:
         raise ConfigError(f"encoder={self.name} has no decoder, so it cannot reconstruct crops.")
 
+    def mask(self, crops: Tensor, generator: torch.Generator | None = None) -> Tensor | None:
+        """What `reconstruct` with an equal generator hides from the encoder and has it guess.
+
+        Returns:
+            (B, 1, S, S) float32, 1 where hidden; None from families that see whole crops.
+        """
+        return None
+
     @abstractmethod
     def loss(self, crops: Tensor, generator: torch.Generator | None = None) -> dict[str, Tensor]:
         """Scalars to report; ``"loss"`` among them is the one to minimise."""

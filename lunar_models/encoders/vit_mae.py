@@ -9,12 +9,15 @@ from torch.nn import functional
 
 from lunar_models.config.train import ModelSize, Pooling, Trainable, TrainConfig
 from lunar_models.encoders.base import Encoder
+from lunar_models.encoders.positions import interpolate_positions, sinusoids
 from lunar_models.encoders.transformer import (
+    ATTENTION,
     IMAGENET_MEAN,
     IMAGENET_STD,
     InputFormat,
     decayed_groups,
     read_pretrained,
+    register_attention,
     train_only,
 )
 from lunar_models.errors import ConfigError
@@ -55,7 +58,9 @@ class ViTMaeEncoder(Encoder):
         # transformers takes seconds to import: only who uses it waits
         from transformers import ViTMAEConfig, ViTMAEForPreTraining
 
-        self.model = ViTMAEForPreTraining(ViTMAEConfig(**{**architecture, "image_size": side}))
+        register_attention()
+        shape = {**architecture, "image_size": side, "attn_implementation": ATTENTION}
+        self.model = ViTMAEForPreTraining(ViTMAEConfig(**shape))
         self.embedding_dim = self.model.config.hidden_size
         self.patch_px = self.model.config.patch_size
         self._last: list[nn.Module] = [self.model.vit.layernorm, self.model.decoder]
@@ -100,7 +105,7 @@ class ViTMaeEncoder(Encoder):
         weights = source.state_dict()
         for name, positions in encoder.model.named_parameters():
             if name.endswith(("position_embeddings", "decoder_pos_embed")):
-                weights[name] = _interpolate(weights[name], positions.shape[1])
+                weights[name] = interpolate_positions(weights[name], positions.shape[1])
         encoder.model.load_state_dict(weights)
         return encoder
 
@@ -125,72 +130,102 @@ class ViTMaeEncoder(Encoder):
             self, blocks=self.model.vit.layers, last=self._last, decay=self.layer_decay
         )
 
-    def _encode(self, pixels: Tensor, keep: Tensor | None = None) -> Tensor:
-        """(B, C, H, W) pixels -> (B, 1 + T, D) tokens, the class token first.
+    def _encode(self, patches: Tensor, seen: Tensor | None = None) -> Tensor:
+        """(B, T, P) pixels by patch -> (B, 1 + K, D) tokens, the class token first.
 
         Args:
-            pixels: in the network's input format.
-            keep: (B, K) numbers of the patches to look at; all of them if None.
+            patches: in the network's input format.
+            seen: (B, K) numbers of the patches to look at; all of them, K = T, if None.
         """
         vit = self.model.vit
-        positions = vit.embeddings.position_embeddings
-        tokens = vit.embeddings.patch_embeddings(pixels) + positions[:, 1:]
-        if keep is not None:
-            tokens = tokens.gather(1, keep[:, :, None].expand(-1, -1, tokens.shape[2]))
-        first = (vit.embeddings.cls_token + positions[:, :1]).expand(len(tokens), -1, -1)
-        tokens = torch.cat([first, tokens], 1)
+        positions = vit.embeddings.position_embeddings[:, 1:]
+        if seen is not None:
+            patches, positions = _pick(patches, seen), positions[0, seen]
+        projection = vit.embeddings.patch_embeddings.projection
+        weight = projection.weight.permute(0, 2, 3, 1).flatten(1)
+        tokens = functional.linear(patches, weight, projection.bias) + positions
+        first = vit.embeddings.cls_token + vit.embeddings.position_embeddings[:, :1]
+        tokens = torch.cat([first.expand(len(tokens), -1, -1), tokens], 1)
         for block in vit.layers:
             tokens = block(tokens)
         encoded: Tensor = vit.layernorm(tokens)
         return encoded
 
+    def _decode(self, tokens: Tensor, order: Tensor) -> Tensor:
+        """(B, 1 + K, D) tokens -> (B, T - K, P) guesses of the patches that have none.
+
+        Attention knows patches by their positions only, so they stay in the order of the mask:
+        nothing needs to be put back, and only what was hidden is painted.
+
+        Args:
+            tokens: class token, and one for each of the first K patches in `order`.
+            order: (B, T) numbers of the patches.
+        """
+        decoder, count = self.model.decoder, tokens.shape[1]
+        positions = decoder.decoder_pos_embed
+        tokens = decoder.decoder_embed(tokens)
+        blank = decoder.mask_token.expand(len(tokens), 1 + order.shape[1] - count, -1)
+        tokens = torch.cat([tokens, blank.to(tokens)], 1)
+        tokens = tokens + torch.cat(
+            [positions[:, :1].expand(len(tokens), -1, -1), positions[0, 1:][order]], 1
+        )
+        for block in decoder.decoder_layers:
+            tokens = block(tokens)
+        guess: Tensor = decoder.decoder_pred(decoder.decoder_norm(tokens[:, count:]))
+        return guess
+
     def _embed(self, crops: Tensor) -> Tensor:
-        tokens = self._encode(self.input_format(crops))
+        tokens = self._encode(self.model.patchify(self.input_format(crops)))
         return tokens[:, 0] if self.pooling == "cls" else tokens[:, 1:].mean(1)
 
+    def _draw(self, count: int, generator: torch.Generator | None) -> tuple[Tensor, int]:
+        """(B, T) numbers of the patches in random order, and how many of the first are seen."""
+        total = (self.input_format.side_px // self.patch_px) ** 2
+        order = torch.rand(count, total, generator=generator).argsort(1).to(self.device)
+        return order, min(int(total * (1 - self.mask_ratio)), total - 1)
+
     def _fill_in(
-        self, pixels: Tensor, generator: torch.Generator | None
+        self, patches: Tensor, generator: torch.Generator | None
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Hide patches at random and guess them.
 
         Returns:
-            guess, truth: (B, T, P) pixels by patch, normalised patch by patch if so configured.
-            hidden: (B, T) 1 where a patch was hidden.
+            guess, truth: (B, H, P) pixels by patch, normalised patch by patch if so configured.
+            hidden: (B, H) their numbers.
         """
-        truth = self.model.patchify(pixels)
-        count, patches = truth.shape[:2]
-        noise = torch.rand(count, patches, generator=generator).to(pixels.device)
-        shuffled = noise.argsort(1)
-        restore = shuffled.argsort(1)
-        kept = min(int(patches * (1 - self.mask_ratio)), patches - 1)
-        tokens = self._encode(pixels, shuffled[:, :kept])
-        guess = self.model.decoder(tokens, restore).logits
-        return guess, truth, (restore >= kept).float()
+        order, seen = self._draw(len(patches), generator)
+        hidden = order[:, seen:]
+        guess = self._decode(self._encode(patches, order[:, :seen]), order)
+        return guess.float(), _pick(patches, hidden), hidden
 
     def loss(self, crops: Tensor, generator: torch.Generator | None = None) -> dict[str, Tensor]:
-        guess, truth, hidden = self._fill_in(self.input_format(crops), generator)
+        patches = self.model.patchify(self.input_format(crops))
+        guess, truth, _ = self._fill_in(patches, generator)
         if self.model.config.norm_pix_loss:
             mean, deviation = _patch_statistics(truth)
             truth = (truth - mean) / deviation
-        errors = functional.mse_loss(guess.float(), truth, reduction="none").mean(2)
-        return {"loss": (errors * hidden).sum() / hidden.sum()}
+        return {"loss": functional.mse_loss(guess, truth)}
 
     def _reconstruct(self, crops: Tensor, generator: torch.Generator | None) -> Tensor:
         """What was visible as it is, what was hidden as it is guessed."""
-        guess, truth, hidden = self._fill_in(self.input_format(crops), generator)
+        patches = self.model.patchify(self.input_format(crops))
+        guess, truth, hidden = self._fill_in(patches, generator)
         if self.model.config.norm_pix_loss:
             mean, deviation = _patch_statistics(truth)
             guess = guess * deviation + mean
-        mixed = torch.where(hidden[:, :, None] > 0, guess.float(), truth)
+        mixed = patches.scatter(1, hidden[:, :, None].expand_as(guess), guess)
         return self.input_format.undo(self.model.unpatchify(mixed), self.crop_size_px)
 
     def mask(self, crops: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        """(B, 1, S, S), 1 where `reconstruct` with the same generator hides the crop."""
+        order, seen = self._draw(len(crops), generator)
         side = self.input_format.side_px // self.patch_px
-        noise = torch.rand(len(crops), side * side, generator=generator)
-        kept = min(int(side * side * (1 - self.mask_ratio)), side * side - 1)
-        hidden = (noise.argsort(1).argsort(1) >= kept).float().view(-1, 1, side, side)
-        return functional.interpolate(hidden, [self.crop_size_px] * 2)
+        hidden = crops.new_ones(order.shape).scatter(1, order[:, :seen], 0.0)
+        return functional.interpolate(hidden.view(-1, 1, side, side), [self.crop_size_px] * 2)
+
+
+def _pick(patches: Tensor, numbers: Tensor) -> Tensor:
+    """(B, T, P) patches, (B, K) numbers -> (B, K, P)."""
+    return patches.gather(1, numbers[:, :, None].expand(-1, -1, patches.shape[2]))
 
 
 def _architecture(size: ModelSize, patch_px: int) -> dict[str, Any]:
@@ -205,26 +240,6 @@ def _architecture(size: ModelSize, patch_px: int) -> dict[str, Any]:
         "decoder_num_attention_heads": sizes["num_attention_heads"],
         "decoder_intermediate_size": 4 * sizes["decoder_hidden_size"],
     }
-
-
-def sinusoids(side: int, width: int) -> Tensor:
-    """(1, 1 + side², D) fixed positions, halves as in the published MAE weights."""
-    from transformers.models.vit_mae.modeling_vit_mae import (
-        build_2d_sinusoidal_position_embedding,
-    )
-
-    positions: Tensor = build_2d_sinusoidal_position_embedding(side, side, width, cls_token=True)
-    return positions.roll(width // 2, dims=1)[None]
-
-
-def _interpolate(positions: Tensor, count: int) -> Tensor:
-    """(1, 1 + T, D) positions of one square grid of patches -> (1, count, D) of another."""
-    if positions.shape[1] == count:
-        return positions
-    old, new = (round((n - 1) ** 0.5) for n in (positions.shape[1], count))
-    grid = positions[:, 1:].view(1, old, old, -1).permute(0, 3, 1, 2)
-    grid = functional.interpolate(grid, [new, new], mode="bicubic", align_corners=False)
-    return torch.cat([positions[:, :1], grid.flatten(2).transpose(1, 2)], 1)
 
 
 def _patch_statistics(patches: Tensor) -> tuple[Tensor, Tensor]:

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
+from matplotlib import colormaps
 from matplotlib.figure import Figure
 
-from lunar_models.plots.style import BLUE, VERMILION, new_figure, subplots
+from lunar_models.plots.style import BLUE, SKY, VERMILION, new_figure, subplots
 
 
 def loss_curve(history: Sequence[dict[str, float]], best_epoch: int) -> Figure:
@@ -33,16 +34,27 @@ def loss_curve(history: Sequence[dict[str, float]], best_epoch: int) -> Figure:
 
 
 def reconstructions(
-    originals: npt.NDArray[np.float32], reconstructed: npt.NDArray[np.float32]
+    originals: npt.NDArray[np.float32],
+    reconstructed: npt.NDArray[np.float32],
+    hidden: npt.NDArray[np.bool_] | None = None,
 ) -> Figure:
-    """Crops above, what the encoder makes of them below; (N, S, S) each, in [-1, 1]."""
-    figure = new_figure(1.2 * len(originals) + 0.4, 2.6)
-    axes = subplots(figure, 2, len(originals))
-    for row, (label, crops) in enumerate(
-        (("original", originals), ("reconstructed", reconstructed))
-    ):
-        for axis, crop in zip(axes[row], crops, strict=True):
-            axis.imshow(crop, cmap="gray", vmin=-1, vmax=1)
-            axis.set(xticks=[], yticks=[])
-        axes[row, 0].set_ylabel(label)
+    """Crops above, what the encoder makes of them below.
+
+    Args:
+        originals: (N, S, S) in [-1, 1].
+        reconstructed: same shape and range.
+        hidden: same shape, what the encoder did not see; drawn on the originals in a row between.
+    """
+    rows = {"original": originals, "reconstructed": reconstructed}
+    if hidden is not None:
+        seen = np.ma.array(originals, mask=hidden)
+        rows = {"original": originals, "seen": seen, "reconstructed": reconstructed}
+    grey = colormaps["gray"].with_extremes(bad=SKY)
+    figure = new_figure(1.2 * len(originals) + 0.4, 1.25 * len(rows) + 0.1)
+    axes = subplots(figure, len(rows), len(originals))
+    for row, (label, crops) in zip(axes, rows.items(), strict=True):
+        for ax, crop in zip(row, crops, strict=True):
+            ax.imshow(crop, cmap=grey, vmin=-1, vmax=1, interpolation="none")
+            ax.set(xticks=[], yticks=[])
+        row[0].set_ylabel(label)
     return figure

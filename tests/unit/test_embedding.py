@@ -5,7 +5,7 @@ from helpers import bowl_crops
 
 from lunar_models.config.train import TrainConfig
 from lunar_models.crops import CropSet
-from lunar_models.embedding import embed_crops, pick_device
+from lunar_models.embedding import embed_crops, pick_device, reconstruct_crops
 from lunar_models.encoders import build_encoder
 from lunar_models.encoders.checkpoint import Checkpoint
 from lunar_models.errors import ConfigError
@@ -71,3 +71,15 @@ def test_many_crops_give_what_few_give(encoder: str, monkeypatch: pytest.MonkeyP
     np.testing.assert_allclose(many, few, atol=1e-5)
     rough = embed_crops(checkpoint, crops, device="cpu", precision="bf16")
     assert np.abs(rough - few).mean() < 0.05 * np.abs(few).mean() + 1e-3
+
+
+def test_reconstructions_come_with_what_was_hidden(checkpoint: Checkpoint) -> None:
+    crops, _ = bowl_crops(3, 16)
+    assert reconstruct_crops(checkpoint, crops)[2] is None
+    config = TrainConfig(crops="", encoder="vit_mae", patch_size_px=4)
+    masked = Checkpoint(build_encoder(config, crop_size_px=16))
+    seen, rebuilt, hidden = reconstruct_crops(masked, crops)
+    assert hidden is not None
+    assert hidden.mean() == 0.75
+    np.testing.assert_allclose(rebuilt[~hidden], seen[~hidden], atol=1e-5)
+    np.testing.assert_array_equal(hidden, reconstruct_crops(masked, crops)[2])

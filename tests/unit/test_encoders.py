@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import pytest
 import torch
 from helpers import bowl_crops
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import (
     ConvNextConfig,
     ConvNextModel,
@@ -23,8 +23,10 @@ from lunar_models.encoders.backbone import BackboneEncoder
 from lunar_models.encoders.checkpoint import Checkpoint
 from lunar_models.encoders.ensemble import EnsembleEncoder
 from lunar_models.encoders.original_cae import OriginalEncoder
+from lunar_models.encoders.positions import sinusoids
 from lunar_models.encoders.swav import sinkhorn
-from lunar_models.encoders.vit_mae import ViTMaeEncoder, sinusoids
+from lunar_models.encoders.transformer import attention
+from lunar_models.encoders.vit_mae import ViTMaeEncoder
 from lunar_models.errors import CheckpointError, ConfigError
 from lunar_models.normalisation import Normalisation
 
@@ -251,6 +253,25 @@ class TestViTMae(EncoderContract):
         rebuilt, mask = (f(crops, generator(4)) for f in (encoder.reconstruct, encoder.mask))
         torch.testing.assert_close(rebuilt * (1 - mask), crops * (1 - mask), atol=1e-5, rtol=0)
         assert ((rebuilt - crops) * mask).abs().max() > 1e-2
+
+    def test_loss_is_that_of_transformers(self, encoder: Encoder, crops: Tensor) -> None:
+        """Same mask and weights; ours decodes in the order of the mask, theirs of the crop."""
+        assert isinstance(encoder, ViTMaeEncoder)
+        pixels = encoder.input_format(crops)
+        noise = torch.rand(len(crops), 16, generator=generator(4))
+        encoder.model.set_attn_implementation("sdpa")
+        theirs = encoder.model(pixels, noise=noise).loss
+        torch.testing.assert_close(encoder.loss(crops, generator(4))["loss"], theirs)
+
+    def test_attention_by_hand(self) -> None:
+        """Two tokens with equal keys: each gets the mean of the values."""
+        query, value = torch.randn(1, 1, 2, 4), torch.tensor([[[[1.0], [3.0]]]])
+        for dtype in (torch.float32, torch.bfloat16):
+            key = torch.ones(1, 1, 2, 4, dtype=dtype)
+            mixed, _ = attention(
+                nn.Module(), query.to(dtype), key, value.expand(1, 1, 2, 4).to(dtype), None, 0.5
+            )
+            torch.testing.assert_close(mixed.float(), torch.full((1, 2, 1, 4), 2.0))
 
     def test_every_patch_can_be_told_from_every_other(self, encoder: Encoder) -> None:
         """Both halves have positions, though transformers leaves a new decoder's at zero."""
