@@ -9,6 +9,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from lunar_models.memory import read_crops
+
 Indices = npt.NDArray[np.int64]
 
 AHEAD = 2
@@ -27,8 +29,8 @@ def read_batches(crops: npt.NDArray[np.uint8], batches: Iterable[Indices]) -> It
     """
 
     def read(batch: Indices) -> Tensor:
-        # Ascending: neighbouring reads of the memory map.
-        return torch.from_numpy(crops[np.sort(batch)])[:, None]
+        # Ascending: neighbouring reads of the file.
+        return torch.from_numpy(read_crops(crops, np.sort(batch)))[:, None]
 
     waiting: deque[Future[Tensor]] = deque()
     with ThreadPoolExecutor(1) as reader:

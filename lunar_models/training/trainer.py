@@ -17,15 +17,11 @@ from lunar_models.encoders import Encoder, FittedEncoder, build_encoder
 from lunar_models.encoders.base import evaluating
 from lunar_models.encoders.checkpoint import Checkpoint
 from lunar_models.errors import ConfigError, CropSetError
+from lunar_models.memory import keep_memory
 from lunar_models.precision import autocast
 from lunar_models.schedules import LearningRate
 from lunar_models.training import distributed
-from lunar_models.training.batches import (
-    Indices,
-    ordered_batches,
-    read_batches,
-    shuffled_batches,
-)
+from lunar_models.training.batches import Indices, ordered_batches, read_batches, shuffled_batches
 from lunar_models.training.report import (
     Metrics,
     OnCrops,
@@ -69,6 +65,7 @@ def train(
             `work_dir` holds another training.
         CropSetError: the training or the validation split has no crops.
     """
+    keep_memory()
     torch.manual_seed(config.seed)  # initial weights; each epoch has its own generators
     encoder = build_encoder(config, crop_size_px=crop_set.info.crop_size_px)
     trainer = _Trainer(encoder, crop_set, config, None if work_dir is None else Path(work_dir))
