@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 import mlflow
+import pandas as pd
 
 from lunar_models.clustering import ClusterModel
 from lunar_models.config.register import RegisterConfig
@@ -14,6 +15,8 @@ from serving.reference import reference_set
 from steps._options import options_from
 from steps._registry import embed_crop_set, find_encoder, golden_crops, log_service_model
 from steps._tracking import log_dataset, log_output, resolve_artifacts, step_run
+
+_KAPPA = "head/qwk"
 
 
 @click.command()
@@ -31,6 +34,7 @@ def main(config: RegisterConfig) -> None:
         with tempfile.TemporaryDirectory() as folder:
             model = None if clusters is None else ClusterModel.load(clusters)
             reference_set(crop_set, embeddings, clusters=model).save(folder)
+            lineage = _lineage(checkpoint, crop_set, config)
             info = log_service_model(
                 encoder=find_encoder(config.encoder_uri),
                 head=head,
@@ -38,8 +42,8 @@ def main(config: RegisterConfig) -> None:
                 neighbours=Path(folder),
                 golden_crops=golden_crops(crop_set),
                 registered_model=config.service_model,
-                tags=_lineage(checkpoint, crop_set, config),
-                description=_describe(checkpoint, crop_set, config),
+                tags=lineage,
+                description=_describe(checkpoint, crop_set, config, lineage.get(_KAPPA)),
             )
         version = str(info.registered_model_version)
         mlflow.set_tag("model_version", version)
@@ -57,7 +61,23 @@ def _lineage(checkpoint: Checkpoint, crop_set: CropSet, config: RegisterConfig) 
         "encoder_uri": config.encoder_uri,
         "crops_digest": crop_set.info.digest,
         **{f"{name}_uri": uri for name, uri in _given(config).items()},
+        **_judgement(config.head),
     }
+
+
+def _judgement(head: str | None) -> dict[str, str]:
+    """The evaluation that fitted the head: run, digest, and metrics with their intervals."""
+    if head is None or not head.startswith("runs:/"):
+        return {}
+    run = mlflow.get_run(head.removeprefix("runs:/").partition("/")[0])
+    intervals = pd.read_csv(resolve_artifacts(f"runs:/{run.info.run_id}/tables") / "intervals.csv")
+    judged = intervals[intervals["metric"].str.startswith("head/")]
+    return {
+        "evaluation_run": run.info.run_id,
+        "evaluation_digest": run.data.tags["evaluation_digest"],
+        **{str(row.metric): f"{row.value:.4f} [{row.low:.4f}, {row.high:.4f}]"
+           for row in judged.itertuples()},
+    }  # fmt: skip
 
 
 def _given(config: RegisterConfig) -> dict[str, str]:
@@ -65,13 +85,20 @@ def _given(config: RegisterConfig) -> dict[str, str]:
     return {name: uri for name, uri in parts.items() if uri is not None}
 
 
-def _describe(checkpoint: Checkpoint, crop_set: CropSet, config: RegisterConfig) -> str:
+def _describe(
+    checkpoint: Checkpoint, crop_set: CropSet, config: RegisterConfig, kappa: str | None
+) -> str:
     encoder = checkpoint.encoder
     answers = ["embedding", *("state" if p == "head" else "cluster" for p in _given(config))]
+    quality = "" if kappa is None else (
+        f" In spatial cross-validation its states agree with the labels at a weighted kappa of "
+        f"{kappa}."
+    )  # fmt: skip
     return (
         f"Answers with {', '.join(answers)} and the nearest of {len(crop_set):,} craters. "
         f"Encoder {encoder.name}, {encoder.embedding_dim} dimensions, crops of "
         f"{encoder.crop_size_px} px spanning {checkpoint.context_diameters:g} crater diameters."
+        f"{quality}"
     )
 
 

@@ -99,6 +99,12 @@ def test_from_encoder_to_served_model(run_step, last_run, crop_set, encoder_uri,
     version = mlflow.MlflowClient().get_model_version_by_alias("lunar-craters", "champion")
     assert version.tags["crops_digest"] == crop_set.info.digest
     assert version.tags["head_uri"] == head
+    judged = table(evaluated, "tables/intervals.csv").set_index("metric").loc["head/qwk"]
+    kappa = f"{judged['value']:.4f} [{judged['low']:.4f}, {judged['high']:.4f}]"
+    assert version.tags["evaluation_run"] == evaluated.info.run_id
+    assert version.tags["evaluation_digest"] == tags(evaluated)["evaluation_digest"]
+    assert version.tags["head/qwk"] == kappa
+    assert kappa in version.description
     json.dumps(answer)  # what REST returns is plain JSON
 
 
