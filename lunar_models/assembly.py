@@ -3,10 +3,8 @@
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
-import geopandas as gpd
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
@@ -24,13 +22,13 @@ from lunar_models.crops import (
 )
 from lunar_models.crops_file import CropsFile, kept_order
 from lunar_models.errors import CatalogueError
+from lunar_models.geoparquet import write_points
 from lunar_models.illumination import vote_sun_side
 from lunar_models.normalisation import Normalisation
 from lunar_models.quality import crop_faults
 from lunar_models.splits import assign_splits
 from lunar_models.workfolder import Segment, WorkFolder, disk_errors, resolved_settings
 
-MOON_CRS = "IAU_2015:30100"
 BAND_DEG = 15.0
 """Width of the longitude bands of the flip rate."""
 
@@ -77,7 +75,7 @@ def assemble(
     order = kept_order(keep)
     metadata = metadata.iloc[order].reset_index(drop=True)
     with disk_errors(work.path), ThreadPoolExecutor(1, "metadata") as beside:
-        described = beside.submit(_write_metadata, work.path, metadata)
+        described = beside.submit(write_points, work.path / METADATA_FILE, metadata)
         summary = work.crops.finish(
             order,
             metadata["flipped"].to_numpy(),
@@ -145,13 +143,6 @@ def sun_in_east(
             longitude_deg=longitude_deg, latitude_deg=latitude_deg, evidence=evidence
         )
     return np.full(len(evidence), {"east": 1.0, "west": 0.0, "none": 0.5}[illumination])
-
-
-def _write_metadata(path: Path, metadata: pd.DataFrame) -> None:
-    points = gpd.points_from_xy(metadata["longitude_deg"], metadata["latitude_deg"])
-    gpd.GeoDataFrame(metadata, geometry=points, crs=MOON_CRS).to_parquet(
-        path / METADATA_FILE, index=False
-    )
 
 
 def _fit_normalisation(

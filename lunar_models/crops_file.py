@@ -21,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lunar_models.compiled import compiled
+from lunar_models.scratch import Scratch
 
 PIECE_BYTES = 1 << 24
 """Crops are moved and digested in pieces of this size, at least one crop each."""
@@ -28,7 +29,9 @@ PIECE_BYTES = 1 << 24
 GROUP_PIECES = 4
 HEADER_BYTES = 128
 
-_THIN_SIDE_PX = 64
+_THIN_SIDE_PX = 32
+
+_scratch = Scratch()
 
 
 class Summary(NamedTuple):
@@ -101,9 +104,9 @@ class CropsFile:
 
             def move(start: int) -> npt.NDArray[np.int64]:
                 part = slice(start, min(start + self.piece_crops, len(order)))
-                piece = self._gather(order[part], start, count)
+                piece = self._gather(file.fileno(), order[part], start, count)
                 mirror(piece, flipped[part])
-                _write_at(file.fileno(), piece, HEADER_BYTES + start * self.crop_bytes)
+                _write_at(file.fileno(), piece, self._final_offset(start))
                 return _record(piece)
 
             for start in range(0, len(order), step):
@@ -114,20 +117,24 @@ class CropsFile:
                     save_whole(done, np.stack(list(pieces)))
                 records.append(np.load(done, allow_pickle=False))
             file.write(_header((len(order), self.crop_size_px, self.crop_size_px)))
-            file.truncate(HEADER_BYTES + len(order) * self.crop_bytes)
+            file.truncate(self._final_offset(len(order)))
         return _summarise(np.concatenate(records), crater_id)
 
     def read(self, start: int, count: int) -> npt.NDArray[np.uint8]:
         """(count, S, S) finished crops from position `start`."""
-        return self._read(HEADER_BYTES + start * self.crop_bytes, count)
+        values = np.fromfile(
+            self.path, np.uint8, count * self.crop_bytes, offset=self._final_offset(start)
+        )
+        return values.reshape(count, self.crop_size_px, self.crop_size_px)
 
     def _gather(
-        self, order: npt.NDArray[np.int64], start: int, count: int
+        self, descriptor: int, order: npt.NDArray[np.int64], start: int, count: int
     ) -> npt.NDArray[np.uint8]:
         """Sampled crops in final order; nearly all of them lie one after the other."""
-        piece = self._read(self._raw_offset(start, count), len(order))
+        piece = _scratch.array(len(order), self.crop_size_px, self.crop_size_px)
+        _read_at(descriptor, piece, self._raw_offset(start, count))
         for n in np.flatnonzero(order != start + np.arange(len(order))):
-            piece[n] = self._read(self._raw_offset(int(order[n]), count), 1)[0]
+            _read_at(descriptor, piece[n], self._raw_offset(int(order[n]), count))
         return piece
 
     def _raw_offset(self, position: int, count: int) -> int:
@@ -135,10 +142,8 @@ class CropsFile:
         behind = min(GROUP_PIECES * self.piece_crops, count)
         return HEADER_BYTES + (behind + position) * self.crop_bytes
 
-    def _read(self, offset: int, count: int) -> npt.NDArray[np.uint8]:
-        shape = (count, self.crop_size_px, self.crop_size_px)
-        values = np.fromfile(self.path, np.uint8, count * self.crop_bytes, offset=offset)
-        return values.reshape(shape)
+    def _final_offset(self, position: int) -> int:
+        return HEADER_BYTES + position * self.crop_bytes
 
 
 def kept_order(keep: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
@@ -163,6 +168,13 @@ def _write_at(descriptor: int, crops: npt.NDArray[np.uint8], offset: int) -> Non
     while view:
         written = os.pwrite(descriptor, view, offset)
         view, offset = view[written:], offset + written
+
+
+def _read_at(descriptor: int, crops: npt.NDArray[np.uint8], offset: int) -> None:
+    """Fill a C-contiguous array, as far as the file goes."""
+    view = memoryview(crops.data).cast("B")
+    while view and (count := os.preadv(descriptor, [view], offset)):
+        view, offset = view[count:], offset + count
 
 
 def _header(shape: tuple[int, ...]) -> bytes:

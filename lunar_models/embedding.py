@@ -1,15 +1,17 @@
 """Embed many crops in batches, in bounded memory."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
 from lunar_models.config.train import Precision
+from lunar_models.encoders import Encoder
 from lunar_models.encoders.checkpoint import Checkpoint
 from lunar_models.encoders.inference import inference_copy
 from lunar_models.errors import ConfigError
+from lunar_models.memory import keep_memory, read_crops
 from lunar_models.precision import autocast
 
 WORTH_PREPARING = 1024
@@ -59,25 +61,71 @@ def embed_crops(
     Raises:
         ConfigError: the crops' side is not the encoder's.
     """
+    encoder = _prepared(checkpoint, crops, device)
+    embeddings = np.empty((len(crops), encoder.embedding_dim), np.float32)
+    with autocast(precision, encoder.device):
+        for start, batch in _batches(checkpoint, encoder, crops, batch_size):
+            embeddings[start : start + len(batch)] = encoder.embed(batch).cpu().numpy()
+            if progress is not None:
+                progress(len(batch))
+    return embeddings
+
+
+def score_crops(
+    checkpoint: Checkpoint,
+    crops: npt.NDArray[np.uint8],
+    *,
+    batch_size: int = 128,
+    device: str = "auto",
+) -> npt.NDArray[np.float32] | None:
+    """The encoder's own degradation score of stored (aligned) crops, where it has one.
+
+    Args:
+        checkpoint: the encoder and its normalisation.
+        crops: (N, S, S) uint8, may be a memory map; read batch by batch.
+        batch_size: crops per forward pass.
+        device: see `pick_device`.
+
+    Returns:
+        (N, 2) float32: score in [0, 1] and its standard deviation, see `Encoder.degradation`;
+        None from an encoder that only embeds.
+
+    Raises:
+        ConfigError: the crops' side is not the encoder's.
+    """
+    encoder = _prepared(checkpoint, crops, device)
+    scores = np.empty((len(crops), 2), np.float32)
+    for start, batch in _batches(checkpoint, encoder, crops, batch_size):
+        answer = encoder.degradation(batch)
+        if answer is None:
+            return None
+        scores[start : start + len(batch)] = torch.stack(answer, 1).cpu().numpy()
+    return scores
+
+
+def _prepared(checkpoint: Checkpoint, crops: npt.NDArray[np.uint8], device: str) -> Encoder:
+    """The encoder on its device, as a faster copy where there are many crops."""
     side = checkpoint.encoder.crop_size_px
     if crops.shape[1:] != (side, side):
         raise ConfigError(
             f"The encoder takes crops of {side} px, these have "
             f"{crops.shape[-1]} px; run preprocess with crop_size_px={side}."
         )
-    target = pick_device(device)
-    encoder = checkpoint.encoder.to(target)
-    if len(crops) >= WORTH_PREPARING:
-        encoder = inference_copy(encoder)
-    embeddings = np.empty((len(crops), encoder.embedding_dim), np.float32)
-    with autocast(precision, target):
-        for start in range(0, len(crops), batch_size):
-            batch = torch.from_numpy(np.array(crops[start : start + batch_size])).to(target)
-            embedded = encoder.embed(checkpoint.normalisation(batch))
-            embeddings[start : start + len(batch)] = embedded.cpu().numpy()
-            if progress is not None:
-                progress(len(batch))
-    return embeddings
+    encoder = checkpoint.encoder.to(pick_device(device))
+    if len(crops) < WORTH_PREPARING:
+        return encoder
+    keep_memory()
+    return inference_copy(encoder)
+
+
+def _batches(
+    checkpoint: Checkpoint, encoder: Encoder, crops: npt.NDArray[np.uint8], batch_size: int
+) -> Iterator[tuple[int, torch.Tensor]]:
+    """(first position, normalised crops on the encoder's device)."""
+    for start in range(0, len(crops), batch_size):
+        positions = np.arange(start, min(start + batch_size, len(crops)))
+        batch = torch.from_numpy(read_crops(crops, positions))
+        yield start, checkpoint.normalisation(batch.to(encoder.device))
 
 
 def reconstruct_crops(

@@ -27,6 +27,7 @@ from lunar_models.job import Job, plan_job
 from lunar_models.mosaic import Mosaic, fit_radiometry
 from lunar_models.planning import place_crops, strip_rows
 from lunar_models.quality import overlap_larger
+from lunar_models.scratch import Scratch
 from lunar_models.strips import Strip, plan_strips, stream_strips
 from lunar_models.warp import Sites, sample_crops
 from lunar_models.workfolder import (
@@ -43,6 +44,8 @@ Progress = Callable[[int, int], None]
 
 _BATCH_BYTES = 1 << 22
 _BATCH_CROPS = 256
+
+_scratch = Scratch()
 
 
 def make_crop_set(config: PreprocessConfig, *, progress: Progress | None = None) -> CropSet:
@@ -132,7 +135,7 @@ def _sample_segment(
     with disk_errors(work.path), open(work.crops.path, "r+b") as file:
 
         def run(batch: slice) -> None:
-            crops = np.empty((batch.stop - batch.start, size, size), np.uint8)
+            crops = _scratch.array(batch.stop - batch.start, size, size)
             sample_crops(
                 strips[level[batch.start]],
                 mosaic.projection,

@@ -5,6 +5,7 @@ outer flank of the rim it is the other way round. One crop may be wrong, but mos
 bands of longitude with sharp seams, so neighbours decide together.
 """
 
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,7 @@ _ZONE_CRATERS = 400
 """The vote runs in zones of latitude (seams are not straight) that hold enough craters."""
 
 
+@cache
 def sun_side_template(crop_size_px: int, context_diameters: float) -> npt.NDArray[np.float32]:
     """Pattern that a crop lit from the east (right) resembles.
 
@@ -48,7 +50,8 @@ def sun_side_template(crop_size_px: int, context_diameters: float) -> npt.NDArra
     lever = float((outside * x).sum())
     if context_diameters > 1.2 and lever > 0.0:
         inside -= outside * float((inside * x).sum()) / lever
-    template: npt.NDArray[np.float32] = (inside / np.linalg.norm(inside)).astype(np.float32)
+    template: npt.NDArray[np.float32] = (inside / np.sqrt((inside**2).sum())).astype(np.float32)
+    template.flags.writeable = False  # every caller has the same one
     return template
 
 

@@ -19,24 +19,27 @@ import pyarrow.parquet as pq
 from lunar_models.clustering.types import ClusterAssignment, FloatArray
 from lunar_models.errors import CatalogueError
 from lunar_models.geopackage_style import add_cluster_style
+from lunar_models.geoparquet import LUNAR_CRS
 from lunar_models.heads import HeadPrediction
 
-LUNAR_CRS = "IAU_2015:30100"
 LAYER = "clusters"
 
 _PLACE = ("crater_id", "longitude_deg", "latitude_deg", "diameter_km")
 _PIECE = 50_000
 
+SCORE_COLUMNS = ("encoder_score", "encoder_score_std")
+"""An encoder's own degradation score in [0, 1] and its standard deviation."""
+
 
 def cluster_table(
-    metadata: pd.DataFrame, assignment: ClusterAssignment, extra: pd.DataFrame | None = None
+    metadata: pd.DataFrame, assignment: ClusterAssignment, *extra: pd.DataFrame | None
 ) -> pd.DataFrame:
     """Join craters and their clusters, row by row.
 
     Args:
         metadata: N rows with crater_id, longitude_deg, latitude_deg, diameter_km.
         assignment: N rows in the same order.
-        extra: N rows of further columns, such as state and its probabilities.
+        extra: N rows of further columns each, such as `state_table`; None adds nothing.
 
     Returns:
         N rows: the four columns above, cluster_id int32, distance, confidence, novelty float32,
@@ -45,7 +48,8 @@ def cluster_table(
     Raises:
         CatalogueError: the numbers of rows differ, or a longitude lies outside [-180, 180).
     """
-    lengths = {len(metadata), len(assignment.cluster_id), *(() if extra is None else (len(extra),))}
+    parts = [part.reset_index(drop=True) for part in extra if part is not None]
+    lengths = {len(metadata), len(assignment.cluster_id), *map(len, parts)}
     if len(lengths) > 1:
         raise CatalogueError(
             f"Craters, clusters and extra columns have {sorted(lengths)} rows; "
@@ -59,7 +63,7 @@ def cluster_table(
     table = metadata.loc[:, list(_PLACE)].reset_index(drop=True)
     for name in ("cluster_id", "distance", "confidence", "novelty"):
         table[name] = getattr(assignment, name)
-    return table if extra is None else table.join(extra.reset_index(drop=True))
+    return pd.concat([table, *parts], axis=1)
 
 
 def state_table(prediction: HeadPrediction, states: Sequence[str]) -> pd.DataFrame:
@@ -82,6 +86,11 @@ def state_table(prediction: HeadPrediction, states: Sequence[str]) -> pd.DataFra
     columns["degradation_score"] = prediction.score.astype(np.float32)
     columns["degradation_std"] = prediction.score_std.astype(np.float32)
     return pd.DataFrame(columns)
+
+
+def score_table(scores: FloatArray) -> pd.DataFrame:
+    """An encoder's own degradation scores, (N, 2) of `embedding.score_crops`, as columns."""
+    return pd.DataFrame(dict(zip(SCORE_COLUMNS, scores.T, strict=True)), dtype=np.float32)
 
 
 def write_csv(path: Path, table: pd.DataFrame) -> None:
@@ -121,11 +130,6 @@ def _features(table: pd.DataFrame) -> Iterator[str]:
             yield f'{{"type": "Feature", "geometry": {point}, "properties": {properties}}}'
 
 
-def write_geoparquet(path: Path, table: pd.DataFrame) -> None:
-    """Write craters as GeoParquet points in `LUNAR_CRS`."""
-    _points(table).to_parquet(path, index=False)
-
-
 def write_geopackage(path: Path, table: pd.DataFrame, colours: Sequence[str]) -> None:
     """Write craters as a GeoPackage layer in `LUNAR_CRS` that QGIS opens coloured by cluster.
 
@@ -140,16 +144,27 @@ def write_geopackage(path: Path, table: pd.DataFrame, colours: Sequence[str]) ->
     add_cluster_style(path, LAYER, colours)
 
 
-def write_embeddings(path: Path, crater_ids: Sequence[str], embeddings: FloatArray) -> None:
-    """Write crater_id (str) and embedding (list of D float32) as Parquet."""
+def write_embeddings(path: Path, table: pd.DataFrame, embeddings: FloatArray) -> None:
+    """Write craters' embeddings as Parquet, each a list of D float32, after some of their columns.
+
+    Args:
+        path: the file; an existing one is replaced.
+        table: N craters; crater_id and, where they are there, `score_table`'s columns are taken.
+        embeddings: (N, D) in the same order.
+    """
+    kept = table[[name for name in ("crater_id", *SCORE_COLUMNS) if name in table]]
     kind = pa.list_(pa.float32(), embeddings.shape[1])
-    schema = pa.schema([("crater_id", pa.string()), ("embedding", kind)])
+    schema = pa.Schema.from_pandas(kept, preserve_index=False).remove_metadata()
+    schema = schema.set(0, pa.field("crater_id", pa.string())).append(pa.field("embedding", kind))
     with pq.ParquetWriter(path, schema) as writer:
         for start in range(0, len(embeddings), _PIECE):
             rows = np.asarray(embeddings[start : start + _PIECE], dtype=np.float32)
             vectors = pa.FixedSizeListArray.from_arrays(pa.array(rows.ravel()), type=kind)
-            ids = pa.array(list(crater_ids[start : start + _PIECE]), pa.string())
-            writer.write_table(pa.table([ids, vectors], schema=schema))
+            piece = kept.iloc[start : start + _PIECE]
+            columns = [
+                pa.array(piece[n], field.type) for n, field in zip(kept, schema, strict=False)
+            ]
+            writer.write_table(pa.table([*columns, vectors], schema=schema))
 
 
 def write_latents(folder: Path, crater_ids: Sequence[str], embeddings: FloatArray) -> None:

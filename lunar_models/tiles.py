@@ -41,12 +41,15 @@ def load_tile(strip: Strip, top: int, left: int, pool: int, tile: Any) -> bool:
 
 @compiled(fast=True)
 def _copy_row(source: Any, left: int, row: Any, has_nodata: bool) -> bool:
+    begin, end = max(0, -left), min(row.size, source.size - left)
+    for i in range(begin, end):
+        row[i] = source[left + i]
+    if not has_nodata:
+        return True
     empty = 0
-    for i in range(max(0, -left), min(row.size, source.size - left)):
-        value = source[left + i]
-        empty += value == NODATA
-        row[i] = value
-    return not (has_nodata and empty > 0)
+    for i in range(begin, end):
+        empty += row[i] == np.float32(NODATA)
+    return empty == 0
 
 
 @compiled(fast=True)

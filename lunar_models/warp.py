@@ -202,14 +202,16 @@ def _two_passes(
     weights = np.empty((taps, size), np.float32)
     rows = np.empty((tile.shape[0], size), np.float32)
     outermost = np.float32(-1e9)
+    edge = np.float32(1.0) - np.float32(1.0) / np.float32(size)  # of the outermost crop column
     for j in range(tile.shape[0]):
         ratio = np.float32(across.half_side / narrowing[j])
-        for i in range(size):
-            s = ratio * (np.float32(2 * i + 1 - size) / np.float32(size))
-            x[i] = across.centre + across.scale * _arcsine(s)
-        if abs(x[0] - outermost) > across.tolerance:
+        reach = across.scale * _arcsine(ratio * edge)
+        if abs(reach - outermost) > across.tolerance:
+            for i in range(size):
+                s = ratio * (np.float32(2 * i + 1 - size) / np.float32(size))
+                x[i] = across.centre + across.scale * _arcsine(s)
             row_weights(x, across.stretch, first, weights)
-            outermost = x[0]
+            outermost = reach
         blend_columns(tile[j], first, weights, rows[j])
 
     taps = tap_count(stretch_y)

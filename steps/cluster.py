@@ -13,6 +13,9 @@ from lunar_models import tables
 from lunar_models.clustering import ClusterAssignment, ClusterModel, fit_clusters
 from lunar_models.config.cluster import ClusterConfig
 from lunar_models.crops import CropSet
+from lunar_models.embedding import score_crops
+from lunar_models.encoders.checkpoint import Checkpoint
+from lunar_models.geoparquet import write_points
 from lunar_models.heads import Head
 from lunar_models.overview import read_overview
 from lunar_models.page import write_page
@@ -45,12 +48,11 @@ def main(config: ClusterConfig) -> None:
     with step_run("cluster", config, name=f"{config.method}{number}"):
         crop_set = CropSet.open(config.crops)
         log_dataset(config.crops, name="crops", digest=crop_set.info.digest, context="clustering")
-        _, embeddings = embed_crop_set(crop_set, config.encoder_uri)
+        checkpoint, embeddings = embed_crop_set(crop_set, config.encoder_uri)
         model = fit_clusters(embeddings, config, on_progress=click.echo)
         assignment = model.assign(embeddings)
-        table = tables.cluster_table(
-            crop_set.metadata, assignment, _states(embeddings, config.head)
-        )
+        said = [_states(embeddings, config.head), _scores(checkpoint, crop_set)]
+        table = tables.cluster_table(crop_set.metadata, assignment, *said)
         _log_model(model, assignment, config)
         _log_tables(table, embeddings)
         _log_pictures(crop_set, embeddings, assignment, table, config)
@@ -62,6 +64,12 @@ def _states(embeddings: Embeddings, head: str | None) -> pd.DataFrame | None:
         return None
     fitted = Head.load(resolve_artifacts(head) / HEAD_FILE)
     return tables.state_table(fitted.predict(embeddings), fitted.states)
+
+
+def _scores(checkpoint: Checkpoint, crop_set: CropSet) -> pd.DataFrame | None:
+    """The encoder's own degradation score of each crater, if it has been taught one."""
+    scores = score_crops(checkpoint, crop_set.crops)
+    return None if scores is None else tables.score_table(scores)
 
 
 def _log_model(model: ClusterModel, assignment: ClusterAssignment, config: ClusterConfig) -> None:
@@ -85,10 +93,10 @@ def _log_tables(table: pd.DataFrame, embeddings: Embeddings) -> None:
         folder = Path(name)
         tables.write_csv(folder / "clusters.csv", table)
         tables.write_geojson(folder / "clusters.geojson", table)
-        tables.write_geoparquet(folder / "clusters.parquet", table)
+        write_points(folder / "clusters.parquet", table)
         colours = cluster_colours(int(table["cluster_id"].max()) + 1)
         tables.write_geopackage(folder / "clusters.gpkg", table, colours)
-        tables.write_embeddings(folder / "embeddings.parquet", ids, embeddings)
+        tables.write_embeddings(folder / "embeddings.parquet", table, embeddings)
         tables.write_latents(folder, ids, embeddings)
         log_folder(folder, "tables")
 

@@ -5,7 +5,7 @@ from helpers import bowl_crops
 
 from lunar_models.config.train import TrainConfig
 from lunar_models.crops import CropSet
-from lunar_models.embedding import embed_crops, pick_device, reconstruct_crops
+from lunar_models.embedding import embed_crops, pick_device, reconstruct_crops, score_crops
 from lunar_models.encoders import build_encoder
 from lunar_models.encoders.checkpoint import Checkpoint
 from lunar_models.errors import ConfigError
@@ -71,6 +71,23 @@ def test_many_crops_give_what_few_give(encoder: str, monkeypatch: pytest.MonkeyP
     np.testing.assert_allclose(many, few, atol=1e-5)
     rough = embed_crops(checkpoint, crops, device="cpu", precision="bf16")
     assert np.abs(rough - few).mean() < 0.05 * np.abs(few).mean() + 1e-3
+
+
+def test_scores_of_an_encoder_that_has_been_taught_them() -> None:
+    torch.manual_seed(0)
+    config = TrainConfig(crops="", encoder="physics", latent_dim=5)
+    checkpoint = Checkpoint(build_encoder(config, crop_size_px=16))
+    crops, _ = bowl_crops(11, 16)
+    scores = score_crops(checkpoint, crops, batch_size=4, device="cpu")
+    assert scores is not None
+    assert scores.shape == (11, 2)
+    embeddings = embed_crops(checkpoint, crops, device="cpu")
+    np.testing.assert_allclose(scores[:, 0], embeddings[:, 0] / np.sqrt(12) + 0.5, atol=1e-5)
+    assert (scores[:, 1] > 0).all()
+
+
+def test_no_scores_of_an_encoder_that_only_embeds(checkpoint: Checkpoint) -> None:
+    assert score_crops(checkpoint, bowl_crops(3, 16)[0], device="cpu") is None
 
 
 def test_reconstructions_come_with_what_was_hidden(checkpoint: Checkpoint) -> None:

@@ -10,7 +10,7 @@ import pandas as pd
 import pyproj
 import pytest
 
-from lunar_models import tables
+from lunar_models import geoparquet, tables
 from lunar_models.clustering import NOISE, ClusterAssignment
 from lunar_models.errors import CatalogueError
 from lunar_models.geopackage_style import cluster_qml
@@ -35,7 +35,7 @@ def table() -> pd.DataFrame:
         np.int32([0, 2, NOISE, 1, 0]), *(np.float32([0.0, 0.25, 0.5, 0.75, 1.0]) for _ in range(3))
     )
     extra = pd.DataFrame({"state": np.int8([1, 2, 3, 4, 4]), "note": ['a "b"', "", "é", None, "x"]})
-    return tables.cluster_table(metadata, assignment, extra)
+    return tables.cluster_table(metadata, assignment, extra, None)
 
 
 def check_points(points: gpd.GeoDataFrame, table: pd.DataFrame) -> None:
@@ -96,13 +96,23 @@ def test_geojson_without_craters_is_valid(table: pd.DataFrame, tmp_path) -> None
     assert json.loads((tmp_path / "empty.geojson").read_text())["features"] == []
 
 
-def test_geoparquet(table: pd.DataFrame, tmp_path) -> None:
-    tables.write_geoparquet(tmp_path / "clusters.parquet", table)
+@pytest.mark.parametrize("piece", [2, 50_000])
+def test_geoparquet(table: pd.DataFrame, tmp_path, monkeypatch, piece: int) -> None:
+    monkeypatch.setattr(geoparquet, "_PIECE", piece)
+    geoparquet.write_points(tmp_path / "clusters.parquet", table)
     points = gpd.read_parquet(tmp_path / "clusters.parquet")
     check_points(points, table)
     assert points.crs.to_authority() == ("IAU_2015", "30100")
+    assert list(points) == [*table, "geometry"]
     assert points["cluster_id"].dtype == np.int32
     assert points["distance"].dtype == np.float32
+    assert points["crater_id"].dtype == table["crater_id"].dtype
+    assert points["note"].tolist() == table["note"].tolist()
+
+
+def test_geoparquet_without_craters(table: pd.DataFrame, tmp_path) -> None:
+    geoparquet.write_points(tmp_path / "empty.parquet", table[:0])
+    assert gpd.read_parquet(tmp_path / "empty.parquet").empty
 
 
 @pytest.mark.parametrize("piece", [2, 50_000])
@@ -149,11 +159,16 @@ def test_embeddings_and_latents(tmp_path, monkeypatch, piece: int) -> None:
     monkeypatch.setattr(tables, "_PIECE", piece)
     ids = [f"c{n}" for n in range(7)]
     embeddings = np.random.default_rng(0).normal(size=(7, 4))
-    tables.write_embeddings(tmp_path / "embeddings.parquet", ids, embeddings)
+    scores = tables.score_table(np.linspace(0, 1, 14).reshape(7, 2))
+    table = pd.DataFrame({"state": 1, "crater_id": ids}).join(scores)
+    tables.write_embeddings(tmp_path / "embeddings.parquet", table, embeddings)
     tables.write_latents(tmp_path, ids, embeddings)
     back = pd.read_parquet(tmp_path / "embeddings.parquet")
     latents = np.load(tmp_path / "latents.npy", allow_pickle=False)
+    assert list(back) == ["crater_id", "encoder_score", "encoder_score_std", "embedding"]
     assert back["crater_id"].tolist() == ids
+    np.testing.assert_array_equal(back["encoder_score"], scores["encoder_score"])
+    assert back["encoder_score_std"].dtype == np.float32
     assert latents.dtype == np.float32
     np.testing.assert_array_equal(np.stack(back["embedding"]), embeddings.astype(np.float32))
     np.testing.assert_array_equal(latents, embeddings.astype(np.float32))
