@@ -75,26 +75,15 @@ def fetch(
     pooch.get_logger().setLevel("WARNING")  # it advises to pin the digest, as is done here
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        registry = _read_registry(folder)
-        pinned = registry.get(url, {})
-        path = Path(
-            pooch.retrieve(
-                url,
-                known_hash=pinned.get("sha256"),
-                fname=name,
-                path=folder,
-                downloader=ResumingDownloader(
-                    folder / f"{name}.part", pinned.get("size"), attempts, timeout_s, first_wait_s
-                ),
-            )
+        pinned = _read_registry(folder).get(url, {})
+        downloader = ResumingDownloader(
+            folder / f"{name}.part", pinned.get("size"), attempts, timeout_s, first_wait_s
+        )
+        path = pooch.retrieve(
+            url, known_hash=pinned.get("sha256"), fname=name, path=folder, downloader=downloader
         )
         if not pinned:
-            registry[url] = {
-                "file": name,
-                "size": path.stat().st_size,
-                "sha256": pooch.file_hash(str(path)),
-            }
-            _write_registry(folder, registry)
+            _pin(folder, url, Path(path))
     except DownloadError:
         raise
     except ValueError as error:  # how pooch says that the digest is wrong
@@ -105,7 +94,17 @@ def fetch(
         ) from error
     except OSError as error:
         raise DownloadError(f"{folder / name} cannot be written ({error}).") from error
-    return path
+    return Path(path)
+
+
+def _pin(folder: Path, url: str, path: Path) -> None:
+    """Remember what the first download brought: from now on it must be the same."""
+    entry = {
+        "file": path.name,
+        "size": path.stat().st_size,
+        "sha256": pooch.file_hash(str(path)),
+    }
+    _write_registry(folder, {**_read_registry(folder), url: entry})
 
 
 def file_name(url: str) -> str:
