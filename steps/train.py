@@ -1,5 +1,6 @@
 """Train an encoder on a crop set and register it."""
 
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -14,7 +15,8 @@ from lunar_models.embedding import reconstruct_crops
 from lunar_models.encoders import Encoder
 from lunar_models.encoders.checkpoint import Checkpoint
 from lunar_models.plots.training import loss_curve, reconstructions
-from lunar_models.training import Metrics, TrainingResult, train
+from lunar_models.training import Metrics, TrainingResult, distributed, train
+from lunar_models.training.resume import fingerprint
 from steps._options import options_from
 from steps._registry import golden_crops, log_service_model
 from steps._tracking import (
@@ -33,22 +35,51 @@ SHOWN_CROPS = 8
 @click.command()
 @options_from(TrainConfig)
 def main(config: TrainConfig) -> None:
-    """Train an encoder and register it as an encoder version."""
+    """Train an encoder and register it as an encoder version.
+
+    A training that was killed goes on after its last epoch when the same command is given again.
+    """
+    if distributed.rank() > 0:  # the first of several processes tells what happens
+        crop_set = CropSet.open(config.crops)
+        train(crop_set, config, work_dir=_work_dir(config, crop_set))
+        return
     with step_run("train", config, name=f"{config.encoder}-d{config.latent_dim}-e{config.epochs}"):
         mlflow.set_tag("encoder", config.encoder)
         crop_set = CropSet.open(config.crops)
         log_dataset(config.crops, name="crops", digest=crop_set.info.digest, context="training")
-        with tqdm(total=config.epochs, unit="epoch", disable=None) as bar:
+        work_dir = _work_dir(config, crop_set)
+        _log_result(_train(crop_set, config, work_dir), crop_set, config)
+        shutil.rmtree(work_dir, ignore_errors=True)
 
-            def on_epoch(epoch: int, metrics: Metrics, encoder: Encoder) -> None:
-                log_metrics(metrics, step=epoch)
-                if encoder.can_reconstruct:
-                    log_figure_at("reconstructions", _shown(encoder, crop_set), step=epoch)
-                bar.set_postfix_str(f"validation loss {metrics['validation/loss']:.5f}")
-                bar.update()
 
-            result = train(crop_set, config, on_epoch=on_epoch)
-        _log_result(result, crop_set, config)
+def _work_dir(config: TrainConfig, crop_set: CropSet) -> Path:
+    """Where this very training keeps its state."""
+    mark = fingerprint(config, crop_set.info.digest, distributed.world())
+    return Path(config.output) / mark[:12]
+
+
+def _train(crop_set: CropSet, config: TrainConfig, work_dir: Path) -> TrainingResult:
+    """Train, logging each epoch."""
+    count = len(crop_set.indices("train"))
+    with tqdm(total=config.epochs * count, unit=" crops", unit_scale=True, disable=None) as bar:
+
+        def on_epoch(epoch: int, metrics: Metrics, encoder: Encoder | None) -> None:
+            log_metrics(metrics, step=epoch)
+            if encoder is not None and encoder.can_reconstruct:
+                log_figure_at("reconstructions", _shown(encoder, crop_set), step=epoch)
+            loss = metrics["validation/loss"]
+            bar.set_postfix_str(f"epoch {epoch + 1}, validation loss {loss:.5f}", refresh=False)
+            bar.update((epoch + 1) * count - bar.n)  # batches leave a few crops out
+            if encoder is None:
+                bar.initial = bar.n  # the time left follows from what is done now
+
+        return train(
+            crop_set,
+            config,
+            on_epoch=on_epoch,
+            on_crops=bar.update,
+            work_dir=work_dir,
+        )
 
 
 def _shown(encoder: Encoder, crop_set: CropSet) -> Figure:

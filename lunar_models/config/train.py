@@ -92,6 +92,11 @@ class TrainConfig(StepConfig):
     device: Device = param(
         "auto", help="Where to compute; auto takes a GPU if any.", role="runtime"
     )
+    output: str = param(
+        "data/training",
+        help="Folder for the state of unfinished trainings; one that was killed goes on there.",
+        role="output",
+    )
     registered_model: str | None = param(
         "lunar-encoder", help="Registry name of the encoder; none registers nothing."
     )

@@ -58,7 +58,7 @@ def train(
         on_crops: see `OnCrops`.
         work_dir: folder for the best checkpoint so far (``best``) and for what it takes to go on
             after a kill: called again with the same folder, training goes on after the last
-            finished epoch, and only the epochs that follow are reported.
+            finished epoch.
 
     Raises:
         ConfigError: the parameters do not fit the crop set, the loss is not finite any more, or
@@ -124,17 +124,21 @@ class _Trainer:
 
     def run(self) -> TrainingResult:
         """Epochs of gradient steps, with early stopping."""
+        self.prepare()
+        state = self._begin()
+        while len(state.history) < self.config.epochs and not self._stop_early(state):
+            self._advance(state)
+        self.encoder.load_state_dict(state.best)
+        return TrainingResult(self.checkpoint, state.history, state.best_epoch)
+
+    def prepare(self) -> None:
+        """Make the optimiser and the learning rate."""
         trainable = [g for g in self.encoder.parameter_groups() if g["params"]]
         self.parameters = [p for group in trainable for p in group["params"]]
         self.optimiser = torch.optim.AdamW(
             trainable, lr=1.0, weight_decay=self.config.weight_decay, fused=True
         )
         self.rate = LearningRate.from_config(self.config, self.steps_per_epoch)
-        state = self._begin()
-        while len(state.history) < self.config.epochs and not self._stop_early(state):
-            self._advance(state)
-        self.encoder.load_state_dict(state.best)
-        return TrainingResult(self.checkpoint, state.history, state.best_epoch)
 
     def _begin(self) -> TrainingState:
         """The state where a former run in `work_dir` stopped, or a fresh one."""
@@ -145,6 +149,8 @@ class _Trainer:
         self.encoder.load_state_dict(state.last)
         self.optimiser.load_state_dict(state.optimiser)
         self.rate.restore(state.schedule)
+        for epoch, metrics in enumerate(state.history):
+            self.on_epoch(epoch, metrics, None)
         return state
 
     def _stop_early(self, state: TrainingState) -> bool:

@@ -71,3 +71,37 @@ def test_missing_crop_set(run_step, tmp_path):
     result = run_step(main, crops=tmp_path / "nowhere")
     assert result.exit_code == 2
     assert "is not a finished crop set" in result.output
+
+
+def test_a_killed_training_goes_on_with_the_whole_curve(
+    run_step, last_run, crop_set, tmp_path, monkeypatch
+):
+    options = {"crops": crop_set.path, "epochs": 3, "latent_dim": 6, "output": tmp_path / "work"}
+
+    def kill(metrics, step):
+        if step == 1:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("steps.train.log_metrics", kill)
+        run_step(main, **options)
+    assert last_run().info.status != "FINISHED"
+    result = run_step(main, **options)
+    assert result.exit_code == 0
+    client, run = mlflow.MlflowClient(), last_run()
+    history = client.get_metric_history(run.info.run_id, "validation/loss")
+    assert [point.step for point in history] == [0, 1, 2]
+    frames = [p for p in artifacts(run, "images") if p.endswith(".png")]
+    assert len({f.split("step%")[-1].split("%")[0] for f in frames}) == 1  # of the epoch left
+    assert not list((tmp_path / "work").iterdir())
+
+
+def test_only_the_first_of_several_processes_reports(run_step, crop_set, tmp_path, monkeypatch):
+    trained = []
+    monkeypatch.setenv("RANK", "1")
+    monkeypatch.setattr("steps.train.train", lambda *_, **keywords: trained.append(keywords))
+    result = run_step(main, crops=crop_set.path, output=tmp_path)
+    assert result.exit_code == 0
+    assert len(trained) == 1
+    assert "on_epoch" not in trained[0]
+    assert mlflow.search_runs(search_all_experiments=True).empty

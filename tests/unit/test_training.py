@@ -146,14 +146,14 @@ def test_killed_and_resumed_gives_the_same_curve(
 
     with pytest.raises(Killed):
         train(crop_set, config, on_epoch=kill, work_dir=tmp_path / "work")
-    seen: list[int] = []
+    seen: list[tuple[int, bool]] = []
     resumed = train(
         crop_set,
         config,
-        on_epoch=lambda epoch, metrics, encoder: seen.append(epoch),
+        on_epoch=lambda epoch, metrics, encoder: seen.append((epoch, encoder is None)),
         work_dir=tmp_path / "work",
     )
-    assert seen == [3, 4]
+    assert seen == [(0, True), (1, True), (2, True), (3, False), (4, False)]
     assert _curve(resumed.history) == _curve(whole.history)
     assert resumed.best_epoch == whole.best_epoch
     kept, expected = (_weights(result.checkpoint.encoder) for result in (resumed, whole))
@@ -186,7 +186,7 @@ train(CropSet.open({str(crop_set.path)!r}), config, on_crops=die, work_dir={str(
 
 def test_a_finished_training_is_not_repeated(crop_set: CropSet, tmp_path: Path) -> None:
     first = train(crop_set, CONFIG, work_dir=tmp_path)
-    again = train(crop_set, CONFIG, on_epoch=lambda *_: pytest.fail("trained"), work_dir=tmp_path)
+    again = train(crop_set, CONFIG, on_crops=lambda _: pytest.fail("trained"), work_dir=tmp_path)
     assert again.history == first.history
 
 
