@@ -36,5 +36,5 @@ export const craterPath = (id) => `/v1/craters/${encodeURIComponent(id)}`;
 export const place = (crater) => {
   const { longitude_deg: lon, latitude_deg: lat, diameter_km: km } = crater;
   const side = (value, plus, minus) => `${Math.abs(value).toFixed(2)}°\u00a0${value < 0 ? minus : plus}`;
-  return `${side(lat, "N", "S")} ${side(lon, "E", "W")} · ${km.toFixed(1)}\u00a0km`;
+  return `${side(lat, "N", "S")} ${side(lon, "E", "W")}\u00a0· ${km.toFixed(1)}\u00a0km`;
 };
