@@ -10,6 +10,7 @@ import pandas as pd
 from lunar_models.clustering import ClusterModel
 from lunar_models.config.register import RegisterConfig
 from lunar_models.crops import CropSet
+from lunar_models.embedding import score_crops
 from lunar_models.encoders.checkpoint import Checkpoint
 from serving.reference import reference_set
 from steps._options import options_from
@@ -33,7 +34,8 @@ def main(config: RegisterConfig) -> None:
         )
         with tempfile.TemporaryDirectory() as folder:
             model = None if clusters is None else ClusterModel.load(clusters)
-            reference_set(crop_set, embeddings, clusters=model).save(folder)
+            scores = score_crops(checkpoint, crop_set.crops)
+            reference_set(crop_set, embeddings, clusters=model, scores=scores).save(folder)
             lineage = _lineage(checkpoint, crop_set, config)
             info = log_service_model(
                 encoder=find_encoder(config.encoder_uri),

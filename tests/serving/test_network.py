@@ -155,3 +155,16 @@ def test_half_a_request_harms_nobody(tmp_path: Path, caplog: pytest.LogCaptureFi
         logged(caplog, status=408)
         assert live.get("/health").ok
     assert not [r for r in caplog.records if r.levelno >= logging.ERROR]
+
+
+def test_the_log_never_holds_an_image(
+    bundle_folder: Path, parts: Parts, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG, "serving")
+    good, broken = item(np.array(parts.crop_set.crops[0])), {"image": "c2VjcmV0c2VjcmV0"}
+    with live_server(tmp_path, bundle_folder) as live:
+        live.post("/v1/classify", json={"inputs": [good, broken]}, headers={"x-request-id": "seen"})
+        logged(caplog, request_id="seen")
+    for record in caplog.records:
+        assert good["image"][:40] not in str(vars(record))
+        assert broken["image"] not in str(vars(record))
