@@ -33,7 +33,8 @@ def main() -> None:
     options = parser.parse_args()
     if options.crops:
         bands = CropSet.open(options.crops).info.statistics["flip_rate_by_band"]
-        print(pd.DataFrame(bands).T.to_string(float_format="%.4f"))
+        table = pd.DataFrame(bands).T.sort_index(key=lambda west: west.astype(float))
+        print(table.to_string(formatters={"count": "{:.0f}".format}, float_format="%.4f"))
         return
     craters = pd.concat([_judge(options.folder / str(seed), seed) for seed in range(options.moons)])
     columns = {"craters": ("vote", "size"), "own": ("own", "mean"), "vote": ("vote", "mean")}

@@ -20,6 +20,7 @@ _CONTENTS: dict[str, tuple[str, str, tuple[tuple[str, str], ...]]] = {
         "where needed, so that the Sun stands in the east in all of them.",
         (
             ("figures/crops.png", "Random crops with the catalogue's rims."),
+            ("figures/alignment.png", "Crops before and after the Sun was put in the east."),
             ("figures/quality.png", "Quality of the crops."),
             ("figures/flip_rate.png", "Side of the Sun by longitude."),
         ),

@@ -9,7 +9,12 @@ from tqdm import tqdm
 from lunar_models.config.preprocess import PreprocessConfig
 from lunar_models.crops import REJECTED_FILE, CropSet
 from lunar_models.extraction import make_crop_set
-from lunar_models.plots.crops import check_figure, flip_rate_figure, quality_figure
+from lunar_models.plots.crops import (
+    alignment_figure,
+    check_figure,
+    flip_rate_figure,
+    quality_figure,
+)
 from steps._options import options_from
 from steps._tracking import log_dataset, log_figures, log_metrics, log_output, step_run
 
@@ -63,6 +68,7 @@ def _log_crop_set(crop_set: CropSet, config: PreprocessConfig) -> None:
                 context_diameters=info.context_diameters,
                 seed=config.seed,
             ),
+            "figures/alignment.png": alignment_figure(crop_set.crops, metadata, seed=config.seed),
             "figures/quality.png": quality_figure(metadata),
             "figures/flip_rate.png": flip_rate_figure(metadata, band_deg=BAND_DEG),
         }

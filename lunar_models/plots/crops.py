@@ -72,27 +72,30 @@ def _draw_checked(
     )
 
 
-def alignment_figure(before: Crops, after: Crops) -> Figure:
-    """The same crops before and after Sun-side alignment; mirrored ones are framed.
+def alignment_figure(crops: Crops, table: pd.DataFrame, *, seed: int = 0) -> Figure:
+    """Up to 64 random crops before and after Sun-side alignment; mirrored ones are framed.
 
     Args:
-        before: (N, S, S) uint8 as in the mosaic; the first 64 are shown.
-        after: the same crops as stored.
+        crops: (N, S, S) uint8, an array or a memory map; only the shown rows are read.
+        table: N rows with flipped.
+        seed: of the choice.
     """
-    before, after = before[:64], after[:64]
-    mirrored = np.any(before != after, axis=(1, 2))
+    count = min(64, len(table))
+    rows = np.sort(np.random.default_rng(seed).choice(len(table), count, replace=False))
+    after, mirrored = np.array(crops[rows]), table["flipped"].to_numpy()[rows]
+    before = np.where(mirrored[:, None, None], after[:, :, ::-1], after)
     figure = new_figure(11, 5.9)
-    for axis, crops, title in zip(
+    for axis, shown, title in zip(
         subplots(figure, 1, 2).ravel(),
         (before, after),
         ("as in the mosaic", "aligned"),
         strict=True,
     ):
-        axis.imshow(_montage(crops, mirrored))
+        axis.imshow(_montage(shown, mirrored))
         axis.set_title(title)
         axis.set_axis_off()
     figure.suptitle(
-        f"{int(mirrored.sum())} of {len(before)} crops mirrored (framed): the Sun in the east",
+        f"{int(mirrored.sum())} of {count} crops mirrored (framed): the Sun in the east",
         fontsize=11,
     )
     return figure

@@ -13,6 +13,7 @@ from lunar_models.plots.crops import (
     flip_rates,
     quality_figure,
 )
+from lunar_models.plots.thumbnails import display_crop
 
 
 def metadata(count: int) -> pd.DataFrame:
@@ -59,16 +60,16 @@ def test_check_figure_depends_on_the_seed_only() -> None:
     assert titles(1) != titles(2)
 
 
-def test_alignment_figure_counts_and_frames_the_mirrored_crops() -> None:
-    before = crops(70)
-    after = before.copy()
-    after[:3] = after[:3, :, ::-1]
-    after[66] = after[66, :, ::-1]  # beyond the 64 shown
-    figure = alignment_figure(before, after)
+def test_alignment_figure_undoes_the_mirroring_and_frames_it() -> None:
+    stored, table = crops(64), metadata(64).assign(flipped=np.arange(64) < 3)
+    figure = alignment_figure(stored, table)
     draw(figure)
     assert "3 of 64" in figure.get_suptitle()
-    picture = figure.axes[0].images[0].get_array()
-    assert np.sum(np.all(picture[0] == (0xE6, 0x9F, 0x00), axis=-1)) == 3 * (16 + 2 * 2)
+    before, after = (axis.images[0].get_array() for axis in figure.axes)
+    assert np.sum(np.all(before[0] == (0xE6, 0x9F, 0x00), axis=-1)) == 3 * (16 + 2 * 2)
+    inside = (slice(2, 18), slice(2, 18))
+    np.testing.assert_array_equal(after[inside][..., 0], display_crop(stored[0]))
+    np.testing.assert_array_equal(before[inside][..., 0], display_crop(stored[0, :, ::-1]))
 
 
 def test_quality_figure_shows_every_column_even_a_constant_one() -> None:
