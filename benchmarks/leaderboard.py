@@ -6,7 +6,8 @@
 
 Each --run is an encoder and any parameters of the train step; what an encoder needs to do well
 is in `RECOMMENDED`. A run that was trained before (its folder under --output is finished) is not
-trained again, and a killed one goes on. Writes leaderboard.csv after each run and prints it.
+trained again, and a killed one goes on. Writes leaderboard.csv after each run and prints it; in the
+end the table goes to MLflow (`MLFLOW_TRACKING_URI`), as an artifact that the UI shows.
 """
 
 import argparse
@@ -16,6 +17,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any, get_type_hints
 
+import mlflow
 import pandas as pd
 
 from lunar_models.config.evaluate import EvaluateConfig
@@ -69,6 +71,10 @@ def main() -> None:
         table = pd.DataFrame(rows)
         table.to_csv(output / "leaderboard.csv", index=False, float_format="%.4f")
         print(table.to_string(index=False, float_format="%.3f"), flush=True)
+    mlflow.set_experiment("leaderboard")
+    with mlflow.start_run(run_name="leaderboard"):
+        mlflow.log_table(table, "leaderboard.json")
+        mlflow.log_artifact(str(output / "leaderboard.csv"))
 
 
 def _row(run: str, options: argparse.Namespace, folder: Path) -> dict[str, Any]:

@@ -27,8 +27,8 @@ from steps._tracking import PROJECT, log_metrics, step_run
 @options_from(MainConfig)
 def main(config: PipelineConfig) -> None:
     """Run the pipeline from a mosaic to a registered model; without data, on a synthetic Moon."""
-    with step_run("main", config, name=_run_name(config)) as run:
-        needed = needed_steps(config)
+    needed = needed_steps(config)
+    with step_run("main", config, name=_run_name(config, needed)) as run:
         made: dict[str, str] = {}
         runs: dict[str, Run] = {}
         for step in PIPELINE:
@@ -46,7 +46,9 @@ def _comparable(metrics: dict[str, float]) -> dict[str, float]:
     return {k: v for k, v in metrics.items() if not k.startswith(("step/", "system/"))}
 
 
-def _run_name(config: PipelineConfig) -> str:
+def _run_name(config: PipelineConfig, needed: list[Step]) -> str:
+    if "train" not in (step.name for step in needed):
+        return "+".join(step.name for step in needed)
     low, high, encoder, latent, epochs = (
         getattr(config, name)
         for name in ("diameter_min_km", "diameter_max_km", "encoder", "latent_dim", "epochs")

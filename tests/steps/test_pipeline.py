@@ -4,6 +4,7 @@ import pytest
 
 from lunar_models.errors import ConfigError
 from steps._pipeline import PIPELINE, STEP_NAMES, MainConfig, needed_steps, step_values
+from steps.main import _run_name
 
 STEPS = {step.name: step for step in PIPELINE}
 
@@ -58,3 +59,13 @@ def test_a_list_parameter_is_fed_a_list():
         "synthesize.mosaic": "m.tif", "synthesize.catalogue": "c.csv",
     })  # fmt: skip
     assert values["mosaic"] == ("m.tif",)
+
+
+def test_runs_are_named_after_what_they_train():
+    def name(**values) -> str:
+        config = MainConfig(**values)
+        return _run_name(config, needed_steps(config))
+
+    assert name(diameter_max_km=5.0) == "cae-d20-1-5km-e25"
+    assert name(encoder="pca") == "pca-d20-from-1km-e25"
+    assert name(crops="c", encoder_uri="models:/e/1") == "evaluate+cluster+register"
