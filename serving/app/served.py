@@ -87,13 +87,14 @@ class ModelHolder:
             return
         version = {"model": self.pointer.name, "version": self.pointer.version}
         try:
-            self.current = Served.load(self.pointer)
+            newest = Served.load(self.pointer)
         except LunarModelsError as error:
             self.load_problem = str(error)
             _log.error("model refused", extra={**version, "reason": str(error)})
             return
+        self.load_problem = None  # before the swap: no reply may blame the new model
+        self.current = newest
         _set_aside_what_stays()
-        self.load_problem = None
         self.swaps += 1
         metrics.note_model(self.pointer.version)
         _log.info("model in service", extra=version)
