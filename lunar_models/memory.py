@@ -10,17 +10,24 @@ import numpy.typing as npt
 
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # of glibc's <malloc.h>
 _LARGEST = 2**30
+_LARGEST_BEFORE_2_35 = 2**25
+"""Older versions of glibc refuse a larger threshold for mapping."""
 
 
-def keep_memory() -> None:
+def keep_memory() -> bool:
     """Let this process use freed memory again instead of giving it back to the system.
 
     Each step needs the same buffers; fresh ones come page by page and cleared, which costs a
     small network up to a third of its time. Does nothing where the C library is not glibc.
+
+    Returns:
+        Whether it took effect.
     """
-    if sys.platform == "linux" and hasattr(library := ctypes.CDLL(None), "mallopt"):
-        library.mallopt(_MMAP_THRESHOLD, _LARGEST)
-        library.mallopt(_TRIM_THRESHOLD, _LARGEST)
+    if sys.platform != "linux" or not hasattr(library := ctypes.CDLL(None), "mallopt"):
+        return False
+    # Where neither is accepted the other threshold must stay, or glibc would stop adapting.
+    mapping = (library.mallopt(_MMAP_THRESHOLD, n) for n in (_LARGEST, _LARGEST_BEFORE_2_35))
+    return any(mapping) and bool(library.mallopt(_TRIM_THRESHOLD, _LARGEST))
 
 
 def read_crops(

@@ -101,8 +101,8 @@ class WorkFolder:
         for file in self.path.iterdir():
             if file.suffix == ".new" or (file.suffix == ".npy" and file.name[:5].isdigit()):
                 file.unlink()
-        (self.path / KEY_FILE).unlink()
         os.replace(self.path, self.output)
+        (self.output / KEY_FILE).unlink()  # last: without it a killed run would start afresh
         return CropSet.open(self.output)
 
     def _marker(self, segment: Segment) -> Path:

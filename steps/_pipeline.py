@@ -100,7 +100,9 @@ def needed_steps(config: PipelineConfig) -> list[Step]:
             (consumer, parameter)
             for consumer in PIPELINE
             for parameter, wire in consumer.wires.items()
-            if wire.startswith(f"{step.name}.") and is_required(consumer, parameter)
+            if consumer.name in config.steps
+            and wire.startswith(f"{step.name}.")
+            and is_required(consumer, parameter)
         ]
         missing = [p for c, p in consumed if c in needed and getattr(config, p) is None]
         if step.name in config.steps and (missing or not consumed):

@@ -13,7 +13,7 @@ from lunar_models.crops import CropSet
 from lunar_models.embedding import score_crops
 from lunar_models.encoders.checkpoint import Checkpoint
 from serving.reference import reference_set
-from steps._options import options_from
+from steps._options import UserError, options_from
 from steps._registry import embed_crop_set, find_encoder, golden_crops, log_service_model
 from steps._tracking import log_dataset, log_output, resolve_artifacts, step_run
 
@@ -27,7 +27,9 @@ def main(config: RegisterConfig) -> None:
     with step_run("register", config, name=config.service_model):
         crop_set = CropSet.open(config.crops)
         log_dataset(config.crops, name="crops", digest=crop_set.info.digest, context="reference")
+        judgement = _judgement(config.head)  # first: it may fail, and the rest takes long
         checkpoint, embeddings = embed_crop_set(crop_set, config.encoder_uri)
+        lineage = _lineage(checkpoint, crop_set, config) | judgement
         head, clusters = (
             None if uri is None else resolve_artifacts(uri)
             for uri in (config.head, config.clusters)
@@ -36,7 +38,6 @@ def main(config: RegisterConfig) -> None:
             model = None if clusters is None else ClusterModel.load(clusters)
             scores = score_crops(checkpoint, crop_set.crops)
             reference_set(crop_set, embeddings, clusters=model, scores=scores).save(folder)
-            lineage = _lineage(checkpoint, crop_set, config)
             info = log_service_model(
                 encoder=find_encoder(config.encoder_uri),
                 head=head,
@@ -63,7 +64,6 @@ def _lineage(checkpoint: Checkpoint, crop_set: CropSet, config: RegisterConfig) 
         "encoder_uri": config.encoder_uri,
         "crops_digest": crop_set.info.digest,
         **{f"{name}_uri": uri for name, uri in _given(config).items()},
-        **_judgement(config.head),
     }
 
 
@@ -72,6 +72,8 @@ def _judgement(head: str | None) -> dict[str, str]:
     if head is None or not head.startswith("runs:/"):
         return {}
     run = mlflow.get_run(head.removeprefix("runs:/").partition("/")[0])
+    if "evaluation_digest" not in run.data.tags:
+        raise UserError(f"head={head} does not come from an evaluate run; run evaluate again.")
     intervals = pd.read_csv(resolve_artifacts(f"runs:/{run.info.run_id}/tables") / "intervals.csv")
     judged = intervals[intervals["metric"].str.startswith("head/")]
     return {

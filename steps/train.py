@@ -1,7 +1,10 @@
 """Train an encoder on a crop set and register it."""
 
+import fcntl
 import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
@@ -14,9 +17,11 @@ from lunar_models.crops import CropSet
 from lunar_models.embedding import reconstruct_crops
 from lunar_models.encoders import Encoder
 from lunar_models.encoders.checkpoint import Checkpoint
+from lunar_models.errors import ConfigError
 from lunar_models.plots.training import loss_curve, reconstructions
 from lunar_models.training import Metrics, TrainingResult, distributed, train
 from lunar_models.training.resume import fingerprint
+from steps._cache import code_digest
 from steps._options import options_from
 from steps._registry import golden_crops, log_service_model
 from steps._tracking import (
@@ -47,15 +52,36 @@ def main(config: TrainConfig) -> None:
         mlflow.set_tag("encoder", config.encoder)
         crop_set = CropSet.open(config.crops)
         log_dataset(config.crops, name="crops", digest=crop_set.info.digest, context="training")
-        work_dir = _work_dir(config, crop_set)
-        _log_result(_train(crop_set, config, work_dir), crop_set, config)
-        shutil.rmtree(work_dir, ignore_errors=True)
+        with _alone_in(_work_dir(config, crop_set)) as work_dir:
+            _log_result(_train(crop_set, config, work_dir), crop_set, config)
+            shutil.rmtree(work_dir, ignore_errors=True)
 
 
 def _work_dir(config: TrainConfig, crop_set: CropSet) -> Path:
-    """Where this very training keeps its state."""
+    """Where this very training, by this very code, keeps its state."""
     mark = fingerprint(config, crop_set.info.digest, distributed.world())
-    return Path(config.output) / mark[:12]
+    return Path(config.output) / f"{mark[:12]}-{code_digest()[:12]}"
+
+
+@contextmanager
+def _alone_in(folder: Path) -> Iterator[Path]:
+    """Make the folder and keep it to this process: two would mix up each other's state."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = (folder / "lock").open("w")
+    except OSError as error:
+        raise ConfigError(
+            f"output={folder.parent} cannot be written ({error.strerror}); choose another folder."
+        ) from error
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise ConfigError(
+                f"Another process does the same training in {folder}; wait for it, or choose "
+                "another output."
+            ) from error
+        yield folder
 
 
 def _train(crop_set: CropSet, config: TrainConfig, work_dir: Path) -> TrainingResult:

@@ -32,6 +32,8 @@ def test_given_crops_need_no_preprocess_and_a_given_encoder_no_training():
 
 def test_steps_are_switched_by_name():
     assert names(steps=("train", "evaluate"), crops="data/crops") == ["train", "evaluate"]
+    assert names(steps=("train",), crops="data/crops") == ["train"]
+    assert names(steps=("synthesize",)) == ["synthesize"]
 
 
 @pytest.mark.parametrize("values", [{"mosaic": ("m.tif",)}, {"catalogue": "c.csv"}])

@@ -5,8 +5,9 @@ import pytest
 
 from lunar_models.embedding import embed_crops
 from lunar_models.encoders.checkpoint import Checkpoint
+from lunar_models.errors import ConfigError
 from steps._registry import find_encoder
-from steps.train import main
+from steps.train import _alone_in, main
 
 
 @pytest.fixture
@@ -105,3 +106,24 @@ def test_only_the_first_of_several_processes_reports(run_step, crop_set, tmp_pat
     assert len(trained) == 1
     assert "on_epoch" not in trained[0]
     assert mlflow.search_runs(search_all_experiments=True).empty
+
+
+def test_the_same_training_twice_at_once_is_refused(run_step, crop_set, tmp_path, monkeypatch):
+    refused = []
+
+    def meanwhile(*_, work_dir, **__):
+        with pytest.raises(ConfigError, match="Another process"), _alone_in(work_dir):
+            pass
+        refused.append(work_dir)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("steps.train.train", meanwhile)
+    run_step(main, crops=crop_set.path, output=tmp_path)
+    assert len(refused) == 1
+
+
+def test_an_output_that_cannot_be_written_is_told_before_training(run_step, crop_set, tmp_path):
+    (tmp_path / "file").write_text("")
+    result = run_step(main, crops=crop_set.path, output=tmp_path / "file" / "work")
+    assert result.exit_code == 2
+    assert "cannot be written" in result.output

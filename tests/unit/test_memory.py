@@ -1,3 +1,4 @@
+import platform
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +33,5 @@ def test_a_file_that_was_cut_short(mapped: np.memmap) -> None:
         read_crops(mapped, np.array([0, 1]))
 
 
-def test_keeping_memory_can_be_asked_for_twice() -> None:
-    keep_memory()
-    keep_memory()
+def test_freed_memory_is_kept_where_the_library_can() -> None:
+    assert keep_memory() == (platform.libc_ver()[0] == "glibc")
