@@ -7,12 +7,15 @@ one process, and everything here does nothing. On CPUs too accelerate needs ``--
 
 import os
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 from torch.distributed.nn.functional import all_reduce as differentiable_sum
+
+from lunar_models.errors import ConfigError
 
 
 def rank() -> int:
@@ -48,6 +51,20 @@ def total(values: Tensor) -> Tensor:
     if world() > 1:
         dist.all_reduce(values)
     return values
+
+
+def agree(epochs: int, device: torch.device, folder: Path | None) -> None:
+    """Make sure that all processes go on from the same state.
+
+    Raises:
+        ConfigError: they found different numbers of finished epochs.
+    """
+    together = total(torch.tensor(float(epochs), device=device))
+    if together.item() != epochs * world():
+        raise ConfigError(
+            f"Process {rank()} finds {epochs} finished epochs in {folder}, others another number; "
+            "choose an output on a disk that all of them see."
+        )
 
 
 def share_batch_norm(encoder: nn.Module) -> None:

@@ -144,7 +144,7 @@ class _Trainer:
         """The state where a former run in `work_dir` stopped, or a fresh one."""
         mark = fingerprint(self.config, self.crop_set.info.digest, self.world)
         state = self.work_dir and TrainingState.load(self.work_dir, mark)
-        self._agree_on(len(state.history) if state else 0)
+        distributed.agree(len(state.history) if state else 0, self.device, self.work_dir)
         if not state:
             return TrainingState(mark, [], 0, self.encoder.state_dict(), {}, {}, {})
         self.encoder.load_state_dict(state.last)
@@ -153,14 +153,6 @@ class _Trainer:
         for epoch, metrics in enumerate(state.history):
             self.on_epoch(epoch, metrics, None)
         return state
-
-    def _agree_on(self, epochs: int) -> None:
-        together = distributed.total(torch.tensor(float(epochs), device=self.device))
-        if together.item() != epochs * self.world:
-            raise ConfigError(
-                f"Process {self.rank} finds {epochs} finished epochs in {self.work_dir}, others "
-                "another number; choose an output on a disk that all of them see."
-            )
 
     def _stop_early(self, state: TrainingState) -> bool:
         waited = len(state.history) - 1 - state.best_epoch
