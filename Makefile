@@ -28,7 +28,7 @@ $(READY): pyproject.toml constraints.txt
 	touch $@
 
 demo: setup
-	mlflow run . --env-manager local --experiment-name demo -P epochs=15
+	mlflow run . --env-manager local --experiment-name demo -P epochs=15 -P batch_size=64
 	python -m steps.demo
 
 check: setup

@@ -29,21 +29,11 @@ from lunar_models.evaluation.protocol import evaluate
 from lunar_models.labels import labels_for
 from lunar_models.training import train
 
-SELF_SUPERVISED = {
-    "latent_dim": 64,
-    "epochs": 25,
-    "batch_size": 256,
-    "learning_rate": 2e-3,
-    "weight_decay": 0.02,
-    "warmup_epochs": 3.0,
-    "gradient_clip": 5.0,
-    "early_stopping": 0,
-}
 RECOMMENDED: dict[str, dict[str, Any]] = {
-    "physics": SELF_SUPERVISED,
-    "vicreg": SELF_SUPERVISED,
-    "swav": SELF_SUPERVISED,
-    "vit_mae": {"epochs": 25, "learning_rate": 1e-3, "weight_decay": 0.05, "batch_size": 128},
+    "physics": {"latent_dim": 64},
+    "vicreg": {"latent_dim": 64},
+    "swav": {"latent_dim": 64},
+    "vit_mae": {"learning_rate": 1e-3, "weight_decay": 0.05, "batch_size": 128},
     "pca": {"latent_dim": 40},
 }
 METRICS = {

@@ -31,13 +31,17 @@ class LearningRate:
 
     @classmethod
     def from_config(cls, config: TrainConfig, steps_per_epoch: int) -> Self:
-        """The schedule that the train step's parameters ask for."""
+        """The schedule that the train step's parameters ask for.
+
+        The warm-up takes a quarter of the training at most, so that a short one reaches its peak.
+        """
+        steps = config.epochs * steps_per_epoch
         return cls(
             schedule=config.schedule,
             peak=config.learning_rate,
             floor=config.learning_rate_floor,
-            warmup_steps=round(config.warmup_epochs * steps_per_epoch),
-            total_steps=config.epochs * steps_per_epoch,
+            warmup_steps=min(round(config.warmup_epochs * steps_per_epoch), steps // 4),
+            total_steps=steps,
             patience=config.plateau_patience,
             factor=config.plateau_factor,
         )

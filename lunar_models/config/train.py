@@ -33,14 +33,18 @@ class TrainConfig(StepConfig):
     encoder: EncoderName = param("cae", help="Encoder family.")
     latent_dim: int = param(20, help="Length of the embedding.", minimum=1, maximum=4096)
     epochs: int = param(25, help="Most passes over the training split.", minimum=1, maximum=100_000)
-    batch_size: int = param(64, help="Crops per optimiser step.", minimum=2, maximum=65_536)
+    batch_size: int = param(256, help="Crops per optimiser step.", minimum=2, maximum=65_536)
     learning_rate: float = param(
-        1e-3, help="Peak learning rate of AdamW.", minimum=1e-8, maximum=10.0
+        2e-3, help="Peak learning rate of AdamW.", minimum=1e-8, maximum=10.0
     )
-    weight_decay: float = param(1e-5, help="AdamW weight decay.", minimum=0.0, maximum=10.0)
+    weight_decay: float = param(0.02, help="AdamW weight decay.", minimum=0.0, maximum=10.0)
     schedule: Schedule = param("cosine", help="How the learning rate falls after the warm-up.")
     warmup_epochs: float = param(
-        0.5, help="Length of the linear warm-up.", unit="epochs", minimum=0.0, maximum=1000.0
+        3.0,
+        help="Length of the linear warm-up; at most a quarter of the training.",
+        unit="epochs",
+        minimum=0.0,
+        maximum=1000.0,
     )
     plateau_patience: int = param(
         5, help="Epochs without improvement before the plateau schedule acts.", minimum=0
@@ -50,9 +54,9 @@ class TrainConfig(StepConfig):
     )
     learning_rate_floor: float = param(1e-6, help="The schedule never goes below it.", minimum=0.0)
     early_stopping: int = param(
-        10, help="Stop after so many epochs without a better validation loss; 0 never.", minimum=0
+        0, help="Stop after so many epochs without a better validation loss; 0 never.", minimum=0
     )
-    gradient_clip: float = param(1.0, help="Largest norm of the gradient; 0 is off.", minimum=0.0)
+    gradient_clip: float = param(5.0, help="Largest norm of the gradient; 0 is off.", minimum=0.0)
     augment: bool = param(
         True, help="Flip training crops up-down at random; keeps the Sun in the east."
     )

@@ -1,6 +1,6 @@
 import pytest
 
-from lunar_models.config.train import Schedule
+from lunar_models.config.train import Schedule, TrainConfig
 from lunar_models.schedules import LearningRate
 
 
@@ -46,3 +46,12 @@ def test_plateau_falls_after_patience_and_stops_at_the_floor() -> None:
 
 def test_no_warm_up() -> None:
     assert _rate("cosine", warmup_steps=0).at(0) == 1.0
+
+
+def test_a_short_training_warms_up_for_a_quarter_of_it() -> None:
+    config = TrainConfig(crops="", epochs=4, learning_rate=1.0, warmup_epochs=3.0)
+    rate = LearningRate.from_config(config, steps_per_epoch=10)
+    assert rate.at(8) < rate.at(9) == 1.0
+    longer = TrainConfig(crops="", epochs=40, learning_rate=1.0, warmup_epochs=3.0)
+    rate = LearningRate.from_config(longer, steps_per_epoch=10)
+    assert rate.at(28) < rate.at(29) == 1.0

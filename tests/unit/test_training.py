@@ -98,7 +98,9 @@ def test_early_stopping(crop_set: CropSet) -> None:
 
 
 def test_warm_up_and_cosine_reach_the_metrics(crop_set: CropSet) -> None:
-    config = replace(CONFIG, epochs=4, warmup_epochs=1.0, learning_rate_floor=1e-5)
+    config = replace(
+        CONFIG, epochs=4, warmup_epochs=1.0, learning_rate=1e-3, learning_rate_floor=1e-5
+    )
     rates = [m["train/learning_rate"] for m in train(crop_set, config).history]
     assert rates[0] == pytest.approx(1e-3)
     assert rates[1:] == sorted(rates[1:], reverse=True)
