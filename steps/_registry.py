@@ -3,6 +3,9 @@
 import base64
 import io
 import tempfile
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 
@@ -66,18 +69,19 @@ def log_service_model(
             neighbours=neighbours,
             golden=golden_crops,
         )
-        info: ModelInfo = mlflow.pyfunc.log_model(
-            name="model",
-            python_model=str(PROJECT / "serving" / "model.py"),
-            artifacts={served.ARTIFACT: str(bundle)},
-            code_paths=[str(PROJECT / "serving"), str(PROJECT / "lunar_models")],
-            # Exact versions; MLflow's own inference takes seconds and drops local version tags.
-            pip_requirements=[f"{name}=={_public(version(name))}" for name in _REQUIREMENTS],
-            # Params get their types and defaults from the example.
-            input_example=(example(golden_crops[0]), Options().model_dump()),
-            registered_model_name=registered_model,
-            tags=tags,
-        )
+        with _quiet_about_hints():
+            info: ModelInfo = mlflow.pyfunc.log_model(
+                name="model",
+                python_model=str(PROJECT / "serving" / "model.py"),
+                artifacts={served.ARTIFACT: str(bundle)},
+                code_paths=[str(PROJECT / "serving"), str(PROJECT / "lunar_models")],
+                # Exact versions; MLflow's own inference takes seconds and drops local version tags.
+                pip_requirements=[f"{name}=={_public(version(name))}" for name in _REQUIREMENTS],
+                # Params get their types and defaults from the example.
+                input_example=(example(golden_crops[0]), Options().model_dump()),
+                registered_model_name=registered_model,
+                tags=tags,
+            )
     if registered_model is not None:
         client = mlflow.MlflowClient()
         number = str(info.registered_model_version)
@@ -85,6 +89,19 @@ def log_service_model(
         for key, value in tags.items():
             client.set_model_version_tag(registered_model, number, key, value)
     return info
+
+
+@contextmanager
+def _quiet_about_hints() -> Iterator[None]:
+    """Drop MLflow's warning about the hint in `serving.model`, which is meant.
+
+    MLflow sets a filter of its own before it warns, so the warnings are caught and given out again.
+    """
+    with warnings.catch_warnings(record=True) as caught:
+        yield
+    for each in caught:
+        if "AnyType" not in str(each.message):
+            warnings.warn_explicit(each.message, each.category, each.filename, each.lineno)
 
 
 def example(crop: npt.NDArray[np.uint8]) -> list[dict[str, str]]:
