@@ -19,6 +19,7 @@ KEY_TAG = "step_key"
 OUTPUT_TAG = "output."
 
 _CODE = ("lunar_models", "steps", "serving")
+_CODE_SUFFIXES = (".py", ".html", ".css", ".js", ".svg")
 _WHOLE_FILE_BYTES = 2**26
 _SAMPLES = 64
 _SAMPLE_BYTES = 2**18
@@ -69,11 +70,11 @@ def file_digest(file: Path) -> str:
 
 @functools.cache
 def code_digest() -> str:
-    """sha256 over the project's Python files."""
+    """sha256 over the project's code: Python, and the pages that go with it."""
     root = Path(__file__).resolve().parent.parent
     sha = hashlib.sha256()
     for package in _CODE:
-        for file in sorted((root / package).rglob("*.py")):
+        for file in sorted(p for p in (root / package).rglob("*") if p.suffix in _CODE_SUFFIXES):
             sha.update(file.relative_to(root).as_posix().encode())
             sha.update(file.read_bytes())
     return sha.hexdigest()

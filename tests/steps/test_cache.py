@@ -1,6 +1,7 @@
 """The step key: changes with whatever changes the result, and with nothing else."""
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import pytest
 
@@ -43,6 +44,15 @@ def test_key_follows_the_content_of_inputs_not_their_place(config, tmp_path):
     assert step_key("s", replace(config, source=str(tmp_path / "moved.csv"))) == key
     (tmp_path / "in.csv").write_text("b")
     assert step_key("s", config) != key
+
+
+def test_the_code_is_all_that_makes_the_artifacts(monkeypatch):
+    seen = []
+    read_bytes = Path.read_bytes
+    monkeypatch.setattr(Path, "read_bytes", lambda file: seen.append(file.name) or read_bytes(file))
+    _cache.code_digest.__wrapped__()
+    assert {"_cache.py", "trainer.py", "page.html", "main.js", "page.css", "report.html"} <= {*seen}
+    assert not any(name.endswith(".pyc") for name in seen)
 
 
 def test_folder_digest_sees_names_and_contents(tmp_path):
