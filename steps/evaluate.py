@@ -7,6 +7,7 @@ import click
 import mlflow
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from lunar_models.config.evaluate import EvaluateConfig
 from lunar_models.crops import CropSet
@@ -31,12 +32,13 @@ def main(config: EvaluateConfig) -> None:
     with step_run("evaluate", config, name="evaluate"):
         crop_set = CropSet.open(config.crops)
         log_dataset(config.crops, name="crops", digest=crop_set.info.digest, context="evaluation")
+        labels = None if config.labels is None else labels_for(config)  # first: it may fail
         checkpoint, embeddings = embed_crop_set(crop_set, config.encoder_uri)
         mlflow.set_tag("mlflow.runName", f"evaluate-{checkpoint.encoder.name}")
         if checkpoint.encoder.can_reconstruct:
             log_metrics({"reconstruction/mse": reconstruction_error(checkpoint, crop_set)})
-        if config.labels is not None:
-            _judge(crop_set, embeddings, config)
+        if labels is not None:
+            _judge(crop_set, embeddings, labels, config)
 
 
 def reconstruction_error(checkpoint: Checkpoint, crop_set: CropSet) -> float:
@@ -50,11 +52,16 @@ def reconstruction_error(checkpoint: Checkpoint, crop_set: CropSet) -> float:
     return float(np.concatenate(errors).mean())
 
 
-def _judge(crop_set: CropSet, embeddings: npt.NDArray[np.float32], config: EvaluateConfig) -> None:
+def _judge(
+    crop_set: CropSet,
+    embeddings: npt.NDArray[np.float32],
+    labels: pd.DataFrame,
+    config: EvaluateConfig,
+) -> None:
     evaluation = evaluate(
         embeddings,
         crop_set.metadata,
-        labels_for(config),
+        labels,
         config,
         context_diameters=crop_set.info.context_diameters,
     )

@@ -130,7 +130,16 @@ def test_labels_of_unknown_craters(run_step, crop_set, encoder_uri, tmp_path):
     file.write_text("CRATER_ID,state\nnobody-1,1\nnobody-2,2\n")
     result = run_step(evaluate, crops=crop_set.path, encoder_uri=encoder_uri, labels=file)
     assert result.exit_code == 2
-    assert "nobody-1" in result.output or "no label" in result.output.lower()
+    assert "None of the 2 labels can be used" in result.output
+    assert "nobody-1" in result.output
+    assert "Give labels of the craters in this crop set" in result.output
+
+
+def test_labels_are_read_before_the_crops_are_embedded(run_step, crop_set, tmp_path):
+    nowhere = tmp_path / "nowhere.csv"
+    result = run_step(evaluate, crops=crop_set.path, encoder_uri="models:/nobody/1", labels=nowhere)
+    assert result.exit_code == 2
+    assert "nowhere.csv cannot be read as a label table" in result.output
 
 
 def test_encoder_that_is_not_there(run_step, crop_set):
