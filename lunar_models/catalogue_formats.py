@@ -83,6 +83,8 @@ def read_columns(path: Path, columns: Mapping[str, str] | None) -> pd.DataFrame:
     """
     if not path.is_file():
         raise CatalogueError(f"There is no catalogue file {path}; check the path.")
+    if path.stat().st_size == 0:
+        raise CatalogueError(f"{path} is empty; give a catalogue with at least one crater.")
     suffix = path.suffix.lower()
     try:
         if suffix in (".csv", ".txt", ".tsv", ".tab"):
@@ -130,8 +132,8 @@ def match_columns(
     if missing:
         raise CatalogueError(
             f"The catalogue has no column for {', '.join(missing)}; its columns are "
-            f"{', '.join(names) or '(none)'}. Rename them, or give a mapping such as "
-            "longitude_deg=LON, latitude_deg=LAT, diameter_km=D."
+            f"{', '.join(names) or '(none)'}. Rename them, or say which they are, such as "
+            "columns=longitude_deg=LON,latitude_deg=LAT,diameter_km=D."
         )
     return matched
 

@@ -74,7 +74,7 @@ class Mosaic:
                     files=tuple(data.files),
                 )
         except RasterioError as error:
-            raise MosaicError(f"{path} cannot be opened as a raster: {error}") from error
+            raise _unopened(path, error) from error
 
     @property
     def has_nodata(self) -> bool:
@@ -178,7 +178,14 @@ def _open(path: str) -> Any:
     try:
         return rasterio.open(path)
     except RasterioError as error:
-        raise MosaicError(f"{path} cannot be opened as a raster: {error}") from error
+        raise _unopened(path, error) from error
+
+
+def _unopened(path: str, error: RasterioError) -> MosaicError:
+    return MosaicError(
+        f"{path} cannot be opened as a raster ({error}). Check the path; download or copy the "
+        "file again if it is damaged."
+    )
 
 
 def _encode(

@@ -15,11 +15,16 @@ from lunar_models.plots.crops import (
     flip_rate_figure,
     quality_figure,
 )
+from steps._cache import digest
 from steps._options import options_from
 from steps._tracking import log_dataset, log_figures, log_metrics, log_output, step_run
 
 BAND_DEG = 15.0
 """Width of the longitude bands in which the flip rate is shown."""
+
+_SHOWN_REASONS = 5
+_PARTICULAR = r"=[^;]*?(?= (?:is|repeats) )| \(row \d+\)$"
+"""What a reason says of its own row only: ``diameter_km=-1.0 is …(row 6)``."""
 
 
 @click.command()
@@ -35,6 +40,7 @@ def main(config: PreprocessConfig) -> None:
 
             crop_set = make_crop_set(config, progress=progress)
         log_output("crops", config.output)
+        click.echo(_summary(crop_set))
         _log_crop_set(crop_set, config)
 
 
@@ -44,9 +50,21 @@ def _run_name(config: PreprocessConfig) -> str:
     return f"crops-{sizes}-{config.crop_size_px}px"
 
 
+def _summary(crop_set: CropSet) -> str:
+    """How many crops there are, and why the other craters have none."""
+    lines = [f"{len(crop_set):,} crops in {crop_set.path}"]
+    if len(crop_set.rejected):
+        kinds = crop_set.rejected["reason"].str.replace(_PARTICULAR, "", regex=True).value_counts()
+        lines.append(f"{len(crop_set.rejected):,} craters left out, listed in {REJECTED_FILE}:")
+        lines += [f"  {count:,}: {kind}" for kind, count in kinds.head(_SHOWN_REASONS).items()]
+    return "\n".join(lines)
+
+
 def _log_crop_set(crop_set: CropSet, config: PreprocessConfig) -> None:
     info, metadata = crop_set.info, crop_set.metadata
-    log_dataset(config.catalogue, name="catalogue", digest=info.digest, context="input")
+    for name, paths in (("mosaic", config.mosaic), ("catalogue", (config.catalogue,))):
+        for path in paths:
+            log_dataset(path, name=name, digest=digest(path), context="input")
     log_dataset(config.output, name="crops", digest=info.digest, context="output")
     log_metrics(
         {

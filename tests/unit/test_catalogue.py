@@ -75,9 +75,12 @@ def test_all_faults_of_a_row_are_told(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("CRATER_ID,LAT_CIRC_IMG,LON_CIRC_IMG\na,1,2\n", "no column for diameter_km; its columns"),
+        (
+            "CRATER_ID,LAT_CIRC_IMG,LON_CIRC_IMG\na,1,2\n",
+            "no column for diameter_km; .* such as columns=",
+        ),
         ("CRATER_ID,LAT_CIRC_IMG,LON_CIRC_IMG,DIAM_CIRC_IMG\n", "no rows"),
-        ("", "no column for longitude_deg"),
+        ("", "is empty"),
         ("CRATER_ID,LAT_CIRC_IMG,LON_CIRC_IMG,DIAM_CIRC_IMG\na,,0,1\n", "no valid row among 1"),
         ("CRATER_ID,LAT_CIRC_IMG,LON_CIRC_IMG,DIAM_CIRC_IMG\na,1,0\n", "cannot be read"),
     ],
