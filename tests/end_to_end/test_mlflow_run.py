@@ -78,6 +78,7 @@ def test_pipeline_then_one_changed_parameter(place, client):
         results = {k: v for k, v in child.data.metrics.items() if not k.startswith(MACHINE)}
         assert results.items() <= parent.data.metrics.items()
         assert child.data.metrics["step/peak_memory_mib"] > 50
+        assert "snapshot" in {a.path for a in client.list_artifacts(child.info.run_id)}
     champion = client.get_model_version_by_alias("lunar-craters", "champion")
     assert int(champion.version) == 1
 

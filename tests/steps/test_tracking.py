@@ -1,6 +1,9 @@
 """Runs, parameters and snapshots, with and without `mlflow run` around them."""
 
+import json
 import socket
+import subprocess
+import sys
 from dataclasses import dataclass
 
 import click
@@ -10,7 +13,7 @@ from click.testing import CliRunner
 
 from lunar_models.config.base import StepConfig, param
 from steps._options import UserError, options_from
-from steps._tracking import connect, resolve_artifacts, step_run
+from steps._tracking import PROJECT, connect, git, resolve_artifacts, step_run
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +50,20 @@ def test_a_generated_name_becomes_readable_and_a_chosen_one_stays(store):
         assert client.get_run(run.info.run_id).info.run_name == wanted
 
 
+def test_the_snapshot_holds_what_a_repetition_needs(store):
+    with step_run("s", Sample(count=3), name="n") as run:
+        pass
+
+    def text(name):
+        return mlflow.artifacts.load_text(f"runs:/{run.info.run_id}/snapshot/{name}")
+
+    assert json.loads(text("parameters.json")) == {"count": 3}
+    assert text("commit.txt").strip() == git("rev-parse", "HEAD")
+    assert text("uncommitted.diff").strip() == git("diff", "HEAD")
+    assert text("MLproject.yaml").strip() == (PROJECT / "MLproject").read_text().strip()
+    assert f"mlflow=={mlflow.__version__}" in text("packages.txt").splitlines()
+
+
 def test_a_failing_step_leaves_a_failed_run(store, last_run):
     with pytest.raises(RuntimeError), step_run("s", Sample(), name="n"):
         raise RuntimeError
@@ -68,6 +85,14 @@ def test_a_tracking_server_that_is_down_is_named_at_once(store, monkeypatch):
     assert result.exit_code == 2
     assert f"127.0.0.1:{port} does not answer" in result.output
     assert "MLFLOW_TRACKING_URI" in result.output
+
+
+def test_a_step_starts_without_warnings_of_mlflow_about_itself():
+    done = subprocess.run(
+        [sys.executable, "-c", "import steps.register"], capture_output=True, text=True, cwd=PROJECT
+    )
+    assert done.returncode == 0, done.stderr
+    assert "AnyType" not in done.stderr
 
 
 def test_missing_artifacts_are_named(store):
