@@ -3,11 +3,14 @@
 ``make reference`` runs it; a test fails where a copy is out of date.
 """
 
-import re
 import tomllib
+from collections.abc import Mapping
+from importlib.metadata import distribution
 from pathlib import Path
 
 import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from lunar_models.config.base import ParamSpec, StepConfig, specs
 from lunar_models.config.compare import CompareConfig
@@ -65,7 +68,7 @@ def _quoted(text: str) -> str:
 
 
 def conda_environment() -> str:
-    """conda.yaml: Python, pip, and pyproject's dependencies at constraints.txt's versions."""
+    """conda.yaml: Python, pip, and all that the project runs on, at constraints.txt's versions."""
     pins = read_pins(ROOT / "constraints.txt")
     lines = [
         "# Written by `make reference` from pyproject.toml and constraints.txt; do not edit.",
@@ -76,7 +79,7 @@ def conda_environment() -> str:
         f"  - python={_PYTHON}",
         "  - pip",
         "  - pip:",
-        *(f"      - {name}=={pins[name]}" for name in dependencies()),
+        *(f"      - {name}=={pins[name]}" for name in sorted(needed_packages(pins))),
     ]
     return "\n".join(lines) + "\n"
 
@@ -84,14 +87,36 @@ def conda_environment() -> str:
 def dependencies() -> list[str]:
     """Names of the packages that pyproject.toml asks for."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    return [re.split(r"[\[<>=!~ ]", line, maxsplit=1)[0] for line in project["dependencies"]]
+    return [canonicalize_name(Requirement(line).name) for line in project["dependencies"]]
+
+
+def needed_packages(pins: Mapping[str, str]) -> set[str]:
+    """pyproject's dependencies and, from the installed packages, all they depend on.
+
+    What has no pin is left out: packages of one platform, such as CUDA, which torch pins itself.
+    """
+    found: set[str] = set()
+    waiting = [Requirement(name) for name in dependencies()]
+    while waiting:
+        requirement = waiting.pop()
+        name = canonicalize_name(requirement.name)
+        if name in found or name not in pins:
+            continue
+        found.add(name)
+        extras = requirement.extras or {""}
+        waiting += (
+            each
+            for each in map(Requirement, distribution(name).requires or ())
+            if each.marker is None or any(each.marker.evaluate({"extra": e}) for e in extras)
+        )
+    return found
 
 
 def read_pins(file: Path) -> dict[str, str]:
     """``name==version`` lines as a dict."""
     lines = (line.strip() for line in file.read_text().splitlines())
     pairs = (line.split("==", 1) for line in lines if line and not line.startswith("#"))
-    return {name.lower(): version for name, version in pairs}
+    return {canonicalize_name(name): version for name, version in pairs}
 
 
 def parameter_table(name: str) -> str:
