@@ -15,7 +15,7 @@ _MEAN_OF = 2_000
 
 
 def gallery(
-    crops: npt.NDArray[np.uint8], groups: Groups, distance: FloatArray, *, columns: int = 14
+    crops: npt.NDArray[np.uint8], groups: Groups, distance: FloatArray, *, columns: int = 10
 ) -> Figure:
     """A row of crops per group, from its most typical crater to its least typical one.
 
@@ -29,7 +29,7 @@ def gallery(
     """
     groups.require(len(crops))
     shown = list(groups.styles.items())[:20]
-    figure = new_figure(columns * 0.9 + 1.6, len(shown) * 0.98 + 0.6)
+    figure = new_figure(columns * 0.9 + 1.3, len(shown) * 0.98 + 0.6)
     axes = subplots(figure, len(shown), columns)
     for line, (group, style) in zip(axes, shown, strict=True):
         members = groups.members(group)

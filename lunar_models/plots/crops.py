@@ -45,7 +45,7 @@ def check_figure(
     rows = np.sort(np.random.default_rng(seed).choice(len(table), count, replace=False))
     columns = min(8, count)
     lines = -(-count // columns)
-    figure = new_figure(1.5 * columns, 1.92 * lines + 0.5)
+    figure = new_figure(1.3 * columns, 1.75 * lines + 0.5)
     axes = subplots(figure, lines, columns).ravel()
     for axis, row in zip(axes, rows, strict=False):
         _draw_checked(axis, crops[row], table.iloc[row], context_diameters)
@@ -65,10 +65,10 @@ def _draw_checked(
     middle = (size - 1) / 2
     rim = Circle((middle, middle), size / context_diameters / 2, fill=False, color=ORANGE, lw=0.8)
     axis.add_patch(rim)
-    side = "west, mirrored" if crater["flipped"] else "east"
+    side = "W, mirrored" if crater["flipped"] else "E"
     sun = f"Sun {side} ({crater['illumination_confidence']:.2f})"
     axis.set_title(
-        f"{crater['crater_id']}\n{crater['diameter_km']:.1f} km\n{sun}", fontsize=6, pad=2
+        f"{crater['crater_id']}\n{crater['diameter_km']:.1f} km\n{sun}", fontsize=7.5, pad=2
     )
 
 
