@@ -43,7 +43,7 @@ def connect() -> None:
     `MLFLOW_TRACKING_URI` if set (``mlflow run`` sets it), else a SQLite file in this folder.
 
     Raises:
-        UserError: the tracking server does not answer .
+        UserError: the tracking server does not answer.
     """
     if not sys.stderr.isatty():
         os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
@@ -153,6 +153,7 @@ def _log_snapshot(config: StepConfig) -> None:
         "packages.txt": "\n".join(packages),
         "commit.txt": git("rev-parse", "HEAD"),
         "uncommitted.diff": git("diff", "HEAD")[:_MOST_DIFF_BYTES],
+        "untracked.txt": git("ls-files", "--others", "--exclude-standard"),  # not in the diff
         "MLproject.yaml": (PROJECT / "MLproject").read_text(),
     }
     with tempfile.TemporaryDirectory() as folder:
@@ -178,7 +179,7 @@ def resolve_artifacts(uri: str) -> Path:
     """A local folder or file for a path or an MLflow URI (``runs:/…``, ``models:/…``).
 
     Raises:
-        UserError: there is nothing there .
+        UserError: there is nothing there.
     """
     if Path(uri).exists():
         return Path(uri)

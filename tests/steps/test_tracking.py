@@ -60,6 +60,7 @@ def test_the_snapshot_holds_what_a_repetition_needs(store):
     assert json.loads(text("parameters.json")) == {"count": 3}
     assert text("commit.txt").strip() == git("rev-parse", "HEAD")
     assert text("uncommitted.diff").strip() == git("diff", "HEAD")
+    assert text("untracked.txt").strip() == git("ls-files", "--others", "--exclude-standard")
     assert text("MLproject.yaml").strip() == (PROJECT / "MLproject").read_text().strip()
     assert f"mlflow=={mlflow.__version__}" in text("packages.txt").splitlines()
 

@@ -50,6 +50,7 @@ def test_artifacts_and_snapshot(trained):
             "packages.txt",
             "parameters.json",
             "uncommitted.diff",
+            "untracked.txt",
         )
     }
 
