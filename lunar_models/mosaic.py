@@ -182,10 +182,8 @@ def _open(path: str) -> Any:
 
 
 def _unopened(path: str, error: RasterioError) -> MosaicError:
-    return MosaicError(
-        f"{path} cannot be opened as a raster ({error}). Check the path; download or copy the "
-        "file again if it is damaged."
-    )
+    remedy = "Check the path; if the file is damaged, download or copy it again."
+    return MosaicError(f"{path} cannot be opened as a raster ({error}). {remedy}")
 
 
 def _encode(
