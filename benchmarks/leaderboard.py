@@ -8,7 +8,8 @@ Each --run is an encoder and any parameters of the train step; what an encoder n
 is in `RECOMMENDED`. A run that was trained before (its folder under --output is finished) is not
 trained again, and a killed one goes on. --blocks even or odd judges on half of the spatial
 blocks, the black or the white fields of a chequerboard: settings are chosen on one half and
-reported on the other. Writes leaderboard.csv after each run and prints it; in the end the table
+reported on the other. With --train_crops encoders are trained on another terrain than the one
+they are judged on. Writes leaderboard.csv after each run and prints it; in the end the table
 goes to MLflow (`MLFLOW_TRACKING_URI`), as an artifact that the UI shows.
 """
 
@@ -56,6 +57,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     for name in ("crops", "labels", "output"):
         parser.add_argument(f"--{name}", required=True)
+    parser.add_argument("--train_crops")
     parser.add_argument("--values")
     parser.add_argument("--value_column")
     parser.add_argument("--blocks", choices=["all", "even", "odd"], default="all")
@@ -76,7 +78,7 @@ def main() -> None:
 
 def _row(run: str, options: argparse.Namespace, folder: Path) -> dict[str, Any]:
     crop_set = CropSet.open(options.crops)
-    minutes = _train(run, crop_set, folder)
+    minutes = _train(run, CropSet.open(options.train_crops or options.crops), folder)
     checkpoint = Checkpoint.load(folder / "encoder")
     started = time.perf_counter()
     embeddings = embed_crops(checkpoint, crop_set.crops)
