@@ -25,6 +25,7 @@ from PIL import Image
 
 from lunar_models.config.base import StepConfig, specs
 from steps._cache import KEY_TAG, OUTPUT_TAG, step_key
+from steps._ending import closed_when_killed
 from steps._options import UserError, to_text
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -66,7 +67,8 @@ def connect() -> None:
 def step_run(step: str, config: StepConfig, *, name: str) -> Iterator[mlflow.ActiveRun]:
     """Open the MLflow run of a step; parameters, tags and a snapshot are logged at once.
 
-    Joins the run that ``mlflow run`` made, if there is one. An exception marks it FAILED.
+    Joins the run that ``mlflow run`` made, if there is one. An exception marks it FAILED, a signal
+    KILLED.
 
     Args:
         step: entry point name.
@@ -86,7 +88,8 @@ def step_run(step: str, config: StepConfig, *, name: str) -> Iterator[mlflow.Act
         _log_parameters(run, config)
         _log_snapshot(config)
         started = time.perf_counter()
-        yield run
+        with closed_when_killed(run, key):
+            yield run
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # KiB; bytes on macOS
         mib = peak / 2**20 if sys.platform == "darwin" else peak / 2**10
         log_metrics({"step/seconds": time.perf_counter() - started, "step/peak_memory_mib": mib})

@@ -13,7 +13,7 @@ from lunar_models.config.evaluate import EvaluateConfig
 from lunar_models.crops import CropSet
 from lunar_models.embedding import reconstruct_crops
 from lunar_models.encoders.checkpoint import Checkpoint
-from lunar_models.evaluation import Evaluation, evaluate
+from lunar_models.evaluation import Evaluation, evaluate, freeze
 from lunar_models.labels import labels_for
 from lunar_models.plots.evaluation import evaluation_figures
 from serving.bundle import HEAD_FILE
@@ -32,13 +32,20 @@ def main(config: EvaluateConfig) -> None:
     with step_run("evaluate", config, name="evaluate"):
         crop_set = CropSet.open(config.crops)
         log_dataset(config.crops, name="crops", digest=crop_set.info.digest, context="evaluation")
-        labels = None if config.labels is None else labels_for(config)  # first: it may fail
+        labels = None if config.labels is None else _labels(crop_set, config)
         checkpoint, embeddings = embed_crop_set(crop_set, config.encoder_uri)
         mlflow.set_tag("mlflow.runName", f"evaluate-{checkpoint.encoder.name}")
         if checkpoint.encoder.can_reconstruct:
             log_metrics({"reconstruction/mse": reconstruction_error(checkpoint, crop_set)})
         if labels is not None:
             _judge(crop_set, embeddings, labels, config)
+
+
+def _labels(crop_set: CropSet, config: EvaluateConfig) -> pd.DataFrame:
+    """The labels, refused before anything is embedded if they do not fit these crops."""
+    labels = labels_for(config)
+    freeze(crop_set.metadata, labels, config, context_diameters=crop_set.info.context_diameters)
+    return labels
 
 
 def reconstruction_error(checkpoint: Checkpoint, crop_set: CropSet) -> float:

@@ -102,7 +102,7 @@ def test_killed_and_started_again_goes_on(place, client):
     output = finish(start(place, seed=7))
     assert output.count("nothing changed, reusing run") == 2  # the Moon and its crops
     finished = [r for r in runs(client, "train") if r.data.params["seed"] == "7"]
-    assert sorted(r.info.status for r in finished) == ["FINISHED", "RUNNING"]
+    assert sorted(r.info.status for r in finished) == ["FINISHED", "KILLED"]
 
 
 @pytest.mark.slow

@@ -1,6 +1,8 @@
 """Runs, parameters and snapshots, with and without `mlflow run` around them."""
 
 import json
+import os
+import signal
 import socket
 import subprocess
 import sys
@@ -101,3 +103,43 @@ def test_missing_artifacts_are_named(store):
         resolve_artifacts("no-such-thing")
     with pytest.raises(UserError, match="models:/nobody/1"):
         resolve_artifacts("models:/nobody/1")
+
+
+STEP_THAT_WAITS = """
+import sys, time
+from tests.steps.test_tracking import Sample
+from steps._tracking import step_run
+with step_run("s", Sample(), name="n"):
+    print("inside", flush=True)
+    time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
+def test_a_killed_run_does_not_stay_running(store, last_run, number):
+    environment = {**os.environ, "MLFLOW_EXPERIMENT_NAME": "test"}
+    process = subprocess.Popen(
+        [sys.executable, "-c", STEP_THAT_WAITS],
+        env=environment,
+        cwd=PROJECT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )
+    assert process.stdout.readline() == b"inside\n"
+    process.send_signal(number)
+    assert process.wait(60) != 0
+    killed = last_run()
+    assert killed.info.status == ("RUNNING" if number == signal.SIGKILL else "KILLED")
+    with step_run("s", Sample(), name="n"):  # the same again closes what no signal could
+        pass
+    assert mlflow.get_run(killed.info.run_id).info.status == "KILLED"
+
+
+def test_a_run_of_a_living_process_stays_open(store):
+    with step_run("s", Sample(), name="n") as first:
+        mlflow.MlflowClient().set_tag(first.info.run_id, "process", f"{socket.gethostname()}:1")
+        client = mlflow.MlflowClient()
+        mlflow.end_run("RUNNING")
+        with step_run("s", Sample(), name="n"):
+            pass
+        assert client.get_run(first.info.run_id).info.status == "RUNNING"
