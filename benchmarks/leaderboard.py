@@ -71,8 +71,9 @@ def main() -> None:
         table.to_csv(output / "leaderboard.csv", index=False, float_format="%.4f")
         print(table.to_string(index=False, float_format="%.3f"), flush=True)
     mlflow.set_experiment("leaderboard")
+    mlflow.set_experiment_tag("mlflow.experimentKind", "custom_model_development")
     with mlflow.start_run(run_name="leaderboard"):
-        mlflow.log_table(table, "leaderboard.json")
+        mlflow.log_table(table.round(4), "leaderboard.json")
         mlflow.log_artifact(str(output / "leaderboard.csv"))
 
 
