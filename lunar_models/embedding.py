@@ -12,9 +12,9 @@ from lunar_models.encoders.checkpoint import Checkpoint
 from lunar_models.encoders.inference import inference_copy
 from lunar_models.errors import ConfigError
 from lunar_models.memory import keep_memory, read_crops
-from lunar_models.precision import autocast
+from lunar_models.precision import autocast, compute_dtype
 
-WORTH_PREPARING = 1024
+WORTH_PREPARING = 256
 """Crops from which on a faster copy of the encoder pays."""
 
 Progress = Callable[[int], object]
@@ -61,7 +61,7 @@ def embed_crops(
     Raises:
         ConfigError: the crops' side is not the encoder's.
     """
-    encoder = _prepared(checkpoint, crops, device)
+    encoder = _prepared(checkpoint, crops, device, precision)
     embeddings = np.empty((len(crops), encoder.embedding_dim), np.float32)
     with autocast(precision, encoder.device):
         for start, batch in _batches(checkpoint, encoder, crops, batch_size):
@@ -103,7 +103,12 @@ def score_crops(
     return scores
 
 
-def _prepared(checkpoint: Checkpoint, crops: npt.NDArray[np.uint8], device: str) -> Encoder:
+def _prepared(
+    checkpoint: Checkpoint,
+    crops: npt.NDArray[np.uint8],
+    device: str,
+    precision: Precision = "fp32",
+) -> Encoder:
     """The encoder on its device, as a faster copy where there are many crops."""
     side = checkpoint.encoder.crop_size_px
     if crops.shape[1:] != (side, side):
@@ -115,7 +120,7 @@ def _prepared(checkpoint: Checkpoint, crops: npt.NDArray[np.uint8], device: str)
     if len(crops) < WORTH_PREPARING:
         return encoder
     keep_memory()
-    return inference_copy(encoder)
+    return inference_copy(encoder, compute_dtype(precision, encoder.device))
 
 
 def _batches(

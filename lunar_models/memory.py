@@ -49,9 +49,12 @@ def read_crops(
     if not (isinstance(crops, np.memmap) and isinstance(crops.base, mmap.mmap)):
         return crops[positions]
     values = np.empty((len(positions), *crops.shape[1:]), np.uint8)
+    runs = np.split(np.arange(len(values)), np.flatnonzero(np.diff(positions) != 1) + 1)
     with open(crops.filename, "rb", buffering=0) as file:
-        for value, position in zip(values, positions, strict=True):
-            offset = crops.offset + int(position) * value.nbytes
-            if os.preadv(file.fileno(), [value.data], offset) != value.nbytes:
-                raise OSError(f"{crops.filename} ends before crop {position}.")
+        for run in filter(len, runs):
+            part, first = values[run[0] : run[-1] + 1], int(positions[run[0]])
+            size = part.nbytes // len(run)
+            read = os.preadv(file.fileno(), [part.data], crops.offset + first * size)
+            if read != part.nbytes:
+                raise OSError(f"{crops.filename} ends before crop {first + read // size}.")
     return values

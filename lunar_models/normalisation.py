@@ -44,21 +44,20 @@ class Normalisation:
 
     def __call__(self, crops: "Tensor") -> "Tensor":
         """Normalise (B, S, S) or (B, 1, S, S) crops of any dtype to (B, 1, S, S) float32."""
-        values = (crops if crops.ndim == 4 else crops[:, None]).float() + self.black_level
+        stored = (crops if crops.ndim == 4 else crops[:, None]).float()
         if self.kind == "minmax":
-            low, high = values.amin((2, 3), keepdim=True), values.amax((2, 3), keepdim=True)
-            return 2.0 * (values - low) / (high - low).clamp_min(_EPSILON) - 1.0
-        if self.kind == "global":
-            centred = values - self.centre
-        else:
-            centred = values - values.mean((2, 3), keepdim=True)
+            low, high = stored.amin((2, 3), keepdim=True), stored.amax((2, 3), keepdim=True)
+            return 2.0 * (stored - low) / (high - low).clamp_min(_EPSILON) - 1.0
+        mean = stored.mean((2, 3), keepdim=True)
+        centre = self.centre - self.black_level if self.kind == "global" else mean
+        centred = stored - centre
+        unit: float | Tensor = 1.0
         if self.kind == "ratio":
-            centred = centred / values.mean((2, 3), keepdim=True).clamp_min(_EPSILON)
+            unit = (mean + self.black_level).clamp_min(_EPSILON)
         elif self.kind == "zscore":
-            centred = centred / centred.square().mean((2, 3), keepdim=True).sqrt().clamp_min(
-                _EPSILON
-            )
-        return (centred / self.clip).clamp(-1.0, 1.0)
+            unit = centred.square().mean((2, 3), keepdim=True).sqrt().clamp_min(_EPSILON)
+        # In place: filling a fresh tensor takes longer than the multiplication.
+        return centred.mul_(1.0 / (unit * self.clip)).clamp_(-1.0, 1.0)
 
     @classmethod
     def fit(

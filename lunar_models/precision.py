@@ -15,6 +15,12 @@ def has_bf16(device: torch.device) -> bool:
     return False
 
 
+def compute_dtype(precision: Precision, device: torch.device) -> torch.dtype:
+    """What `precision` means on `device`."""
+    wanted = precision == "bf16" or (precision == "auto" and has_bf16(device))
+    return torch.bfloat16 if wanted else torch.float32
+
+
 def autocast(precision: Precision, device: torch.device) -> torch.autocast:
     """A reusable context in which networks compute in the wanted precision.
 
@@ -23,5 +29,5 @@ def autocast(precision: Precision, device: torch.device) -> torch.autocast:
     """
     if precision == "bf16" and device.type == "mps":
         raise ConfigError("precision=bf16 is not supported on device=mps; use precision=fp32.")
-    wanted = precision == "bf16" or (precision == "auto" and has_bf16(device))
-    return torch.autocast(device.type, torch.bfloat16, enabled=wanted)
+    reduced = compute_dtype(precision, device) == torch.bfloat16
+    return torch.autocast(device.type, torch.bfloat16, enabled=reduced)

@@ -8,6 +8,7 @@ from lunar_models.crops import CropSet
 from lunar_models.embedding import embed_crops, pick_device, reconstruct_crops, score_crops
 from lunar_models.encoders import build_encoder
 from lunar_models.encoders.checkpoint import Checkpoint
+from lunar_models.encoders.inference import inference_copy
 from lunar_models.errors import ConfigError
 
 
@@ -54,11 +55,11 @@ def test_a_device_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
             pick_device(device)
 
 
-@pytest.mark.parametrize("encoder", ["cae", "physics", "polar_harmonics"])
+@pytest.mark.parametrize("encoder", ["cae", "physics", "vit_mae", "polar_harmonics"])
 def test_many_crops_give_what_few_give(encoder: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The faster copy that many crops go through embeds the same."""
     torch.manual_seed(0)
-    config = TrainConfig(crops="", encoder=encoder, latent_dim=5)  # type: ignore[arg-type]
+    config = TrainConfig(crops="", encoder=encoder, latent_dim=5, patch_size_px=4)  # type: ignore[arg-type]
     chosen = build_encoder(config, crop_size_px=16)
     crops, _ = bowl_crops(20, 16)
     checkpoint = Checkpoint(chosen)
@@ -69,6 +70,10 @@ def test_many_crops_give_what_few_give(encoder: str, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr("lunar_models.embedding.WORTH_PREPARING", 1)
     many = embed_crops(checkpoint, crops, device="cpu")
     np.testing.assert_allclose(many, few, atol=1e-5)
+    copy = inference_copy(chosen)
+    assert copy is not chosen
+    if encoder != "polar_harmonics":
+        assert inference_copy(copy) is copy
     rough = embed_crops(checkpoint, crops, device="cpu", precision="bf16")
     assert np.abs(rough - few).mean() < 0.05 * np.abs(few).mean() + 1e-3
 

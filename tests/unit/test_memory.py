@@ -15,7 +15,7 @@ def mapped(tmp_path: Path) -> np.memmap:
     return np.load(tmp_path / "crops.npy", mmap_mode="r")
 
 
-@pytest.mark.parametrize("positions", [[3], [0, 19], [7, 7, 2], []])
+@pytest.mark.parametrize("positions", [[3], [0, 19], [7, 7, 2], [4, 5, 6, 9, 10], []])
 def test_reads_what_the_map_holds(mapped: np.memmap, positions: list[int]) -> None:
     at = np.array(positions, np.int64)
     np.testing.assert_array_equal(read_crops(mapped, at), CROPS[at])
