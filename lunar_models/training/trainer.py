@@ -13,11 +13,10 @@ from torch import Tensor
 from lunar_models.config.train import TrainConfig
 from lunar_models.crops import CropSet
 from lunar_models.embedding import pick_device
-from lunar_models.encoders import Encoder, FittedEncoder, build_encoder
+from lunar_models.encoders import Encoder, FittedEncoder
 from lunar_models.encoders.base import evaluating
 from lunar_models.encoders.checkpoint import Checkpoint
 from lunar_models.errors import ConfigError, CropSetError
-from lunar_models.memory import keep_memory
 from lunar_models.precision import autocast
 from lunar_models.schedules import LearningRate
 from lunar_models.training import distributed
@@ -37,47 +36,8 @@ VALIDATION_BATCH = 256
 BEST_FOLDER = "best"
 
 
-def train(
-    crop_set: CropSet,
-    config: TrainConfig,
-    *,
-    on_epoch: OnEpoch | None = None,
-    on_crops: OnCrops | None = None,
-    work_dir: str | Path | None = None,
-) -> TrainingResult:
-    """Train on the training split, choose the epoch with the least validation loss.
-
-    Two calls with equal arguments on the same machine give equal weights. Under a launcher of
-    several processes (see `distributed`) each takes `batch_size` crops per step; only the first
-    one calls back and writes.
-
-    Args:
-        crop_set: what to train and validate on.
-        config: what to train, and how.
-        on_epoch: see `OnEpoch`.
-        on_crops: see `OnCrops`.
-        work_dir: folder for the best checkpoint so far (``best``) and for what it takes to go on
-            after a kill: called again with the same folder, training goes on after the last
-            finished epoch.
-
-    Raises:
-        ConfigError: the parameters do not fit the crop set, the loss is not finite any more, or
-            `work_dir` holds another training.
-        CropSetError: the training or the validation split has no crops.
-    """
-    keep_memory()
-    torch.manual_seed(config.seed)  # initial weights; each epoch has its own generators
-    encoder = build_encoder(config, crop_size_px=crop_set.info.crop_size_px)
-    trainer = _Trainer(encoder, crop_set, config, None if work_dir is None else Path(work_dir))
-    if distributed.rank() == 0:
-        trainer.on_epoch = on_epoch or trainer.on_epoch
-        trainer.on_crops = on_crops or trainer.on_crops
-    trains = any(group["params"] for group in encoder.parameter_groups())
-    return trainer.run() if trains else trainer.fit()
-
-
-class _Trainer:
-    """The state of one training."""
+class Trainer:
+    """The state of one training: what `train` runs, step by step."""
 
     on_epoch: OnEpoch = staticmethod(lambda epoch, metrics, encoder: None)
     on_crops: OnCrops = staticmethod(lambda count: None)
@@ -117,7 +77,7 @@ class _Trainer:
             encoder.fit(crops, torch.Generator().manual_seed(self.config.seed))
         seconds = time.perf_counter() - started
         metrics = epoch_metrics(
-            self._mean_loss(sample), self._mean_loss(self.validation), 0.0, len(sample) / seconds
+            self.mean_loss(sample), self.mean_loss(self.validation), 0.0, len(sample) / seconds
         )
         self.on_epoch(0, metrics, encoder)
         return TrainingResult(self.checkpoint, [metrics], 0)
@@ -184,19 +144,20 @@ class _Trainer:
         self.encoder.train()
         started = time.perf_counter()
         losses = torch.zeros((), device=self.device)
-        for step, crops in enumerate(self._training_batches(order, generator)):
-            losses += self._step(epoch * self.steps_per_epoch + step, crops, generator)
+        for step, crops in enumerate(self.training_batches(order, generator)):
+            losses += self.step(epoch * self.steps_per_epoch + step, crops, generator)
             self.on_crops(len(crops) * self.world)
         loss = distributed.total(losses).item() / (self.steps_per_epoch * self.world)
         seconds = time.perf_counter() - started
         return epoch_metrics(
             self._finite(loss, epoch),
-            self._finite(self._mean_loss(self.validation), epoch),
+            self._finite(self.mean_loss(self.validation), epoch),
             self.rate.at((epoch + 1) * self.steps_per_epoch - 1),
             self.steps_per_epoch * self.batch_size * self.world / seconds,
         )
 
-    def _step(self, step: int, crops: Tensor, generator: torch.Generator) -> Tensor:
+    def step(self, step: int, crops: Tensor, generator: torch.Generator) -> Tensor:
+        """One gradient step, the `step`-th of the training; its loss."""
         for group in self.optimiser.param_groups:
             group["lr"] = self.rate.at(step) * group["scale"]
         self.optimiser.zero_grad(set_to_none=True)
@@ -209,9 +170,10 @@ class _Trainer:
         self.optimiser.step()
         return loss.detach()
 
-    def _training_batches(
+    def training_batches(
         self, order: np.random.Generator, generator: torch.Generator
     ) -> Iterator[Tensor]:
+        """One epoch's normalised crops, in the order that `order` draws."""
         batches = shuffled_batches(
             self.training, order, batch_size=self.batch_size, rank=self.rank, world=self.world
         )
@@ -227,7 +189,8 @@ class _Trainer:
         for stored in read_batches(self.crop_set.crops, batches):
             yield self.checkpoint.normalisation(stored.to(self.device, non_blocking=True))
 
-    def _mean_loss(self, indices: Indices) -> float:
+    def mean_loss(self, indices: Indices) -> float:
+        """Of all crops at `indices`, in evaluation mode."""
         # Random parts of a loss (masks, views) are the same ones in every epoch.
         generator = torch.Generator().manual_seed(self.config.seed)
         batches = ordered_batches(
