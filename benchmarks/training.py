@@ -1,12 +1,16 @@
 """Training and embedding against the plain float32 loop: same model, same crops, same run.
 
-    python -m benchmarks.training [--encoder cae vit_mae_base] [--size 64] [--rounds 5]
+    python -m benchmarks.training [--encoder cae vit_mae_base] [--size 64] [--rounds 5] [--seeds 3]
 
 The plain loop is what a tutorial writes: a DataLoader over the memory map, float32, contiguous
 tensors, an ordinary AdamW, `loss.item()`, and for the transformer the forward pass of
 transformers. Ours is the loop of `lunar_models.training` and `embed_crops`. Each side has a
-process of its own; they take turns, and the medians of the rounds (by the clock) are printed with
-the validation loss both end with.
+process of its own; they take turns, and the medians of the rounds (by the clock) are printed.
+Then both sides train some seeds anew, and the mean of their validation losses is printed with its
+standard deviation: "equal within noise" means that they differ by less than seeds do.
+
+Set no OMP_WAIT_POLICY: a small network waits for the second thread longer than it computes where
+the threads sleep in between.
 
 GFLOP/s are those of the model as the plain loop computes it. `peak` is the fastest large matrix
 product on this machine, and `bound` the ratio that a loop at the bfloat16 peak would reach. On a
@@ -28,7 +32,9 @@ from benchmarks.crop_sets import rendered_crop_set
 from benchmarks.training_sides import BATCH, DEVICE, Side
 
 MEMORY_CROPS = (2_000, 20_000)
-ROUND_GFLOP = 400.0
+LOSS_GFLOP, LOSS_STEPS = 4_000.0, 100
+"""Most work, and most steps, of one seed."""
+ROUND_GFLOP = 800.0
 """Of embedding: a large network gets fewer crops than asked for."""
 
 
@@ -62,16 +68,22 @@ def compare(name: str, folder: Path, options: argparse.Namespace, peaks: list[fl
             f"{name:13s} {label:15s} {speeds[0]:9.1f} {speeds[1]:9.1f} {speeds[1] / speeds[0]:6.2f}"
             f" {gflops[0]:7.0f} ({gflops[0] / peaks[0]:4.0%}) {gflops[1]:7.0f}"
             f" ({gflops[1] / peaks['fp32' not in label]:4.0%}) {peaks[1] / gflops[0]:6.1f}   "
-            + _result(label, rounds[-1], plain, ours),
+            + ("" if label == "training" else _error(*rounds[-1])),
             flush=True,
         )
+    steps = max(8, min(LOSS_STEPS, int(LOSS_GFLOP / work["training"] / BATCH)))
+    losses = [side("losses", steps, options.seeds)[1] for side in (plain, ours)]
+    plain_loss, our_loss = (f"{np.mean(each):.5f} ± {np.std(each):.5f}" for each in losses)
+    print(
+        f"{name:13s} loss after {steps} steps, {options.seeds} seeds: {plain_loss} | {our_loss}",
+        flush=True,
+    )
     plain.stop(), ours.stop()
 
 
-def _result(label: str, last: Any, plain: Side, ours: Side) -> str:
-    if label == "training":
-        return f"validation loss {plain('loss')[1]:.5f} / {ours('loss')[1]:.5f}"
-    (_, expected), (_, found) = last
+def _error(plain: Any, ours: Any) -> str:
+    """Of our embeddings, by the (seconds, embeddings) of both sides."""
+    (_, expected), (_, found) = plain, ours
     return f"largest error {np.abs(found - expected).max() / expected.std():.1e} of the spread"
 
 
@@ -95,6 +107,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=8, help="of a round")
     parser.add_argument("--embed", type=int, default=1024, help="crops of a round")
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seeds", type=int, default=3, help="of the comparison of losses")
     options = parser.parse_args()
     peaks = [peak_gflops(dtype) for dtype in (torch.float32, torch.bfloat16)]
     load = os.getloadavg()[0]

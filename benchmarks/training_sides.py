@@ -24,7 +24,7 @@ from lunar_models.encoders import Encoder, build_encoder
 from lunar_models.encoders.checkpoint import Checkpoint
 from lunar_models.encoders.vit_mae import ViTMaeEncoder
 from lunar_models.memory import keep_memory
-from lunar_models.training.trainer import _Trainer
+from lunar_models.training.trainer import Trainer
 
 BATCH = 64
 LEARNING_RATE = 1e-3
@@ -46,9 +46,9 @@ def config(encoder: str) -> TrainConfig:
     )
 
 
-def build(name: str, side: int) -> Encoder:
+def build(name: str, side: int, seed: int) -> Encoder:
     """An encoder with the same weights each time."""
-    torch.manual_seed(0)
+    torch.manual_seed(seed)
     if name != "vit_mae_base":
         return build_encoder(config(name), crop_size_px=side)
     input_format = {"side_px": side // 16 * 16, "mean": (0.5,) * 3, "std": (0.5,) * 3}
@@ -73,8 +73,8 @@ class Stored(Dataset[Tensor]):
 class Plain:
     """The loop of a tutorial."""
 
-    def __init__(self, name: str, crop_set: CropSet) -> None:
-        self.encoder = build(name, crop_set.info.crop_size_px).to(DEVICE)
+    def __init__(self, name: str, crop_set: CropSet, seed: int = 0) -> None:
+        self.encoder = build(name, crop_set.info.crop_size_px, seed).to(DEVICE)
         self.normalise = Checkpoint.for_crops(self.encoder, crop_set).normalisation
         if isinstance(self.encoder, ViTMaeEncoder):
             self.encoder.model.set_attn_implementation("sdpa")  # transformers' own choice
@@ -114,33 +114,48 @@ class Plain:
 class Ours:
     """What `lunar_models.training` and `lunar_models.embedding` do."""
 
-    def __init__(self, name: str, crop_set: CropSet) -> None:
+    def __init__(self, name: str, crop_set: CropSet, seed: int = 0) -> None:
         keep_memory()
-        encoder = build(name, crop_set.info.crop_size_px)
-        self.trainer = _Trainer(encoder, crop_set, config(name), None)
+        encoder = build(name, crop_set.info.crop_size_px, seed)
+        self.trainer = Trainer(encoder, crop_set, config(name), None)
         self.trainer.prepare()
         self.encoder, self.checkpoint = self.trainer.encoder, self.trainer.checkpoint
         self.crops = crop_set.crops
-        self.chance = np.random.default_rng(0), torch.Generator().manual_seed(0)
+        self.chance = np.random.default_rng(seed), torch.Generator().manual_seed(seed)
 
     def train(self, steps: int) -> None:
         """Some steps of an epoch."""
         self.encoder.train()
-        batches = self.trainer._training_batches(*self.chance)
+        batches = self.trainer.training_batches(*self.chance)
         for step, crops in zip(range(steps), batches, strict=False):
-            self.trainer._step(step, crops, self.chance[1])
+            self.trainer.step(step, crops, self.chance[1])
         batches.close()  # type: ignore[attr-defined]
 
     def embed(self, crops: int, precision: Any) -> Any:
-        """The same crops."""
-        return embed_crops(self.checkpoint, self.crops[:crops], precision=precision)
+        """The same crops, from a whole file: a part of a map would be read through the map."""
+        stored, shape = self.crops, (crops, *self.crops.shape[1:])
+        assert isinstance(stored, np.memmap)
+        first = np.memmap(stored.filename, np.uint8, "r", stored.offset, shape)
+        return embed_crops(self.checkpoint, first, precision=precision)
 
 
 def validation_loss(encoder: Encoder, crop_set: CropSet, name: str) -> float:
     """In float32 and with the same masks for both sides."""
-    judge = _Trainer(copy.deepcopy(encoder), crop_set, config(name), None)
+    judge = Trainer(copy.deepcopy(encoder), crop_set, config(name), None)
     judge.autocast = torch.autocast(DEVICE.type, enabled=False)
-    return judge._mean_loss(judge.validation)
+    return judge.mean_loss(judge.validation)
+
+
+def seed_losses(
+    side: type["Plain"] | type["Ours"], name: str, crop_set: CropSet, steps: int, seeds: int
+) -> list[float]:
+    """What each seed's weights, batches and masks end with."""
+    losses = []
+    for seed in range(seeds):
+        worker = side(name, crop_set, seed)
+        worker.train(steps)
+        losses.append(validation_loss(worker.encoder, crop_set, name))
+    return losses
 
 
 def flops(plain: Plain) -> tuple[float, float]:
@@ -155,11 +170,12 @@ def flops(plain: Plain) -> tuple[float, float]:
 def serve(side: str, name: str, folder: Path, line: Connection) -> None:
     """Do what the main process asks for; answer with the seconds and the result."""
     crop_set = CropSet.open(folder)
-    worker = {"plain": Plain, "ours": Ours}[side](name, crop_set)
+    kind = {"plain": Plain, "ours": Ours}[side]
+    worker = kind(name, crop_set)
     requests: dict[str, Callable[..., Any]] = {
         "train": worker.train,
         "embed": worker.embed,
-        "loss": lambda: validation_loss(worker.encoder, crop_set, name),
+        "losses": lambda steps, seeds: seed_losses(kind, name, crop_set, steps, seeds),
         "flops": lambda: flops(Plain(name, crop_set)),
         "memory": lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10,
     }
