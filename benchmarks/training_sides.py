@@ -2,7 +2,6 @@
 
 import copy
 import multiprocessing
-import resource
 import time
 from collections.abc import Callable
 from multiprocessing.connection import Connection
@@ -167,6 +166,12 @@ def flops(plain: Plain) -> tuple[float, float]:
     return tuple(c.get_total_flops() / BATCH / 1e9 for c in (training, embedding))  # type: ignore[return-value]
 
 
+def peak_memory() -> float:
+    """MiB this process has held at most; `ru_maxrss` would count the process it was made by."""
+    status = Path("/proc/self/status").read_text().split()
+    return int(status[status.index("VmHWM:") + 1]) / 2**10
+
+
 def serve(side: str, name: str, folder: Path, line: Connection) -> None:
     """Do what the main process asks for; answer with the seconds and the result."""
     crop_set = CropSet.open(folder)
@@ -177,7 +182,7 @@ def serve(side: str, name: str, folder: Path, line: Connection) -> None:
         "embed": worker.embed,
         "losses": lambda steps, seeds: seed_losses(kind, name, crop_set, steps, seeds),
         "flops": lambda: flops(Plain(name, crop_set)),
-        "memory": lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10,
+        "memory": peak_memory,
     }
     while request := line.recv():
         started = time.perf_counter()

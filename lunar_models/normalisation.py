@@ -44,20 +44,20 @@ class Normalisation:
 
     def __call__(self, crops: "Tensor") -> "Tensor":
         """Normalise (B, S, S) or (B, 1, S, S) crops of any dtype to (B, 1, S, S) float32."""
-        stored = (crops if crops.ndim == 4 else crops[:, None]).float()
+        values = (crops if crops.ndim == 4 else crops[:, None]).float()
+        if self.black_level:
+            values = values + self.black_level
         if self.kind == "minmax":
-            low, high = stored.amin((2, 3), keepdim=True), stored.amax((2, 3), keepdim=True)
-            return 2.0 * (stored - low) / (high - low).clamp_min(_EPSILON) - 1.0
-        mean = stored.mean((2, 3), keepdim=True)
-        centre = self.centre - self.black_level if self.kind == "global" else mean
-        centred = stored - centre
-        unit: float | Tensor = 1.0
+            low, high = values.amin((2, 3), keepdim=True), values.amax((2, 3), keepdim=True)
+            return 2.0 * (values - low) / (high - low).clamp_min(_EPSILON) - 1.0
+        mean = values.mean((2, 3), keepdim=True)
+        # In place from here on: to fill a fresh tensor takes longer than to divide.
+        centred = values - (self.centre if self.kind == "global" else mean)
         if self.kind == "ratio":
-            unit = (mean + self.black_level).clamp_min(_EPSILON)
+            centred /= mean.clamp_min(_EPSILON)
         elif self.kind == "zscore":
-            unit = centred.square().mean((2, 3), keepdim=True).sqrt().clamp_min(_EPSILON)
-        # In place: filling a fresh tensor takes longer than the multiplication.
-        return centred.mul_(1.0 / (unit * self.clip)).clamp_(-1.0, 1.0)
+            centred /= centred.square().mean((2, 3), keepdim=True).sqrt().clamp_min(_EPSILON)
+        return centred.div_(self.clip).clamp_(-1.0, 1.0)
 
     @classmethod
     def fit(
