@@ -1,6 +1,7 @@
 """Embed many crops in batches, in bounded memory."""
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +17,8 @@ from lunar_models.precision import autocast, compute_dtype
 
 WORTH_PREPARING = 256
 """Crops from which on a faster copy of the encoder pays."""
+MOST_WORKERS = 4
+"""Batches in memory at once."""
 
 Progress = Callable[[int], object]
 """Called with the number of crops just finished."""
@@ -39,7 +42,7 @@ def embed_crops(
     checkpoint: Checkpoint,
     crops: npt.NDArray[np.uint8],
     *,
-    batch_size: int = 128,
+    batch_size: int = 64,
     device: str = "auto",
     precision: Precision = "fp32",
     progress: Progress | None = None,
@@ -63,11 +66,14 @@ def embed_crops(
     """
     encoder = _prepared(checkpoint, crops, device, precision)
     embeddings = np.empty((len(crops), encoder.embedding_dim), np.float32)
-    with autocast(precision, encoder.device):
-        for start, batch in _batches(checkpoint, encoder, crops, batch_size):
+
+    def embed(start: int, batch: torch.Tensor) -> None:
+        with autocast(precision, encoder.device):
             embeddings[start : start + len(batch)] = encoder.embed(batch).cpu().numpy()
-            if progress is not None:
-                progress(len(batch))
+
+    for count in _batches(embed, checkpoint, encoder, crops, batch_size):
+        if progress is not None:
+            progress(count)
     return embeddings
 
 
@@ -75,7 +81,7 @@ def score_crops(
     checkpoint: Checkpoint,
     crops: npt.NDArray[np.uint8],
     *,
-    batch_size: int = 128,
+    batch_size: int = 64,
     device: str = "auto",
 ) -> npt.NDArray[np.float32] | None:
     """The encoder's own degradation score of stored (aligned) crops, where it has one.
@@ -94,12 +100,17 @@ def score_crops(
         ConfigError: the crops' side is not the encoder's.
     """
     encoder = _prepared(checkpoint, crops, device)
+    if len(crops) and encoder.degradation(_load(checkpoint, encoder, crops, 0, 1)) is None:
+        return None
     scores = np.empty((len(crops), 2), np.float32)
-    for start, batch in _batches(checkpoint, encoder, crops, batch_size):
+
+    def score(start: int, batch: torch.Tensor) -> None:
         answer = encoder.degradation(batch)
-        if answer is None:
-            return None
+        assert answer is not None  # as of the first crop
         scores[start : start + len(batch)] = torch.stack(answer, 1).cpu().numpy()
+
+    for _ in _batches(score, checkpoint, encoder, crops, batch_size):
+        pass
     return scores
 
 
@@ -124,13 +135,45 @@ def _prepared(
 
 
 def _batches(
-    checkpoint: Checkpoint, encoder: Encoder, crops: npt.NDArray[np.uint8], batch_size: int
-) -> Iterator[tuple[int, torch.Tensor]]:
-    """(first position, normalised crops on the encoder's device)."""
-    for start in range(0, len(crops), batch_size):
-        positions = np.arange(start, min(start + batch_size, len(crops)))
-        batch = torch.from_numpy(read_crops(crops, positions))
-        yield start, checkpoint.normalisation(batch.to(encoder.device))
+    work: Callable[[int, torch.Tensor], None],
+    checkpoint: Checkpoint,
+    encoder: Encoder,
+    crops: npt.NDArray[np.uint8],
+    batch_size: int,
+) -> Iterator[int]:
+    """Give `work` the first position and the normalised crops of each batch; yield their number.
+
+    On a CPU some batches are worked on at once, each by its share of the cores: a small network's
+    layers are too short to be divided among many. Only of the faster copy, though, which stays in
+    evaluation mode; the original would be switched back by the batch that ends first.
+    """
+
+    def done(start: int) -> int:
+        batch = _load(checkpoint, encoder, crops, start, start + batch_size)
+        work(start, batch)
+        return len(batch)
+
+    threads, starts = torch.get_num_threads(), range(0, len(crops), batch_size)
+    several = encoder is not checkpoint.encoder and encoder.device.type == "cpu"
+    workers = min(threads, MOST_WORKERS, len(starts)) if several else 1
+    if workers < 2:
+        yield from map(done, starts)
+        return
+    try:
+        with ThreadPoolExecutor(
+            workers, initializer=torch.set_num_threads, initargs=(threads // workers,)
+        ) as pool:
+            yield from pool.map(done, starts)
+    finally:
+        torch.set_num_threads(threads)  # else threads to come would begin with a worker's share
+
+
+def _load(
+    checkpoint: Checkpoint, encoder: Encoder, crops: npt.NDArray[np.uint8], start: int, stop: int
+) -> torch.Tensor:
+    """Some neighbouring crops, normalised, on the encoder's device."""
+    batch = torch.from_numpy(read_crops(crops, np.arange(start, min(stop, len(crops)))))
+    return checkpoint.normalisation(batch.to(encoder.device))
 
 
 def reconstruct_crops(

@@ -3,6 +3,7 @@ import pytest
 import torch
 from helpers import bowl_crops
 
+from lunar_models import embedding
 from lunar_models.config.train import TrainConfig
 from lunar_models.crops import CropSet
 from lunar_models.embedding import embed_crops, pick_device, reconstruct_crops, score_crops
@@ -105,3 +106,21 @@ def test_reconstructions_come_with_what_was_hidden(checkpoint: Checkpoint) -> No
     assert hidden.mean() == 0.75
     np.testing.assert_allclose(rebuilt[~hidden], seen[~hidden], atol=1e-5)
     np.testing.assert_array_equal(hidden, reconstruct_crops(masked, crops)[2])
+
+
+def test_batches_worked_on_at_once_give_what_one_after_another_gives(
+    checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    side = checkpoint.encoder.crop_size_px
+    crops = np.random.default_rng(5).integers(20, 230, (300, side, side), np.uint8)
+    threads, done = torch.get_num_threads(), list[int]()
+    try:
+        torch.set_num_threads(3)
+        several = embed_crops(checkpoint, crops, device="cpu", progress=done.append)
+        assert torch.get_num_threads() == 3  # also after the workers had their shares
+        monkeypatch.setattr(embedding, "MOST_WORKERS", 1)
+        one = embed_crops(checkpoint, crops, device="cpu")
+    finally:
+        torch.set_num_threads(threads)
+    np.testing.assert_allclose(several, one, atol=1e-5)
+    assert sum(done) == 300
