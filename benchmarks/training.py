@@ -105,7 +105,7 @@ def main() -> None:
     parser.add_argument("--encoder", nargs="*", default=["cae", "vit_mae_base"])
     parser.add_argument("--size", type=int, default=64, help="side of the crops, px")
     parser.add_argument("--steps", type=int, default=8, help="of a round")
-    parser.add_argument("--embed", type=int, default=1024, help="crops of a round")
+    parser.add_argument("--embed", type=int, default=4096, help="crops of a round")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seeds", type=int, default=3, help="of the comparison of losses")
     options = parser.parse_args()
