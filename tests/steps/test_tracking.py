@@ -135,11 +135,14 @@ def test_a_killed_run_does_not_stay_running(store, last_run, number):
     assert mlflow.get_run(killed.info.run_id).info.status == "KILLED"
 
 
-def test_a_run_of_a_living_process_stays_open(store):
-    with step_run("s", Sample(), name="n") as first:
-        mlflow.MlflowClient().set_tag(first.info.run_id, "process", f"{socket.gethostname()}:1")
-        client = mlflow.MlflowClient()
-        mlflow.end_run("RUNNING")
-        with step_run("s", Sample(), name="n"):
-            pass
-        assert client.get_run(first.info.run_id).info.status == "RUNNING"
+def test_a_run_of_a_living_process_or_of_another_machine_stays_open(store):
+    client = mlflow.MlflowClient()
+    with step_run("s", Sample(), name="n") as run:
+        key = client.get_run(run.info.run_id).data.tags["step_key"]
+    others = [
+        client.create_run(run.info.experiment_id, tags={"step_key": key, "process": process})
+        for process in (f"{socket.gethostname()}:1", "elsewhere:999999999")
+    ]
+    with step_run("s", Sample(), name="n"):
+        pass
+    assert {client.get_run(o.info.run_id).info.status for o in others} == {"RUNNING"}
