@@ -16,6 +16,7 @@ from lunar_models.encoders.transformer import (
     IMAGENET_STD,
     InputFormat,
     decayed_groups,
+    norm_once,
     read_pretrained,
     register_attention,
     train_only,
@@ -64,6 +65,9 @@ class ViTMaeEncoder(Encoder):
         self.embedding_dim = self.model.config.hidden_size
         self.patch_px = self.model.config.patch_size
         self._last: list[nn.Module] = [self.model.vit.layernorm, self.model.decoder]
+        for block in (*self.model.vit.layers, *self.model.decoder.decoder_layers):
+            norm_once(block.layernorm_before)
+            norm_once(block.layernorm_after)
         # transformers leaves a new model without positions.
         for positions in self._positions():
             positions.copy_(sinusoids(side // self.patch_px, positions.shape[-1]))

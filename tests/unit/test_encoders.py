@@ -8,6 +8,7 @@ import pytest
 import torch
 from helpers import bowl_crops
 from torch import Tensor, nn
+from torch.nn import functional
 from transformers import (
     ConvNextConfig,
     ConvNextModel,
@@ -25,7 +26,7 @@ from lunar_models.encoders.ensemble import EnsembleEncoder
 from lunar_models.encoders.original_cae import OriginalEncoder
 from lunar_models.encoders.positions import sinusoids
 from lunar_models.encoders.swav import sinkhorn
-from lunar_models.encoders.transformer import attention
+from lunar_models.encoders.transformer import attention, norm_once
 from lunar_models.encoders.vit_mae import ViTMaeEncoder
 from lunar_models.errors import CheckpointError, ConfigError
 from lunar_models.normalisation import Normalisation
@@ -272,6 +273,21 @@ class TestViTMae(EncoderContract):
                 nn.Module(), query.to(dtype), key, value.expand(1, 1, 2, 4).to(dtype), None, 0.5
             )
             torch.testing.assert_close(mixed.float(), torch.full((1, 2, 1, 4), 2.0))
+
+    def test_attention_is_that_of_pytorch(self) -> None:
+        parts = [part.transpose(1, 2) for part in torch.randn(3, 2, 5, 3, 4, generator=generator())]
+        expected = functional.scaled_dot_product_attention(*parts, scale=0.7).transpose(1, 2)
+        for dtype, tolerance in ((torch.float32, 1e-6), (torch.bfloat16, 0.03)):
+            mixed, _ = attention(nn.Module(), *(p.to(dtype) for p in parts), None, 0.7)
+            torch.testing.assert_close(mixed.float(), expected, atol=tolerance, rtol=0)
+
+    def test_a_norm_is_rounded_once_and_only_under_autocast(self) -> None:
+        norm = nn.LayerNorm(4)
+        norm_once(norm)
+        values = torch.randn(3, 4, generator=generator())
+        assert norm(values).dtype == torch.float32
+        with torch.autocast("cpu", torch.bfloat16):
+            assert norm(values).dtype == torch.bfloat16
 
     def test_every_patch_can_be_told_from_every_other(self, encoder: Encoder) -> None:
         """Both halves have positions, though transformers leaves a new decoder's at zero."""
