@@ -9,8 +9,9 @@ process of its own; they take turns, and the medians of the rounds (by the clock
 Then both sides train some seeds anew, and the mean of their validation losses is printed with its
 standard deviation: "equal within noise" means that they differ by less than seeds do.
 
-Set no OMP_WAIT_POLICY: a small network waits for the second thread longer than it computes where
-the threads sleep in between.
+Rounds are long enough that what a round does once (packing weights, starting threads) does not
+count: a few seconds of the plain loop. Set no OMP_WAIT_POLICY: a small network waits for the
+second thread longer than it computes where the threads sleep in between.
 
 GFLOP/s are those of the model as the plain loop computes it. `peak` is the fastest large matrix
 product on this machine, and `bound` the ratio that a loop at the bfloat16 peak would reach. On a
@@ -32,10 +33,11 @@ from benchmarks.crop_sets import rendered_crop_set
 from benchmarks.training_sides import BATCH, DEVICE, Side
 
 MEMORY_CROPS = (2_000, 20_000)
-LOSS_GFLOP, LOSS_STEPS = 4_000.0, 100
+CROPS = 2**15
+LOSS_GFLOP, LOSS_STEPS = 10_000.0, 100
 """Most work, and most steps, of one seed."""
-ROUND_GFLOP = 800.0
-"""Of embedding: a large network gets fewer crops than asked for."""
+ROUND_GFLOP = 4_000.0
+"""Of one side: a large network gets fewer crops than asked for."""
 
 
 def peak_gflops(dtype: torch.dtype, side: int = 2048) -> float:
@@ -53,12 +55,13 @@ def compare(name: str, folder: Path, options: argparse.Namespace, peaks: list[fl
     """Print the rows of one encoder."""
     plain, ours = (Side(side, name, folder) for side in ("plain", "ours"))
     work = dict(zip(("training", "embedding"), plain("flops")[1], strict=True))
-    some = max(BATCH, min(options.embed, int(ROUND_GFLOP / work["embedding"])))
-    crops = {"embed": some, "train": options.steps * BATCH}
+    some = min(options.embed, int(ROUND_GFLOP / work["embedding"]))
+    steps = max(2, min(options.steps, int(ROUND_GFLOP / work["training"] / BATCH)))
+    crops = {"embed": some, "train": steps * BATCH}
     for label, request, side in (
         ("embedding fp32", ("embed", crops["embed"], "fp32"), ours),
         ("embedding bf16", ("embed", crops["embed"], "bf16"), ours),
-        ("training", ("train", options.steps), ours),
+        ("training", ("train", steps), ours),
     ):
         plain(*request), side(*request)
         rounds = [(plain(*request), side(*request)) for _ in range(options.rounds)]
@@ -104,8 +107,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--encoder", nargs="*", default=["cae", "vit_mae_base"])
     parser.add_argument("--size", type=int, default=64, help="side of the crops, px")
-    parser.add_argument("--steps", type=int, default=8, help="of a round")
-    parser.add_argument("--embed", type=int, default=4096, help="crops of a round")
+    parser.add_argument("--steps", type=int, default=32, help="of a round")
+    parser.add_argument("--embed", type=int, default=CROPS, help="crops of a round")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seeds", type=int, default=3, help="of the comparison of losses")
     options = parser.parse_args()
@@ -118,7 +121,7 @@ def main() -> None:
     print(f"{'crops/s':>38s} {'':9s} {'':6s} {'GFLOP/s (of the peak)':>28s}")
     print(f"{'':29s} {'plain':>9s} {'ours':>9s} {'ratio':>6s} {'plain':>14s} {'ours':>14s}  bound")
     with tempfile.TemporaryDirectory() as root:
-        crop_set = rendered_crop_set(Path(root) / "crops", 4096, options.size)
+        crop_set = rendered_crop_set(Path(root) / "crops", CROPS, options.size)
         for name in options.encoder:
             compare(name, crop_set.path, options, peaks)
         memory(options.size, Path(root))

@@ -25,7 +25,9 @@ from lunar_models.encoders.vit_mae import ViTMaeEncoder
 from lunar_models.memory import keep_memory
 from lunar_models.training.trainer import Trainer
 
-BATCH = 64
+BATCH = TrainConfig.batch_size
+"""Crops of a step, of both sides; they embed EMBED_BATCH at once."""
+EMBED_BATCH = 64
 LEARNING_RATE = 1e-3
 DEVICE = pick_device()
 
@@ -105,7 +107,7 @@ class Plain:
         with torch.no_grad():
             parts = [
                 self.encoder._embed(self.normalise(batch.to(DEVICE))).cpu()
-                for batch in DataLoader(stored, BATCH)
+                for batch in DataLoader(stored, EMBED_BATCH)
             ]
         return torch.cat(parts).numpy()
 
@@ -163,7 +165,8 @@ def flops(plain: Plain) -> tuple[float, float]:
         plain.train(1)
     with FlopCounterMode(display=False) as embedding:
         plain.embed(BATCH, "fp32")
-    return tuple(c.get_total_flops() / BATCH / 1e9 for c in (training, embedding))  # type: ignore[return-value]
+    per_crop = (c.get_total_flops() / BATCH / 1e9 for c in (training, embedding))
+    return tuple(per_crop)  # type: ignore[return-value]
 
 
 def peak_memory() -> float:
