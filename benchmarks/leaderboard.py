@@ -30,9 +30,11 @@ from lunar_models.config.train import TrainConfig
 from lunar_models.crops import CropSet
 from lunar_models.embedding import embed_crops
 from lunar_models.encoders.checkpoint import Checkpoint
+from lunar_models.errors import ConfigError
 from lunar_models.evaluation.protocol import evaluate
 from lunar_models.labels import labels_for
 from lunar_models.training import train
+from lunar_models.training.resume import fingerprint
 
 RECOMMENDED: dict[str, dict[str, Any]] = {
     "physics": {"latent_dim": 64},
@@ -63,6 +65,8 @@ def main() -> None:
     parser.add_argument("--blocks", choices=["all", "even", "odd"], default="all")
     parser.add_argument("--run", action="append", required=True)
     options = parser.parse_args()
+    for run in options.run:  # a mistake is told before hours of training
+        _config(run)
     output = Path(options.output)
     rows = []
     for run in options.run:
@@ -120,15 +124,17 @@ def _judged(metadata: pd.DataFrame, blocks: str) -> npt.NDArray[np.bool_]:
 
 
 def _train(run: str, crop_set: CropSet, folder: Path) -> float:
-    """Minutes of training, also when it was done before."""
-    clock = folder / "minutes.json"
-    if clock.is_file():
-        return float(json.loads(clock.read_text()))
+    """Minutes of training, also when it was done before with these crops and parameters."""
+    clock, config = folder / "minutes.json", _config(run)
+    mark = fingerprint(config, crop_set.info.digest, 1)
+    done = json.loads(clock.read_text()) if clock.is_file() else {}
+    if done.get("fingerprint") == mark:
+        return float(done["minutes"])
     started = time.perf_counter()
-    result = train(crop_set, _config(run), work_dir=folder)
+    result = train(crop_set, config, work_dir=folder)
     result.checkpoint.save(folder / "encoder")
     minutes = (time.perf_counter() - started) / 60
-    clock.write_text(json.dumps(minutes))
+    clock.write_text(json.dumps({"minutes": minutes, "fingerprint": mark}))
     return minutes
 
 
@@ -141,8 +147,14 @@ def _config(run: str) -> TrainConfig:
         name, _, text = setting.partition("=")
         if name not in known:
             raise SystemExit(f"--run {run}: train has no parameter {name}.")
-        given[name] = _value(text, types[name])
-    return TrainConfig(crops="", encoder=encoder, **{**RECOMMENDED.get(encoder, {}), **given})  # type: ignore[arg-type]
+        try:
+            given[name] = _value(text, types[name])
+        except ValueError as error:
+            raise SystemExit(f"--run {run}: {setting}: {error}.") from error
+    try:
+        return TrainConfig(crops="", encoder=encoder, **{**RECOMMENDED.get(encoder, {}), **given})  # type: ignore[arg-type]
+    except ConfigError as error:
+        raise SystemExit(f"--run {run}: {error}") from error
 
 
 def _value(text: str, hint: Any) -> Any:

@@ -1,6 +1,7 @@
 """Try many trainings as nested runs and mark the best."""
 
 import itertools
+from pathlib import Path
 from typing import Any
 
 import click
@@ -11,6 +12,7 @@ from mlflow.exceptions import ExecutionException
 from lunar_models.config.base import ParamSpec, specs
 from lunar_models.config.sweep import SweepConfig
 from lunar_models.config.train import TrainConfig
+from lunar_models.crops import CropSet
 from steps._options import UserError, click_type, options_from, to_text
 from steps._tracking import PROJECT, step_run
 
@@ -22,11 +24,12 @@ Distributions = dict[str, optuna.distributions.BaseDistribution]
 def main(config: SweepConfig) -> None:
     """Search train's parameters; each trial is a nested train run."""
     space = parse_space(config.space)
+    grid = _combinations(space, config.trials) if config.method == "grid" else None
+    CropSet.open(config.crops)  # what no training could read is told once, before the first
     with step_run("sweep", config, name=f"sweep-{'-'.join(space)}") as run:
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         sampler = optuna.samplers.TPESampler(seed=config.seed)
         study = optuna.create_study(direction=config.direction, sampler=sampler)
-        grid = _combinations(space)[: config.trials] if config.method == "grid" else None
         for combination in grid or ():
             study.enqueue_trial(combination)
         for _ in range(config.trials if grid is None else len(grid)):
@@ -84,20 +87,35 @@ def _read(spec: ParamSpec, text: str) -> Any:
         raise UserError(f"space: {spec.name}={text}: {error.message}") from error
 
 
-def _combinations(space: Distributions) -> list[dict[str, Any]]:
-    """Every combination of listed values, for method=grid."""
+def _combinations(space: Distributions, most: int) -> list[dict[str, Any]]:
+    """Every combination of listed values, for method=grid.
+
+    Raises:
+        UserError: a range, or more combinations than `most`.
+    """
     for name, distribution in space.items():
         if not isinstance(distribution, optuna.distributions.CategoricalDistribution):
             raise UserError(f"space: {name} is a range; list values for method=grid, or use tpe.")
     choices = [d.choices for d in space.values()]
-    return [dict(zip(space, values, strict=True)) for values in itertools.product(*choices)]
+    grid = [dict(zip(space, values, strict=True)) for values in itertools.product(*choices)]
+    if len(grid) > most:
+        raise UserError(
+            f"space has {len(grid)} combinations, trials={most} is fewer; give trials={len(grid)}, "
+            "or list fewer values."
+        )
+    return grid
 
 
 def _train(
     trial: optuna.Trial, config: SweepConfig, experiment_id: str
 ) -> tuple[float | None, optuna.trial.TrialState]:
     """One nested train run; a failed one counts as such and the sweep goes on."""
-    fixed = {"crops": config.crops, "epochs": config.epochs, "seed": config.seed}
+    # Trials start in the project's folder, wherever this step was started.
+    fixed = {
+        "crops": str(Path(config.crops).resolve()),
+        "epochs": config.epochs,
+        "seed": config.seed,
+    }
     fixed["registered_model"] = "none"
     try:
         submitted = mlflow.projects.run(

@@ -29,9 +29,25 @@ def test_a_range_needs_a_search(run_step, crop_set):
     assert "use tpe" in result.output
 
 
+def test_a_grid_is_not_cut_in_silence(run_step, crop_set):
+    result = run_step(main, crops=crop_set.path, space="latent_dim=2|4|8", trials=2)
+    assert result.exit_code == 2
+    assert "3 combinations" in result.output
+    assert "trials=3" in result.output
+
+
+def test_a_missing_crop_set_stops_before_the_first_training(run_step, tmp_path):
+    result = run_step(main, crops=tmp_path / "nowhere", space="encoder=pca;latent_dim=2|8")
+    assert result.exit_code == 2
+    assert "nowhere" in result.output
+    runs = mlflow.search_runs(search_all_experiments=True, output_format="list")
+    assert [run.data.tags["step"] for run in runs if "step" in run.data.tags] == []
+
+
 def test_grid_marks_the_best(run_step, crop_set, last_run, monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", mlflow.get_tracking_uri())
-    result = run_step(main, crops=crop_set.path, space="encoder=pca;latent_dim=2|8")
+    monkeypatch.chdir(crop_set.path.parent)
+    result = run_step(main, crops=crop_set.path.name, space="encoder=pca;latent_dim=2|8")
     assert result.exit_code == 0
     runs = mlflow.search_runs(search_all_experiments=True, output_format="list")
     parent = next(run for run in runs if run.data.tags["step"] == "sweep")
@@ -41,3 +57,15 @@ def test_grid_marks_the_best(run_step, crop_set, last_run, monkeypatch):
     [best] = [run for run in children if run.data.tags.get("best") == "true"]
     assert best.data.params["latent_dim"] == "8"  # more components always reconstruct better
     assert parent.data.params["best.latent_dim"] == "8"
+
+
+def test_a_search_draws_from_a_range(run_step, crop_set, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", mlflow.get_tracking_uri())
+    space = "encoder=pca;latent_dim=2..8"
+    result = run_step(main, crops=crop_set.path, space=space, method="tpe", trials=2)
+    assert result.exit_code == 0
+    assert "Best of 2" in result.output
+    runs = mlflow.search_runs(search_all_experiments=True, output_format="list")
+    tried = [r.data.params["latent_dim"] for r in runs if r.data.tags["step"] == "train"]
+    assert len(tried) == 2
+    assert all(2 <= int(dim) <= 8 for dim in tried)
