@@ -84,9 +84,11 @@ class ViTMaeEncoder(Encoder):
         }
         if config.pretrained is not None:
             return cls._from_pretrained(config.pretrained, options)
-        if crop_size_px % config.patch_size_px:
+        patches, rest = divmod(crop_size_px, config.patch_size_px)
+        if rest or patches < 2:  # one to see, one to hide
             raise ConfigError(
-                f"patch_size_px={config.patch_size_px} does not divide crops of {crop_size_px} px."
+                f"patch_size_px={config.patch_size_px} does not divide crops of {crop_size_px} px "
+                "into 2 x 2 patches or more; choose a smaller divisor."
             )
         architecture = _architecture(config.model_size, config.patch_size_px)
         return cls(architecture=architecture, input_format={"side_px": crop_size_px}, **options)
@@ -97,7 +99,7 @@ class ViTMaeEncoder(Encoder):
 
         source, preprocessing = read_pretrained(ViTMAEForPreTraining, name)
         patch, grey = source.config.patch_size, source.config.num_channels == 1
-        side = max(1, round(options["crop_size_px"] / patch)) * patch
+        side = max(2, round(options["crop_size_px"] / patch)) * patch
         input_format = InputFormat(
             side,
             tuple(preprocessing.get("image_mean", (0.5,) if grey else IMAGENET_MEAN)),
@@ -186,7 +188,9 @@ class ViTMaeEncoder(Encoder):
         """(B, T) numbers of the patches in random order, and how many of the first are seen."""
         total = (self.input_format.side_px // self.patch_px) ** 2
         order = torch.rand(count, total, generator=generator).argsort(1).to(self.device)
-        return order, min(int(total * (1 - self.mask_ratio)), total - 1)
+        # A new class token is zero: alone, without a patch, its norm has no finite gradient.
+        seen = max(1, int(total * (1 - self.mask_ratio)))
+        return order, min(seen, total - 1)
 
     def _fill_in(
         self, patches: Tensor, generator: torch.Generator | None

@@ -19,6 +19,7 @@ from transformers import (
 )
 
 from lunar_models.config.train import TrainConfig
+from lunar_models.crops import CropSet
 from lunar_models.encoders import ENCODERS, Encoder, FittedEncoder, build_encoder
 from lunar_models.encoders.backbone import BackboneEncoder
 from lunar_models.encoders.checkpoint import Checkpoint
@@ -30,6 +31,7 @@ from lunar_models.encoders.transformer import attention, norm_once
 from lunar_models.encoders.vit_mae import ViTMaeEncoder
 from lunar_models.errors import CheckpointError, ConfigError
 from lunar_models.normalisation import Normalisation
+from lunar_models.training import train
 
 
 def make_crops(n: int, size: int, seed: int = 0) -> Tensor:
@@ -240,14 +242,34 @@ class TestViTMae(EncoderContract):
 
     @pytest.mark.parametrize("ratio", [0.01, 0.5, 0.99])
     def test_mask_ratio(self, ratio: float) -> None:
-        """As many patches are hidden as asked for, at least one, and the loss is finite."""
+        """As many patches are hidden as asked for, but one is, and one is seen."""
+        torch.manual_seed(0)
         config = TrainConfig(crops="", encoder="vit_mae", patch_size_px=8, mask_ratio=ratio)
         encoder = build_encoder(config, crop_size_px=32)
         assert isinstance(encoder, ViTMaeEncoder)
         crops = make_crops(2, 32)
-        assert torch.isfinite(encoder.loss(crops, generator())["loss"])
+        loss = encoder.loss(crops, generator())["loss"]
+        loss.backward()
+        steepest = max(p.grad.abs().max() for p in encoder.parameters() if p.grad is not None)
+        assert torch.isfinite(loss)
+        assert steepest < 100
         hidden = encoder.mask(crops, generator())[0, 0, ::8, ::8].sum()
-        assert hidden == max(1, 16 - int(16 * (1 - ratio)))
+        assert hidden == {0.01: 1, 0.5: 8, 0.99: 15}[ratio]
+
+    def test_training_with_next_to_nothing_seen(self, crop_set: CropSet) -> None:
+        config = TrainConfig(
+            crops="", encoder="vit_mae", mask_ratio=0.99, batch_size=2, epochs=2, device="cpu"
+        )
+        result = train(crop_set, config)
+        assert all(torch.isfinite(p).all() for p in result.checkpoint.encoder.parameters())
+        assert result.history[1]["train/loss"] < 10 * result.history[0]["train/loss"]
+
+    def test_the_small_size_with_small_patches(self) -> None:
+        config = TrainConfig(crops="", encoder="vit_mae", model_size="small", patch_size_px=4)
+        encoder = build_encoder(config, crop_size_px=16)
+        assert encoder.embedding_dim == 384
+        assert torch.isfinite(encoder.embed(make_crops(2, 16))).all()
+        assert encoder.mask(make_crops(2, 16), generator()) is not None
 
     def test_reconstruction_keeps_what_was_visible(self, encoder: Encoder, crops: Tensor) -> None:
         assert isinstance(encoder, ViTMaeEncoder)
@@ -295,9 +317,10 @@ class TestViTMae(EncoderContract):
         for positions in encoder._positions():
             assert torch.pdist(positions[0]).min() > 0.1
 
-    def test_patch_must_divide_the_crop(self) -> None:
-        config = TrainConfig(crops="", encoder="vit_mae", patch_size_px=7)
-        with pytest.raises(ConfigError, match="patch_size_px=7"):
+    @pytest.mark.parametrize("patch_size_px", [7, 32])
+    def test_patches_must_divide_the_crop_and_be_several(self, patch_size_px: int) -> None:
+        config = TrainConfig(crops="", encoder="vit_mae", patch_size_px=patch_size_px)
+        with pytest.raises(ConfigError, match=f"patch_size_px={patch_size_px} does not divide"):
             build_encoder(config, crop_size_px=32)
 
 
@@ -343,20 +366,23 @@ class TestPretrainedViTMae(EncoderContract):
         return pretrained_mae(hub_folder)
 
     def test_sees_what_transformers_sees(self, hub_folder: Path, crops: Tensor) -> None:
-        """Same weights, same input statistics: the class token is transformers' own."""
+        """Same weights, same input statistics: the tokens are transformers' own."""
         theirs = ViTMAEForPreTraining.from_pretrained(hub_folder, mask_ratio=0.0).eval()
         mean, std = (torch.tensor(v)[:, None, None] for v in ([0.4, 0.5, 0.6], [0.2, 0.25, 0.3]))
         in_order = torch.arange(16.0).expand(len(crops), 16)
         with torch.no_grad():
             tokens = theirs.vit(((crops + 1) / 2 - mean) / std, noise=in_order).last_hidden_state
-        ours = pretrained_mae(hub_folder, pooling="cls").embed(crops)
-        torch.testing.assert_close(ours, tokens[:, 0], atol=1e-5, rtol=1e-4)
+        expected = {"cls": tokens[:, 0], "mean": tokens[:, 1:].mean(1)}
+        for pooling, embeddings in expected.items():
+            ours = pretrained_mae(hub_folder, pooling=pooling).embed(crops)
+            torch.testing.assert_close(ours, embeddings, atol=1e-5, rtol=1e-4)
 
-    @pytest.mark.parametrize("size", [30, 48, 64])
+    @pytest.mark.parametrize("size", [8, 30, 48, 64])
     def test_interpolates_positions_in_two_dimensions(self, hub_folder: Path, size: int) -> None:
         encoder = pretrained_mae(hub_folder, size=size)
         assert encoder.reconstruct(make_crops(2, size)).shape == (2, 1, size, size)
         side = encoder.input_format.side_px // 8
+        assert side == max(2, round(size / 8))  # a single patch could not be guessed from another
         for positions in encoder._positions():
             grid = positions[0, 1:].view(side, side, -1)
             assert grid.any()
