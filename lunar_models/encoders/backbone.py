@@ -4,7 +4,7 @@ from dataclasses import asdict
 from typing import Any, Self
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from lunar_models.config.train import Trainable, TrainConfig
 from lunar_models.encoders.base import Encoder
@@ -13,6 +13,7 @@ from lunar_models.encoders.transformer import (
     IMAGENET_MEAN,
     IMAGENET_STD,
     InputFormat,
+    blocks_of,
     decayed_groups,
     read_pretrained,
     train_only,
@@ -51,7 +52,7 @@ class BackboneEncoder(Encoder):
         self.model = AutoModel.from_config(AutoConfig.for_model(**architecture))
         self.embedding_dim = self._measure()
         self.projector = projector(self.embedding_dim, PROJECTION_DIM)
-        train_only(trainable, model=self, blocks=self._blocks, last=[self.projector])
+        train_only(trainable, model=self, blocks=blocks_of(self.model))
 
     @classmethod
     def from_config(cls, config: TrainConfig, *, crop_size_px: int) -> Self:
@@ -85,12 +86,6 @@ class BackboneEncoder(Encoder):
             "layer_decay": self.layer_decay,
         }
 
-    @property
-    def _blocks(self) -> nn.ModuleList:
-        """The longest list of modules: the blocks of a transformer, the stages of a network."""
-        lists = [module for module in self.model.modules() if isinstance(module, nn.ModuleList)]
-        return max(lists, key=len, default=nn.ModuleList())
-
     def _measure(self) -> int:
         self.model.eval()
         with torch.no_grad():
@@ -99,9 +94,7 @@ class BackboneEncoder(Encoder):
         return size
 
     def parameter_groups(self) -> list[dict[str, Any]]:
-        return decayed_groups(
-            self, blocks=self._blocks, last=[self.projector], decay=self.layer_decay
-        )
+        return decayed_groups(self, blocks=blocks_of(self.model), decay=self.layer_decay)
 
     def _embed(self, crops: Tensor) -> Tensor:
         tokens = self.model(pixel_values=self.input_format(crops)).last_hidden_state

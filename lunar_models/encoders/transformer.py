@@ -1,6 +1,6 @@
 """What the transformer families share: hub folders, grey crops as input, freezing by depth."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from lunar_models.config.train import Trainable
-from lunar_models.errors import CheckpointError
+from lunar_models.errors import CheckpointError, ConfigError
 
 ATTENTION = "lunar_models"
 """Name of `attention` in transformers, once `register_attention` has been called."""
@@ -124,41 +124,77 @@ def read_pretrained(auto_class: Any, name: str) -> tuple[Any, Mapping[str, Any]]
         return model, {}
 
 
+def blocks_of(model: nn.Module) -> list[list[nn.Parameter]]:
+    """The parameters of each block, first to last.
+
+    Of a network of stages (ConvNeXt, Swin) the blocks of all stages; what else a stage has, such
+    as the halving of its input, goes with its first block. Empty if there is no list of modules.
+    """
+    blocks = []
+    for stage in _main_list(model):
+        _, *others = _main_list(stage) or [stage]
+        later = {p for block in others for p in block.parameters()}
+        blocks.append([p for p in stage.parameters() if p not in later])
+        blocks += [list(block.parameters()) for block in others]
+    return blocks
+
+
+def _main_list(module: nn.Module) -> nn.ModuleList:
+    """The list inside with the most weights, of nested equals the outermost; empty if none."""
+    weights = {
+        part: sum(p.numel() for p in part.parameters())
+        for part in module.modules()
+        if isinstance(part, nn.ModuleList)
+    }
+    return max(filter(weights.get, weights), key=weights.__getitem__, default=nn.ModuleList())
+
+
 def train_only(
-    words: Trainable, *, model: nn.Module, blocks: nn.ModuleList, last: list[nn.Module]
+    words: Trainable, *, model: nn.Module, blocks: Sequence[Sequence[nn.Parameter]]
 ) -> None:
-    """Freeze a transformer by thirds of its depth.
+    """Freeze a network by thirds of its depth.
 
     Args:
-        words: what trains; parameters that are frozen already stay so.
+        words: what trains; parameters that are frozen already stay so. What follows the blocks
+            (norm, decoder, projector) trains unless it is ``none``.
         model: the whole encoder.
-        blocks: its blocks, first to last.
-        last: what follows them (norm, decoder, projector): trains unless `words` is ``none``.
+        blocks: see `blocks_of`.
+
+    Raises:
+        ConfigError: a part shall train, and there are no blocks to tell the parts by.
     """
-    third = len(blocks) // 3
-    first_trained = {"middle+late": third, "late": 2 * third}
     if words == "all":
         return
-    trained = set()
-    if words != "none":
-        trained = {p for module in last for p in module.parameters()}
-    for block in blocks[first_trained.get(words, len(blocks)) :]:
-        trained |= set(block.parameters())
-    for parameter in model.parameters():
-        parameter.requires_grad_(parameter.requires_grad and parameter in trained)
+    if words != "none" and not blocks:
+        raise ConfigError(
+            f"trainable={words} needs a network with a list of blocks, and this one has none; "
+            "use all or none."
+        )
+    behind, third = len(blocks) + 1, len(blocks) // 3
+    first_trained = {"middle+late": 1 + third, "late": 1 + 2 * third, "decoder": behind}
+    for parameter, depth in _depths(model, blocks).items():
+        trains = depth >= first_trained.get(words, behind + 1)
+        parameter.requires_grad_(parameter.requires_grad and trains)
 
 
 def decayed_groups(
-    model: nn.Module, *, blocks: nn.ModuleList, last: list[nn.Module], decay: float
+    model: nn.Module, *, blocks: Sequence[Sequence[nn.Parameter]], decay: float
 ) -> list[dict[str, Any]]:
     """Trainable parameters with learning rates that fall by `decay` per block towards the input.
 
     Clark et al. 2020, arXiv 2003.10555, as the MAE paper fine-tunes (arXiv 2111.06377, A.1).
     """
-    depth = {p: len(blocks) - i for i, block in enumerate(blocks) for p in block.parameters()}
-    depth |= {p: 0 for module in last for p in module.parameters()}
     groups: dict[int, list[nn.Parameter]] = {}
-    for parameter in model.parameters():
+    for parameter, depth in _depths(model, blocks).items():
         if parameter.requires_grad:
-            groups.setdefault(depth.get(parameter, len(blocks) + 1), []).append(parameter)
+            groups.setdefault(len(blocks) + 1 - depth, []).append(parameter)
     return [{"params": p, "scale": decay**steps} for steps, p in sorted(groups.items())]
+
+
+def _depths(model: nn.Module, blocks: Sequence[Sequence[nn.Parameter]]) -> dict[nn.Parameter, int]:
+    """The number of each parameter's block from 1; 0 before the blocks, one more behind them."""
+    numbers = {p: number for number, block in enumerate(blocks, 1) for p in block}
+    parameters = list(model.parameters())  # in the order of the layers
+    last = max((i for i, p in enumerate(parameters) if p in numbers), default=-1)
+    outside = (0, len(blocks) + 1)
+    return {p: numbers.get(p, outside[i > last]) for i, p in enumerate(parameters)}

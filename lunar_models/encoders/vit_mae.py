@@ -4,7 +4,7 @@ from dataclasses import asdict
 from typing import Any, Self
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from lunar_models.config.train import ModelSize, Pooling, Trainable, TrainConfig
@@ -15,6 +15,7 @@ from lunar_models.encoders.transformer import (
     IMAGENET_MEAN,
     IMAGENET_STD,
     InputFormat,
+    blocks_of,
     decayed_groups,
     norm_once,
     read_pretrained,
@@ -64,14 +65,13 @@ class ViTMaeEncoder(Encoder):
         self.model = ViTMAEForPreTraining(ViTMAEConfig(**shape))
         self.embedding_dim = self.model.config.hidden_size
         self.patch_px = self.model.config.patch_size
-        self._last: list[nn.Module] = [self.model.vit.layernorm, self.model.decoder]
         for block in (*self.model.vit.layers, *self.model.decoder.decoder_layers):
             norm_once(block.layernorm_before)
             norm_once(block.layernorm_after)
         # transformers leaves a new model without positions.
         for positions in self._positions():
             positions.copy_(sinusoids(side // self.patch_px, positions.shape[-1]))
-        train_only(trainable, model=self, blocks=self.model.vit.layers, last=self._last)
+        train_only(trainable, model=self, blocks=blocks_of(self.model.vit))
 
     @classmethod
     def from_config(cls, config: TrainConfig, *, crop_size_px: int) -> Self:
@@ -132,9 +132,7 @@ class ViTMaeEncoder(Encoder):
         return [embeddings.position_embeddings.data, decoder.decoder_pos_embed.data]
 
     def parameter_groups(self) -> list[dict[str, Any]]:
-        return decayed_groups(
-            self, blocks=self.model.vit.layers, last=self._last, decay=self.layer_decay
-        )
+        return decayed_groups(self, blocks=blocks_of(self.model.vit), decay=self.layer_decay)
 
     def _encode(self, patches: Tensor, seen: Tensor | None = None) -> Tensor:
         """(B, T, P) pixels by patch -> (B, 1 + K, D) tokens, the class token first.
