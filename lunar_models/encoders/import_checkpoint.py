@@ -1,7 +1,7 @@
 """Take over a model of the original pipeline: the PyTorch state dict of its autoencoder."""
 
-import pickle
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -12,6 +12,7 @@ from lunar_models.errors import CheckpointError
 from lunar_models.normalisation import Normalisation
 
 ORIGINAL_SIZES_PX = (100, 224)
+LARGEST_CROP_PX = 1024
 UNIT_PIXELS = Normalisation(kind="global", centre=0.0, clip=255.0)
 """The original fed its network with pixels in [0, 1]."""
 
@@ -53,40 +54,79 @@ def import_checkpoint(
     return Checkpoint(encoder.eval(), UNIT_PIXELS, context_diameters=context_diameters)
 
 
-def _read(file: Path) -> dict[str, Tensor]:
+def _read(file: Path) -> dict[str, Any]:
     try:
         weights = torch.load(file, weights_only=True, map_location="cpu")
     except FileNotFoundError as error:
         raise CheckpointError(f"There is no file {file}.") from error
-    except (RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
+    except OSError as error:
+        reason = error.strerror or error
         raise CheckpointError(
-            f"{file} is damaged or holds more than weights ({error}); save the state dict alone."
+            f"{file} cannot be read ({reason}); give the file that torch.save wrote."
+        ) from error
+    except Exception as error:  # what unpickling rubbish raises can be anything
+        found = f"{type(error).__name__}: {error}"
+        raise CheckpointError(
+            f"{file} is damaged or holds more than weights ({found}); save the state dict alone."
         ) from error
     if not isinstance(weights, dict):
         raise CheckpointError(f"{file} holds a {type(weights).__name__}; save the state dict.")
     return weights
 
 
-def _encoder_layers(weights: dict[str, Tensor], file: str | Path) -> list[dict[str, Tensor]]:
+def _encoder_layers(weights: dict[str, Any], file: str | Path) -> list[dict[str, Tensor]]:
     """The tensors of each layer of ``encoder`` that has any, in its order."""
     layers: dict[int, dict[str, Tensor]] = {}
     for name, tensor in weights.items():
         part, _, rest = str(name).removeprefix("module.").partition(".")
         number, _, tensor_name = rest.partition(".")
         if part == "encoder" and number.isdigit() and "." not in tensor_name:
+            _check_tensor(name, tensor, file)
             layers.setdefault(int(number), {})[tensor_name] = tensor
     if not layers:
         raise CheckpointError(f"{file} has no tensors named encoder.N.weight: not an autoencoder.")
-    return [layers[number] for number in sorted(layers)]
+    for place, layer in layers.items():
+        if "weight" not in layer:
+            raise CheckpointError(
+                f"{file}: encoder.{place} has no weight, only {', '.join(layer)}; only the "
+                "original's autoencoder can be imported."
+            )
+    return [layers[place] for place in sorted(layers)]
+
+
+def _check_tensor(name: str, tensor: Any, file: str | Path) -> None:
+    if not isinstance(tensor, Tensor):
+        raise CheckpointError(
+            f"{file}: {name} is of type {type(tensor).__name__}, not a tensor; save the state dict."
+        )
+    if not tensor.isfinite().all():
+        raise CheckpointError(
+            f"{file}: {name} holds values that are not finite, so the training had diverged; "
+            "import a state from before."
+        )
 
 
 def _crop_size(features: int, kernel_px: int, given: int | None, file: str | Path) -> int:
+    """Side of the crops that give so many features; several sizes give the same number."""
+    sizes = [
+        size
+        for size in range(1, LARGEST_CROP_PX + 1)
+        if WIDTHS[-1] * max(side_after_convolutions(size, kernel_px), 0) ** 2 == features
+    ]
     tried = ORIGINAL_SIZES_PX if given is None else (given,)
+    if not sizes:
+        raise CheckpointError(
+            f"{file}: a linear layer of {features} inputs fits no crop up to {LARGEST_CROP_PX} px; "
+            "only the original's autoencoder can be imported."
+        )
     for size in tried:
-        if WIDTHS[-1] * side_after_convolutions(size, kernel_px) ** 2 == features:
+        if size in sizes:
             return size
+    likely = next((size for size in ORIGINAL_SIZES_PX if size in sizes), sizes[-1])
+    remedy = "give" if given is None else "bring a crop set that preprocess made with"
     raise CheckpointError(
-        f"{file}: {features} features do not come from crops of {tried} px; give crop_size_px."
+        f"{file} takes crops of {sizes[0]} to {sizes[-1]} px, not of "
+        f"{' or '.join(map(str, tried))} px; {remedy} crop_size_px={likely}."
     )
 
 

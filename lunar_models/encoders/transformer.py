@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -13,6 +14,7 @@ from lunar_models.errors import CheckpointError, ConfigError
 
 ATTENTION = "lunar_models"
 """Name of `attention` in transformers, once `register_attention` has been called."""
+PREPROCESSING_FILE = "preprocessor_config.json"
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
@@ -113,14 +115,22 @@ def read_pretrained(auto_class: Any, name: str) -> tuple[Any, Mapping[str, Any]]
 
     try:
         model = auto_class.from_pretrained(name, dtype=torch.float32, use_safetensors=None)
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
+    except Exception as error:  # broken files make transformers raise errors of any kind
+        found = "cannot be loaded"
+        if not Path(name).is_dir():
+            found = "is no folder here, and as a hub id it cannot be loaded either"
         raise CheckpointError(
-            f"pretrained={name} cannot be loaded: {error}. Give a hub id or a folder with "
-            "config.json and model.safetensors."
+            f"pretrained={name} {found}: {str(error).rstrip('. ')}. Give a hub id or a folder "
+            "with config.json and model.safetensors."
         ) from error
     try:
         return model, ImageProcessingMixin.get_image_processor_dict(name)[0]
-    except OSError:
+    except OSError as error:
+        if (Path(name) / PREPROCESSING_FILE).exists():
+            raise CheckpointError(
+                f"pretrained={name}: {PREPROCESSING_FILE} cannot be read: {error}. Mend or "
+                "delete it."
+            ) from error
         return model, {}
 
 

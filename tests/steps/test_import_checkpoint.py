@@ -44,3 +44,13 @@ def test_a_pickled_model_is_refused(run_step, crop_set, original, tmp_path):
     result = run_step(main, file=tmp_path / "model.pth", crops=crop_set.path)
     assert result.exit_code == 2
     assert "state dict alone" in result.output
+
+
+@pytest.mark.parametrize("name", ["notes.pth", "folder.pth", "odd.pth"])
+def test_bad_files_end_with_a_message(run_step, crop_set, tmp_path, name):
+    (tmp_path / "notes.pth").write_text("hello world")
+    (tmp_path / "folder.pth").mkdir()
+    torch.save({"encoder.0.weight": 5}, tmp_path / "odd.pth")
+    result = run_step(main, file=tmp_path / name, crops=crop_set.path)
+    assert result.exit_code == 2
+    assert name in result.output

@@ -128,3 +128,10 @@ def test_an_output_that_cannot_be_written_is_told_before_training(run_step, crop
     result = run_step(main, crops=crop_set.path, output=tmp_path / "file" / "work")
     assert result.exit_code == 2
     assert "cannot be written" in result.output
+
+
+@pytest.mark.parametrize("encoder", ["backbone", "vit_mae"])
+def test_a_pretrained_folder_that_is_not_there(run_step, crop_set, encoder):
+    result = run_step(main, crops=crop_set.path, encoder=encoder, pretrained="/nowhere/model")
+    assert result.exit_code == 2
+    assert "pretrained=/nowhere/model is no folder here, and as a hub id" in result.output

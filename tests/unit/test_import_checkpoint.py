@@ -42,7 +42,7 @@ def test_embeds_as_the_original_did(tmp_path: Path, size: int, batch_norm: bool)
 
 def test_another_crop_size_must_be_given(tmp_path: Path) -> None:
     torch.save(Original(64).state_dict(), tmp_path / "a.pth")
-    with pytest.raises(CheckpointError, match="give crop_size_px"):
+    with pytest.raises(CheckpointError, match="not of 100 or 224 px; give crop_size_px=64"):
         import_checkpoint(tmp_path / "a.pth")
     assert import_checkpoint(tmp_path / "a.pth", crop_size_px=64).encoder.crop_size_px == 64
 
@@ -66,3 +66,33 @@ def test_other_files(tmp_path: Path) -> None:
     torch.save({"head.weight": torch.zeros(2, 2)}, tmp_path / "head.pth")
     with pytest.raises(CheckpointError, match="not an autoencoder"):
         import_checkpoint(tmp_path / "head.pth")
+
+
+def test_what_is_no_state_dict(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="cannot be read"):
+        import_checkpoint(tmp_path)
+    (tmp_path / "notes.pth").write_text("hello world\n")
+    with pytest.raises(CheckpointError, match="damaged"):
+        import_checkpoint(tmp_path / "notes.pth")
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"encoder.0.weight": 5}, r"encoder\.0\.weight is of type int"),
+        ({"encoder.1.foo": torch.zeros(2)}, r"encoder\.1 has no weight, only foo"),
+        ({"encoder.2.bias": torch.full((32,), torch.nan)}, r"encoder\.2\.bias .* not finite"),
+        ({"encoder.9.weight": torch.zeros(6, 130)}, "130 inputs fits no crop"),
+    ],
+)
+def test_other_contents(tmp_path: Path, changed: dict[str, object], message: str) -> None:
+    torch.save(Original(100).state_dict() | changed, tmp_path / "a.pth")
+    with pytest.raises(CheckpointError, match=message):
+        import_checkpoint(tmp_path / "a.pth")
+
+
+def test_crops_of_another_size_than_the_model_takes(tmp_path: Path) -> None:
+    torch.save(Original(100).state_dict(), tmp_path / "a.pth")
+    expected = "takes crops of 97 to 112 px, not of 48 px; .* preprocess made with crop_size_px=100"
+    with pytest.raises(CheckpointError, match=expected):
+        import_checkpoint(tmp_path / "a.pth", crop_size_px=48)

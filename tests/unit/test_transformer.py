@@ -26,8 +26,8 @@ from transformers import (
 from lunar_models.config.train import TrainConfig
 from lunar_models.encoders import build_encoder
 from lunar_models.encoders.backbone import BackboneEncoder
-from lunar_models.encoders.transformer import blocks_of, train_only
-from lunar_models.errors import ConfigError
+from lunar_models.encoders.transformer import blocks_of, read_pretrained, train_only
+from lunar_models.errors import CheckpointError, ConfigError
 
 VIT = {"hidden_size": 16, "num_attention_heads": 2, "image_size": 32, "patch_size": 16}
 PATCHES = 4
@@ -156,3 +156,25 @@ def test_registers_are_left_out_of_the_mean(
     assert tokens.shape[1] == 1 + 4 + PATCHES
     expected = torch.cat([tokens[:, 0], tokens[:, -PATCHES:].mean(1)], 1)
     torch.testing.assert_close(encoder.embed(crops), expected)
+
+
+@pytest.mark.parametrize("family", ["backbone", "vit_mae"])
+def test_damaged_weights(tmp_path: Path, family: str) -> None:
+    ViTConfig(**VIT, num_hidden_layers=1).save_pretrained(tmp_path)
+    (tmp_path / "model.safetensors").write_bytes(b"rubbish" * 10)
+    config = TrainConfig(crops="", encoder=family, pretrained=str(tmp_path))  # type: ignore[arg-type]
+    with pytest.raises(CheckpointError, match=r"cannot be loaded: .*Give a hub id or a folder"):
+        build_encoder(config, crop_size_px=32)
+
+
+def test_a_damaged_preprocessor_is_not_passed_over(tmp_path: Path) -> None:
+    NETWORKS["vit"]().save_pretrained(tmp_path)
+    (tmp_path / "preprocessor_config.json").write_text("{not json")
+    with pytest.raises(CheckpointError, match=r"preprocessor_config\.json cannot be read"):
+        read_pretrained(ViTModel, str(tmp_path))
+
+
+def test_a_missing_folder_is_said_first(tmp_path: Path) -> None:
+    missing = str(tmp_path / "missing")
+    with pytest.raises(CheckpointError, match=f"^pretrained={missing} is no folder here, and as"):
+        read_pretrained(ViTModel, missing)
