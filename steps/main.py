@@ -8,6 +8,7 @@ from mlflow.entities import Run
 from mlflow.exceptions import ExecutionException
 
 from lunar_models.config.base import StepConfig, specs
+from lunar_models.config.train import encoder_label
 from steps._cache import find_finished, outputs, step_key
 from steps._options import UserError, options_from
 from steps._pipeline import (
@@ -49,12 +50,11 @@ def _comparable(metrics: dict[str, float]) -> dict[str, float]:
 def _run_name(config: PipelineConfig, needed: list[Step]) -> str:
     if "train" not in (step.name for step in needed):
         return "+".join(step.name for step in needed)
-    low, high, encoder, latent, epochs = (
-        getattr(config, name)
-        for name in ("diameter_min_km", "diameter_max_km", "encoder", "latent_dim", "epochs")
+    low, high, epochs = (
+        getattr(config, name) for name in ("diameter_min_km", "diameter_max_km", "epochs")
     )
     sizes = f"{low or 0:g}-{high:g}km" if high else f"from-{low or 0:g}km"
-    return f"{encoder}-d{latent}-{sizes}-e{epochs}"
+    return f"{encoder_label(config)}-{sizes}-e{epochs}"
 
 
 def _run_or_reuse(

@@ -12,7 +12,7 @@ import mlflow
 from matplotlib.figure import Figure
 from tqdm import tqdm
 
-from lunar_models.config.train import TrainConfig
+from lunar_models.config.train import TrainConfig, encoder_label
 from lunar_models.crops import CropSet
 from lunar_models.embedding import reconstruct_crops
 from lunar_models.encoders import Encoder
@@ -48,7 +48,7 @@ def main(config: TrainConfig) -> None:
         crop_set = CropSet.open(config.crops)
         train(crop_set, config, work_dir=_work_dir(config, crop_set))
         return
-    with step_run("train", config, name=f"{config.encoder}-d{config.latent_dim}-e{config.epochs}"):
+    with step_run("train", config, name=f"{encoder_label(config)}-e{config.epochs}"):
         mlflow.set_tag("encoder", config.encoder)
         crop_set = CropSet.open(config.crops)
         log_dataset(config.crops, name="crops", digest=crop_set.info.digest, context="training")

@@ -1,7 +1,8 @@
 """Parameters of the train step."""
 
 from dataclasses import dataclass
-from typing import Literal
+from pathlib import Path
+from typing import Any, Literal
 
 from lunar_models.config.base import StepConfig, param
 from lunar_models.errors import ConfigError
@@ -112,3 +113,23 @@ class TrainConfig(StepConfig):
                 f"learning_rate_floor={self.learning_rate_floor} must lie below "
                 f"learning_rate={self.learning_rate}."
             )
+
+
+def encoder_label(config: Any) -> str:
+    """An encoder in a few letters, for the names of runs: its family and what sizes it.
+
+    Args:
+        config: `TrainConfig`, or a config that has its parameters.
+    """
+    match config.encoder:
+        case "polar_harmonics":
+            return str(config.encoder)
+        case "vit_mae" | "backbone" if config.pretrained is not None:
+            size = Path(config.pretrained).name
+        case "vit_mae":
+            size = f"{config.model_size}-p{config.patch_size_px}"
+        case "ensemble":
+            size = f"of-{len(config.members)}"
+        case _:
+            size = f"d{config.latent_dim}"
+    return f"{config.encoder}-{size}"

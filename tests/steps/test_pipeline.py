@@ -70,4 +70,5 @@ def test_runs_are_named_after_what_they_train():
 
     assert name(diameter_max_km=5.0) == "cae-d20-1-5km-e25"
     assert name(encoder="pca") == "pca-d20-from-1km-e25"
+    assert name(encoder="vit_mae") == "vit_mae-tiny-p8-from-1km-e25"
     assert name(crops="c", encoder_uri="models:/e/1") == "evaluate+cluster+register"
