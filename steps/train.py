@@ -1,5 +1,6 @@
 """Train an encoder on a crop set and register it."""
 
+import dataclasses
 import fcntl
 import shutil
 import tempfile
@@ -15,7 +16,7 @@ from tqdm import tqdm
 from lunar_models.config.train import TrainConfig, encoder_label
 from lunar_models.crops import CropSet
 from lunar_models.embedding import reconstruct_crops
-from lunar_models.encoders import Encoder
+from lunar_models.encoders import ENCODERS, Encoder
 from lunar_models.encoders.checkpoint import Checkpoint
 from lunar_models.errors import ConfigError
 from lunar_models.plots.training import loss_curve, reconstructions
@@ -23,8 +24,9 @@ from lunar_models.training import Metrics, TrainingResult, distributed, train
 from lunar_models.training.resume import fingerprint
 from steps._cache import code_digest
 from steps._options import options_from
-from steps._registry import golden_crops, log_service_model
+from steps._registry import find_encoder, golden_crops, log_service_model
 from steps._tracking import (
+    connect,
     log_dataset,
     log_figure_at,
     log_figures,
@@ -46,15 +48,30 @@ def main(config: TrainConfig) -> None:
     """
     if distributed.rank() > 0:  # the first of several processes tells what happens
         crop_set = CropSet.open(config.crops)
-        train(crop_set, config, work_dir=_work_dir(config, crop_set))
+        train(crop_set, _with_members_here(config), work_dir=_work_dir(config, crop_set))
         return
     with step_run("train", config, name=f"{encoder_label(config)}-e{config.epochs}"):
         mlflow.set_tag("encoder", config.encoder)
         crop_set = CropSet.open(config.crops)
         log_dataset(config.crops, name="crops", digest=crop_set.info.digest, context="training")
         with _alone_in(_work_dir(config, crop_set)) as work_dir:
-            _log_result(_train(crop_set, config, work_dir), crop_set, config)
+            result = _train(crop_set, _with_members_here(config), work_dir)
+            _log_result(result, crop_set, config)
             shutil.rmtree(work_dir, ignore_errors=True)
+
+
+def _with_members_here(config: TrainConfig) -> TrainConfig:
+    """The same, with checkpoint folders for those members of an ensemble that are URIs.
+
+    Raises:
+        UserError: a member is neither a family, nor a path, nor in the tracking store.
+    """
+    # Where they are downloaded to is chance, and must not mark a training that does not use them.
+    if config.encoder != "ensemble":
+        return config
+    connect()  # of several processes only the first has a run
+    members = (m if m in ENCODERS else str(find_encoder(m)) for m in config.members)
+    return dataclasses.replace(config, members=tuple(members))
 
 
 def _work_dir(config: TrainConfig, crop_set: CropSet) -> Path:

@@ -88,7 +88,7 @@ class TrainConfig(StepConfig):
     prototypes: int = param(64, help="Prototypes of swav.", minimum=2, maximum=65_536)
     members: tuple[str, ...] = param(
         ("polar_harmonics",),
-        help="Parts of an ensemble: checkpoint folders, pca or polar_harmonics.",
+        help="Parts of an ensemble: encoder URIs, checkpoint folders, pca or polar_harmonics.",
         role="input",
     )
     precision: Precision = param(

@@ -62,7 +62,7 @@ class EnsembleEncoder(FittedEncoder):
                 members.append(family.from_config(config, crop_size_px=crop_size_px))
             else:
                 raise ConfigError(
-                    f"members: {member} must be trained first; give its checkpoint folder."
+                    f"members: {member} must be trained first; give its URI or checkpoint folder."
                 )
         described = [{"encoder": m.name, "arguments": m.arguments} for m in members]
         ensemble = cls(crop_size_px=crop_size_px, members=described)
@@ -80,8 +80,10 @@ class EnsembleEncoder(FittedEncoder):
         for number, theirs in self._trained.items():
             if theirs != normalisation:
                 raise ConfigError(
-                    f"Member {number} of the ensemble was trained with {theirs}, these crops are "
-                    f"normalised with {normalisation}; train it on this crop set."
+                    f"Member {number} of the ensemble ({self.members[number].name}) was trained "
+                    f"with {theirs}, these crops are normalised with {normalisation}, and all "
+                    "members see the same crops; train it on this crop set. An imported encoder "
+                    "keeps its own normalisation, so it cannot be a member."
                 )
         for member in self.members:
             member.see_crops(normalisation=normalisation, context_diameters=context_diameters)

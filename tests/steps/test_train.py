@@ -5,6 +5,8 @@ import pytest
 
 from lunar_models.embedding import embed_crops
 from lunar_models.encoders.checkpoint import Checkpoint
+from lunar_models.encoders.import_checkpoint import UNIT_PIXELS
+from lunar_models.encoders.original_cae import OriginalEncoder
 from lunar_models.errors import ConfigError
 from steps._registry import find_encoder
 from steps.train import _alone_in, main
@@ -128,6 +130,39 @@ def test_an_output_that_cannot_be_written_is_told_before_training(run_step, crop
     result = run_step(main, crops=crop_set.path, output=tmp_path / "file" / "work")
     assert result.exit_code == 2
     assert "cannot be written" in result.output
+
+
+def test_an_ensemble_of_runs_and_registered_models(run_step, last_run, crop_set, tmp_path):
+    assert run_step(main, crops=crop_set.path, encoder="pca", latent_dim=3).exit_code == 0
+    uris = (f"runs:/{last_run().info.run_id}/checkpoint", "models:/lunar-encoder/1")
+    members = ",".join((*uris, "polar_harmonics"))
+    result = run_step(main, crops=crop_set.path, encoder="ensemble", members=members)
+    assert result.exit_code == 0
+    run = last_run()
+    assert run.data.params["members"] == members
+    assert run.info.run_name == "ensemble-of-3-e25"
+    folder = find_encoder(run.data.tags["output.encoder_uri"])
+    encoder = Checkpoint.load(folder).encoder
+    assert [member.name for member in encoder.members] == ["pca", "pca", "polar_harmonics"]
+    text = (folder / "config.json").read_text()
+    assert not any(part in text for part in ("runs:/", "models:/", str(tmp_path)))
+
+
+def test_an_ensemble_of_what_is_not_there(run_step, crop_set):
+    for member in ("models:/nothing/1", "resnet"):
+        result = run_step(main, crops=crop_set.path, encoder="ensemble", members=member)
+        assert result.exit_code == 2
+        assert member in result.output
+
+
+def test_an_imported_encoder_is_no_member(run_step, crop_set, tmp_path):
+    encoder = OriginalEncoder(crop_size_px=32, latent_dim=6, kernel_px=3, batch_norm=False)
+    Checkpoint(encoder, UNIT_PIXELS).save(tmp_path / "imported")
+    members = tmp_path / "imported"
+    result = run_step(main, crops=crop_set.path, encoder="ensemble", members=members)
+    assert result.exit_code == 2
+    assert "Member 0 of the ensemble (original_cae)" in result.output
+    assert "cannot be a member" in result.output
 
 
 @pytest.mark.parametrize("encoder", ["backbone", "vit_mae"])

@@ -554,7 +554,7 @@ class TestEnsemble(EncoderContract):
         torch.testing.assert_close(parts[1], theirs * ratio, atol=1e-4, rtol=1e-3)
 
     def test_another_normalisation(self, encoder: Encoder) -> None:
-        with pytest.raises(ConfigError, match="Member 1"):
+        with pytest.raises(ConfigError, match=r"Member 1 of the ensemble \(cae\)"):
             Checkpoint(encoder, Normalisation(kind="zscore"))
 
     def test_untrained_members(self) -> None:
