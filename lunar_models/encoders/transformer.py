@@ -84,15 +84,17 @@ def attention(
     return mixed.transpose(1, 2), None
 
 
-def norm_once(norm: nn.Module) -> None:
-    """Have autocast round what a norm puts out once, not once for each layer that takes it."""
+def norm_once(*modules: nn.Module) -> None:
+    """Have autocast round what their norms put out once, not once for each layer behind."""
 
     def rounded(_module: nn.Module, _inputs: Any, values: Tensor) -> Tensor:
         device = values.device.type
         reduced = torch.is_autocast_enabled(device)
         return values.to(torch.get_autocast_dtype(device)) if reduced else values
 
-    norm.register_forward_hook(rounded)
+    for norm in (part for module in modules for part in module.modules()):
+        if isinstance(norm, nn.LayerNorm):
+            norm.register_forward_hook(rounded)
 
 
 def register_attention() -> None:

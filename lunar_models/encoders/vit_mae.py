@@ -65,9 +65,7 @@ class ViTMaeEncoder(Encoder):
         self.model = ViTMAEForPreTraining(ViTMAEConfig(**shape))
         self.embedding_dim = self.model.config.hidden_size
         self.patch_px = self.model.config.patch_size
-        for block in (*self.model.vit.layers, *self.model.decoder.decoder_layers):
-            norm_once(block.layernorm_before)
-            norm_once(block.layernorm_after)
+        norm_once(self.model.vit.layers, self.model.decoder.decoder_layers)
         # transformers leaves a new model without positions.
         for positions in self._positions():
             positions.copy_(sinusoids(side // self.patch_px, positions.shape[-1]))
