@@ -20,7 +20,8 @@ from lunar_models.encoders import ENCODERS, Encoder
 from lunar_models.encoders.checkpoint import Checkpoint
 from lunar_models.errors import ConfigError
 from lunar_models.plots.training import loss_curve, reconstructions
-from lunar_models.training import Metrics, TrainingResult, distributed, train
+from lunar_models.processes import rank, world
+from lunar_models.training import Metrics, TrainingResult, train
 from lunar_models.training.resume import fingerprint
 from steps._cache import code_digest
 from steps._options import options_from
@@ -46,7 +47,7 @@ def main(config: TrainConfig) -> None:
 
     A training that was killed goes on after its last epoch when the same command is given again.
     """
-    if distributed.rank() > 0:  # the first of several processes tells what happens
+    if rank() > 0:  # the first of several processes tells what happens
         crop_set = CropSet.open(config.crops)
         train(crop_set, _with_members_here(config), work_dir=_work_dir(config, crop_set))
         return
@@ -76,7 +77,7 @@ def _with_members_here(config: TrainConfig) -> TrainConfig:
 
 def _work_dir(config: TrainConfig, crop_set: CropSet) -> Path:
     """Where this very training, by this very code, keeps its state."""
-    mark = fingerprint(config, crop_set.info.digest, distributed.world())
+    mark = fingerprint(config, crop_set.info.digest, world())
     return Path(config.output) / f"{mark[:12]}-{code_digest()[:12]}"
 
 

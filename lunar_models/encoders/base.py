@@ -20,7 +20,9 @@ class Encoder(nn.Module, ABC):
     """Maps normalised crops to embeddings.
 
     All crops here are (B, 1, S, S) float32 in [-1, 1] (see `normalisation`), S = `crop_size_px`.
-    Randomness comes only from the `generator` argument.
+    Randomness comes only from the `generator` argument; what is random for each crop is drawn with
+    `processes.draw`, and a loss that compares crops gathers them (`processes.gather`): so several
+    processes learn what one would.
     """
 
     name: ClassVar[str]

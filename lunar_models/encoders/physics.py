@@ -15,6 +15,7 @@ from lunar_models.encoders.vicreg import PROJECTION_DIM, vicreg_terms
 from lunar_models.encoders.views import lunar_view
 from lunar_models.errors import ConfigError
 from lunar_models.normalisation import Normalisation
+from lunar_models.processes import gather
 
 FEATURE_SCALE = 0.05
 """Spread of a feature in the embedding; that of the degradation is 1, so that it leads."""
@@ -147,7 +148,7 @@ class PhysicsEncoder(Encoder):
     def _remember(self, features: Tensor) -> None:
         """Follow the statistics of real craters that the embedding is scaled with."""
         self.standardise(features)
-        shallowness = -self._predict(features)[0][:, 1]
+        shallowness = gather(-self._predict(features)[0][:, 1])
         levels = torch.linspace(0, 1, QUANTILES, device=features.device)
         self.quantiles.lerp_(torch.quantile(shallowness, levels), QUANTILE_MOMENTUM)
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from lunar_models.processes import draw
 from lunar_models.synthetic.profiles import PROFILE_STEP, profile_table
 
 MARGIN_PX = 8
@@ -41,13 +42,13 @@ class _Chance:
         self.count, self.generator = count, generator
 
     def uniform(self, low: float, high: float) -> Tensor:
-        return torch.rand(self.count, generator=self.generator) * (high - low) + low
+        return draw(torch.rand, self.count, generator=self.generator) * (high - low) + low
 
     def log_uniform(self, low: float, high: float) -> Tensor:
         return self.uniform(math.log(low), math.log(high)).exp()
 
     def normal(self, spread: float, *shape: int) -> Tensor:
-        return torch.randn(self.count, *shape, generator=self.generator) * spread
+        return draw(torch.randn, self.count, *shape, generator=self.generator) * spread
 
     def sometimes(self, probability: float, value: Tensor, otherwise: Tensor) -> Tensor:
         return torch.where(self.uniform(0, 1) < probability, value, otherwise)

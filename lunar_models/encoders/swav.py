@@ -10,6 +10,7 @@ from lunar_models.config.train import TrainConfig
 from lunar_models.encoders.base import Encoder
 from lunar_models.encoders.convolutions import ConvolutionalNetwork, projector
 from lunar_models.encoders.views import lunar_view
+from lunar_models.processes import gather, own
 
 PROJECTION_DIM = 64
 TEMPERATURE = 0.1
@@ -75,8 +76,14 @@ class SwavEncoder(Encoder):
         views = torch.cat([lunar_view(crops, generator) for _ in range(2)])
         projections = functional.normalize(self.projector(self.network(views)).float())
         first, second = (projections @ functional.normalize(self.prototypes).T).chunk(2)
-        swapped = (_disagreement(first, sinkhorn(second)), _disagreement(second, sinkhorn(first)))
+        swapped = (_disagreement(first, _assign(second)), _disagreement(second, _assign(first)))
         return {"loss": torch.stack(swapped).mean()}
+
+
+@torch.no_grad()
+def _assign(scores: Tensor) -> Tensor:
+    """(B, K) -> (B, K) with equal shares of the prototypes in the joint batch of all processes."""
+    return own(sinkhorn(gather(scores)))
 
 
 def _disagreement(scores: Tensor, assignment: Tensor) -> Tensor:

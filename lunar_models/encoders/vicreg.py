@@ -10,6 +10,7 @@ from lunar_models.config.train import TrainConfig
 from lunar_models.encoders.base import Encoder
 from lunar_models.encoders.convolutions import ConvolutionalNetwork, projector
 from lunar_models.encoders.views import lunar_view
+from lunar_models.processes import gather
 
 PROJECTION_DIM = 256
 INVARIANCE, VARIANCE, COVARIANCE = 25.0, 25.0, 1.0
@@ -21,10 +22,13 @@ def vicreg_terms(first: Tensor, second: Tensor) -> dict[str, Tensor]:
 
     Bardes, Ponce & LeCun 2022, arXiv 2105.04906, equations 1 to 6; the sum is divided by 25.
 
+    Of the batches of all processes, where several train together.
+
     Args:
         first: (B, P) projections of one view.
         second: (B, P) of the other, in the same order.
     """
+    first, second = gather(first), gather(second)
     invariance = functional.mse_loss(first, second)
     spreads = [_spread(view) for view in (first, second)]
     variance = torch.stack([hinge for hinge, _ in spreads]).mean()

@@ -11,6 +11,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from lunar_models.processes import draw
+
 ROTATION_DEG = 15.0
 SCALE = 0.1
 SHIFT_DIAMETERS = 0.05
@@ -47,12 +49,12 @@ def _transforms(count: int, generator: torch.Generator | None, shift: float) -> 
     """(B, 2, 3) affine transforms in the coordinates of `affine_grid`."""
 
     def uniform(limit: float) -> Tensor:
-        return (2 * torch.rand(count, generator=generator) - 1) * limit
+        return (2 * draw(torch.rand, count, generator=generator) - 1) * limit
 
     angle, scale = uniform(math.radians(ROTATION_DEG)), 1 + uniform(SCALE)
-    flip = torch.where(torch.rand(count, generator=generator) < 0.5, -1.0, 1.0)
+    flip = torch.where(draw(torch.rand, count, generator=generator) < 0.5, -1.0, 1.0)
     x, y = (
-        (torch.randn(count, generator=generator) * shift).clamp(-2 * shift, 2 * shift)
+        (draw(torch.randn, count, generator=generator) * shift).clamp(-2 * shift, 2 * shift)
         for _ in range(2)
     )
     cosine, sine = scale * angle.cos(), scale * angle.sin()
@@ -66,7 +68,7 @@ def _blur_half(crops: Tensor, generator: torch.Generator | None) -> Tensor:
     offsets = torch.arange(-_KERNEL_RADIUS, _KERNEL_RADIUS + 1)
     kernel = torch.exp(-(offsets**2) / (2 * sigma**2))
     kernel = (kernel / kernel.sum()).to(crops)
-    chosen = torch.rand(len(crops), generator=generator) < 0.5
+    chosen = draw(torch.rand, len(crops), generator=generator) < 0.5
     padded = functional.pad(crops, [_KERNEL_RADIUS] * 4, mode="replicate")
     rows = functional.conv2d(padded, kernel.view(1, 1, 1, -1))
     blurred = functional.conv2d(rows, kernel.view(1, 1, -1, 1))

@@ -23,6 +23,7 @@ from lunar_models.encoders.transformer import (
     train_only,
 )
 from lunar_models.errors import ConfigError
+from lunar_models.processes import draw
 
 SIZES: dict[ModelSize, dict[str, int]] = {
     "tiny": {"hidden_size": 192, "num_attention_heads": 3, "decoder_hidden_size": 96},
@@ -183,7 +184,7 @@ class ViTMaeEncoder(Encoder):
     def _draw(self, count: int, generator: torch.Generator | None) -> tuple[Tensor, int]:
         """(B, T) numbers of the patches in random order, and how many of the first are seen."""
         total = (self.input_format.side_px // self.patch_px) ** 2
-        order = torch.rand(count, total, generator=generator).argsort(1).to(self.device)
+        order = draw(torch.rand, count, total, generator=generator).argsort(1).to(self.device)
         # A new class token is zero: alone, without a patch, its norm has no finite gradient.
         seen = max(1, int(total * (1 - self.mask_ratio)))
         return order, min(seen, total - 1)

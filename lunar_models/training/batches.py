@@ -48,13 +48,14 @@ def shuffled_batches(
     """One epoch's training batches of one of `world` processes; what does not fill up is left out.
 
     All processes must come with equally seeded `rng`: together they take ``batch_size * world``
-    crops at a time, so that two processes see what one sees with the doubled batch.
+    crops at a time, each its part of them in ascending order, so that two processes see, row by
+    row, what one sees with the doubled batch.
     """
     together = batch_size * world
     shuffled = rng.permutation(indices)
     for start in range(0, len(shuffled) // together * together, together):
-        mine = start + rank * batch_size
-        yield shuffled[mine : mine + batch_size]
+        joint = np.sort(shuffled[start : start + together])
+        yield joint[rank * batch_size : (rank + 1) * batch_size]
 
 
 def ordered_batches(

@@ -5,7 +5,6 @@ one process, and everything here does nothing. On CPUs too accelerate needs ``--
 ``--cpu`` and without MPI it starts a single process, whatever ``--num_processes`` says.
 """
 
-import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -13,19 +12,9 @@ from typing import Any
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
-from torch.distributed.nn.functional import all_reduce as differentiable_sum
 
 from lunar_models.errors import ConfigError
-
-
-def rank() -> int:
-    """Number of this process; only 0 reports and writes."""
-    return int(os.environ.get("RANK", "0"))
-
-
-def world() -> int:
-    """How many processes train together."""
-    return int(os.environ.get("WORLD_SIZE", "1"))
+from lunar_models.processes import gather, rank, world
 
 
 def join(device: torch.device) -> None:
@@ -88,13 +77,16 @@ class _SharedBatchNorm(nn.modules.batchnorm._BatchNorm):
             return super().forward(input)
         over = [dim for dim in range(input.ndim) if dim != 1]
         values = input.float()
-        moments = torch.stack([values.mean(over), values.square().mean(over)])
-        mean, square = differentiable_sum(moments) / world()  # type: ignore[no-untyped-call]
-        variance = square - mean.square()
+        # (W, 2, C): mean and variance in each process, which all have as many values.
+        moments = gather(torch.stack(torch.var_mean(values, over, correction=0))[None])
+        variances, means = moments.unbind(1)
+        mean = means.mean(0)
+        variance = variances.mean(0) + (means - mean).square().mean(0)
         self._remember(mean.detach(), variance.detach(), input.numel() // input.shape[1])
-        scale = self.weight * torch.rsqrt(variance + self.eps)
+        scale = torch.rsqrt(variance + self.eps)
+        scale, shift = (scale, 0.0) if self.weight is None else (self.weight * scale, self.bias)
         shape = (1, -1, *(1 for _ in over[1:]))
-        normalised: Tensor = values * scale.view(shape) + (self.bias - mean * scale).view(shape)
+        normalised: Tensor = values * scale.view(shape) + (shift - mean * scale).view(shape)
         return normalised.to(input)
 
     def _remember(self, mean: Tensor, variance: Tensor, count: int) -> None:

@@ -8,7 +8,7 @@ from lunar_models.config.train import TrainConfig
 from lunar_models.crops import CropSet
 from lunar_models.encoders import build_encoder
 from lunar_models.memory import keep_memory
-from lunar_models.training import distributed
+from lunar_models.processes import rank
 from lunar_models.training.report import OnCrops, OnEpoch, TrainingResult
 from lunar_models.training.trainer import Trainer
 
@@ -45,7 +45,7 @@ def train(
     torch.manual_seed(config.seed)  # initial weights; each epoch has its own generators
     encoder = build_encoder(config, crop_size_px=crop_set.info.crop_size_px)
     trainer = Trainer(encoder, crop_set, config, None if work_dir is None else Path(work_dir))
-    if distributed.rank() == 0:
+    if rank() == 0:
         trainer.on_epoch = on_epoch or trainer.on_epoch
         trainer.on_crops = on_crops or trainer.on_crops
     trains = any(group["params"] for group in encoder.parameter_groups())

@@ -18,6 +18,7 @@ from lunar_models.encoders.base import evaluating
 from lunar_models.encoders.checkpoint import Checkpoint
 from lunar_models.errors import ConfigError, CropSetError
 from lunar_models.precision import autocast
+from lunar_models.processes import draw, rank, together, world
 from lunar_models.schedules import LearningRate
 from lunar_models.training import distributed
 from lunar_models.training.batches import Indices, ordered_batches, read_batches, shuffled_batches
@@ -48,7 +49,7 @@ class Trainer:
         self.config, self.crop_set, self.work_dir = config, crop_set, work_dir
         self.device = pick_device(config.device)
         distributed.join(self.device)
-        self.rank, self.world = distributed.rank(), distributed.world()
+        self.rank, self.world = rank(), world()
         self.checkpoint = Checkpoint.for_crops(encoder, crop_set)
         self.encoder = encoder.to(self.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         distributed.share_batch_norm(self.encoder)
@@ -136,17 +137,17 @@ class Trainer:
         self.on_epoch(epoch, metrics, self.encoder)
 
     def _epoch(self, epoch: int) -> Metrics:
-        # Batches are drawn equally in all processes, everything else differently.
+        # Equal in all processes, which draw for the joint batch; only dropout differs.
         order = np.random.default_rng((self.config.seed, epoch))
-        chance = np.random.default_rng((self.config.seed, epoch, self.rank)).integers(2**62)
-        generator = torch.Generator().manual_seed(int(chance))
-        torch.manual_seed(int(chance))  # dropout
+        generator = torch.Generator().manual_seed(self._chance(epoch, 0))
+        torch.manual_seed(self._chance(epoch, self.rank))  # dropout
         self.encoder.train()
         started = time.perf_counter()
         losses = torch.zeros((), device=self.device)
-        for step, crops in enumerate(self.training_batches(order, generator)):
-            losses += self.step(epoch * self.steps_per_epoch + step, crops, generator)
-            self.on_crops(len(crops) * self.world)
+        with together():
+            for step, crops in enumerate(self.training_batches(order, generator)):
+                losses += self.step(epoch * self.steps_per_epoch + step, crops, generator)
+                self.on_crops(len(crops) * self.world)
         loss = distributed.total(losses).item() / (self.steps_per_epoch * self.world)
         seconds = time.perf_counter() - started
         return epoch_metrics(
@@ -155,6 +156,10 @@ class Trainer:
             self.rate.at((epoch + 1) * self.steps_per_epoch - 1),
             self.steps_per_epoch * self.batch_size * self.world / seconds,
         )
+
+    def _chance(self, *numbers: int) -> int:
+        """A seed that follows from the training's and `numbers`."""
+        return int(np.random.default_rng((self.config.seed, *numbers)).integers(2**62))
 
     def step(self, step: int, crops: Tensor, generator: torch.Generator) -> Tensor:
         """One gradient step, the `step`-th of the training; its loss."""
@@ -179,7 +184,7 @@ class Trainer:
         )
         for crops in self._load(batches):
             if self.config.augment:
-                upside_down = torch.rand(len(crops), generator=generator) < 0.5
+                upside_down = draw(torch.rand, len(crops), generator=generator) < 0.5
                 crops = torch.where(
                     upside_down.to(self.device)[:, None, None, None], crops.flip(2), crops
                 )
@@ -191,14 +196,17 @@ class Trainer:
 
     def mean_loss(self, indices: Indices) -> float:
         """Of all crops at `indices`, in evaluation mode."""
-        # Random parts of a loss (masks, views) are the same ones in every epoch.
-        generator = torch.Generator().manual_seed(self.config.seed)
+        # Random parts of a loss (masks, views) are the same ones in every epoch, and in however
+        # many processes.
+        generator, number = torch.Generator(), self.rank
         batches = ordered_batches(
             indices, batch_size=VALIDATION_BATCH, rank=self.rank, world=self.world
         )
         sums = torch.zeros(2, dtype=torch.float64)
         with torch.inference_mode(), evaluating(self.encoder), self.autocast:
             for crops in self._load(batches):
+                generator.manual_seed(self._chance(number))
+                number += self.world
                 loss = self.encoder.loss(crops, generator)["loss"].item()
                 sums += torch.tensor([loss * len(crops), len(crops)], dtype=torch.float64)
         loss_sum, count = distributed.total(sums)

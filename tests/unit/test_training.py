@@ -1,4 +1,3 @@
-import json
 import os
 import subprocess
 import sys
@@ -222,41 +221,3 @@ def test_progress_counts_the_crops(crop_set: CropSet) -> None:
     counts: list[int] = []
     train(crop_set, CONFIG, on_crops=counts.append)
     assert counts == [16, 16] * 3  # 42 crops, 2 full batches, 3 epochs
-
-
-TWO_PROCESSES = """
-import json, os, sys
-from dataclasses import replace
-import torch
-from lunar_models.crops import CropSet
-from lunar_models.training import train
-from lunar_models.config.train import TrainConfig
-torch.set_num_threads(1)
-config = TrainConfig(crops="", latent_dim=4, epochs=3, batch_size=8, device="cpu",
-                     precision="fp32", augment=False)
-seen = []
-train(CropSet.open(sys.argv[1]), config, on_epoch=lambda e, m, encoder: seen.append(m))
-with open(f"{sys.argv[2]}/{os.environ['RANK']}.json", "w") as file:
-    json.dump(seen, file)
-"""
-
-
-def test_two_processes_learn_what_one_learns_with_the_doubled_batch(
-    crop_set: CropSet, tmp_path: Path
-) -> None:
-    script = tmp_path / "two.py"
-    script.write_text(TWO_PROCESSES)
-    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
-    launch += ["--max-restarts=2"]  # the port it finds free may be taken before it is used
-    subprocess.run(
-        [*launch, str(script), str(crop_set.path), str(tmp_path)],
-        check=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(sys.path)},
-    )
-    reported, silent = (json.loads((tmp_path / f"{rank}.json").read_text()) for rank in (0, 1))
-    assert silent == []  # only rank 0 reports
-    config = replace(CONFIG, batch_size=16, warmup_epochs=0.5, precision="fp32", augment=False)
-    alone = train(crop_set, config).history
-    for ours, theirs in zip(reported, alone, strict=True):
-        assert ours["train/loss"] == pytest.approx(theirs["train/loss"], rel=1e-4)
-        assert ours["validation/loss"] == pytest.approx(theirs["validation/loss"], rel=1e-3)
