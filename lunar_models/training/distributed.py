@@ -1,10 +1,12 @@
 """Several processes that train one encoder, as started by ``torchrun`` or ``accelerate launch``.
 
-Both say who is who through RANK, WORLD_SIZE, MASTER_ADDR and MASTER_PORT; without these there is
-one process, and everything here does nothing. On CPUs too accelerate needs ``--multi_gpu``: with
-``--cpu`` and without MPI it starts a single process, whatever ``--num_processes`` says.
+Both say who is who through RANK, LOCAL_RANK, WORLD_SIZE, MASTER_ADDR and MASTER_PORT; without these
+there is one process, and everything here does nothing. On CPUs too accelerate needs
+``--multi_gpu``: with ``--cpu`` and without MPI it starts a single process, whatever
+``--num_processes`` says.
 """
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -18,9 +20,36 @@ from lunar_models.processes import gather, rank, world
 
 
 def join(device: torch.device) -> None:
-    """Meet the other processes; gloo on CPUs, NCCL on GPUs."""
-    if world() > 1 and not dist.is_initialized():
-        dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    """Meet the other processes; NCCL between GPUs, one for each process, gloo between CPUs.
+
+    Raises:
+        ConfigError: there are fewer GPUs on this machine than processes, or the launcher was asked
+            for several processes and started one.
+    """
+    if world() == 1:
+        _check_launcher()
+    if world() == 1 or dist.is_initialized():
+        return
+    if device.type == "cuda":
+        number, present = int(os.environ.get("LOCAL_RANK", rank())), torch.cuda.device_count()
+        if number >= present:
+            raise ConfigError(
+                f"Process {number} of this machine has no GPU of its own: it has {present}. Start "
+                f"at most {present} processes on it, or choose device=cpu."
+            )
+        torch.cuda.set_device(number)
+    # gloo beside NCCL: sums that are reported lie in the CPU's memory
+    dist.init_process_group("cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo")
+
+
+def _check_launcher() -> None:
+    # accelerate gives an address to meet at where it is asked for several processes.
+    launched = "ACCELERATE_MIXED_PRECISION" in os.environ and "WORLD_SIZE" not in os.environ
+    if launched and "MASTER_ADDR" in os.environ:
+        raise ConfigError(
+            "accelerate was asked for several processes, but has started this one alone: give it "
+            "--multi_gpu --num_processes N, on CPUs too. If one is enough, unset MASTER_ADDR."
+        )
 
 
 def average_gradients(parameters: Iterable[nn.Parameter]) -> None:

@@ -12,9 +12,11 @@ from families import VALIDATION_BATCH, train_families
 from torch import Tensor
 from transformers import ViTConfig, ViTModel
 
+from lunar_models.config.train import TrainConfig
 from lunar_models.crops import CropSet
+from lunar_models.errors import ConfigError
 from lunar_models.processes import draw, gather, own, together
-from lunar_models.training import trainer
+from lunar_models.training import distributed, train, trainer
 
 FAMILIES: list[dict[str, Any]] = [
     {"encoder": "cae"},
@@ -98,3 +100,31 @@ def test_each_process_works_for_itself_outside_a_joint_batch(two: pytest.MonkeyP
     assert torch.equal(rows, torch.randn(4, 3, generator=torch.Generator().manual_seed(0)))
     assert own(rows) is rows
     assert gather(rows) is rows
+
+
+def test_each_process_takes_a_gpu_of_its_own(two: pytest.MonkeyPatch) -> None:
+    taken: list[object] = []
+    two.setattr(torch.cuda, "device_count", lambda: 2)
+    two.setattr(torch.cuda, "set_device", taken.append)
+    two.setattr(torch.distributed, "init_process_group", taken.append)
+    distributed.join(torch.device("cuda"))
+    assert taken == [1, "cpu:gloo,cuda:nccl"]
+
+
+def test_more_processes_than_gpus(two: pytest.MonkeyPatch) -> None:
+    two.setattr(torch.cuda, "device_count", lambda: 1)
+    with pytest.raises(ConfigError, match="at most 1 processes"):
+        distributed.join(torch.device("cuda"))
+
+
+def test_accelerate_that_starts_one_of_several_processes(
+    crop_set: CropSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What `accelerate launch --cpu --num_processes 2` sets."""
+    monkeypatch.delenv("WORLD_SIZE", raising=False)
+    monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", "no")
+    config = TrainConfig(crops="", encoder="polar_harmonics", device="cpu")
+    assert train(crop_set, config).history  # one process, as asked for
+    monkeypatch.setenv("MASTER_ADDR", "127.0.0.1")
+    with pytest.raises(ConfigError, match="--multi_gpu"):
+        train(crop_set, config)
