@@ -22,7 +22,7 @@ from lunar_models.errors import ConfigError
 from lunar_models.plots.training import loss_curve, reconstructions
 from lunar_models.processes import rank, world
 from lunar_models.training import Metrics, TrainingResult, train
-from lunar_models.training.resume import fingerprint
+from lunar_models.training.resume import RESUME_FILE, fingerprint
 from steps._cache import code_digest
 from steps._options import options_from
 from steps._registry import find_encoder, golden_crops, log_service_model
@@ -99,7 +99,11 @@ def _alone_in(folder: Path) -> Iterator[Path]:
                 f"Another process does the same training in {folder}; wait for it, or choose "
                 "another output."
             ) from error
-        yield folder
+        try:
+            yield folder
+        finally:
+            if not (folder / RESUME_FILE).exists():  # nothing to go on with
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def _train(crop_set: CropSet, config: TrainConfig, work_dir: Path) -> TrainingResult:

@@ -29,7 +29,7 @@ from lunar_models.training.report import (
     TrainingResult,
     epoch_metrics,
 )
-from lunar_models.training.resume import TrainingState, fingerprint
+from lunar_models.training.resume import RESUME_FILE, TrainingState, fingerprint
 
 FIT_PIXELS = 2**27
 """Most pixels a `FittedEncoder` sees at once: 512 MiB of float32."""
@@ -214,7 +214,8 @@ class Trainer:
 
     def _finite(self, loss: float, epoch: int) -> float:
         if not math.isfinite(loss):
-            kept = f" The last good state is in {self.work_dir}." if self.work_dir else ""
+            saved = self.work_dir and (self.work_dir / RESUME_FILE).is_file()
+            kept = f" The last good state is in {self.work_dir}." if saved else ""
             raise ConfigError(
                 f"The loss became {loss} in epoch {epoch} with learning_rate="
                 f"{self.config.learning_rate}; use a smaller learning_rate or gradient_clip.{kept}"

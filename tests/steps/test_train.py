@@ -125,6 +125,18 @@ def test_the_same_training_twice_at_once_is_refused(run_step, crop_set, tmp_path
     assert len(refused) == 1
 
 
+@pytest.mark.parametrize("error", [ConfigError, KeyboardInterrupt])
+def test_a_training_that_fails_at_once_leaves_nothing(
+    run_step, crop_set, tmp_path, monkeypatch, error
+):
+    def fail(*_, **__):
+        raise error("failed")
+
+    monkeypatch.setattr("steps.train.train", fail)
+    assert run_step(main, crops=crop_set.path, output=tmp_path / "work").exit_code != 0
+    assert not list((tmp_path / "work").iterdir())
+
+
 def test_an_output_that_cannot_be_written_is_told_before_training(run_step, crop_set, tmp_path):
     (tmp_path / "file").write_text("")
     result = run_step(main, crops=crop_set.path, output=tmp_path / "file" / "work")

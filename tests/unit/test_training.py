@@ -15,6 +15,7 @@ from lunar_models.encoders import Encoder
 from lunar_models.encoders.checkpoint import Checkpoint
 from lunar_models.errors import CheckpointError, ConfigError, CropSetError
 from lunar_models.training import train
+from lunar_models.training.trainer import Trainer
 
 METRICS = ("train/loss", "validation/loss", "train/learning_rate", "train/crops_per_second")
 CONFIG = TrainConfig(
@@ -215,6 +216,15 @@ def test_not_a_number_keeps_the_last_good_checkpoint(crop_set: CropSet, tmp_path
     best = Checkpoint.load(tmp_path / "best").encoder
     assert all(torch.isfinite(p).all() for p in best.parameters())
     assert len(train(crop_set, CONFIG, work_dir=tmp_path).history) == 3  # and can go on
+
+
+def test_not_a_number_in_the_first_epoch_has_no_good_state(
+    crop_set: CropSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Trainer, "mean_loss", lambda *_: float("nan"))
+    with pytest.raises(ConfigError, match="in epoch 0") as error:
+        train(crop_set, CONFIG, work_dir=tmp_path / "work")
+    assert "last good state" not in str(error.value)
 
 
 def test_progress_counts_the_crops(crop_set: CropSet) -> None:
