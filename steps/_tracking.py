@@ -78,6 +78,8 @@ def step_run(step: str, config: StepConfig, *, name: str) -> Iterator[mlflow.Act
     connect()
     key = step_key(step, config)
     joined = "MLFLOW_RUN_ID" in os.environ  # start_run would rename it
+    # MLflow's own 10 s are longer than many a training.
+    os.environ.setdefault("MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL", "1")
     with mlflow.start_run(
         run_name=None if joined else name, log_system_metrics=step == "train"
     ) as run:

@@ -32,6 +32,7 @@ def test_parameters_metrics_and_tags(trained, crop_set):
     client = mlflow.MlflowClient()
     for key in ("train/loss", "validation/loss", "train/learning_rate"):
         assert len(client.get_metric_history(trained.info.run_id, key)) == 2
+    assert "system/cpu_utilization_percentage" in trained.data.metrics  # of seconds, too
     [dataset] = trained.inputs.dataset_inputs
     assert dataset.dataset.digest == crop_set.info.digest[:32]
 
