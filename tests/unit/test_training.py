@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 import torch
+from families import gradient_norm
 from helpers import make_crop_set_folder
-from torch import Tensor
+from torch import Tensor, nn
 
 from lunar_models.config.train import TrainConfig
 from lunar_models.crops import CropSet
@@ -81,20 +82,35 @@ def test_the_best_epoch_is_kept(crop_set: CropSet) -> None:
     assert all(torch.equal(a, b) for a, b in zip(kept, weights[result.best_epoch], strict=True))
 
 
-def test_early_stopping(crop_set: CropSet) -> None:
-    config = replace(
-        CONFIG,
-        epochs=50,
-        early_stopping=2,
-        learning_rate=1e-7,
-        learning_rate_floor=1e-8,
-        schedule="constant",
-        weight_decay=0.0,
-    )
-    history = train(crop_set, config).history
-    losses = [metrics["validation/loss"] for metrics in history]
-    best = losses.index(min(losses))
-    assert len(losses) == best + 3 or len(losses) == 50
+def test_early_stopping(crop_set: CropSet, monkeypatch: pytest.MonkeyPatch) -> None:
+    losses = iter([3.0, 1.0, 2.0, 1.5, 0.5])
+    monkeypatch.setattr(Trainer, "mean_loss", lambda *_: next(losses))
+    result = train(crop_set, replace(CONFIG, epochs=5, early_stopping=2))
+    assert [metrics["validation/loss"] for metrics in result.history] == [3.0, 1.0, 2.0, 1.5]
+    assert result.best_epoch == 1
+
+
+@pytest.mark.parametrize("clip", [0.0, 1e-3])
+def test_gradients_are_clipped(crop_set: CropSet, clip: float) -> None:
+    result = train(crop_set, replace(CONFIG, epochs=1, gradient_clip=clip))
+    norm = gradient_norm(result.checkpoint.encoder)  # of the last step
+    assert norm == pytest.approx(clip, rel=1e-3) if clip else norm > 1e-2
+
+
+@pytest.mark.parametrize(("precision", "dtype"), [("bf16", torch.bfloat16), ("fp32", torch.float)])
+def test_networks_compute_in_the_precision_asked_for(
+    crop_set: CropSet, precision: str, dtype: torch.dtype
+) -> None:
+    seen: set[torch.dtype] = set()
+
+    def watch(epoch: int, metrics: dict[str, float], encoder: Encoder) -> None:
+        for module in encoder.modules():
+            if isinstance(module, nn.Linear | nn.Conv2d):
+                module.register_forward_hook(lambda _, __, output: seen.add(output.dtype))
+
+    result = train(crop_set, replace(CONFIG, epochs=2, precision=precision), on_epoch=watch)
+    assert seen == {dtype}
+    assert {p.dtype for p in result.checkpoint.encoder.parameters()} == {torch.float32}
 
 
 def test_warm_up_and_cosine_reach_the_metrics(crop_set: CropSet) -> None:
