@@ -53,8 +53,7 @@ class ViTMaeEncoder(Encoder):
         layer_decay: float = 1.0,
     ) -> None:
         super().__init__()
-        self.crop_size_px = crop_size_px
-        self.mask_ratio, self.pooling = mask_ratio, pooling
+        self.crop_size_px, self.mask_ratio, self.pooling = crop_size_px, mask_ratio, pooling
         self.trainable, self.layer_decay = trainable, layer_decay
         self.input_format = InputFormat(**input_format)
         side = self.input_format.side_px
@@ -186,8 +185,7 @@ class ViTMaeEncoder(Encoder):
         total = (self.input_format.side_px // self.patch_px) ** 2
         order = draw(torch.rand, count, total, generator=generator).argsort(1).to(self.device)
         # A new class token is zero: alone, without a patch, its norm has no finite gradient.
-        seen = max(1, int(total * (1 - self.mask_ratio)))
-        return order, min(seen, total - 1)
+        return order, min(max(1, int(total * (1 - self.mask_ratio))), total - 1)
 
     def _fill_in(
         self, patches: Tensor, generator: torch.Generator | None
