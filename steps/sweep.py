@@ -52,7 +52,11 @@ def parse_space(text: str) -> Distributions:
     Raises:
         UserError: not a parameter of train, or a value it does not take.
     """
-    known = {spec.name: spec for spec in specs(TrainConfig) if spec.role == "setting"}
+    known = {
+        spec.name: spec
+        for spec in specs(TrainConfig)
+        if spec.role in ("setting", "input") and spec.name != "crops"
+    }
     space: Distributions = {}
     for item in filter(None, (part.strip() for part in text.split(";"))):
         name, _, values = item.partition("=")

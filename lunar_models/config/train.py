@@ -63,7 +63,9 @@ class TrainConfig(StepConfig):
     )
     seed: int = param(0, help="Seed of every random part.", minimum=0, maximum=2**31 - 1)
     pretrained: str | None = param(
-        None, help="Hub id or local folder vit_mae and backbone start from; none is from scratch."
+        None,
+        help="Hub id or local folder vit_mae and backbone start from; none is from scratch.",
+        role="input",
     )
     trainable: Trainable = param(
         "all", help="Thirds of a transformer's depth that train; its decoder unless none."

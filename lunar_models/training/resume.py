@@ -71,6 +71,10 @@ class TrainingState:
 
 def fingerprint(config: TrainConfig, crops_digest: str, world: int) -> str:
     """Hash of all that decides the curve."""
-    settings = {s.name: getattr(config, s.name) for s in specs(TrainConfig) if s.role == "setting"}
-    text = json.dumps([settings, config.members, crops_digest, world], sort_keys=True)
+    settings = {
+        spec.name: getattr(config, spec.name)
+        for spec in specs(TrainConfig)
+        if spec.role in ("setting", "input") and spec.name != "crops"
+    }
+    text = json.dumps([settings, crops_digest, world], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()

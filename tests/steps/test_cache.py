@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from lunar_models.config.base import StepConfig, param
+from lunar_models.config.train import TrainConfig
 from steps import _cache
 from steps._cache import digest, file_digest, step_key
 
@@ -78,3 +79,12 @@ def test_large_files_are_sampled_but_changes_are_seen(tmp_path, monkeypatch):
     data[-1] = 1
     file.write_bytes(data)
     assert file_digest(file) != first
+
+
+def test_other_weights_in_the_folder_to_start_from_make_another_key(tmp_path):
+    weights = tmp_path / "model.safetensors"
+    weights.write_bytes(b"first")
+    config = TrainConfig(crops="", encoder="vit_mae", pretrained=str(tmp_path))
+    key = step_key("train", config)
+    weights.write_bytes(b"second")
+    assert step_key("train", config) != key

@@ -15,8 +15,23 @@ def test_lists_and_ranges():
     assert space["epochs"] == optuna.distributions.IntDistribution(2, 8, log=True)
 
 
+def test_what_training_starts_from_can_be_tried():
+    space = parse_space("members=pca,polar_harmonics|pca; pretrained=none|facebook/vit-mae-base")
+    assert space["members"].choices == ("pca,polar_harmonics", "pca")
+    assert space["pretrained"].choices == ("none", "facebook/vit-mae-base")
+
+
 @pytest.mark.parametrize(
-    "space", ["", "nonsense=1|2", "latent_dim", "latent_dim=0|5", "latent_dim=9..3", "encoder=x|y"]
+    "space",
+    [
+        "",
+        "crops=a|b",
+        "nonsense=1|2",
+        "latent_dim",
+        "latent_dim=0|5",
+        "latent_dim=9..3",
+        "encoder=x|y",
+    ],
 )
 def test_bad_spaces_are_refused(space):
     with pytest.raises(UserError, match="space"):
