@@ -111,12 +111,15 @@ def read_pretrained(auto_class: Any, name: str) -> tuple[Any, Mapping[str, Any]]
         The model in float32, and its ``preprocessor_config.json`` (empty if it has none).
 
     Raises:
-        CheckpointError: there is no such model, or it cannot be read.
+        CheckpointError: there is no such model, it cannot be read, it takes no images, or it is of
+            another kind, so that some weights would be random.
     """
     from transformers.image_processing_base import ImageProcessingMixin
 
     try:
-        model = auto_class.from_pretrained(name, dtype=torch.float32, use_safetensors=None)
+        model, loading = auto_class.from_pretrained(
+            name, dtype=torch.float32, use_safetensors=None, output_loading_info=True
+        )
     except Exception as error:  # broken files make transformers raise errors of any kind
         found = "cannot be loaded"
         if not Path(name).is_dir():
@@ -125,6 +128,14 @@ def read_pretrained(auto_class: Any, name: str) -> tuple[Any, Mapping[str, Any]]
             f"pretrained={name} {found}: {str(error).rstrip('. ')}. Give a hub id or a folder "
             "with config.json and model.safetensors."
         ) from error
+    # A pooler is trained for other tasks, and does nothing here.
+    missing = sorted(key for key in loading["missing_keys"] if not key.startswith("pooler."))
+    if missing or model.main_input_name != "pixel_values":
+        why = f"has no weights for {missing[0]}" if missing else "takes no images"
+        raise CheckpointError(
+            f"pretrained={name} is of type {model.config.model_type} and {why}; give a model that "
+            f"{auto_class.__name__} loads in full, for backbone any vision model of transformers."
+        )
     try:
         return model, ImageProcessingMixin.get_image_processor_dict(name)[0]
     except OSError as error:

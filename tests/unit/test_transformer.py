@@ -10,6 +10,8 @@ import torch
 from helpers import bowl_crops
 from torch import nn
 from transformers import (
+    BertConfig,
+    BertModel,
     ConvNextConfig,
     ConvNextModel,
     Dinov2Config,
@@ -32,6 +34,9 @@ from lunar_models.errors import CheckpointError, ConfigError
 VIT = {"hidden_size": 16, "num_attention_heads": 2, "image_size": 32, "patch_size": 16}
 PATCHES = 4
 NETWORKS: dict[str, Callable[[], PreTrainedModel]] = {
+    "bert": lambda: BertModel(
+        BertConfig(hidden_size=16, num_hidden_layers=1, num_attention_heads=2, vocab_size=9)
+    ),
     "convnext": lambda: ConvNextModel(
         ConvNextConfig(hidden_sizes=[4, 8, 8, 16], depths=[1, 1, 3, 1])
     ),
@@ -165,6 +170,29 @@ def test_damaged_weights(tmp_path: Path, family: str) -> None:
     config = TrainConfig(crops="", encoder=family, pretrained=str(tmp_path))  # type: ignore[arg-type]
     with pytest.raises(CheckpointError, match=r"cannot be loaded: .*Give a hub id or a folder"):
         build_encoder(config, crop_size_px=32)
+
+
+@pytest.mark.parametrize(
+    ("family", "network", "why"),
+    [
+        ("vit_mae", "vit", r"type vit and has no weights for decoder"),
+        ("backbone", "bert", "images"),
+    ],
+)
+def test_weights_of_another_kind_are_not_filled_up_at_random(
+    tmp_path: Path, family: str, network: str, why: str
+) -> None:
+    NETWORKS[network]().save_pretrained(tmp_path)
+    config = TrainConfig(crops="", encoder=family, pretrained=str(tmp_path))  # type: ignore[arg-type]
+    with pytest.raises(CheckpointError, match=why):
+        build_encoder(config, crop_size_px=32)
+
+
+def test_a_missing_pooler_does_not_matter(tmp_path: Path) -> None:
+    config = ViTConfig(**VIT, num_hidden_layers=1)
+    ViTModel(config, add_pooling_layer=False).save_pretrained(tmp_path)
+    model, _ = read_pretrained(ViTModel, str(tmp_path))
+    assert model.pooler is not None
 
 
 def test_a_damaged_preprocessor_is_not_passed_over(tmp_path: Path) -> None:
