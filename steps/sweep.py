@@ -1,13 +1,16 @@
 """Try many trainings as nested runs and mark the best."""
 
 import itertools
+import json
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import click
 import mlflow
 import optuna
 from mlflow.exceptions import ExecutionException
+from mlflow.utils.mlflow_tags import MLFLOW_RUN_NOTE
 
 from lunar_models.config.base import ParamSpec, specs
 from lunar_models.config.sweep import SweepConfig
@@ -43,6 +46,10 @@ def main(config: SweepConfig) -> None:
         mlflow.log_metric(config.metric, float(best.values[0]))
         mlflow.log_params({f"best.{name}": value for name, value in best.params.items()})
         mlflow.set_tag("best_run", best.user_attrs["run_id"])
+        mlflow.set_tag(MLFLOW_RUN_NOTE, _note(finished, config, run.info.experiment_id))
+        columns = ("number", "value", "params", "user_attrs")
+        table = study.trials_dataframe(columns).rename(columns={"value": config.metric})
+        mlflow.log_text(table.to_csv(index=False), "tables/trials.csv")
         click.echo(f"Best of {len(finished)}: {best.params}, {config.metric}={best.value:.5g}")
 
 
@@ -82,6 +89,13 @@ def _distribution(spec: ParamSpec, values: str) -> optuna.distributions.BaseDist
     if spec.type is int:
         return optuna.distributions.IntDistribution(low, high, log=low > 0)
     return optuna.distributions.FloatDistribution(low, high, log=low > 0)
+
+
+def _note(trials: list[optuna.trial.FrozenTrial], config: SweepConfig, experiment_id: str) -> str:
+    """What the run's page says: where the UI compares the trials."""
+    runs = quote(json.dumps([trial.user_attrs["run_id"] for trial in trials]))
+    page = f"#/compare-runs?runs={runs}&experiments={quote(json.dumps([experiment_id]))}"
+    return f"[Compare the {len(trials)} trainings]({page}): choose the metric `{config.metric}`."
 
 
 def _read(spec: ParamSpec, text: str) -> Any:

@@ -72,6 +72,10 @@ def test_grid_marks_the_best(run_step, crop_set, last_run, monkeypatch):
     [best] = [run for run in children if run.data.tags.get("best") == "true"]
     assert best.data.params["latent_dim"] == "8"  # more components always reconstruct better
     assert parent.data.params["best.latent_dim"] == "8"
+    assert all(run.info.run_id in parent.data.tags["mlflow.note.content"] for run in children)
+    table = mlflow.artifacts.load_text(f"runs:/{parent.info.run_id}/tables/trials.csv")
+    assert best.info.run_id in table
+    assert "best/validation_loss,params_encoder,params_latent_dim" in table
 
 
 def test_a_search_draws_from_a_range(run_step, crop_set, monkeypatch):
