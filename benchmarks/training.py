@@ -32,7 +32,7 @@ import torch
 from benchmarks.crop_sets import rendered_crop_set
 from benchmarks.training_sides import BATCH, DEVICE, Side
 
-MEMORY_CROPS = (2_000, 20_000)
+MEMORY_CROPS = (2_000, 20_000, 100_000)
 CROPS = 2**15
 LOSS_GFLOP, LOSS_STEPS = 10_000.0, 100
 """Most work, and most steps, of one seed."""
@@ -91,7 +91,7 @@ def _error(plain: Any, ours: Any) -> str:
 
 
 def memory(side: int, root: Path) -> None:
-    """Print the peak memory of training and embedding two crop sets."""
+    """Print the peak memory of training and embedding smaller and larger crop sets."""
     for count in MEMORY_CROPS:
         folder = rendered_crop_set(root / f"{count}", count, side).path
         ours = Side("ours", "cae", folder)

@@ -142,7 +142,13 @@ class CropSet:
 
     def indices(self, split: str) -> npt.NDArray[np.int64]:
         """Positions of the crops of one split (train, validation, test), ascending."""
-        return np.flatnonzero(self.metadata["split"].to_numpy() == split)
+        return np.flatnonzero(self._splits == split)
+
+    @cached_property
+    def _splits(self) -> "pd.Series[Any]":
+        """One byte for each crop: a training needs no more of the metadata."""
+        table = pd.read_parquet(self.path / METADATA_FILE, columns=["split"])
+        return table["split"].astype("category")
 
     def _check_size(self) -> None:
         crops_file = self.path / CROPS_FILE
