@@ -12,9 +12,9 @@ import optuna
 from mlflow.exceptions import ExecutionException
 from mlflow.utils.mlflow_tags import MLFLOW_RUN_NOTE
 
-from lunar_models.config.base import ParamSpec, specs
+from lunar_models.config.base import ParamSpec
 from lunar_models.config.sweep import SweepConfig
-from lunar_models.config.train import TrainConfig
+from lunar_models.config.train import deciding_specs
 from lunar_models.crops import CropSet
 from steps._options import UserError, click_type, options_from, to_text
 from steps._tracking import PROJECT, step_run
@@ -59,11 +59,7 @@ def parse_space(text: str) -> Distributions:
     Raises:
         UserError: not a parameter of train, or a value it does not take.
     """
-    known = {
-        spec.name: spec
-        for spec in specs(TrainConfig)
-        if spec.role in ("setting", "input") and spec.name != "crops"
-    }
+    known = {spec.name: spec for spec in deciding_specs()}
     space: Distributions = {}
     for item in filter(None, (part.strip() for part in text.split(";"))):
         name, _, values = item.partition("=")
@@ -133,8 +129,8 @@ def _train(
         "crops": str(Path(config.crops).resolve()),
         "epochs": config.epochs,
         "seed": config.seed,
+        "registered_model": "none",
     }
-    fixed["registered_model"] = "none"
     try:
         submitted = mlflow.projects.run(
             uri=str(PROJECT),

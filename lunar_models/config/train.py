@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from lunar_models.config.base import StepConfig, param
+from lunar_models.config.base import ParamSpec, StepConfig, param, specs
 from lunar_models.errors import ConfigError
 
 EncoderName = Literal[
@@ -115,6 +115,15 @@ class TrainConfig(StepConfig):
                 f"learning_rate_floor={self.learning_rate_floor} must lie below "
                 f"learning_rate={self.learning_rate}."
             )
+
+
+def deciding_specs() -> tuple[ParamSpec, ...]:
+    """The parameters that decide what a training makes of its crops."""
+    return tuple(
+        spec
+        for spec in specs(TrainConfig)
+        if spec.role in ("setting", "input") and spec.name != "crops"
+    )
 
 
 def encoder_label(config: Any) -> str:

@@ -16,8 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lunar_models.config.base import specs
-from lunar_models.config.train import TrainConfig
+from lunar_models.config.train import TrainConfig, deciding_specs
 from lunar_models.errors import CheckpointError, ConfigError
 
 RESUME_FILE = "resume.pt"
@@ -71,10 +70,6 @@ class TrainingState:
 
 def fingerprint(config: TrainConfig, crops_digest: str, world: int) -> str:
     """Hash of all that decides the curve."""
-    settings = {
-        spec.name: getattr(config, spec.name)
-        for spec in specs(TrainConfig)
-        if spec.role in ("setting", "input") and spec.name != "crops"
-    }
+    settings = {spec.name: getattr(config, spec.name) for spec in deciding_specs()}
     text = json.dumps([settings, crops_digest, world], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
