@@ -48,7 +48,7 @@ format: setup
 	ruff check --fix .
 
 reference: setup
-	python -m steps._reference
+	python -m steps.shared.reference
 
 serve: setup
 	mlflow models serve -m models:/lunar-craters@champion --env-manager local --port 5001

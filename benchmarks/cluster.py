@@ -23,8 +23,8 @@ import numpy as np
 from sklearn.cluster import KMeans
 from sklearn.metrics import adjusted_rand_score
 
+from lunar_models.arrays import FloatArray, IntArray
 from lunar_models.clustering import fit_clusters
-from lunar_models.clustering.types import FloatArray, IntArray
 from lunar_models.config.cluster import ClusterConfig
 
 DIMENSIONS, GROUPS, RANK = 64, 6, 8

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from lunar_models.crops import (
+from lunar_models.crops.crop_set import (
     CROPS_FILE,
     METADATA_COLUMNS,
     METADATA_FILE,
@@ -14,8 +14,8 @@ from lunar_models.crops import (
     CropSetInfo,
     write_info,
 )
-from lunar_models.encoders.rendering import render_craters
-from lunar_models.normalisation import Normalisation
+from lunar_models.crops.normalisation import Normalisation
+from lunar_models.rendering.craters import render_craters
 
 CONTEXT_DIAMETERS = 1.5
 DIFFERENT = 1024

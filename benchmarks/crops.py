@@ -35,11 +35,11 @@ from moon import (
 from PIL import Image
 from rasterio.windows import Window
 
-from lunar_models.catalogue import read_catalogue
+from lunar_models.catalogue.table import read_catalogue
 from lunar_models.config.preprocess import PreprocessConfig
-from lunar_models.crops import CropSet
-from lunar_models.extraction import make_crop_set
-from lunar_models.mosaic import Mosaic
+from lunar_models.cropping.extraction import make_crop_set
+from lunar_models.crops.crop_set import CropSet
+from lunar_models.mosaic.raster import Mosaic
 
 CONTEXT = 1.5
 BASELINE_CRATERS = 3_000

@@ -25,14 +25,14 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from lunar_models.catalogue.labels import labels_for
 from lunar_models.config.evaluate import EvaluateConfig
 from lunar_models.config.train import TrainConfig
-from lunar_models.crops import CropSet
+from lunar_models.crops.crop_set import CropSet
 from lunar_models.embedding import embed_crops
 from lunar_models.encoders.checkpoint import Checkpoint
 from lunar_models.errors import ConfigError
 from lunar_models.evaluation.protocol import evaluate
-from lunar_models.labels import labels_for
 from lunar_models.training import train
 from lunar_models.training.resume import fingerprint
 

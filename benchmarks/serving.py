@@ -33,12 +33,12 @@ from PIL import Image
 from lunar_models.clustering import fit_clusters
 from lunar_models.config.cluster import ClusterConfig
 from lunar_models.embedding import embed_crops
-from lunar_models.encoders.cae import ConvolutionalAutoencoder
 from lunar_models.encoders.checkpoint import Checkpoint
-from lunar_models.heads import Head
+from lunar_models.encoders.families.cae import ConvolutionalAutoencoder
+from lunar_models.heads.head import Head
 from lunar_models.neighbours import NeighbourIndex
-from serving.bundle import HEAD_FILE
-from steps._registry import log_service_model
+from serving.model.bundle import HEAD_FILE
+from steps.shared.registry import log_service_model
 
 SIZE, DIM, REFERENCE = 64, 20, 5000
 LOADS = ((1, 1), (8, 1), (32, 1), (128, 1), (4, 64))

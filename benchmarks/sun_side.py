@@ -14,10 +14,10 @@ import pandas as pd
 
 from lunar_models.config.preprocess import PreprocessConfig
 from lunar_models.config.synthesize import SynthesizeConfig
-from lunar_models.crops import CropSet
-from lunar_models.extraction import make_crop_set
-from lunar_models.illumination import sun_side_evidence
-from lunar_models.synthetic import synthesize
+from lunar_models.cropping.extraction import make_crop_set
+from lunar_models.cropping.illumination import sun_side_evidence
+from lunar_models.crops.crop_set import CropSet
+from lunar_models.synthetic.synthesize import synthesize
 
 STATES = {1: "New", 2: "Semi-New", 3: "Semi-Old", 4: "Old"}
 LATITUDES_DEG = (15.0, -40.0, 60.0)

@@ -17,12 +17,12 @@ from torch.utils.flop_counter import FlopCounterMode
 from transformers import ViTMAEConfig
 
 from lunar_models.config.train import TrainConfig
-from lunar_models.crops import CropSet
+from lunar_models.crops.crop_set import CropSet
 from lunar_models.embedding import embed_crops, pick_device
-from lunar_models.encoders import Encoder, build_encoder
+from lunar_models.encoders.build import Encoder, build_encoder
 from lunar_models.encoders.checkpoint import Checkpoint
-from lunar_models.encoders.vit_mae import ViTMaeEncoder
-from lunar_models.memory import keep_memory
+from lunar_models.encoders.families.vit_mae import ViTMaeEncoder
+from lunar_models.page_cache import keep_memory
 from lunar_models.training.trainer import Trainer
 
 BATCH = TrainConfig.batch_size

@@ -8,7 +8,16 @@ from numba import njit
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
-_KERNELS = ("projection", "resampling", "strips", "tiles", "direct", "crop_measures", "warp")
+_KERNELS = (
+    "mosaic/projection",
+    "mosaic/strips",
+    "crops/resampling",
+    "cropping/kernels/windows",
+    "cropping/kernels/exact",
+    "cropping/kernels/measures",
+    "cropping/kernels/separable",
+)
+"""Modules whose compiled functions call one another."""
 
 
 def compiled(*, fast: bool = False, inline: bool = False) -> Callable[[Function], Function]:
@@ -32,7 +41,8 @@ def _drop_stale_cache() -> None:
     folder = Path(__file__).parent
     newest = max((folder / f"{name}.py").stat().st_mtime for name in _KERNELS)
     for name in _KERNELS:
-        for index in (folder / "__pycache__").glob(f"{name}.*.nbi"):
+        module = folder / name
+        for index in (module.parent / "__pycache__").glob(f"{module.name}.*.nbi"):
             if index.stat().st_mtime < newest:
                 index.unlink(missing_ok=True)
 

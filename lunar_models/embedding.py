@@ -8,12 +8,12 @@ import numpy.typing as npt
 import torch
 
 from lunar_models.config.train import Precision
-from lunar_models.encoders import Encoder
+from lunar_models.encoders.base import Encoder
 from lunar_models.encoders.checkpoint import Checkpoint
 from lunar_models.encoders.inference import inference_copy
+from lunar_models.encoders.precision import autocast, compute_dtype
 from lunar_models.errors import ConfigError
-from lunar_models.memory import keep_memory, read_crops
-from lunar_models.precision import autocast, compute_dtype
+from lunar_models.page_cache import keep_memory, read_crops
 
 WORTH_PREPARING = 256
 """Crops from which on a faster copy of the encoder pays."""

@@ -22,8 +22,9 @@ import numpy.typing as npt
 import pandas as pd
 from usearch.index import Index
 
+from lunar_models.arrays import Float32Array
 from lunar_models.errors import CheckpointError, LunarModelsError
-from lunar_models.places import crater_at, unit_vectors
+from lunar_models.moon import crater_at, unit_vectors
 
 CRATER_COLUMNS = ("crater_id", "longitude_deg", "latitude_deg", "diameter_km")
 FORMAT_VERSION = 1
@@ -34,8 +35,6 @@ _EXPANSION_ADD = 128
 _EXPANSION_SEARCH = 192
 _CANDIDATES_FACTOR = 3
 
-FloatArray = npt.NDArray[np.float32]
-
 
 @dataclass(frozen=True)
 class Neighbours:
@@ -43,7 +42,7 @@ class Neighbours:
 
     rows: npt.NDArray[np.int64]
     """(B, k) rows of the reference set."""
-    distances: FloatArray
+    distances: Float32Array
     """(B, k) Euclidean distances of the embeddings."""
 
 
@@ -51,14 +50,14 @@ class Neighbours:
 class NeighbourIndex:
     """A reference set of embedded craters that can be searched by likeness, name and place."""
 
-    embeddings: FloatArray
+    embeddings: Float32Array
     """(N, D)"""
     craters: pd.DataFrame
     """N rows, `CRATER_COLUMNS` among the columns."""
     thumbnails: npt.NDArray[np.uint8] | None
     """(N, T, T) or None."""
     graph: Index
-    centre: FloatArray
+    centre: Float32Array
     """(D,) subtracted before the graph sees an embedding, so that half precision suffices."""
     scale: float
     """The graph sees embeddings divided by this."""
@@ -66,7 +65,7 @@ class NeighbourIndex:
     @classmethod
     def build(
         cls,
-        embeddings: FloatArray,
+        embeddings: Float32Array,
         craters: pd.DataFrame,
         *,
         thumbnails: npt.NDArray[np.uint8] | None = None,
@@ -102,7 +101,7 @@ class NeighbourIndex:
     def __len__(self) -> int:
         return len(self.embeddings)
 
-    def search(self, queries: FloatArray, k: int) -> Neighbours:
+    def search(self, queries: Float32Array, k: int) -> Neighbours:
         """The `k` (at most N) nearest reference craters of (B, D) embeddings.
 
         Raises:
@@ -230,7 +229,7 @@ def _open(file: Path) -> npt.NDArray[Any]:
 
 
 def _check(
-    embeddings: FloatArray, craters: pd.DataFrame, thumbnails: npt.NDArray[np.uint8] | None
+    embeddings: Float32Array, craters: pd.DataFrame, thumbnails: npt.NDArray[np.uint8] | None
 ) -> None:
     if missing := [name for name in CRATER_COLUMNS if name not in craters.columns]:
         raise LunarModelsError(f"The table of craters has no column {', '.join(missing)}.")

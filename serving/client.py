@@ -18,7 +18,7 @@ import requests
 from lunar_models.errors import LunarModelsError
 
 Prediction = dict[str, Any]
-"""What `serving.schema.CropAnswer` describes, as plain values."""
+"""What `serving.model.schema.CropAnswer` describes, as plain values."""
 
 _BUSY = (502, 503, 504)
 _FIRST_WAIT_S = 0.5

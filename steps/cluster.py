@@ -9,25 +9,25 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from lunar_models import tables
+from lunar_models.catalogue.geoparquet import write_points
 from lunar_models.clustering import ClusterAssignment, ClusterModel, fit_clusters
+from lunar_models.clustering.projection_2d import View2D, sample_rows, view_2d
 from lunar_models.config.cluster import ClusterConfig
-from lunar_models.crops import CropSet
+from lunar_models.crops.crop_set import CropSet
 from lunar_models.embedding import score_crops
 from lunar_models.encoders.checkpoint import Checkpoint
-from lunar_models.geoparquet import write_points
-from lunar_models.heads import Head
-from lunar_models.overview import read_overview
+from lunar_models.export import tables
+from lunar_models.heads.head import Head
+from lunar_models.mosaic.overview import read_overview
 from lunar_models.page import write_page
 from lunar_models.plots.cluster_map import Background
 from lunar_models.plots.clusters import group_figures, model_figures, view_figures
 from lunar_models.plots.groups import cluster_colours, cluster_groups
 from lunar_models.plots.thumbnails import Bounds
-from lunar_models.views import View2D, sample_rows, view_2d
-from serving.bundle import HEAD_FILE
-from steps._options import options_from
-from steps._registry import embed_crop_set
-from steps._tracking import (
+from serving.model.bundle import HEAD_FILE
+from steps.shared.options import options_from
+from steps.shared.registry import embed_crop_set
+from steps.shared.tracking import (
     log_dataset,
     log_figures,
     log_folder,

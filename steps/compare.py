@@ -11,8 +11,8 @@ from mlflow.entities import Run
 from lunar_models.config.compare import CompareConfig
 from lunar_models.evaluation.compare import Candidate, compare
 from lunar_models.plots.comparison import comparison_figure
-from steps._options import UserError, options_from
-from steps._tracking import log_figures, log_folder, step_run
+from steps.shared.options import UserError, options_from
+from steps.shared.tracking import log_figures, log_folder, step_run
 
 
 @click.command()

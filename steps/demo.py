@@ -15,12 +15,12 @@ from typing import Any
 
 import pandas as pd
 
-from lunar_models.catalogue import read_catalogue
+from lunar_models.catalogue.table import read_catalogue
 from lunar_models.config.register import RegisterConfig
 from lunar_models.config.synthesize import SynthesizeConfig
-from lunar_models.extraction import extract_crop
-from lunar_models.synthetic import synthesize
-from steps._registry import example
+from lunar_models.cropping.single import extract_crop
+from lunar_models.synthetic.synthesize import synthesize
+from steps.shared.registry import example
 
 PORT = 5001
 MODEL = f"models:/{RegisterConfig.service_model}@champion"

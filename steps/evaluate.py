@@ -9,17 +9,24 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from lunar_models.catalogue.labels import labels_for
 from lunar_models.config.evaluate import EvaluateConfig
-from lunar_models.crops import CropSet
+from lunar_models.crops.crop_set import CropSet
 from lunar_models.embedding import reconstruct_crops
 from lunar_models.encoders.checkpoint import Checkpoint
 from lunar_models.evaluation import Evaluation, evaluate, freeze
-from lunar_models.labels import labels_for
 from lunar_models.plots.evaluation import evaluation_figures
-from serving.bundle import HEAD_FILE
-from steps._options import options_from
-from steps._registry import embed_crop_set
-from steps._tracking import log_dataset, log_figures, log_folder, log_metrics, log_output, step_run
+from serving.model.bundle import HEAD_FILE
+from steps.shared.options import options_from
+from steps.shared.registry import embed_crop_set
+from steps.shared.tracking import (
+    log_dataset,
+    log_figures,
+    log_folder,
+    log_metrics,
+    log_output,
+    step_run,
+)
 
 _RECONSTRUCTED = 2048
 """Test crops on which the reconstruction error is measured."""

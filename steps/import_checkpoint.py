@@ -7,11 +7,11 @@ import click
 import mlflow
 
 from lunar_models.config.import_checkpoint import ImportCheckpointConfig
-from lunar_models.crops import CropSet
+from lunar_models.crops.crop_set import CropSet
 from lunar_models.encoders.import_checkpoint import import_checkpoint
-from steps._options import options_from
-from steps._registry import golden_crops, log_service_model
-from steps._tracking import log_dataset, log_output, step_run
+from steps.shared.options import options_from
+from steps.shared.registry import golden_crops, log_service_model
+from steps.shared.tracking import log_dataset, log_output, step_run
 
 
 @click.command()

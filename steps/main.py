@@ -9,9 +9,9 @@ from mlflow.exceptions import ExecutionException
 
 from lunar_models.config.base import StepConfig, specs
 from lunar_models.config.train import encoder_label
-from steps._cache import find_finished, outputs, step_key
-from steps._options import UserError, options_from
-from steps._pipeline import (
+from steps.shared.cache import find_finished, outputs, step_key
+from steps.shared.options import UserError, options_from
+from steps.shared.pipeline import (
     PIPELINE,
     MainConfig,
     PipelineConfig,
@@ -20,8 +20,8 @@ from steps._pipeline import (
     needed_steps,
     step_values,
 )
-from steps._report import log_report
-from steps._tracking import PROJECT, log_metrics, step_run
+from steps.shared.report import log_report
+from steps.shared.tracking import PROJECT, log_metrics, step_run
 
 
 @click.command()

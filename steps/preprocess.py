@@ -7,17 +7,17 @@ import mlflow
 from tqdm import tqdm
 
 from lunar_models.config.preprocess import PreprocessConfig
-from lunar_models.crops import REJECTED_FILE, CropSet
-from lunar_models.extraction import make_crop_set
+from lunar_models.cropping.extraction import make_crop_set
+from lunar_models.crops.crop_set import REJECTED_FILE, CropSet
 from lunar_models.plots.crops import (
     alignment_figure,
     check_figure,
     flip_rate_figure,
     quality_figure,
 )
-from steps._cache import digest
-from steps._options import options_from
-from steps._tracking import log_dataset, log_figures, log_metrics, log_output, step_run
+from steps.shared.cache import digest
+from steps.shared.options import options_from
+from steps.shared.tracking import log_dataset, log_figures, log_metrics, log_output, step_run
 
 BAND_DEG = 15.0
 """Width of the longitude bands in which the flip rate is shown."""

@@ -7,11 +7,11 @@ from mlflow.entities.model_registry import ModelVersion
 
 from lunar_models.config.promote import PromoteConfig
 from lunar_models.evaluation.compare import Candidate, compare
-from serving.checks import Check, serving_checks
-from steps._options import UserError, options_from
-from steps._promotion import exclusive, find_version, promote_version, roll_back, tag
-from steps._tracking import log_metrics, step_run
+from serving.model.checks import Check, serving_checks
 from steps.compare import read_predictions
+from steps.shared.options import UserError, options_from
+from steps.shared.promotion import exclusive, find_version, promote_version, roll_back, tag
+from steps.shared.tracking import log_metrics, step_run
 
 
 @click.command()

@@ -9,13 +9,13 @@ import pandas as pd
 
 from lunar_models.clustering import ClusterModel
 from lunar_models.config.register import RegisterConfig
-from lunar_models.crops import CropSet
+from lunar_models.crops.crop_set import CropSet
 from lunar_models.embedding import score_crops
 from lunar_models.encoders.checkpoint import Checkpoint
-from serving.reference import reference_set
-from steps._options import UserError, options_from
-from steps._registry import embed_crop_set, find_encoder, golden_crops, log_service_model
-from steps._tracking import log_dataset, log_output, resolve_artifacts, step_run
+from serving.model.reference import reference_set
+from steps.shared.options import UserError, options_from
+from steps.shared.registry import embed_crop_set, find_encoder, golden_crops, log_service_model
+from steps.shared.tracking import log_dataset, log_output, resolve_artifacts, step_run
 
 _KAPPA = "head/qwk"
 

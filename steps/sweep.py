@@ -15,9 +15,9 @@ from mlflow.utils.mlflow_tags import MLFLOW_RUN_NOTE
 from lunar_models.config.base import ParamSpec
 from lunar_models.config.sweep import SweepConfig
 from lunar_models.config.train import deciding_specs
-from lunar_models.crops import CropSet
-from steps._options import UserError, click_type, options_from, to_text
-from steps._tracking import PROJECT, step_run
+from lunar_models.crops.crop_set import CropSet
+from steps.shared.options import UserError, click_type, options_from, to_text
+from steps.shared.tracking import PROJECT, step_run
 
 Distributions = dict[str, optuna.distributions.BaseDistribution]
 

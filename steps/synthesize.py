@@ -3,10 +3,10 @@
 import click
 
 from lunar_models.config.synthesize import SynthesizeConfig
-from lunar_models.synthetic import synthesize
-from steps._cache import file_digest
-from steps._options import options_from
-from steps._tracking import log_dataset, log_output, step_run
+from lunar_models.synthetic.synthesize import synthesize
+from steps.shared.cache import file_digest
+from steps.shared.options import options_from
+from steps.shared.tracking import log_dataset, log_output, step_run
 
 
 @click.command()

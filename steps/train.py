@@ -14,19 +14,19 @@ from matplotlib.figure import Figure
 from tqdm import tqdm
 
 from lunar_models.config.train import TrainConfig, encoder_label
-from lunar_models.crops import CropSet
+from lunar_models.crops.crop_set import CropSet
 from lunar_models.embedding import reconstruct_crops
-from lunar_models.encoders import ENCODERS, Encoder
+from lunar_models.encoders.build import ENCODERS, Encoder
 from lunar_models.encoders.checkpoint import Checkpoint
 from lunar_models.errors import ConfigError
+from lunar_models.joint_batch import rank, world
 from lunar_models.plots.training import loss_curve, reconstructions
-from lunar_models.processes import rank, world
 from lunar_models.training import Metrics, TrainingResult, train
 from lunar_models.training.resume import RESUME_FILE, fingerprint
-from steps._cache import code_digest
-from steps._options import options_from
-from steps._registry import find_encoder, golden_crops, log_service_model
-from steps._tracking import (
+from steps.shared.cache import code_digest
+from steps.shared.options import options_from
+from steps.shared.registry import find_encoder, golden_crops, log_service_model
+from steps.shared.tracking import (
     connect,
     log_dataset,
     log_figure_at,

@@ -6,7 +6,7 @@ import pytest
 from helpers import make_crop_set_folder
 from hypothesis import settings
 
-from lunar_models.crops import CropSet
+from lunar_models.crops.crop_set import CropSet
 
 # No test is about time, and the machine may be busy.
 settings.register_profile("unhurried", deadline=None)

@@ -11,8 +11,8 @@ from typing import Any
 import torch
 
 from lunar_models.config.train import TrainConfig
-from lunar_models.crops import CropSet
-from lunar_models.processes import rank, world
+from lunar_models.crops.crop_set import CropSet
+from lunar_models.joint_batch import rank, world
 from lunar_models.training import train, trainer
 
 BATCH_SIZE = 16

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from lunar_models.crops import (
+from lunar_models.crops.crop_set import (
     CROPS_FILE,
     METADATA_FILE,
     REJECTED_FILE,
@@ -16,7 +16,7 @@ from lunar_models.crops import (
     CropSetInfo,
     write_info,
 )
-from lunar_models.normalisation import Normalisation
+from lunar_models.crops.normalisation import Normalisation
 
 CONTEXT_DIAMETERS = 1.5
 

@@ -10,11 +10,11 @@ import numpy.typing as npt
 import rasterio
 from affine import Affine
 
+from lunar_models.arrays import Float64Array
 from lunar_models.config.preprocess import PreprocessConfig
-from lunar_models.projection import parse_projection
+from lunar_models.mosaic.projection import parse_projection
 
-Floats = npt.NDArray[np.float64]
-Brightness = Callable[[Floats, Floats], Floats]
+Brightness = Callable[[Float64Array, Float64Array], Float64Array]
 """(longitude_deg, latitude_deg) -> brightness in 0..255."""
 
 SPHERE = "+R=1737400 +units=m +no_defs +type=crs"
@@ -24,7 +24,7 @@ METRES_PER_DEGREE = np.radians(1.0) * 1_737_400.0
 
 def angle_deg(
     longitude_deg: Any, latitude_deg: Any, *, from_longitude_deg: float, from_latitude_deg: float
-) -> Floats:
+) -> Float64Array:
     """Angular distance, by the haversine formula."""
     longitude, latitude = np.radians(longitude_deg), np.radians(latitude_deg)
     from_longitude, from_latitude = np.radians(from_longitude_deg), np.radians(from_latitude_deg)
@@ -39,7 +39,7 @@ def disc(longitude_deg: float, latitude_deg: float, diameter_km: float) -> Brigh
     """A bright disc with a soft edge (a tenth of its radius wide) on grey ground."""
     radius = np.degrees(diameter_km / 2.0 / 1737.4)
 
-    def brightness(longitude: Floats, latitude: Floats) -> Floats:
+    def brightness(longitude: Float64Array, latitude: Float64Array) -> Float64Array:
         distance = angle_deg(
             longitude, latitude, from_longitude_deg=longitude_deg, from_latitude_deg=latitude_deg
         )

@@ -9,13 +9,13 @@ from helpers import make_crop_set_folder
 
 from lunar_models.clustering import fit_clusters
 from lunar_models.config.cluster import ClusterConfig
-from lunar_models.crops import CropSet
+from lunar_models.crops.crop_set import CropSet
 from lunar_models.embedding import embed_crops
 from lunar_models.encoders.checkpoint import Checkpoint
-from lunar_models.encoders.pca import PcaEncoder
-from lunar_models.heads import Head
-from serving import bundle as bundles
-from serving.reference import reference_set
+from lunar_models.encoders.families.pca import PcaEncoder
+from lunar_models.heads.head import Head
+from serving.model import bundle as bundles
+from serving.model.reference import reference_set
 
 SIZE = 32
 DIM = 6

@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from lunar_models.arrays import FloatArray, IntArray
 from lunar_models.clustering.rules import Assigned, nearest
-from lunar_models.clustering.types import NOISE, FloatArray, IntArray
+from lunar_models.clustering.types import NOISE
 
 
 @dataclass(frozen=True)

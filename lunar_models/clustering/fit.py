@@ -5,6 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
+from lunar_models.arrays import FloatArray, IntArray
 from lunar_models.clustering.methods import FIT_LIMITS, Fit, fit_method
 from lunar_models.clustering.model import (
     QUANTILES,
@@ -16,7 +17,7 @@ from lunar_models.clustering.model import (
 from lunar_models.clustering.preparation import fit_preparation
 from lunar_models.clustering.selection import selection_table
 from lunar_models.clustering.stability import bootstrap_jaccard, mean_jaccard
-from lunar_models.clustering.types import NOISE, FloatArray, IntArray
+from lunar_models.clustering.types import NOISE
 from lunar_models.config.cluster import ClusterConfig
 from lunar_models.errors import ConfigError
 

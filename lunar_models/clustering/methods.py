@@ -10,9 +10,9 @@ from sklearn.cluster import KMeans, MiniBatchKMeans, SpectralClustering
 from sklearn.mixture import GaussianMixture
 from threadpoolctl import threadpool_limits
 
+from lunar_models.arrays import FloatArray, IntArray
 from lunar_models.clustering.density import density_rule
 from lunar_models.clustering.rules import CentroidRule, GaussianRule, NeighbourRule, Rule
-from lunar_models.clustering.types import FloatArray, IntArray
 from lunar_models.config.cluster import ClusterConfig
 
 FIT_LIMITS = {

@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from lunar_models.arrays import FloatArray, IntArray
 from lunar_models.clustering.density import DensityRule
 from lunar_models.clustering.preparation import Preparation
 from lunar_models.clustering.rules import CentroidRule, GaussianRule, NeighbourRule, Rule
-from lunar_models.clustering.types import NOISE, ClusterAssignment, FloatArray, IntArray
+from lunar_models.clustering.types import NOISE, ClusterAssignment
 from lunar_models.errors import CheckpointError, LunarModelsError
 
 MODEL_FILE = "cluster_model.json"

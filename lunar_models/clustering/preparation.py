@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lunar_models.clustering.types import FloatArray
+from lunar_models.arrays import FloatArray
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from typing import Protocol
 import numpy as np
 from sklearn.neighbors import NearestNeighbors
 
-from lunar_models.clustering.types import FloatArray, IntArray
+from lunar_models.arrays import FloatArray, IntArray
 
 Assigned = tuple[IntArray, FloatArray, FloatArray]
 """Internal cluster index, distance, confidence; each (B,)."""

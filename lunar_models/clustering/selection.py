@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import silhouette_score
 
+from lunar_models.arrays import FloatArray
 from lunar_models.clustering.methods import fit_method, gaussian_mixture
 from lunar_models.clustering.stability import HIGHLY_STABLE, bootstrap_jaccard, mean_jaccard
-from lunar_models.clustering.types import FloatArray
 from lunar_models.config.cluster import ClusterConfig
 
 SELECTION_LIMIT = 5_000

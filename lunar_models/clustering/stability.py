@@ -9,8 +9,9 @@ from collections.abc import Callable
 
 import numpy as np
 
+from lunar_models.arrays import FloatArray, IntArray
 from lunar_models.clustering.methods import fit_method
-from lunar_models.clustering.types import NOISE, FloatArray, IntArray
+from lunar_models.clustering.types import NOISE
 from lunar_models.config.cluster import ClusterConfig
 
 HIGHLY_STABLE = 0.85

@@ -1,13 +1,9 @@
 """Names shared by the clustering modules."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-
-FloatArray = npt.NDArray[Any]
-IntArray = npt.NDArray[np.integer[Any]]
 
 NOISE = -1
 """`cluster_id` of a crater that belongs to no cluster."""

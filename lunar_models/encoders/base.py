@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from lunar_models.config.train import TrainConfig
+from lunar_models.crops.normalisation import Normalisation
 from lunar_models.errors import ConfigError
-from lunar_models.normalisation import Normalisation
 
 CPU = torch.device("cpu")
 

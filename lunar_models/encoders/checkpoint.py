@@ -12,10 +12,10 @@ from typing import Any
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from lunar_models.crops import CropSet, Radiometry
-from lunar_models.encoders import ENCODERS, Encoder
+from lunar_models.crops.crop_set import CropSet, Radiometry
+from lunar_models.crops.normalisation import Normalisation
+from lunar_models.encoders.build import ENCODERS, Encoder
 from lunar_models.errors import CheckpointError
-from lunar_models.normalisation import Normalisation
 
 CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "weights.safetensors"

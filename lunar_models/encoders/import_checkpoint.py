@@ -6,10 +6,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from lunar_models.crops.normalisation import Normalisation
 from lunar_models.encoders.checkpoint import Checkpoint
-from lunar_models.encoders.original_cae import WIDTHS, OriginalEncoder, side_after_convolutions
+from lunar_models.encoders.families.original_cae import (
+    WIDTHS,
+    OriginalEncoder,
+    side_after_convolutions,
+)
 from lunar_models.errors import CheckpointError
-from lunar_models.normalisation import Normalisation
 
 ORIGINAL_SIZES_PX = (100, 224)
 LARGEST_CROP_PX = 1024

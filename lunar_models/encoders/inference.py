@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from lunar_models.encoders.base import Encoder
-from lunar_models.precision import has_bf16
+from lunar_models.encoders.precision import has_bf16
 
 
 def inference_copy(encoder: Encoder, dtype: torch.dtype = torch.float32) -> Encoder:

@@ -1,13 +1,12 @@
 """What can be had without looking at a crater: the rows every encoder must beat."""
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from lunar_models.arrays import FloatArray
 from lunar_models.config.evaluate import EvaluateConfig
-from lunar_models.evaluation.frozen import FrozenSet
+from lunar_models.evaluation.evaluation_set import EvaluationSet
 from lunar_models.evaluation.groups import GROUP_METRICS
 from lunar_models.evaluation.probes import (
     linear_probe,
@@ -16,12 +15,10 @@ from lunar_models.evaluation.probes import (
 )
 from lunar_models.evaluation.scores import intervals_table, score_features
 
-Floats = npt.NDArray[np.floating[Any]]
-
 
 def baselines_table(
     predictions: pd.DataFrame,
-    frozen: FrozenSet,
+    frozen: EvaluationSet,
     craters: pd.DataFrame,
     kept: npt.NDArray[np.bool_],
     config: EvaluateConfig,
@@ -59,14 +56,14 @@ def baselines_table(
     return pd.concat(tables, ignore_index=True)
 
 
-def _nuisance_features(craters: pd.DataFrame) -> Floats:
+def _nuisance_features(craters: pd.DataFrame) -> FloatArray:
     """(N, 6): log size, place, Sun side and brightness, everything but the crater's looks."""
     columns = ["longitude_deg", "latitude_deg", "flipped", "mean_brightness"]
     sizes = np.log10(craters[["diameter_km", "native_px"]].to_numpy(np.float64))
     return np.column_stack((sizes, craters[columns].to_numpy(np.float64)))
 
 
-def _probe_features(features: Floats, frozen: FrozenSet) -> pd.DataFrame:
+def _probe_features(features: FloatArray, frozen: EvaluationSet) -> pd.DataFrame:
     ranks, folds = (frozen.table[name].to_numpy() for name in ("rank", "fold"))
     probabilities = out_of_fold_probabilities(
         linear_probe, features, ranks, folds, len(frozen.states)
@@ -75,7 +72,7 @@ def _probe_features(features: Floats, frozen: FrozenSet) -> pd.DataFrame:
     return frozen.table.assign(linear=probabilities.argmax(axis=1), predicted_value=predicted)
 
 
-def _majority(frozen: FrozenSet) -> pd.DataFrame:
+def _majority(frozen: EvaluationSet) -> pd.DataFrame:
     """Every crater gets the most frequent state, and the same value."""
     most_frequent = np.bincount(frozen.table["rank"]).argmax()
     return frozen.table.assign(linear=most_frequent, predicted_value=0.0)

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-Floats = npt.NDArray[np.floating[Any]]
+from lunar_models.arrays import FloatArray
 
 
 @dataclass(frozen=True)
@@ -29,25 +29,25 @@ class BlockBootstrap:
         drawn = rng.multinomial(len(ids), np.full(len(ids), 1.0 / len(ids)), size=replicates)
         return cls(block, np.vstack((np.ones((1, len(ids)), np.int64), drawn)))
 
-    def totals(self, rows: Floats) -> Floats:
+    def totals(self, rows: FloatArray) -> FloatArray:
         """Sum what rows contribute, (N, ...), in each replicate: (1 + R, ...)."""
         flat = np.asarray(rows, np.float64).reshape(len(rows), -1)
         sums = np.zeros((self.counts.shape[1], flat.shape[1]))
         np.add.at(sums, self.block, flat)
         return np.asarray((self.counts @ sums).reshape(len(self.counts), *np.shape(rows)[1:]))
 
-    def counts_of(self, codes: npt.NDArray[np.integer[Any]], n_codes: int) -> Floats:
+    def counts_of(self, codes: npt.NDArray[np.integer[Any]], n_codes: int) -> FloatArray:
         """How often each code 0..n_codes-1 occurs in each replicate: (1 + R, n_codes)."""
         size = self.counts.shape[1] * n_codes
         sums = np.bincount(self.block * n_codes + codes, minlength=size)
         return np.asarray(self.counts @ sums.reshape(-1, n_codes).astype(np.float64))
 
-    def weights(self, replicate: int) -> Floats:
+    def weights(self, replicate: int) -> FloatArray:
         """(N,) how often each row counts in one replicate."""
         return np.asarray(self.counts[replicate][self.block].astype(np.float64))
 
 
-def percentile_interval(replicates: Floats, level: float) -> tuple[float, float]:
+def percentile_interval(replicates: FloatArray, level: float) -> tuple[float, float]:
     """Lower and upper percentile of (R,) replicates; NaN replicates are left out.
 
     Args:

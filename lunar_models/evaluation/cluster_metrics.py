@@ -12,7 +12,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.optimize import linear_sum_assignment
 
-Floats = npt.NDArray[np.floating[Any]]
+from lunar_models.arrays import FloatArray
+
 Counts = npt.NDArray[np.number[Any]]
 
 
@@ -25,7 +26,7 @@ def contingency(
     return np.bincount(pairs, minlength=n_states * len(ids)).reshape(n_states, len(ids))
 
 
-def adjusted_rand_index(table: Counts) -> Floats:
+def adjusted_rand_index(table: Counts) -> FloatArray:
     """Pairs grouped alike, beyond chance; Hubert & Arabie (1985), doi 10.1007/BF01908075."""
     together, in_states, in_clusters, pairs = _pairs(table)
     expected = in_states * in_clusters / pairs
@@ -33,36 +34,36 @@ def adjusted_rand_index(table: Counts) -> Floats:
     return np.divide(together - expected, spread, out=np.ones(spread.shape), where=spread != 0)
 
 
-def fowlkes_mallows(table: Counts) -> Floats:
+def fowlkes_mallows(table: Counts) -> FloatArray:
     """Geometric mean of pair precision and recall; doi 10.1080/01621459.1983.10478008."""
     together, in_states, in_clusters, _ = _pairs(table)
     scale = np.sqrt(in_states * in_clusters)
     return np.divide(together, scale, out=np.zeros(scale.shape), where=scale > 0)
 
 
-def homogeneity(table: Counts) -> Floats:
+def homogeneity(table: Counts) -> FloatArray:
     """1 when every cluster holds one state only; Rosenberg & Hirschberg (2007)."""
     return _share(mutual_information(table), _entropy(table.sum(-1)))
 
 
-def completeness(table: Counts) -> Floats:
+def completeness(table: Counts) -> FloatArray:
     """1 when every state lies in one cluster only; Rosenberg & Hirschberg (2007)."""
     return _share(mutual_information(table), _entropy(table.sum(-2)))
 
 
-def v_measure(table: Counts) -> Floats:
+def v_measure(table: Counts) -> FloatArray:
     """Harmonic mean of homogeneity and completeness: NMI with the arithmetic mean."""
     total = _entropy(table.sum(-1)) + _entropy(table.sum(-2))
     return _share(2.0 * mutual_information(table), total)
 
 
-def normalised_mutual_information(table: Counts) -> Floats:
+def normalised_mutual_information(table: Counts) -> FloatArray:
     """Mutual information over the geometric mean of the entropies; Strehl & Ghosh (2002)."""
     scale = np.sqrt(_entropy(table.sum(-1)) * _entropy(table.sum(-2)))
     return _share(mutual_information(table), scale)
 
 
-def matched_accuracy(table: Counts) -> Floats:
+def matched_accuracy(table: Counts) -> FloatArray:
     """Mean recall after giving each state its best cluster (Hungarian matching)."""
     flat = table.reshape(-1, *table.shape[-2:])
     scores = np.array([_matched_recall(one) for one in flat])
@@ -80,7 +81,7 @@ def match_clusters(table: Counts) -> npt.NDArray[np.int64]:
     return matched
 
 
-def mutual_information(table: Counts) -> Floats:
+def mutual_information(table: Counts) -> FloatArray:
     """In nats; (..., K, C) -> (...)."""
     share = table / table.sum((-2, -1), keepdims=True)
     by_chance = share.sum(-1, keepdims=True) * share.sum(-2, keepdims=True)
@@ -88,7 +89,7 @@ def mutual_information(table: Counts) -> Floats:
     return np.asarray(np.maximum((share * np.log(ratio)).sum((-2, -1)), 0.0))
 
 
-CLUSTER_METRICS: dict[str, Callable[[Counts], Floats]] = {
+CLUSTER_METRICS: dict[str, Callable[[Counts], FloatArray]] = {
     "ari": adjusted_rand_index,
     "nmi": normalised_mutual_information,
     "v_measure": v_measure,
@@ -99,7 +100,7 @@ CLUSTER_METRICS: dict[str, Callable[[Counts], Floats]] = {
 }
 
 
-def _pairs(table: Counts) -> tuple[Floats, Floats, Floats, Floats]:
+def _pairs(table: Counts) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
     """Pairs of craters together in both, in states, in clusters, and all pairs."""
     total = table.sum((-2, -1))
     in_states, in_clusters = table.sum(-1), table.sum(-2)
@@ -111,18 +112,18 @@ def _pairs(table: Counts) -> tuple[Floats, Floats, Floats, Floats]:
     )
 
 
-def _choose_two(counts: Counts) -> Floats:
+def _choose_two(counts: Counts) -> FloatArray:
     return np.asarray(counts * (counts - 1) / 2.0)
 
 
-def _entropy(counts: Counts) -> Floats:
+def _entropy(counts: Counts) -> FloatArray:
     share = counts / counts.sum(-1, keepdims=True)
     logarithm = np.log(share, out=np.zeros(share.shape), where=share > 0)
-    result: Floats = -(share * logarithm).sum(-1)
+    result: FloatArray = -(share * logarithm).sum(-1)
     return result
 
 
-def _share(part: Floats, whole: Floats) -> Floats:
+def _share(part: FloatArray, whole: FloatArray) -> FloatArray:
     """Quotient; 1 where the whole is 0 (one state or one cluster only), as scikit-learn has it."""
     return np.divide(part, whole, out=np.ones(np.shape(whole)), where=whole > 1e-12)
 
@@ -133,5 +134,5 @@ def _matched_recall(table: Counts) -> float:
     return float(recall[rows, matched[rows]].sum() / (table.sum(-1) > 0).sum())
 
 
-def _recall(table: Counts) -> Floats:
+def _recall(table: Counts) -> FloatArray:
     return np.asarray(table / np.maximum(table.sum(-1, keepdims=True), 1))

@@ -13,9 +13,11 @@ import pandas as pd
 from sklearn.metrics import adjusted_mutual_info_score
 from sklearn.model_selection import StratifiedGroupKFold
 
+from lunar_models.arrays import FloatArray
+from lunar_models.catalogue.splits import spatial_blocks
 from lunar_models.config.evaluate import EvaluateConfig
 from lunar_models.evaluation.bootstrap import BlockBootstrap, percentile_interval
-from lunar_models.evaluation.frozen import FrozenSet
+from lunar_models.evaluation.evaluation_set import EvaluationSet
 from lunar_models.evaluation.groups import longitude_bands
 from lunar_models.evaluation.metrics import balanced_accuracy
 from lunar_models.evaluation.probes import (
@@ -23,9 +25,7 @@ from lunar_models.evaluation.probes import (
     out_of_fold_probabilities,
     out_of_fold_values,
 )
-from lunar_models.splits import spatial_blocks
 
-Floats = npt.NDArray[np.floating[Any]]
 Ranks = npt.NDArray[np.integer[Any]]
 
 LIGHTING, PLACE, SIZE, GEOLOGY = "lighting", "place", "size", "geology"
@@ -33,9 +33,9 @@ BINS = 4
 
 
 def audit(
-    embeddings: Floats,
+    embeddings: FloatArray,
     metadata: pd.DataFrame,
-    frozen: FrozenSet,
+    frozen: EvaluationSet,
     cluster_id: Ranks,
     config: EvaluateConfig,
 ) -> pd.DataFrame:
@@ -107,7 +107,7 @@ def nuisances(
 
 
 def audit_readout(
-    embeddings: Floats,
+    embeddings: FloatArray,
     properties: dict[str, tuple[str, "pd.Series[Any]"]],
     blocks: npt.NDArray[np.int64],
     *,
@@ -164,7 +164,7 @@ def cluster_association(cluster_id: Ranks, properties: dict[str, "pd.Series[Any]
     return pd.DataFrame(rows, columns=["property", "association"])
 
 
-def _geology(frozen: FrozenSet) -> dict[str, tuple[str, "pd.Series[Any]"]]:
+def _geology(frozen: EvaluationSet) -> dict[str, tuple[str, "pd.Series[Any]"]]:
     """The states, and the continuous measure where it says more than the states."""
     states = frozen.table["state"].astype("category")
     properties: dict[str, tuple[str, pd.Series[Any]]] = {"state": (GEOLOGY, states)}
@@ -174,8 +174,8 @@ def _geology(frozen: FrozenSet) -> dict[str, tuple[str, "pd.Series[Any]"]]:
 
 
 def _read_class(
-    embeddings: Floats, values: "pd.Series[Any]", folds: Ranks, draws: BlockBootstrap
-) -> tuple[str, float, Floats]:
+    embeddings: FloatArray, values: "pd.Series[Any]", folds: Ranks, draws: BlockBootstrap
+) -> tuple[str, float, FloatArray]:
     classes = _classes(values)
     count = int(classes.max()) + 1
     probabilities = out_of_fold_probabilities(lda_probe, embeddings, classes, folds, count)
@@ -187,8 +187,8 @@ def _read_class(
 
 
 def _read_value(
-    embeddings: Floats, values: "pd.Series[Any]", folds: Ranks, draws: BlockBootstrap
-) -> tuple[str, float, Floats]:
+    embeddings: FloatArray, values: "pd.Series[Any]", folds: Ranks, draws: BlockBootstrap
+) -> tuple[str, float, FloatArray]:
     true = values.to_numpy(np.float64)
     predicted = out_of_fold_values(embeddings, true, folds)
     centred = true - true.mean()

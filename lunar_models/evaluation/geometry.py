@@ -9,15 +9,15 @@ from scipy.spatial import procrustes
 from sklearn.metrics import calinski_harabasz_score, davies_bouldin_score, silhouette_score
 from sklearn.neighbors import NearestNeighbors
 
+from lunar_models.arrays import FloatArray
 from lunar_models.evaluation.cluster_metrics import contingency, match_clusters
 
-Floats = npt.NDArray[np.floating[Any]]
 Ranks = npt.NDArray[np.integer[Any]]
 
 SILHOUETTE_LIMIT = 4000
 
 
-def separation(embeddings: Floats, group: Ranks, *, seed: int) -> dict[str, float]:
+def separation(embeddings: FloatArray, group: Ranks, *, seed: int) -> dict[str, float]:
     """How far groups (states or clusters) lie apart; NaN with a single group.
 
     Args:
@@ -40,7 +40,7 @@ def separation(embeddings: Floats, group: Ranks, *, seed: int) -> dict[str, floa
     }
 
 
-def boundary_entropy(embeddings: Floats, ranks: Ranks, n_states: int, neighbours: int) -> float:
+def boundary_entropy(embeddings: FloatArray, ranks: Ranks, n_states: int, neighbours: int) -> float:
     """How mixed the states are around a crater, on average.
 
     Entropy of the states among a crater's nearest neighbours, divided by log K, mean over the
@@ -54,7 +54,7 @@ def boundary_entropy(embeddings: Floats, ranks: Ranks, n_states: int, neighbours
 
 
 def centroid_agreement(
-    embeddings: Floats, ranks: Ranks, cluster_id: Ranks, n_states: int
+    embeddings: FloatArray, ranks: Ranks, cluster_id: Ranks, n_states: int
 ) -> dict[str, float]:
     """Do the clusters' centroids lie as the states' centroids do, after Hungarian matching?
 
@@ -84,5 +84,5 @@ def centroid_agreement(
     }
 
 
-def _distances(centroids: Floats) -> list[float]:
+def _distances(centroids: FloatArray) -> list[float]:
     return [float(np.linalg.norm(a - b)) for a, b in combinations(centroids, 2)]

@@ -9,10 +9,10 @@ import numpy.typing as npt
 from scipy.optimize import minimize_scalar
 from sklearn.preprocessing import StandardScaler
 
+from lunar_models.arrays import FloatArray
 from lunar_models.evaluation.probes import lda_probe, ordinal_probe, out_of_fold_probabilities
-from lunar_models.heads import Head, conformal_set, temper
+from lunar_models.heads.head import Head, conformal_set, temper
 
-Floats = npt.NDArray[np.floating[Any]]
 Ranks = npt.NDArray[np.integer[Any]]
 HeadKind = Literal["auto", "lda", "ordinal"]
 
@@ -25,14 +25,14 @@ class FittedHead:
     """A head fitted on all craters, and what it would say about each without having seen it."""
 
     head: Head
-    probabilities: Floats
+    probabilities: FloatArray
     """(N, K) out of fold; calibrated on the other folds too."""
     conformal_set: npt.NDArray[np.bool_]
     """(N, K) out of fold; the threshold of the other folds."""
 
 
 def fit_head(
-    embeddings: Floats,
+    embeddings: FloatArray,
     ranks: Ranks,
     folds: Ranks,
     *,
@@ -73,7 +73,7 @@ def fit_head(
     return FittedHead(head, *_cross_calibrated(raw[kind_], ranks, folds, conformal_level))
 
 
-def fit_temperature(probabilities: Floats, ranks: Ranks) -> float:
+def fit_temperature(probabilities: FloatArray, ranks: Ranks) -> float:
     """Temperature that minimises the log loss of out-of-fold probabilities (N, K)."""
     low, high = np.log(_TEMPERATURE_RANGE)
     found = minimize_scalar(
@@ -84,7 +84,7 @@ def fit_temperature(probabilities: Floats, ranks: Ranks) -> float:
     return float(np.exp(found.x))
 
 
-def conformal_threshold(probabilities: Floats, ranks: Ranks, level: float) -> float:
+def conformal_threshold(probabilities: FloatArray, ranks: Ranks, level: float) -> float:
     """Least probability a state needs to enter the set, so that sets cover at `level`.
 
     Split conformal with the score 1 - p(true state) (Sadinle et al. 2019,
@@ -104,19 +104,19 @@ def conformal_threshold(probabilities: Floats, ranks: Ranks, level: float) -> fl
     return float(1.0 - scores[position]) if position < len(scores) else 0.0
 
 
-def log_loss(probabilities: Floats, ranks: Ranks) -> float:
+def log_loss(probabilities: FloatArray, ranks: Ranks) -> float:
     """Mean negative logarithm of the true state's probability."""
     chosen = probabilities[np.arange(len(ranks)), ranks]
     return float(-np.log(np.maximum(chosen, 1e-12)).mean())
 
 
-def _tempered(probabilities: Floats, ranks: Ranks) -> Floats:
+def _tempered(probabilities: FloatArray, ranks: Ranks) -> FloatArray:
     return temper(probabilities, fit_temperature(probabilities, ranks))
 
 
 def _cross_calibrated(
-    raw: Floats, ranks: Ranks, folds: Ranks, level: float
-) -> tuple[Floats, npt.NDArray[np.bool_]]:
+    raw: FloatArray, ranks: Ranks, folds: Ranks, level: float
+) -> tuple[FloatArray, npt.NDArray[np.bool_]]:
     """Probabilities and sets of each fold with the temperature and threshold of the others."""
     probabilities, sets = np.empty(raw.shape), np.empty(raw.shape, np.bool_)
     for fold in np.unique(folds):
@@ -128,7 +128,7 @@ def _cross_calibrated(
     return probabilities, sets
 
 
-def _linear_model(kind: str, embeddings: Floats, ranks: Ranks) -> dict[str, Floats]:
+def _linear_model(kind: str, embeddings: FloatArray, ranks: Ranks) -> dict[str, FloatArray]:
     """The fitted model as the arrays of a `Head`."""
     scaler = StandardScaler().fit(embeddings)
     model = _PROBES[kind]()

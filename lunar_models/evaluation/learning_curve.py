@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from lunar_models.arrays import FloatArray
 from lunar_models.evaluation.metrics import (
     balanced_accuracy,
     confusion_counts,
@@ -13,7 +14,6 @@ from lunar_models.evaluation.metrics import (
 )
 from lunar_models.evaluation.probes import lda_probe
 
-Floats = npt.NDArray[np.floating[Any]]
 Ranks = npt.NDArray[np.integer[Any]]
 
 SIZES = (25, 50, 100, 150, 300)
@@ -21,7 +21,7 @@ DRAWS = 5
 
 
 def learning_curve(
-    embeddings: Floats, ranks: Ranks, folds: Ranks, *, n_states: int, seed: int
+    embeddings: FloatArray, ranks: Ranks, folds: Ranks, *, n_states: int, seed: int
 ) -> pd.DataFrame:
     """Shrinkage LDA on 25, 50, 100, 150, 300 and all labels of the training folds.
 
@@ -57,7 +57,7 @@ def learning_curve(
 
 
 def few_labels_accuracy(
-    embeddings: Floats, ranks: Ranks, *, n_labels: int, n_states: int, seed: int
+    embeddings: FloatArray, ranks: Ranks, *, n_labels: int, n_states: int, seed: int
 ) -> float:
     """Balanced accuracy of shrinkage LDA on `n_labels` random labels, mean of five draws.
 
@@ -82,7 +82,7 @@ def few_labels_accuracy(
 
 
 def _confusion(
-    embeddings: Floats,
+    embeddings: FloatArray,
     ranks: Ranks,
     train: npt.NDArray[np.integer[Any]],
     test: npt.NDArray[np.bool_],

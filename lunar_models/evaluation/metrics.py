@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-Floats = npt.NDArray[np.floating[Any]]
+from lunar_models.arrays import FloatArray
+
 Counts = npt.NDArray[np.number[Any]]
 Ranks = npt.NDArray[np.integer[Any]]
 
@@ -23,17 +24,17 @@ def confusion_counts(true: Ranks, predicted: Ranks, n_states: int) -> npt.NDArra
     return np.bincount(pairs, minlength=n_states**2).reshape(n_states, n_states)
 
 
-def balanced_accuracy(confusion: Counts) -> Floats:
+def balanced_accuracy(confusion: Counts) -> FloatArray:
     """Mean recall over the states that occur, in [0, 1]; (..., K, K) -> (...)."""
     return mean_where(_diagonal(confusion), confusion.sum(-1))
 
 
-def macro_f1(confusion: Counts) -> Floats:
+def macro_f1(confusion: Counts) -> FloatArray:
     """Mean F1 over the states that occur or are predicted, in [0, 1]; (..., K, K) -> (...)."""
     return mean_where(2 * _diagonal(confusion), confusion.sum(-1) + confusion.sum(-2))
 
 
-def quadratic_weighted_kappa(confusion: Counts) -> Floats:
+def quadratic_weighted_kappa(confusion: Counts) -> FloatArray:
     """Agreement beyond chance with quadratic penalties, at most 1; (..., K, K) -> (...).
 
     Cohen (1968), doi 10.1037/h0026256. NaN when chance alone already agrees fully.
@@ -45,14 +46,14 @@ def quadratic_weighted_kappa(confusion: Counts) -> Floats:
     return 1.0 - _ratio((confusion * penalty).sum((-2, -1)), by_chance)
 
 
-def ordinal_error(confusion: Counts) -> Floats:
+def ordinal_error(confusion: Counts) -> FloatArray:
     """Mean absolute difference between predicted and true rank, in states; (..., K, K) -> (...)."""
     rank = np.arange(confusion.shape[-1])
     steps = np.abs(rank[:, None] - rank[None, :])
     return _ratio((confusion * steps).sum((-2, -1)), confusion.sum((-2, -1)))
 
 
-def reliability_rows(confidence: Floats, correct: npt.NDArray[np.bool_]) -> Floats:
+def reliability_rows(confidence: FloatArray, correct: npt.NDArray[np.bool_]) -> FloatArray:
     """(N, bins, 3): what each prediction adds to its bin: 1, confidence, correctness.
 
     Args:
@@ -66,7 +67,7 @@ def reliability_rows(confidence: Floats, correct: npt.NDArray[np.bool_]) -> Floa
     return rows
 
 
-def expected_calibration_error(reliability: Counts) -> Floats:
+def expected_calibration_error(reliability: Counts) -> FloatArray:
     """Gap between confidence and accuracy, weighted over bins; (..., bins, 3) -> (...).
 
     Ten equal bins of the predicted state's probability, as Guo et al. (2017), arXiv 1706.04599.
@@ -75,7 +76,7 @@ def expected_calibration_error(reliability: Counts) -> Floats:
     return _ratio(gaps, reliability[..., 0].sum(-1))
 
 
-def spearman(first: Floats, second: Floats, weights: Floats | None = None) -> float:
+def spearman(first: FloatArray, second: FloatArray, weights: FloatArray | None = None) -> float:
     """Spearman's rank correlation of two (N,) arrays, ties at their mean rank.
 
     Args:
@@ -91,7 +92,7 @@ def spearman(first: Floats, second: Floats, weights: Floats | None = None) -> fl
     return rank_correlation(codes[0], codes[1], weights)
 
 
-def rank_correlation(first: Ranks, second: Ranks, weights: Floats) -> float:
+def rank_correlation(first: Ranks, second: Ranks, weights: FloatArray) -> float:
     """`spearman` of values already coded 0..V-1 in their order (the bootstrap's inner loop)."""
     total = weights.sum()
     ranks = []
@@ -104,17 +105,17 @@ def rank_correlation(first: Ranks, second: Ranks, weights: Floats) -> float:
     return float((weights * a * b).sum() / scale) if scale > 0 else float("nan")
 
 
-def mean_where(numerator: Counts, denominator: Counts) -> Floats:
+def mean_where(numerator: Counts, denominator: Counts) -> FloatArray:
     """Mean over the last axis of the quotients whose denominator is above 0; NaN if none is."""
     present = denominator > 0
     quotients = np.divide(numerator, denominator, out=np.zeros(numerator.shape), where=present)
     return _ratio(quotients.sum(-1), present.sum(-1))
 
 
-def _ratio(numerator: Counts, denominator: Counts) -> Floats:
+def _ratio(numerator: Counts, denominator: Counts) -> FloatArray:
     """Quotient, NaN where the denominator is 0."""
     empty = np.full(np.shape(numerator), np.nan)
-    result: Floats = np.divide(numerator, denominator, out=empty, where=denominator > 0)
+    result: FloatArray = np.divide(numerator, denominator, out=empty, where=denominator > 0)
     return result
 
 

@@ -3,27 +3,25 @@
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 from sklearn.cluster import KMeans
 
+from lunar_models.arrays import FloatArray
 from lunar_models.config.evaluate import EvaluateConfig
-from lunar_models.evaluation.frozen import FrozenSet
+from lunar_models.evaluation.evaluation_set import EvaluationSet
 from lunar_models.evaluation.head_fitting import FittedHead, fit_head
 from lunar_models.evaluation.probes import (
     out_of_fold_probabilities,
     out_of_fold_values,
     state_probes,
 )
-from lunar_models.heads import degradation_score
-
-Floats = npt.NDArray[np.floating[Any]]
+from lunar_models.heads.head import degradation_score
 
 KMEANS_SEEDS = 3
 
 
 def predict_out_of_fold(
-    embeddings: Floats, frozen: FrozenSet, config: EvaluateConfig
+    embeddings: FloatArray, frozen: EvaluationSet, config: EvaluateConfig
 ) -> tuple[pd.DataFrame, FittedHead]:
     """Run every probe, the head and k-means on the labelled craters.
 
@@ -74,7 +72,7 @@ def _head_columns(fitted: FittedHead, states: tuple[str, ...]) -> dict[str, Any]
     }
 
 
-def _kmeans_columns(embeddings: Floats, n_clusters: int, seed: int) -> dict[str, Any]:
+def _kmeans_columns(embeddings: FloatArray, n_clusters: int, seed: int) -> dict[str, Any]:
     """k-means on the embedding as it is, for three seeds."""
     return {
         f"kmeans_{i}": KMeans(n_clusters, n_init=10, random_state=seed + i).fit_predict(embeddings)

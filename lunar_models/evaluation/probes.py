@@ -14,9 +14,9 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from lunar_models.ordinal import OrdinalLogistic
+from lunar_models.arrays import FloatArray
+from lunar_models.heads.ordinal import OrdinalLogistic
 
-Floats = npt.NDArray[np.floating[Any]]
 Ranks = npt.NDArray[np.integer[Any]]
 
 PENALTY = 0.3
@@ -62,8 +62,8 @@ def state_probes(neighbours: int) -> dict[str, Callable[[], Any]]:
 
 
 def out_of_fold_probabilities(
-    make: Callable[[], Any], embeddings: Floats, ranks: Ranks, folds: Ranks, n_states: int
-) -> Floats:
+    make: Callable[[], Any], embeddings: FloatArray, ranks: Ranks, folds: Ranks, n_states: int
+) -> FloatArray:
     """Probabilities for each crater from a probe that saw none of its fold.
 
     Args:
@@ -84,7 +84,7 @@ def out_of_fold_probabilities(
     return probabilities
 
 
-def out_of_fold_values(embeddings: Floats, values: Floats, folds: Ranks) -> Floats:
+def out_of_fold_values(embeddings: FloatArray, values: FloatArray, folds: Ranks) -> FloatArray:
     """Predict a continuous value for each crater from the other folds, with `value_probe`.
 
     Args:

@@ -7,11 +7,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from lunar_models.arrays import FloatArray
 from lunar_models.config.evaluate import EvaluateConfig
 from lunar_models.errors import LunarModelsError
 from lunar_models.evaluation.baselines import baselines_table
 from lunar_models.evaluation.confounds import audit
-from lunar_models.evaluation.frozen import FrozenSet, freeze
+from lunar_models.evaluation.evaluation_set import EvaluationSet, freeze
 from lunar_models.evaluation.geometry import boundary_entropy, centroid_agreement, separation
 from lunar_models.evaluation.groups import diameter_bins, longitude_bands, score_groups
 from lunar_models.evaluation.learning_curve import few_labels_accuracy, learning_curve
@@ -23,9 +24,7 @@ from lunar_models.evaluation.scores import (
     score_features,
     score_predictions,
 )
-from lunar_models.heads import Head
-
-Floats = npt.NDArray[np.floating[Any]]
+from lunar_models.heads.head import Head
 
 FEW_LABELS = 150
 
@@ -65,7 +64,7 @@ class Evaluation:
 
 
 def evaluate(
-    embeddings: Floats,
+    embeddings: FloatArray,
     metadata: pd.DataFrame,
     labels: pd.DataFrame,
     config: EvaluateConfig,
@@ -121,7 +120,7 @@ def evaluate(
     )
 
 
-def _checked(embeddings: Floats, metadata: pd.DataFrame) -> npt.NDArray[np.float64]:
+def _checked(embeddings: FloatArray, metadata: pd.DataFrame) -> npt.NDArray[np.float64]:
     if embeddings.ndim != 2 or len(embeddings) != len(metadata):
         raise LunarModelsError(
             f"Embeddings of shape {embeddings.shape} do not match {len(metadata)} rows of "
@@ -142,7 +141,7 @@ def _checked(embeddings: Floats, metadata: pd.DataFrame) -> npt.NDArray[np.float
     return np.asarray(embeddings, np.float64)
 
 
-def _bootstrap_options(frozen: FrozenSet, config: EvaluateConfig) -> dict[str, Any]:
+def _bootstrap_options(frozen: EvaluationSet, config: EvaluateConfig) -> dict[str, Any]:
     return {
         "n_states": len(frozen.states),
         "replicates": config.bootstrap,
@@ -157,7 +156,7 @@ def _with_overlap(predictions: pd.DataFrame, options: dict[str, Any]) -> dict[st
 
 
 def _geometry(
-    embeddings: Floats, predictions: pd.DataFrame, n_states: int, config: EvaluateConfig
+    embeddings: FloatArray, predictions: pd.DataFrame, n_states: int, config: EvaluateConfig
 ) -> dict[str, float]:
     ranks, clusters = predictions["rank"].to_numpy(), predictions["kmeans_0"].to_numpy()
     found = {
@@ -169,11 +168,11 @@ def _geometry(
     return {f"geometry/{name}": value for name, value in found.items()}
 
 
-def _separation(embeddings: Floats, group: Any, config: EvaluateConfig) -> dict[str, float]:
+def _separation(embeddings: FloatArray, group: Any, config: EvaluateConfig) -> dict[str, float]:
     return separation(embeddings, group, seed=config.seed)
 
 
-def _counts(frozen: FrozenSet, judged: pd.DataFrame, abstain_below: float) -> dict[str, float]:
+def _counts(frozen: EvaluationSet, judged: pd.DataFrame, abstain_below: float) -> dict[str, float]:
     """Sizes of the evaluation, and what the head does when it may abstain."""
     best = judged.filter(regex="^probability_").max(axis=1)
     accepted = judged[best >= abstain_below]

@@ -23,6 +23,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from lunar_models.arrays import FloatArray
 from lunar_models.evaluation.bootstrap import BlockBootstrap, percentile_interval
 from lunar_models.evaluation.cluster_metrics import CLUSTER_METRICS
 from lunar_models.evaluation.metrics import (
@@ -35,9 +36,7 @@ from lunar_models.evaluation.metrics import (
     reliability_rows,
 )
 
-Floats = npt.NDArray[np.floating[Any]]
-
-STATE_METRICS: dict[str, Callable[[Floats], Floats]] = {
+STATE_METRICS: dict[str, Callable[[FloatArray], FloatArray]] = {
     "balanced_accuracy": balanced_accuracy,
     "macro_f1": macro_f1,
     "qwk": quadratic_weighted_kappa,
@@ -51,7 +50,7 @@ class Score:
     """One metric: its value on all rows and (R,) bootstrap replicates."""
 
     value: float
-    replicates: Floats
+    replicates: FloatArray
 
 
 Scores = dict[str, Score]
@@ -141,7 +140,9 @@ def _state_scores(
     return {f"{prefix}{name}": _score(metric, counts) for name, metric in STATE_METRICS.items()}
 
 
-def _counts(predictions: pd.DataFrame, draws: BlockBootstrap, column: str, n_states: int) -> Floats:
+def _counts(
+    predictions: pd.DataFrame, draws: BlockBootstrap, column: str, n_states: int
+) -> FloatArray:
     """(1 + R, K, C) counts of the true rank against a column of codes."""
     codes = predictions[column].to_numpy()
     n_codes = max(n_states, int(codes.max()) + 1)
@@ -149,13 +150,13 @@ def _counts(predictions: pd.DataFrame, draws: BlockBootstrap, column: str, n_sta
     return draws.counts_of(pairs, n_states * n_codes).reshape(-1, n_states, n_codes)
 
 
-def _score(metric: Callable[[Floats], Floats], counts: Floats) -> Score:
+def _score(metric: Callable[[FloatArray], FloatArray], counts: FloatArray) -> Score:
     values = metric(counts)
     return Score(float(values[0]), values[1:])
 
 
 def _calibration(
-    predictions: pd.DataFrame, draws: BlockBootstrap, column: str, confidence: Floats
+    predictions: pd.DataFrame, draws: BlockBootstrap, column: str, confidence: FloatArray
 ) -> Score:
     correct = (predictions[column] == predictions["rank"]).to_numpy()
     rows = reliability_rows(confidence, correct)
@@ -166,7 +167,7 @@ def _mean(draws: BlockBootstrap, rows: npt.NDArray[Any]) -> Score:
     return _score(lambda sums: sums[:, 0] / sums[:, 1], draws.totals(_and_one(rows)))
 
 
-def _and_one(rows: npt.NDArray[Any]) -> Floats:
+def _and_one(rows: npt.NDArray[Any]) -> FloatArray:
     return np.column_stack((rows, np.ones(len(rows))))
 
 

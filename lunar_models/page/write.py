@@ -16,12 +16,12 @@ from matplotlib import colormaps
 from matplotlib.colors import to_hex, to_rgb
 from PIL import Image
 
-from lunar_models.clustering.types import FloatArray
+from lunar_models.arrays import FloatArray
+from lunar_models.clustering.projection_2d import View2D
 from lunar_models.errors import CatalogueError
 from lunar_models.page.atlas import build_atlas
 from lunar_models.plots.cluster_map import Background
 from lunar_models.plots.groups import Groups, cluster_groups, state_groups
-from lunar_models.views import View2D
 
 _SCRIPTS = ("data.js", "geometry.js", "plot.js", "controls.js", "main.js")
 _VIEW_NAMES = {"pca": "PCA", "tsne": "t-SNE", "umap": "UMAP"}

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from lunar_models.clustering.types import FloatArray
+from lunar_models.arrays import FloatArray
 from lunar_models.plots.groups import Groups
 from lunar_models.plots.style import new_figure, subplots
 

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.figure import Figure
 
-from lunar_models.clustering.types import FloatArray
+from lunar_models.arrays import FloatArray
 from lunar_models.plots.groups import Groups
 from lunar_models.plots.style import new_figure, subplots
 from lunar_models.plots.thumbnails import display_crop

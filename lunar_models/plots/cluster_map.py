@@ -7,13 +7,12 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.figure import Figure
 
-from lunar_models.clustering.types import FloatArray
+from lunar_models.arrays import FloatArray
+from lunar_models.moon import MOON_RADIUS_KM
 from lunar_models.plots.embedding_views import draw_dots
 from lunar_models.plots.groups import Groups, legend_beside
 from lunar_models.plots.style import new_figure, subplots
 from lunar_models.plots.thumbnails import Bounds, bounds_around, mosaic_of_thumbnails, place
-
-MOON_RADIUS_KM = 1737.4
 
 
 @dataclass(frozen=True)

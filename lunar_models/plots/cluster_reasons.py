@@ -8,9 +8,10 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogFormatter, MaxNLocator
 from scipy.cluster import hierarchy
 
+from lunar_models.arrays import FloatArray, IntArray
 from lunar_models.clustering.density import DensityRule
 from lunar_models.clustering.stability import HIGHLY_STABLE
-from lunar_models.clustering.types import NOISE, FloatArray, IntArray
+from lunar_models.clustering.types import NOISE
 from lunar_models.plots.groups import GREY, Groups, cluster_colours
 from lunar_models.plots.style import BLUE, VERMILION, new_figure, subplots
 

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 from lunar_models.clustering import ClusterAssignment, ClusterModel
 from lunar_models.clustering.density import DensityRule
+from lunar_models.clustering.projection_2d import View2D
 from lunar_models.clustering.rules import NeighbourRule
 from lunar_models.plots.cluster_fractions import fractions_by_place
 from lunar_models.plots.cluster_gallery import gallery, mean_images
@@ -21,7 +22,6 @@ from lunar_models.plots.cluster_reasons import (
 )
 from lunar_models.plots.embedding_views import explained_variance, view_dots, view_thumbnails
 from lunar_models.plots.groups import Groups, cluster_groups
-from lunar_models.views import View2D
 
 Crops = npt.NDArray[np.uint8]
 

@@ -7,11 +7,11 @@ import numpy.typing as npt
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from lunar_models.clustering.types import FloatArray
+from lunar_models.arrays import FloatArray
+from lunar_models.clustering.projection_2d import View2D
 from lunar_models.plots.groups import Groups, legend_beside
 from lunar_models.plots.style import BLUE, VERMILION, new_figure, subplots
 from lunar_models.plots.thumbnails import bounds_around, mosaic_of_thumbnails, place
-from lunar_models.views import View2D
 
 _TITLES = {"pca": "PCA", "tsne": "t-SNE", "umap": "UMAP"}
 

@@ -13,7 +13,8 @@ import numpy.typing as npt
 from matplotlib.colors import to_hex, to_rgb
 from matplotlib.lines import Line2D
 
-from lunar_models.clustering.types import NOISE, IntArray
+from lunar_models.arrays import IntArray
+from lunar_models.clustering.types import NOISE
 from lunar_models.plots.style import (
     BLUE,
     GREEN,

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from lunar_models.clustering.types import FloatArray
+from lunar_models.arrays import FloatArray
+from lunar_models.crops.resampling import resize_crop
 from lunar_models.plots.groups import Groups
-from lunar_models.resampling import resize_crop
 
 SIDE_PX = 54
 """Side of a thumbnail with its border, in picture pixels."""

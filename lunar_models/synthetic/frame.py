@@ -5,12 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from lunar_models.arrays import Float64Array
 from lunar_models.config.synthesize import SynthesizeConfig
+from lunar_models.moon import MOON_RADIUS_M
 
-FloatArray = npt.NDArray[np.float64]
 Grid = npt.NDArray[np.float32]
-
-MOON_RADIUS_M = 1_737_400.0
 
 
 @dataclass(frozen=True)
@@ -35,14 +34,14 @@ class MapFrame:
             top_m=round(centre_y + config.height_px * config.pixel_size_m / 2),
         )
 
-    def latitude_rad(self, y_px: npt.ArrayLike) -> FloatArray:
+    def latitude_rad(self, y_px: npt.ArrayLike) -> Float64Array:
         """Latitude of rows."""
         return (self.top_m - np.asarray(y_px) * self.pixel_size_m) / MOON_RADIUS_M
 
-    def longitude_rad(self, x_px: npt.ArrayLike) -> FloatArray:
+    def longitude_rad(self, x_px: npt.ArrayLike) -> Float64Array:
         """East longitude of columns; not wrapped."""
         return (self.left_m + np.asarray(x_px) * self.pixel_size_m) / MOON_RADIUS_M
 
-    def row_cosines(self) -> FloatArray:
+    def row_cosines(self) -> Float64Array:
         """(H,) cosine of the latitude of each row's centre: ground metres per map metre."""
         return np.cos(self.latitude_rad(np.arange(self.height_px) + 0.5))

@@ -5,10 +5,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from lunar_models.arrays import Float64Array
 from lunar_models.config.synthesize import SynthesizeConfig
+from lunar_models.degradation.crater_shape import K_OVER_R2_MAX, STATE_EDGES
 from lunar_models.errors import ConfigError
-from lunar_models.synthetic.frame import MOON_RADIUS_M, FloatArray, MapFrame
-from lunar_models.synthetic.profiles import K_OVER_R2_MAX, STATE_EDGES
+from lunar_models.moon import MOON_RADIUS_M
+from lunar_models.synthetic.frame import MapFrame
 
 FRESHEST_K_OVER_R2 = 1e-3
 MARGIN_RADII = 1.6
@@ -28,10 +30,10 @@ PLACING_ATTEMPTS = 400
 class Craters:
     """N craters, in columns; positions in pixels, (0, 0) the mosaic's outer top left corner."""
 
-    x_px: FloatArray
-    y_px: FloatArray
-    diameter_m: FloatArray
-    k_over_r2: FloatArray
+    x_px: Float64Array
+    y_px: Float64Array
+    diameter_m: Float64Array
+    k_over_r2: Float64Array
 
     def __len__(self) -> int:
         return len(self.x_px)
@@ -43,14 +45,14 @@ class Craters:
 
 def sample_diameters(
     rng: np.random.Generator, count: int, low: float, high: float, slope: float
-) -> FloatArray:
+) -> Float64Array:
     """`count` diameters with N(>D) ~ D**slope between `low` and `high`, largest first."""
     share = rng.random(count)
     diameters = (high**slope + share * (low**slope - high**slope)) ** (1 / slope)
     return np.sort(diameters)[::-1]
 
 
-def sample_degradation(rng: np.random.Generator, count: int) -> FloatArray:
+def sample_degradation(rng: np.random.Generator, count: int) -> Float64Array:
     """K/R², log-uniform within a state; the four states are equally likely."""
     edges = np.log([FRESHEST_K_OVER_R2, *STATE_EDGES, K_OVER_R2_MAX])
     state = rng.integers(0, 4, count)

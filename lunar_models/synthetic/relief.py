@@ -5,15 +5,16 @@ import numpy as np
 import numpy.typing as npt
 from scipy import fft
 
-from lunar_models.synthetic.frame import FloatArray, Grid, MapFrame
-from lunar_models.synthetic.population import Craters
-from lunar_models.synthetic.profiles import (
+from lunar_models.arrays import Float64Array
+from lunar_models.degradation.crater_shape import (
     PROFILE_EXTENT,
     PROFILE_STEP,
     depth_over_diameter,
     profile_rows,
     profile_table,
 )
+from lunar_models.synthetic.frame import Grid, MapFrame
+from lunar_models.synthetic.population import Craters
 
 GROUND_SLOPE = -3.6
 """Spectral slope of rolling ground, power per wavenumber in two dimensions (Hurst 0.8)."""
@@ -97,7 +98,7 @@ def fractal_field(rng: np.random.Generator, frame: MapFrame, *, slope: float) ->
     return np.asarray(field / field.std(), dtype=np.float32)
 
 
-def _draw_rims(rng: np.random.Generator, count: int) -> FloatArray:
+def _draw_rims(rng: np.random.Generator, count: int) -> Float64Array:
     """(count, 4, 2) cosine and sine amplitudes of the harmonics 2 to 5 of each rim, in radii."""
     phase = rng.uniform(0, 2 * np.pi, (count, 4))
     amplitude = RIM_ROUGHNESS / np.arange(2, 6)
@@ -109,11 +110,11 @@ def _stamp(
     craters: Craters,
     frame: MapFrame,
     *,
-    profiles: FloatArray,
+    profiles: Float64Array,
     rows: npt.NDArray[np.int64],
-    heights: FloatArray,
-    rims: FloatArray,
-    levelling: FloatArray,
+    heights: Float64Array,
+    rims: Float64Array,
+    levelling: Float64Array,
 ) -> None:
     """Add ``height * profile(distance / radius)`` to `field`, crater by crater.
 

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from lunar_models.memory import read_crops
+from lunar_models.page_cache import read_crops
 
 Indices = npt.NDArray[np.int64]
 

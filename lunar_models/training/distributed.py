@@ -16,7 +16,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from lunar_models.errors import ConfigError
-from lunar_models.processes import gather, rank, world
+from lunar_models.joint_batch import gather, rank, world
 
 
 def join(device: torch.device) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from lunar_models.encoders import Encoder
+from lunar_models.encoders.base import Encoder
 from lunar_models.encoders.checkpoint import Checkpoint
 
 Metrics = dict[str, float]

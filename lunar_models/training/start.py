@@ -5,10 +5,10 @@ from pathlib import Path
 import torch
 
 from lunar_models.config.train import TrainConfig
-from lunar_models.crops import CropSet
-from lunar_models.encoders import build_encoder
-from lunar_models.memory import keep_memory
-from lunar_models.processes import rank
+from lunar_models.crops.crop_set import CropSet
+from lunar_models.encoders.build import build_encoder
+from lunar_models.joint_batch import rank
+from lunar_models.page_cache import keep_memory
 from lunar_models.training.report import OnCrops, OnEpoch, TrainingResult
 from lunar_models.training.trainer import Trainer
 

@@ -11,15 +11,13 @@ import torch
 from torch import Tensor
 
 from lunar_models.config.train import TrainConfig
-from lunar_models.crops import CropSet
+from lunar_models.crops.crop_set import CropSet
 from lunar_models.embedding import pick_device
-from lunar_models.encoders import Encoder, FittedEncoder
-from lunar_models.encoders.base import evaluating
+from lunar_models.encoders.base import Encoder, FittedEncoder, evaluating
 from lunar_models.encoders.checkpoint import Checkpoint
+from lunar_models.encoders.precision import autocast
 from lunar_models.errors import ConfigError, CropSetError
-from lunar_models.precision import autocast
-from lunar_models.processes import draw, rank, together, world
-from lunar_models.schedules import LearningRate
+from lunar_models.joint_batch import draw, rank, together, world
 from lunar_models.training import distributed
 from lunar_models.training.batches import Indices, ordered_batches, read_batches, shuffled_batches
 from lunar_models.training.report import (
@@ -30,6 +28,7 @@ from lunar_models.training.report import (
     epoch_metrics,
 )
 from lunar_models.training.resume import RESUME_FILE, TrainingState, fingerprint
+from lunar_models.training.schedules import LearningRate
 
 FIT_PIXELS = 2**27
 """Most pixels a `FittedEncoder` sees at once: 512 MiB of float32."""

@@ -12,13 +12,13 @@ from starlette.exceptions import HTTPException
 from starlette.staticfiles import StaticFiles
 
 from lunar_models.config.serve import ServeConfig
-from serving.app import catalogue_routes, operations_routes, predict_routes
 from serving.app.batcher import Batcher
 from serving.app.gate import Gate
 from serving.app.problems import Problem, on_http_error, on_problem, on_validation_error
-from serving.app.runtime import Runtime
+from serving.app.routes import catalogue, operations, predict
 from serving.app.served import ModelHolder
 from serving.app.tokens import TokenStore
+from serving.app.worker_state import WorkerState
 
 if TYPE_CHECKING:
     from serving.app.locate import Locator
@@ -41,7 +41,7 @@ def create_app(config: ServeConfig, pointer_file: Path) -> FastAPI:
         ConfigError: the file of tokens cannot be read.
         MosaicError: the mosaic cannot be used.
     """
-    runtime = Runtime(
+    runtime = WorkerState(
         config=config,
         holder=ModelHolder(pointer_file),
         batcher=Batcher(config.queue_items),
@@ -56,9 +56,9 @@ def create_app(config: ServeConfig, pointer_file: Path) -> FastAPI:
         lifespan=_lifespan,
     )
     app.state.runtime = runtime
-    for routes in (predict_routes, catalogue_routes, operations_routes):
+    for routes in (predict, catalogue, operations):
         app.include_router(routes.router)
-    app.mount("/static", StaticFiles(directory=operations_routes.PAGE))
+    app.mount("/static", StaticFiles(directory=operations.PAGE))
     app.add_exception_handler(Problem, on_problem)
     app.add_exception_handler(HTTPException, on_http_error)
     app.add_exception_handler(RequestValidationError, on_validation_error)
@@ -86,7 +86,7 @@ def _locator(config: ServeConfig) -> "Locator | None":
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    runtime: Runtime = app.state.runtime
+    runtime: WorkerState = app.state.runtime
     runtime.batcher.start()
     runtime.holder.watch()
     yield
@@ -99,7 +99,7 @@ def _openapi(app: FastAPI) -> dict[str, Any]:
     if app.openapi_schema is None:
         schema = FastAPI.openapi(app)
         models = schema["components"]["schemas"]
-        for model in predict_routes.EXTRA_SCHEMAS:
+        for model in predict.EXTRA_SCHEMAS:
             own = model.model_json_schema(ref_template="#/components/schemas/{model}")
             models |= own.pop("$defs", {})
             models[model.__name__] = own

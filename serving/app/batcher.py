@@ -14,9 +14,9 @@ from typing import Any
 
 from serving.app import metrics
 from serving.app.problems import Problem
-from serving.bundle import Bundle
-from serving.classify import BATCH, Work, classify_batch
-from serving.schema import CropAnswer, ModelAnswer, Options
+from serving.model.bundle import Bundle
+from serving.model.classify import BATCH, Work, classify_batch
+from serving.model.schema import CropAnswer, ModelAnswer, Options
 
 _SHARE = 16
 """Crops one request may put into a batch before the others have their turn."""

@@ -9,9 +9,9 @@ from starlette.datastructures import UploadFile
 from starlette.requests import Request
 
 from serving.app.problems import Problem
-from serving.classify import Work
-from serving.preparation import prepare, prepare_bytes
-from serving.schema import CropHints, CropRequest, Options, explain
+from serving.model.classify import Work
+from serving.model.preparation import prepare, prepare_bytes
+from serving.model.schema import CropHints, CropRequest, Options, explain
 
 RAW_TYPES = (
     "image/png",

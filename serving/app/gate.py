@@ -11,8 +11,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serving.app import metrics
 from serving.app.problems import Problem
-from serving.app.runtime import Runtime
 from serving.app.tokens import TokenStore
+from serving.app.worker_state import WorkerState
 
 _log = logging.getLogger("serving.access")
 _crash_log = logging.getLogger(__name__)
@@ -43,7 +43,7 @@ class Gate:
     """ASGI middleware around the whole application."""
 
     def __init__(
-        self, app: ASGIApp, *, max_body_bytes: int, tokens: TokenStore | None, runtime: Runtime
+        self, app: ASGIApp, *, max_body_bytes: int, tokens: TokenStore | None, runtime: WorkerState
     ) -> None:
         self._app = app
         self._max_body_bytes = max_body_bytes

@@ -13,11 +13,11 @@ import rasterio
 from PIL import Image
 from rasterio.enums import Resampling
 
+from lunar_models.cropping.single import extract_crop
 from lunar_models.encoders.checkpoint import Checkpoint
 from lunar_models.errors import MosaicError
-from lunar_models.extraction import extract_crop
-from lunar_models.local_plane import half_side
-from lunar_models.mosaic import Mosaic, fit_radiometry
+from lunar_models.mosaic.raster import Mosaic, fit_radiometry
+from lunar_models.tangent_plane import half_side
 from serving.app.problems import Problem
 
 _OVERVIEW_PX = 2048

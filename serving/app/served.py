@@ -14,9 +14,9 @@ from pathlib import Path
 from lunar_models.errors import LunarModelsError
 from serving.app import metrics
 from serving.app.pointer import Pointer
-from serving.bundle import Bundle, identify
-from serving.classify import warm_up
-from serving.schema import ModelAnswer
+from serving.model.bundle import Bundle, identify
+from serving.model.classify import warm_up
+from serving.model.schema import ModelAnswer
 
 _log = logging.getLogger(__name__)
 _WATCH_S = 0.3

@@ -21,7 +21,7 @@ from serving.app import logs
 if TYPE_CHECKING:  # brings torch, which the supervisor can do without
     from fastapi import FastAPI
 
-    from serving.app.runtime import Runtime
+    from serving.app.worker_state import WorkerState
 
 _BACKLOG = 2048
 _KEEP_ALIVE_S = 75
@@ -80,7 +80,7 @@ def bind(host: str, port: int) -> socket.socket:
 class _DrainingServer(uvicorn.Server):
     """On the first signal says "not ready" and closes connections politely, then stops."""
 
-    def __init__(self, config: uvicorn.Config, runtime: "Runtime") -> None:
+    def __init__(self, config: uvicorn.Config, runtime: "WorkerState") -> None:
         super().__init__(config)
         self._runtime = runtime
         self._drained_at = float("inf")

@@ -11,10 +11,10 @@ from service_parts import SIZE, Parts, make_parts
 
 from lunar_models.embedding import embed_crops
 from lunar_models.encoders.checkpoint import Checkpoint
-from lunar_models.encoders.physics import PhysicsEncoder
-from serving import bundle as bundles
-from serving.bundle import Bundle
-from serving.reference import reference_set
+from lunar_models.encoders.families.physics import PhysicsEncoder
+from serving.model import bundle as bundles
+from serving.model.bundle import Bundle
+from serving.model.reference import reference_set
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -70,7 +70,7 @@ def tracking(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 @pytest.fixture(scope="session")
 def register(parts: Parts, tracking: Path) -> Callable[[str], str]:
     """Logs the parts under a registry name and returns the new version."""
-    from steps._registry import log_service_model
+    from steps.shared.registry import log_service_model
 
     def do(name: str) -> str:
         with mlflow.start_run():

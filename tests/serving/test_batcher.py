@@ -10,7 +10,7 @@ import pytest
 from serving.app import batcher as module
 from serving.app.batcher import Batcher, Job
 from serving.app.problems import Problem
-from serving.schema import CropAnswer, ModelAnswer, Options
+from serving.model.schema import CropAnswer, ModelAnswer, Options
 
 
 @pytest.fixture

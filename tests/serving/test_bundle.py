@@ -10,8 +10,8 @@ from safetensors.numpy import load_file, save_file
 from service_parts import Parts
 
 from lunar_models.errors import CheckpointError
-from serving import bundle as bundles
-from serving.bundle import BUNDLE_FILE, Bundle
+from serving.model import bundle as bundles
+from serving.model.bundle import BUNDLE_FILE, Bundle
 
 
 @pytest.fixture

@@ -6,9 +6,9 @@ from crop_images import item
 from service_parts import DIM, SIZE, STATES, Parts
 
 from lunar_models.embedding import embed_crops
-from serving.bundle import Bundle
-from serving.classify import classify
-from serving.schema import CropAnswer, ModelAnswer, Options
+from serving.model.bundle import Bundle
+from serving.model.classify import classify
+from serving.model.schema import CropAnswer, ModelAnswer, Options
 
 MODEL = ModelAnswer(name="craters", version="1")
 
@@ -54,7 +54,7 @@ def test_a_mirrored_crop_gives_the_same_answer(bundle: Bundle, parts: Parts) -> 
 
 @pytest.mark.parametrize("side", [16, 47, 64, 200])
 def test_any_size_embeds_nearly_alike(bundle: Bundle, parts: Parts, side: int) -> None:
-    from lunar_models.resampling import resize_crop
+    from lunar_models.crops.resampling import resize_crop
 
     crop = np.array(parts.crop_set.crops[5])
     plain, resized = answer(bundle, [item(crop), item(resize_crop(crop, side))])

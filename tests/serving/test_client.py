@@ -15,8 +15,8 @@ from service_parts import Parts
 
 from serving import client as module
 from serving.app.tokens import TokenStore
+from serving.cli.commands import classify, token
 from serving.client import CraterClient, ServiceError
-from serving.commands import classify, token
 
 
 @pytest.fixture(scope="module")

@@ -12,11 +12,11 @@ from crop_images import encoded, item
 from live_server import Live, live_server
 from service_parts import Parts
 
-from serving.bundle import Bundle
-from serving.classify import classify as answer
-from serving.commands import classify
-from serving.reference import SCORE_COLUMNS
-from serving.schema import ModelAnswer, Options
+from serving.cli.commands import classify
+from serving.model.bundle import Bundle
+from serving.model.classify import classify as answer
+from serving.model.reference import SCORE_COLUMNS
+from serving.model.schema import ModelAnswer, Options
 
 CHOSEN = 5
 

@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 from live_server import Live, live_server
 from PIL import Image
 
-from serving.bundle import Bundle
-from serving.classify import classify
-from serving.schema import ModelAnswer, Options
+from serving.model.bundle import Bundle
+from serving.model.classify import classify
+from serving.model.schema import ModelAnswer, Options
 
 CROP = (np.indices((24, 24)).sum(0) * 5).astype(np.uint8)
 SEEDS = [

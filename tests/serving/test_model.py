@@ -18,7 +18,7 @@ from crop_images import item
 from service_parts import Parts
 
 from lunar_models.embedding import embed_crops
-from serving.bundle import Bundle
+from serving.model.bundle import Bundle
 
 
 @pytest.fixture(scope="module")

@@ -22,8 +22,8 @@ from service_parts import Parts
 from lunar_models.config.serve import ServeConfig
 from lunar_models.errors import ConfigError
 from serving.app import batcher
-from serving.classify import BATCH
 from serving.client import CraterClient, ServiceError
+from serving.model.classify import BATCH
 
 
 @pytest.fixture(scope="module")

@@ -74,7 +74,7 @@ def answers(url: str) -> bool:
 
 @pytest.fixture
 def site(parts: Parts, tmp_path: Path) -> Iterator[Site]:
-    from steps._registry import log_service_model
+    from steps.shared.registry import log_service_model
 
     ports = free_port(), free_port()
     tracking_uri = f"http://127.0.0.1:{ports[0]}"

@@ -7,8 +7,8 @@ import pytest
 
 from lunar_models.config.base import StepConfig, param
 from lunar_models.config.train import TrainConfig
-from steps import _cache
-from steps._cache import digest, file_digest, step_key
+from steps.shared import cache
+from steps.shared.cache import digest, file_digest, step_key
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +34,7 @@ def test_key_ignores_output_and_runtime(config):
 
 def test_key_follows_settings_step_and_code(config, monkeypatch):
     keys = {step_key("s", config), step_key("t", config), step_key("s", replace(config, count=2))}
-    monkeypatch.setattr(_cache, "code_digest", lambda: "other code")
+    monkeypatch.setattr(cache, "code_digest", lambda: "other code")
     keys.add(step_key("s", config))
     assert len(keys) == 4
 
@@ -51,8 +51,8 @@ def test_the_code_is_all_that_makes_the_artifacts(monkeypatch):
     seen = []
     read_bytes = Path.read_bytes
     monkeypatch.setattr(Path, "read_bytes", lambda file: seen.append(file.name) or read_bytes(file))
-    _cache.code_digest.__wrapped__()
-    assert {"_cache.py", "trainer.py", "page.html", "main.js", "page.css", "report.html"} <= {*seen}
+    cache.code_digest.__wrapped__()
+    assert {"cache.py", "trainer.py", "page.html", "main.js", "page.css", "report.html"} <= {*seen}
     assert not any(name.endswith(".pyc") for name in seen)
 
 
@@ -69,8 +69,8 @@ def test_a_uri_stands_for_itself():
 
 
 def test_large_files_are_sampled_but_changes_are_seen(tmp_path, monkeypatch):
-    monkeypatch.setattr(_cache, "_WHOLE_FILE_BYTES", 1000)
-    monkeypatch.setattr(_cache, "_SAMPLE_BYTES", 16)
+    monkeypatch.setattr(cache, "_WHOLE_FILE_BYTES", 1000)
+    monkeypatch.setattr(cache, "_SAMPLE_BYTES", 16)
     file = tmp_path / "mosaic"
     file.write_bytes(bytes(100_000))
     first = file_digest(file)

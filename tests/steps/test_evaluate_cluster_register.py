@@ -11,11 +11,11 @@ import pytest
 
 from lunar_models.embedding import embed_crops
 from lunar_models.encoders.checkpoint import Checkpoint
-from steps._registry import example, find_encoder
 from steps.cluster import main as cluster
 from steps.compare import main as compare
 from steps.evaluate import main as evaluate
 from steps.register import main as register
+from steps.shared.registry import example, find_encoder
 from steps.train import main as train
 
 

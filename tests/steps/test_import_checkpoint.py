@@ -7,8 +7,8 @@ from torch import nn
 
 from lunar_models.embedding import embed_crops
 from lunar_models.encoders.checkpoint import Checkpoint
-from steps._registry import find_encoder
 from steps.import_checkpoint import main
+from steps.shared.registry import find_encoder
 
 
 @pytest.fixture

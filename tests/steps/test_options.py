@@ -9,7 +9,7 @@ from click.testing import CliRunner
 
 from lunar_models.config.base import StepConfig, param, specs
 from lunar_models.errors import CatalogueError, ConfigError
-from steps._options import options_from, to_text
+from steps.shared.options import options_from, to_text
 
 
 @dataclass(frozen=True, kw_only=True)

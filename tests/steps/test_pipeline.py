@@ -3,8 +3,8 @@
 import pytest
 
 from lunar_models.errors import ConfigError
-from steps._pipeline import PIPELINE, STEP_NAMES, MainConfig, needed_steps, step_values
 from steps.main import _run_name
+from steps.shared.pipeline import PIPELINE, STEP_NAMES, MainConfig, needed_steps, step_values
 
 STEPS = {step.name: step for step in PIPELINE}
 

@@ -8,11 +8,11 @@ import pandas as pd
 import pytest
 from helpers import make_crop_set_folder
 
-from steps._options import UserError
-from steps._promotion import exclusive
 from steps.evaluate import main as evaluate
 from steps.promote import main as promote
 from steps.register import main as register
+from steps.shared.options import UserError
+from steps.shared.promotion import exclusive
 from steps.train import main as train
 
 NAME = "lunar-craters"

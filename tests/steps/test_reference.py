@@ -8,9 +8,9 @@ import pytest
 import yaml
 
 from lunar_models.config.base import specs
-from steps._options import click_type, option_name
-from steps._pipeline import PIPELINE
-from steps._reference import (
+from steps.shared.options import click_type, option_name
+from steps.shared.pipeline import PIPELINE
+from steps.shared.reference import (
     COPIES,
     ENTRY_POINTS,
     ROOT,
@@ -67,7 +67,7 @@ def test_conda_environment_is_the_constraints_without_the_tools():
 
 
 def test_served_requirements_are_dependencies():
-    registry = importlib.import_module("steps._registry")
+    registry = importlib.import_module("steps.shared.registry")
     assert set(registry._REQUIREMENTS) <= set(dependencies())
 
 

@@ -14,8 +14,8 @@ import pytest
 from click.testing import CliRunner
 
 from lunar_models.config.base import StepConfig, param
-from steps._options import UserError, options_from
-from steps._tracking import PROJECT, connect, git, resolve_artifacts, step_run
+from steps.shared.options import UserError, options_from
+from steps.shared.tracking import PROJECT, connect, git, resolve_artifacts, step_run
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,7 +108,7 @@ def test_missing_artifacts_are_named(store):
 STEP_THAT_WAITS = """
 import sys, time
 from tests.steps.test_tracking import Sample
-from steps._tracking import step_run
+from steps.shared.tracking import step_run
 with step_run("s", Sample(), name="n"):
     print("inside", flush=True)
     time.sleep(60)

@@ -5,10 +5,10 @@ import pytest
 
 from lunar_models.embedding import embed_crops
 from lunar_models.encoders.checkpoint import Checkpoint
+from lunar_models.encoders.families.original_cae import OriginalEncoder
 from lunar_models.encoders.import_checkpoint import UNIT_PIXELS
-from lunar_models.encoders.original_cae import OriginalEncoder
 from lunar_models.errors import ConfigError
-from steps._registry import find_encoder
+from steps.shared.registry import find_encoder
 from steps.train import _alone_in, main
 
 

@@ -31,7 +31,7 @@ def noise_moon(tmp_path_factory):
 @pytest.fixture(scope="session")
 def noise_crops(noise_moon, tmp_path_factory):
     """The crop set of `noise_moon`, made by one worker."""
-    from lunar_models.extraction import make_crop_set
+    from lunar_models.cropping.extraction import make_crop_set
 
     output = tmp_path_factory.mktemp("reference") / "crops"
     return make_crop_set(crop_config(noise_moon, output, workers=1))

@@ -5,9 +5,9 @@ from helpers import bowl_crops
 
 from lunar_models import embedding
 from lunar_models.config.train import TrainConfig
-from lunar_models.crops import CropSet
+from lunar_models.crops.crop_set import CropSet
 from lunar_models.embedding import embed_crops, pick_device, reconstruct_crops, score_crops
-from lunar_models.encoders import build_encoder
+from lunar_models.encoders.build import build_encoder
 from lunar_models.encoders.checkpoint import Checkpoint
 from lunar_models.encoders.inference import inference_copy
 from lunar_models.errors import ConfigError

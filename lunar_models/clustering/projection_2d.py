@@ -1,0 +1,75 @@
+"""Two-dimensional views of embeddings: PCA, t-SNE and UMAP, the same for the same seed.
+
+Only PCA keeps distances. t-SNE (van der Maaten & Hinton 2008) and UMAP (McInnes et al. 2018,
+arXiv:1802.03426) keep neighbours; the sizes of groups and gaps in them mean nothing.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.decomposition import PCA
+from sklearn.manifold import TSNE
+from threadpoolctl import threadpool_limits
+
+from lunar_models.arrays import FloatArray
+from lunar_models.config.cluster import View
+
+
+@dataclass(frozen=True)
+class View2D:
+    """A flat picture of N embeddings."""
+
+    kind: View
+    points: npt.NDArray[np.float32]
+    """(N, 2)."""
+    explained: npt.NDArray[np.float64] | None = None
+    """PCA: share of the variance along every axis, largest first."""
+
+
+def sample_rows(count: int, limit: int, seed: int) -> npt.NDArray[np.int64]:
+    """At most `limit` of `count` rows, drawn without replacement, ascending."""
+    if count <= limit:
+        return np.arange(count)
+    return np.sort(np.random.default_rng(seed).choice(count, limit, replace=False))
+
+
+def view_2d(embeddings: FloatArray, kind: View, *, seed: int) -> View2D:
+    """Flatten (N, D) embeddings; sample first with `sample_rows`: t-SNE and UMAP need minutes
+    above about 20,000 rows.
+    """
+    rows = np.asarray(embeddings, dtype=np.float32)
+    if kind == "pca":
+        return _pca(rows)
+    return View2D(kind, _MAKERS[kind](rows, seed).astype(np.float32))
+
+
+def _pca(rows: FloatArray) -> View2D:
+    model = PCA(svd_solver="covariance_eigh").fit(rows.astype(np.float64))
+    points = np.zeros((len(rows), 2), np.float32)
+    kept = model.components_[:2]
+    # an axis may point either way: let its largest loading be positive
+    kept = kept * np.sign(kept[np.arange(len(kept)), np.abs(kept).argmax(axis=1)])[:, None]
+    points[:, : len(kept)] = (rows - model.mean_) @ kept.T
+    return View2D("pca", points, model.explained_variance_ratio_)
+
+
+def _tsne(rows: FloatArray, seed: int) -> FloatArray:
+    perplexity = min(30.0, (len(rows) - 1) / 3)
+    model = TSNE(perplexity=perplexity, init="pca", random_state=seed)
+    with threadpool_limits(1):  # threads add in another order, and the picture would change
+        points: FloatArray = model.fit_transform(rows)
+    return points
+
+
+def _umap(rows: FloatArray, seed: int) -> FloatArray:
+    from umap import UMAP  # here, because importing it compiles for seconds
+
+    # with a seed UMAP uses one thread; saying so avoids its warning
+    model = UMAP(n_neighbors=min(15, len(rows) - 1), min_dist=0.1, random_state=seed, n_jobs=1)
+    points: FloatArray = model.fit_transform(rows)
+    return points
+
+
+_MAKERS: dict[str, Callable[[FloatArray, int], FloatArray]] = {"tsne": _tsne, "umap": _umap}

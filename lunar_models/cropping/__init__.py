@@ -1,0 +1,1 @@
+"""From a mosaic and a catalogue to a crop set."""

@@ -1,0 +1,176 @@
+"""Make a crop set: plan, sample every crater strip by strip, then put the crops together.
+
+All work happens in ``<output>.partial``. Each strip of a mosaic leaves a segment there, so a
+run that was killed goes on after the last finished one; the segments become one crop set, and
+the folder gets its name in the very end (`assembly.py`).
+"""
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, wait
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from lunar_models.config.preprocess import PreprocessConfig
+from lunar_models.cropping.crop_plan import CropPlan, plan_crops
+from lunar_models.cropping.illumination import sun_side_template
+from lunar_models.cropping.kernels.measures import MEASURES
+from lunar_models.cropping.kernels.separable import Sites, sample_crops
+from lunar_models.cropping.quality import overlap_larger
+from lunar_models.cropping.storage.assembly import assemble
+from lunar_models.cropping.storage.buffers import ThreadBuffer
+from lunar_models.cropping.storage.work_folder import (
+    Segment,
+    WorkFolder,
+    check_unchanged,
+    disk_errors,
+    find_finished,
+    source_digests,
+)
+from lunar_models.crops.crop_set import CropSet
+from lunar_models.mosaic.highpass import filtered
+from lunar_models.mosaic.raster import Mosaic
+from lunar_models.mosaic.strips import Strip, plan_strips, stream_strips
+
+Progress = Callable[[int, int], None]
+"""Called with the number of crops done and of all crops."""
+
+_BATCH_BYTES = 1 << 22
+_BATCH_CROPS = 256
+
+_scratch = ThreadBuffer()
+
+
+def make_crop_set(config: PreprocessConfig, *, progress: Progress | None = None) -> CropSet:
+    """Cut every crater of a catalogue out of one or several mosaics.
+
+    The crops are ordered by mosaic and strip, so that they are written in one sequential sweep
+    (the last ones take the places of dropped ones); `metadata` says which crater each one is.
+    Bytes depend neither on `workers` nor on interruptions. A finished set of the same parameters
+    and sources is returned as it is.
+
+    Raises:
+        CatalogueError: the catalogue is unusable, or none of its craters can be cut out.
+        MosaicError: a mosaic is unusable, or cannot be read to its end.
+        CropSetError: the output holds something else, or the disk is full.
+    """
+    mosaics = tuple(Mosaic.open(path) for path in config.mosaic)
+    finished = find_finished(config, mosaics)
+    if finished is not None:
+        return finished
+    with ThreadPoolExecutor(2, "beside") as beside:
+        digests = beside.submit(source_digests, config, mosaics)
+        plan = plan_crops(config, mosaics)
+        work = WorkFolder.prepare(config, mosaics, count=len(plan.craters))
+        if work.is_complete:
+            return work.publish()
+        overlap = beside.submit(overlap_larger, plan.craters, plan.catalogue)
+        _extract(plan, work, progress or (lambda done, total: None))
+        check_unchanged(work, config, mosaics)
+        return assemble(
+            work,
+            config,
+            craters=plan.craters.assign(overlap_larger=overlap.result()),
+            rejected=plan.rejected,
+            segments=plan.segments,
+            radiometry=plan.radiometry,
+            sources=digests.result(),
+        )
+
+
+def _extract(plan: CropPlan, work: WorkFolder, progress: Progress) -> None:
+    """Sample all segments that are not finished yet."""
+    segments = plan.segments
+    done = sum(segment.count for segment in segments if work.is_sampled(segment))
+    progress(done, len(plan.craters))
+    workers = plan.config.workers or os.cpu_count() or 1
+    with ThreadPoolExecutor(workers, "sample") as pool:
+        for index, mosaic in enumerate(plan.mosaics):
+            open_ = [s for s in segments if s.mosaic == index and not work.is_sampled(s)]
+            if not open_:
+                continue
+            for segment, strips in _stream(plan, mosaic, open_):
+                _sample_segment(plan, work, pool, mosaic, segment, strips)
+                done += segment.count
+                progress(done, len(plan.craters))
+
+
+def _stream(plan: CropPlan, mosaic: Mosaic, segments: list[Segment]) -> Any:
+    """Yield (segment, its strips)."""
+    craters = pd.concat([plan.craters.iloc[s.start : s.stop] for s in segments])
+    window = {name: craters[name].to_numpy() for name in ("top", "bottom", "left", "right")}
+    strip_plan = plan_strips(
+        mosaic, **window, level=craters["level"].to_numpy(), strip_rows=plan.strip_rows
+    )
+    by_strip = {segment.strip: segment for segment in segments}
+    with mosaic.reader(plan.radiometry) as reader:
+        rows = filtered(reader, plan.config.highpass_sigma_px)
+        for k, strips in stream_strips(mosaic, rows, strip_plan, list(by_strip)):
+            yield by_strip[k], strips
+
+
+def _sample_segment(
+    plan: CropPlan,
+    work: WorkFolder,
+    pool: ThreadPoolExecutor,
+    mosaic: Mosaic,
+    segment: Segment,
+    strips: tuple[Strip, ...],
+) -> None:
+    """Sample one strip's craters in parallel batches and write them."""
+    size = plan.config.crop_size_px
+    template = sun_side_template(size, plan.config.context_diameters)
+    craters = plan.craters.iloc[segment.start : segment.stop]
+    sites = make_sites(craters)
+    level = craters["level"].to_numpy()
+    measures = np.empty((segment.count, len(MEASURES)), np.float32)
+
+    with disk_errors(work.path), open(work.crops.path, "r+b") as file:
+
+        def run(batch: slice) -> None:
+            crops = _scratch.array(batch.stop - batch.start, size, size)
+            sample_crops(
+                strips[level[batch.start]],
+                mosaic.projection,
+                Sites._make(values[batch] for values in sites),
+                template,
+                plan.radiometry.black_level,
+                crops,
+                measures[batch],
+            )
+            work.crops.write_raw(
+                file.fileno(), segment.start + batch.start, crops, count=len(plan.craters)
+            )
+
+        batches = _batches(level, min(_BATCH_CROPS, max(1, _BATCH_BYTES // size**2)))
+        futures = [pool.submit(run, batch) for batch in batches]
+        wait(futures)  # all of them, also after an error: they write to the open file
+        for future in futures:
+            future.result()
+        work.mark_sampled(segment, measures)
+
+
+def make_sites(craters: pd.DataFrame) -> Sites:
+    """The kernel's view of catalogue rows joined with those of `planning.place_crops`."""
+    return Sites(
+        longitude=np.radians(craters["longitude_deg"].to_numpy()),
+        latitude=np.radians(craters["latitude_deg"].to_numpy()),
+        half_side=craters["half_side"].to_numpy().copy(),
+        column_px=craters["column_px"].to_numpy().copy(),
+        separable=craters["separable"].to_numpy().copy(),
+    )
+
+
+def _batches(level: npt.NDArray[np.int64], length: int) -> list[slice]:
+    """Cut positions into runs of one level, at most `length` long."""
+    edges = np.flatnonzero(np.diff(level)) + 1
+    bounds = [0, *edges.tolist(), len(level)]
+    return [
+        slice(start, min(start + length, stop))
+        for begin, stop in pairwise(bounds)
+        for start in range(begin, stop, length)
+    ]

@@ -1,0 +1,1 @@
+"""Compiled sampling kernels."""

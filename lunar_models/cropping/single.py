@@ -1,0 +1,85 @@
+"""Cut out a single crop, for a served request, a test or a notebook."""
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from lunar_models.cropping.extraction import make_sites
+from lunar_models.cropping.illumination import sun_side_template
+from lunar_models.cropping.kernels.measures import MEASURES
+from lunar_models.cropping.kernels.separable import sample_crops
+from lunar_models.cropping.placement import place_crops, strip_rows
+from lunar_models.crops.crop_set import Radiometry
+from lunar_models.errors import MosaicError
+from lunar_models.mosaic.highpass import filtered
+from lunar_models.mosaic.raster import Mosaic, fit_radiometry
+from lunar_models.mosaic.strips import plan_strips, stream_strips
+
+
+def extract_crop(
+    mosaic: Mosaic | str | Path,
+    *,
+    longitude_deg: float,
+    latitude_deg: float,
+    diameter_km: float,
+    context_diameters: float = 1.5,
+    crop_size_px: int = 64,
+    radiometry: Radiometry | None = None,
+    highpass_sigma_px: float | None = None,
+) -> npt.NDArray[np.uint8]:
+    """Cut out a single crop, exactly as a crop set would hold it before alignment.
+
+    Args:
+        mosaic: an open mosaic or its path.
+        longitude_deg: east positive, any turn.
+        latitude_deg: in [-90, 90].
+        diameter_km: of the crater.
+        context_diameters: crop side / crater diameter.
+        crop_size_px: S.
+        radiometry: of the crop set; by default fitted on the mosaic.
+        highpass_sigma_px: of the crop set.
+
+    Returns:
+        (S, S) uint8, row 0 north, column 0 west; pixels without data hold the others' mean.
+
+    Raises:
+        MosaicError: the mosaic is unusable, or does not show the place.
+    """
+    mosaic = mosaic if isinstance(mosaic, Mosaic) else Mosaic.open(mosaic)
+    radiometry = radiometry or fit_radiometry((mosaic,))
+    crater = pd.DataFrame(
+        {
+            "longitude_deg": [longitude_deg],
+            "latitude_deg": [latitude_deg],
+            "diameter_km": [diameter_km],
+        },
+        dtype=np.float64,
+    )
+    place = place_crops(
+        mosaic, crater, context_diameters=context_diameters, crop_size_px=crop_size_px
+    )
+    if place["coverage"].iloc[0] == 0.0:
+        raise MosaicError(
+            f"Longitude {longitude_deg}, latitude {latitude_deg} lies outside {mosaic.path}."
+        )
+    window = {name: place[name].to_numpy() for name in ("top", "bottom", "left", "right", "level")}
+    height = strip_rows(place["level"])
+    strip_plan = plan_strips(mosaic, **window, strip_rows=height)
+    strip = int(place["bottom"].iloc[0]) // height
+    crops = np.empty((1, crop_size_px, crop_size_px), np.uint8)
+    with mosaic.reader(radiometry) as reader:
+        rows = filtered(reader, highpass_sigma_px)
+        for _, strips in stream_strips(mosaic, rows, strip_plan, [strip]):
+            sample_crops(
+                strips[-1],
+                mosaic.projection,
+                make_sites(crater.join(place)),
+                sun_side_template(crop_size_px, context_diameters),
+                radiometry.black_level,
+                crops,
+                np.empty((1, len(MEASURES)), np.float32),
+            )
+    crop: npt.NDArray[np.uint8] = crops[0]
+    return crop

@@ -1,0 +1,1 @@
+"""The crop set while it is being made: work folder, crops file, assembly."""

@@ -1,0 +1,219 @@
+"""The big file of a crop set, made in place so that every byte goes to the disk about once.
+
+Crops are sampled into ``crops.npy`` a little behind their final places. When all are there, they
+move to the front group by group, and on the way crops are mirrored where the Sun stood in the
+west and dropped crops are replaced by crops from the end. A group never overwrites itself, only
+the places of the group before it, so an interrupted group can simply be moved again.
+
+Pieces are read and written with explicit offsets: a memory map would count every page it
+touched as resident memory of the process.
+"""
+
+import hashlib
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from lunar_models.compiled import compiled
+from lunar_models.cropping.storage.buffers import ThreadBuffer
+
+PIECE_BYTES = 1 << 24
+"""Crops are moved and digested in pieces of this size, at least one crop each."""
+
+GROUP_PIECES = 4
+HEADER_BYTES = 128
+
+_THIN_SIDE_PX = 32
+
+_scratch = ThreadBuffer()
+
+
+class Summary(NamedTuple):
+    """What reading all crops once tells."""
+
+    digest: str
+    """sha256 over the sha256 of each piece of crops, then the ids."""
+    histogram: npt.NDArray[np.int64]
+    """(256,) how often each value occurs (in large crops, among evenly spread pixels)."""
+
+
+@dataclass(frozen=True)
+class CropsFile:
+    """``crops.npy``: (S, S) uint8 crops after a NumPy header of 128 bytes."""
+
+    path: Path
+    crop_size_px: int
+
+    @property
+    def crop_bytes(self) -> int:
+        """Of one crop."""
+        return self.crop_size_px**2
+
+    @property
+    def piece_crops(self) -> int:
+        """Crops that are moved and digested at once."""
+        return max(1, PIECE_BYTES // self.crop_bytes)
+
+    def allocate(self, count: int) -> None:
+        """Reserve the disk space for `count` crops and for moving them, unless it is there.
+
+        Raises:
+            OSError: the disk is full.
+        """
+        if not self.path.exists():
+            fresh = self.path.with_suffix(".new")
+            with open(fresh, "wb") as file:
+                os.posix_fallocate(file.fileno(), 0, self._raw_offset(count, count))
+            os.replace(fresh, self.path)
+
+    def write_raw(
+        self, descriptor: int, position: int, crops: npt.NDArray[np.uint8], *, count: int
+    ) -> None:
+        """Write sampled crops (n, S, S) at a position among `count`; safe from several threads."""
+        _write_at(descriptor, crops, self._raw_offset(position, count))
+
+    def finish(
+        self,
+        order: npt.NDArray[np.int64],
+        flipped: npt.NDArray[np.bool_],
+        crater_id: Sequence[str],
+        *,
+        count: int,
+        workers: int,
+    ) -> Summary:
+        """Bring the crops to their final places, mirrored where needed.
+
+        A group that is done leaves a record beside the file (``00007.group.npy``).
+
+        Args:
+            order: (n,) position among the sampled crops of each final crop, `kept_order`.
+            flipped: (n,) which final crops are mirrored.
+            crater_id: n ids.
+            count: of the sampled crops.
+            workers: threads.
+        """
+        records = []
+        step = GROUP_PIECES * self.piece_crops
+        with open(self.path, "r+b") as file, ThreadPoolExecutor(workers, "finish") as pool:
+
+            def move(start: int) -> npt.NDArray[np.int64]:
+                part = slice(start, min(start + self.piece_crops, len(order)))
+                piece = self._gather(file.fileno(), order[part], start, count)
+                mirror(piece, flipped[part])
+                _write_at(file.fileno(), piece, self._final_offset(start))
+                return _record(piece)
+
+            for start in range(0, len(order), step):
+                done = self.path.with_name(f"{start // step:05d}.group.npy")
+                if not done.exists():
+                    stop = min(start + step, len(order))
+                    pieces = pool.map(move, range(start, stop, self.piece_crops))
+                    save_whole(done, np.stack(list(pieces)))
+                records.append(np.load(done, allow_pickle=False))
+            file.write(_header((len(order), self.crop_size_px, self.crop_size_px)))
+            file.truncate(self._final_offset(len(order)))
+        return _summarise(np.concatenate(records), crater_id)
+
+    def read(self, start: int, count: int) -> npt.NDArray[np.uint8]:
+        """(count, S, S) finished crops from position `start`."""
+        values = np.fromfile(
+            self.path, np.uint8, count * self.crop_bytes, offset=self._final_offset(start)
+        )
+        return values.reshape(count, self.crop_size_px, self.crop_size_px)
+
+    def _gather(
+        self, descriptor: int, order: npt.NDArray[np.int64], start: int, count: int
+    ) -> npt.NDArray[np.uint8]:
+        """Sampled crops in final order; nearly all of them lie one after the other."""
+        piece = _scratch.array(len(order), self.crop_size_px, self.crop_size_px)
+        _read_at(descriptor, piece, self._raw_offset(start, count))
+        for n in np.flatnonzero(order != start + np.arange(len(order))):
+            _read_at(descriptor, piece[n], self._raw_offset(int(order[n]), count))
+        return piece
+
+    def _raw_offset(self, position: int, count: int) -> int:
+        """Sampled crops start one group (or all crops, if fewer) behind the final ones."""
+        behind = min(GROUP_PIECES * self.piece_crops, count)
+        return HEADER_BYTES + (behind + position) * self.crop_bytes
+
+    def _final_offset(self, position: int) -> int:
+        return HEADER_BYTES + position * self.crop_bytes
+
+
+def kept_order(keep: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
+    """(n,) positions of the n kept crops: as they were, with holes filled from the end."""
+    count = int(keep.sum())
+    order = np.arange(count)
+    order[~keep[:count]] = count + np.flatnonzero(keep[count:])
+    return order
+
+
+def save_whole(path: Path, values: npt.NDArray[Any]) -> None:
+    """Save a .npy file so that it is either absent, old, or whole."""
+    fresh = path.with_suffix(".new")
+    with open(fresh, "wb") as file:
+        np.save(file, values, allow_pickle=False)
+    os.replace(fresh, path)
+
+
+def _write_at(descriptor: int, crops: npt.NDArray[np.uint8], offset: int) -> None:
+    """Write all bytes of a C-contiguous array."""
+    view = memoryview(crops.data).cast("B")
+    while view:
+        written = os.pwrite(descriptor, view, offset)
+        view, offset = view[written:], offset + written
+
+
+def _read_at(descriptor: int, crops: npt.NDArray[np.uint8], offset: int) -> None:
+    """Fill a C-contiguous array, as far as the file goes."""
+    view = memoryview(crops.data).cast("B")
+    while view and (count := os.preadv(descriptor, [view], offset)):
+        view, offset = view[count:], offset + count
+
+
+def _header(shape: tuple[int, ...]) -> bytes:
+    """A NumPy header of version 1.0, padded to `HEADER_BYTES`."""
+    description = repr({"descr": "|u1", "fortran_order": False, "shape": shape})
+    room = HEADER_BYTES - 10
+    text = description.ljust(room - 1) + "\n"
+    return b"\x93NUMPY\x01\x00" + room.to_bytes(2, "little") + text.encode("latin1")
+
+
+def _record(piece: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
+    """(288,): histogram (256) and sha256 (32) of a piece."""
+    digest = np.frombuffer(hashlib.sha256(piece.data).digest(), np.uint8)
+    thin = max(1, piece.shape[1] // _THIN_SIDE_PX)
+    return np.concatenate([_histogram(piece[:, ::thin, ::thin]), digest.astype(np.int64)])
+
+
+def _summarise(records: npt.NDArray[np.int64], crater_id: Sequence[str]) -> Summary:
+    total = hashlib.sha256(records[:, 256:].astype(np.uint8).tobytes())
+    total.update("\n".join(crater_id).encode())
+    return Summary(total.hexdigest(), records[:, :256].sum(axis=0))
+
+
+@compiled()
+def mirror(crops: Any, chosen: Any) -> None:
+    """Swap left and right of the chosen crops, (N, S, S) and (N,) bool, in place."""
+    for n in range(crops.shape[0]):
+        if chosen[n]:
+            for k in range(crops.shape[1]):
+                row = crops[n, k]
+                for i in range(row.size // 2):
+                    row[i], row[row.size - 1 - i] = row[row.size - 1 - i], row[i]
+
+
+@compiled()
+def _histogram(crops: Any) -> Any:
+    counts = np.zeros((4, 256), np.int64)  # four, so that equal neighbours do not wait
+    for n in range(crops.shape[0]):
+        for k in range(crops.shape[1]):
+            for i in range(crops.shape[2]):
+                counts[i & 3, crops[n, k, i]] += 1
+    return counts.sum(axis=0)

@@ -1,0 +1,207 @@
+"""The folder in which a crop set is made, so that a killed run can go on where it stopped.
+
+A segment is the crops of one strip. ``00007.measures.npy`` appears when all of them are written;
+`crops_file.py` says what else may lie beside ``crops.npy``.
+"""
+
+import errno
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from lunar_models.config.base import specs
+from lunar_models.config.preprocess import PreprocessConfig
+from lunar_models.cropping.storage.crops_file import CropsFile, save_whole
+from lunar_models.crops.crop_set import CROPS_FILE, INFO_FILE, CropSet
+from lunar_models.errors import CropSetError, MosaicError
+from lunar_models.mosaic.raster import Mosaic
+
+KEY_FILE = "key.json"
+
+
+@dataclass(frozen=True)
+class Segment:
+    """The craters of one strip of one mosaic: positions start to stop among all."""
+
+    number: int
+    mosaic: int
+    strip: int
+    start: int
+    stop: int
+
+    @property
+    def count(self) -> int:
+        """How many craters."""
+        return self.stop - self.start
+
+
+@dataclass(frozen=True)
+class WorkFolder:
+    """``<output>.partial``: the crops, and what tells how far they are."""
+
+    path: Path
+    output: Path
+    crops: CropsFile
+
+    @classmethod
+    def prepare(
+        cls, config: PreprocessConfig, mosaics: tuple[Mosaic, ...], *, count: int
+    ) -> "WorkFolder":
+        """Open the folder and reserve space for `count` crops.
+
+        What another run with other parameters or sources left there is deleted.
+
+        Raises:
+            CropSetError: the disk is full or not writable.
+        """
+        output = Path(config.output)
+        path = output.with_name(output.name + ".partial")
+        crops = CropsFile(path / CROPS_FILE, config.crop_size_px)
+        key = json.dumps(_work_key(config, mosaics), sort_keys=True)
+        key_file = path / KEY_FILE
+        with disk_errors(path):
+            if path.exists() and not (key_file.is_file() and key_file.read_text() == key):
+                shutil.rmtree(path)
+            path.mkdir(parents=True, exist_ok=True)
+            if not key_file.exists():
+                fresh = key_file.with_suffix(".new")
+                fresh.write_text(key)
+                os.replace(fresh, key_file)
+            crops.allocate(count)
+        return cls(path, output, crops)
+
+    def is_sampled(self, segment: Segment) -> bool:
+        """Whether nothing is left to sample."""
+        return self._marker(segment).exists()
+
+    def mark_sampled(self, segment: Segment, measures: npt.NDArray[np.float32]) -> None:
+        """Store a segment's measures, (n, 5) float32, once all its crops are written."""
+        save_whole(self._marker(segment), measures)
+
+    def load_measures(self, segments: list[Segment]) -> npt.NDArray[np.float32]:
+        """(N, 5) float32: `crop_measures.MEASURES` of all crops."""
+        return np.concatenate([np.load(self._marker(s), allow_pickle=False) for s in segments])
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether nothing is left but to publish: all of the crop set stands in the folder."""
+        return (self.path / INFO_FILE).exists()
+
+    def publish(self) -> CropSet:
+        """Delete the work files and give the folder its final name."""
+        for file in self.path.iterdir():
+            if file.suffix == ".new" or (file.suffix == ".npy" and file.name[:5].isdigit()):
+                file.unlink()
+        os.replace(self.path, self.output)
+        (self.output / KEY_FILE).unlink()  # last: without it a killed run would start afresh
+        return CropSet.open(self.output)
+
+    def _marker(self, segment: Segment) -> Path:
+        return self.path / f"{segment.number:05d}.measures.npy"
+
+
+@contextmanager
+def disk_errors(path: Path) -> Iterator[None]:
+    """Turn a full or unwritable disk into a `CropSetError` with a remedy."""
+    try:
+        yield
+    except OSError as error:
+        if isinstance(error, CropSetError) or error.errno not in (
+            errno.ENOSPC,
+            errno.EDQUOT,
+            errno.EFBIG,
+            errno.EACCES,
+            errno.EROFS,
+        ):
+            raise
+        raise CropSetError(
+            f"Cannot write to {path}: {error.strerror}. Free some space or choose another output, "
+            "and start again: finished parts are kept."
+        ) from error
+
+
+def resolved_settings(config: PreprocessConfig) -> dict[str, Any]:
+    """The parameters that decide what the crop set is: not where it goes, nor the workers."""
+    values = asdict(config)
+    kept = [spec.name for spec in specs(type(config)) if spec.role in ("setting", "input")]
+    settings: dict[str, Any] = json.loads(json.dumps({name: values[name] for name in kept}))
+    return settings
+
+
+def source_files(config: PreprocessConfig, mosaics: tuple[Mosaic, ...]) -> list[str]:
+    """The catalogue and every file of every mosaic, without repetition."""
+    return list(dict.fromkeys([config.catalogue, *(f for m in mosaics for f in m.files)]))
+
+
+def source_digests(config: PreprocessConfig, mosaics: tuple[Mosaic, ...]) -> dict[str, str]:
+    """sha256 of every source file, by its path."""
+    return {path: _sha256(path) for path in source_files(config, mosaics)}
+
+
+def find_finished(config: PreprocessConfig, mosaics: tuple[Mosaic, ...]) -> CropSet | None:
+    """The crop set at the output if it was made of the same, None if there is nothing.
+
+    Raises:
+        CropSetError: something else is there.
+    """
+    output = Path(config.output)
+    if not output.exists() or (output.is_dir() and not any(output.iterdir())):
+        return None
+    remedy = "Delete it or choose another output."
+    try:
+        crop_set = CropSet.open(output)
+    except CropSetError as error:
+        raise CropSetError(f"{output} exists and cannot be reused: {error} {remedy}") from error
+    here, wanted = crop_set.info.preprocess, resolved_settings(config)
+    inputs = [spec.name for spec in specs(type(config)) if spec.role == "input"]
+    different = [n for n in wanted if n not in inputs and here.get(n) != wanted[n]]
+    if different:
+        raise CropSetError(
+            f"{output} was made with another {', '.join(different)}: "
+            f"{different[0]}={here.get(different[0])!r}, now {wanted[different[0]]!r}. {remedy}"
+        )
+    digests = source_digests(config, mosaics)
+    if sorted(crop_set.info.sources.values()) != sorted(digests.values()):
+        raise CropSetError(f"{output} was made from other files than those given. {remedy}")
+    return crop_set
+
+
+def check_unchanged(
+    work: WorkFolder, config: PreprocessConfig, mosaics: tuple[Mosaic, ...]
+) -> None:
+    """Make sure that no source changed, vanished or shrank while it was read.
+
+    Raises:
+        MosaicError: one did; what was sampled is worthless, and the next run starts afresh.
+    """
+    try:
+        same = _work_key(config, mosaics) == json.loads((work.path / KEY_FILE).read_text())
+    except FileNotFoundError as error:
+        raise MosaicError(f"{error.filename} vanished while it was read; restore it.") from error
+    if not same:
+        raise MosaicError(
+            f"{', '.join(source_files(config, mosaics))}: one of these changed while it was read; "
+            "start again when all are complete."
+        )
+
+
+def _work_key(config: PreprocessConfig, mosaics: tuple[Mosaic, ...]) -> dict[str, Any]:
+    stats = {path: os.stat(path) for path in source_files(config, mosaics)}
+    return {
+        "parameters": resolved_settings(config),
+        "files": {path: [stat.st_size, stat.st_mtime_ns] for path, stat in stats.items()},
+    }
+
+
+def _sha256(path: str) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

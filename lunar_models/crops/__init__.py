@@ -1,0 +1,6 @@
+"""The crop set on disk, its normalisation, and the resampling of single crops."""
+
+from lunar_models.crops.crop_set import CropSet, CropSetInfo, Radiometry
+from lunar_models.crops.normalisation import Normalisation
+
+__all__ = ["CropSet", "CropSetInfo", "Normalisation", "Radiometry"]

@@ -1,0 +1,1 @@
+"""Degradation of craters: shapes, diffusion, ages."""

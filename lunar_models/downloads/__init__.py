@@ -1,0 +1,1 @@
+"""Download the catalogue and the mosaic, verified and resumable."""

@@ -1,0 +1,1 @@
+"""One file per encoder family; `lunar_models.encoders.build` lists them."""

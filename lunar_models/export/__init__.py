@@ -1,0 +1,1 @@
+"""Write results as tables and maps that other programs open."""

@@ -1,0 +1,189 @@
+"""Write what clustering found as tables and maps that other programs open.
+
+Every file places craters on the Moon: longitude and latitude in degrees on the 1,737.4 km sphere,
+`IAU_2015:30100`, longitude in [-180, 180), east positive. Rows keep the order of the craters.
+Tables go out in pieces, so a million craters need no second copy in memory.
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from lunar_models.arrays import FloatArray
+from lunar_models.clustering.types import ClusterAssignment
+from lunar_models.errors import CatalogueError
+from lunar_models.export.geopackage_style import add_cluster_style
+from lunar_models.heads.head import HeadPrediction
+from lunar_models.moon import LUNAR_GEOGRAPHIC
+
+LAYER = "clusters"
+
+_PLACE = ("crater_id", "longitude_deg", "latitude_deg", "diameter_km")
+_PIECE = 50_000
+
+SCORE_COLUMNS = ("encoder_score", "encoder_score_std")
+"""An encoder's own degradation score in [0, 1] and its standard deviation."""
+
+
+def cluster_table(
+    metadata: pd.DataFrame, assignment: ClusterAssignment, *extra: pd.DataFrame | None
+) -> pd.DataFrame:
+    """Join craters and their clusters, row by row.
+
+    Args:
+        metadata: N rows with crater_id, longitude_deg, latitude_deg, diameter_km.
+        assignment: N rows in the same order.
+        extra: N rows of further columns each, such as `state_table`; None adds nothing.
+
+    Returns:
+        N rows: the four columns above, cluster_id int32, distance, confidence, novelty float32,
+        then `extra`.
+
+    Raises:
+        CatalogueError: the numbers of rows differ, or a longitude lies outside [-180, 180).
+    """
+    parts = [part.reset_index(drop=True) for part in extra if part is not None]
+    lengths = {len(metadata), len(assignment.cluster_id), *map(len, parts)}
+    if len(lengths) > 1:
+        raise CatalogueError(
+            f"Craters, clusters and extra columns have {sorted(lengths)} rows; "
+            "they must describe the same craters in the same order."
+        )
+    longitude = metadata["longitude_deg"].to_numpy()
+    if ((longitude < -180) | (longitude >= 180)).any():
+        raise CatalogueError(
+            f"longitude_deg reaches {longitude.max():.3f}; bring it into [-180, 180) first."
+        )
+    table = metadata.loc[:, list(_PLACE)].reset_index(drop=True)
+    for name in ("cluster_id", "distance", "confidence", "novelty"):
+        table[name] = getattr(assignment, name)
+    return pd.concat([table, *parts], axis=1)
+
+
+def state_table(prediction: HeadPrediction, states: Sequence[str]) -> pd.DataFrame:
+    """What a classification head says, as columns for `cluster_table`.
+
+    Args:
+        prediction: N craters.
+        states: K names, freshest first.
+
+    Returns:
+        N rows: state (1 … K), state_name where the names say more, one probability per state,
+        degradation_score and degradation_std in [0, 1].
+    """
+    rank = prediction.probabilities.argmax(axis=1)
+    columns: dict[str, Any] = {"state": (rank + 1).astype(np.int32)}
+    if list(states) != [str(k + 1) for k in range(len(states))]:
+        columns["state_name"] = prediction.state
+    for k, name in enumerate(states):
+        columns[f"probability_{name}"] = prediction.probabilities[:, k].astype(np.float32)
+    columns["degradation_score"] = prediction.score.astype(np.float32)
+    columns["degradation_std"] = prediction.score_std.astype(np.float32)
+    return pd.DataFrame(columns)
+
+
+def score_table(scores: FloatArray) -> pd.DataFrame:
+    """An encoder's own degradation scores, (N, 2) of `embedding.score_crops`, as columns."""
+    return pd.DataFrame(dict(zip(SCORE_COLUMNS, scores.T, strict=True)), dtype=np.float32)
+
+
+def write_csv(path: Path, table: pd.DataFrame) -> None:
+    """Write `table` as CSV with six decimals (a millionth of a degree is 3 cm of the Moon)."""
+    table.to_csv(path, index=False, float_format="%.6f", chunksize=_PIECE)
+
+
+def write_geojson(path: Path, table: pd.DataFrame) -> None:
+    """Write craters as GeoJSON points, one feature a line.
+
+    RFC 7946 means Earth (WGS 84) unless both sides have agreed otherwise (section 4). The file
+    says so itself: a ``crs`` member with `LUNAR_GEOGRAPHIC`, which GDAL, QGIS and geopandas
+    honour, and a ``description``. Web maps that ignore it will draw the craters on Earth.
+    """
+    head = {
+        "type": "FeatureCollection",
+        "name": LAYER,
+        "description": "Selenographic longitude and latitude on the Moon, not on Earth.",
+        "crs": {"type": "name", "properties": {"name": LUNAR_GEOGRAPHIC}},
+    }
+    with path.open("w", encoding="utf-8") as file:
+        file.write(json.dumps(head)[:-1] + ', "features": [')
+        separator = "\n"
+        for feature in _features(table):
+            file.write(separator + feature)
+            separator = ",\n"
+        file.write("\n]}\n")
+
+
+def _features(table: pd.DataFrame) -> Iterator[str]:
+    for piece in _pieces(table) if len(table) else ():
+        # to_json writes NaN as null, which JSON has no other word for
+        lines = piece.to_json(orient="records", lines=True, double_precision=8).splitlines()
+        places = zip(piece["longitude_deg"], piece["latitude_deg"], strict=True)
+        for (longitude, latitude), properties in zip(places, lines, strict=True):
+            point = f'{{"type": "Point", "coordinates": [{longitude:.6f}, {latitude:.6f}]}}'
+            yield f'{{"type": "Feature", "geometry": {point}, "properties": {properties}}}'
+
+
+def write_geopackage(path: Path, table: pd.DataFrame, colours: Sequence[str]) -> None:
+    """Write craters as a GeoPackage layer that QGIS opens coloured by cluster.
+
+    Args:
+        path: the file; an existing one is replaced.
+        table: craters with cluster_id.
+        colours: ``#rrggbb`` of cluster 0, 1, …
+    """
+    path.unlink(missing_ok=True)
+    for piece in _pieces(table):
+        _points(piece).to_file(path, driver="GPKG", layer=LAYER, append=path.exists())
+    add_cluster_style(path, LAYER, colours)
+
+
+def write_embeddings(path: Path, table: pd.DataFrame, embeddings: FloatArray) -> None:
+    """Write craters' embeddings as Parquet, each a list of D float32, after some of their columns.
+
+    Args:
+        path: the file; an existing one is replaced.
+        table: N craters; crater_id and, where they are there, `score_table`'s columns are taken.
+        embeddings: (N, D) in the same order.
+    """
+    kept = table[[name for name in ("crater_id", *SCORE_COLUMNS) if name in table]]
+    kind = pa.list_(pa.float32(), embeddings.shape[1])
+    schema = pa.Schema.from_pandas(kept, preserve_index=False).remove_metadata()
+    schema = schema.set(0, pa.field("crater_id", pa.string())).append(pa.field("embedding", kind))
+    with pq.ParquetWriter(path, schema) as writer:
+        for start in range(0, len(embeddings), _PIECE):
+            rows = np.asarray(embeddings[start : start + _PIECE], dtype=np.float32)
+            vectors = pa.FixedSizeListArray.from_arrays(pa.array(rows.ravel()), type=kind)
+            piece = kept.iloc[start : start + _PIECE]
+            columns = [
+                pa.array(piece[n], field.type) for n, field in zip(kept, schema, strict=False)
+            ]
+            writer.write_table(pa.table([*columns, vectors], schema=schema))
+
+
+def write_latents(folder: Path, crater_ids: Sequence[str], embeddings: FloatArray) -> None:
+    """Write `latents.npy`, (N, D) float32, and `latents_ids.csv`, its N crater ids in order."""
+    stored = np.lib.format.open_memmap(
+        folder / "latents.npy", mode="w+", dtype=np.float32, shape=embeddings.shape
+    )
+    for start in range(0, len(embeddings), _PIECE):
+        stored[start : start + _PIECE] = embeddings[start : start + _PIECE]
+    stored.flush()
+    pd.DataFrame({"crater_id": crater_ids}).to_csv(folder / "latents_ids.csv", index=False)
+
+
+def _pieces(table: pd.DataFrame) -> Iterator[pd.DataFrame]:
+    for start in range(0, max(len(table), 1), _PIECE):
+        yield table.iloc[start : start + _PIECE]
+
+
+def _points(table: pd.DataFrame) -> gpd.GeoDataFrame:
+    points = gpd.points_from_xy(table["longitude_deg"], table["latitude_deg"])
+    return gpd.GeoDataFrame(table, geometry=points, crs=LUNAR_GEOGRAPHIC)

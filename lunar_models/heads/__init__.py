@@ -1,0 +1,1 @@
+"""Classification heads: from an embedding to a degradation state."""

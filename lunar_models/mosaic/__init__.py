@@ -1,0 +1,1 @@
+"""Lunar mosaics: open, project, stream, filter and overview."""

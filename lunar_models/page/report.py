@@ -1,0 +1,142 @@
+"""One self-contained HTML report of a run: what a scientist attaches to a paper.
+
+A report is a title and sections; a section is a heading, some text, and blocks: facts, tables,
+pictures and listings. It refers to nothing outside itself and prints well.
+"""
+
+import base64
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from jinja2 import Environment, StrictUndefined
+from matplotlib.figure import Figure
+
+_MOST_ROWS = 60
+_DPI = 130
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Names and values, such as parameters; None is shown as a dash."""
+
+    values: Mapping[str, Any]
+    kind: str = field(default="facts", init=False)
+
+
+@dataclass(frozen=True)
+class Table:
+    """A data frame; of a long one the first 60 rows are shown."""
+
+    frame: pd.DataFrame
+    caption: str = ""
+    kind: str = field(default="table", init=False)
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A figure and what to see in it."""
+
+    figure: Figure | bytes
+    """A figure, or the bytes of a PNG."""
+    caption: str
+    kind: str = field(default="picture", init=False)
+
+
+@dataclass(frozen=True)
+class Listing:
+    """Text shown as it is, such as BibTeX or a command."""
+
+    text: str
+    kind: str = field(default="listing", init=False)
+
+
+Block = Facts | Table | Picture | Listing
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of the report."""
+
+    title: str
+    blocks: Sequence[Block] = ()
+    text: str = ""
+    """Paragraphs, parted by empty lines."""
+
+
+def write_report(
+    path: Path, title: str, sections: Sequence[Section], *, subtitle: str = ""
+) -> None:
+    """Write the report as one HTML file.
+
+    Args:
+        path: the file to write.
+        title: heading of the report.
+        sections: in reading order; their titles make the table of contents.
+        subtitle: one line below the heading, such as run name, commit and date.
+    """
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
+    environment.filters.update(value=_value, png=_png, rows=_rows)
+    source = (resources.files("lunar_models.page") / "report.html").read_text(encoding="utf-8")
+    page = environment.from_string(source).render(
+        title=title, subtitle=subtitle, sections=sections, most_rows=_MOST_ROWS
+    )
+    path.write_text(page, encoding="utf-8")
+
+
+def how_to_cite(
+    *, version: str, commit: str, year: int, data: Mapping[str, str], references: Sequence[str] = ()
+) -> Section:
+    """The section that lets others name, and repeat, exactly this analysis.
+
+    Args:
+        version: of Lunar Models.
+        commit: git commit of the code.
+        year: of the run.
+        data: digest of each input, by its name.
+        references: papers of the data and methods used, as they should be cited.
+    """
+    entry = (
+        "@software{lunar_models,\n"
+        "  title   = {Lunar Models: clustering and classifying lunar craters},\n"
+        f"  version = {{{version}}},\n"
+        f"  year    = {{{year}}},\n"
+        f"  note    = {{git commit {commit}}}\n"
+        "}"
+    )
+    text = "Name the software, its version, and the digests of the data it was applied to."
+    papers = [Listing("\n".join(references))] if references else []
+    return Section("How to cite", [Listing(entry), Facts(data), *papers], text)
+
+
+def _value(value: Any) -> str:
+    """A number, or anything else, as a reader wants it."""
+    if value is None or (isinstance(value, float) and pd.isna(value)):
+        return "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}" if abs(value) >= 10_000 else str(value)
+    if isinstance(value, float):
+        return f"{value:.4g}" if abs(value) < 10_000 else f"{value:,.0f}"
+    if isinstance(value, list | tuple):
+        return ", ".join(_value(item) for item in value)
+    return str(value)
+
+
+def _rows(frame: pd.DataFrame) -> list[list[Any]]:
+    shown = frame.head(_MOST_ROWS)
+    columns = [shown[name].tolist() for name in shown.columns]  # tolist keeps each column's type
+    return [list(row) for row in zip(*columns, strict=True)]
+
+
+def _png(figure: Figure | bytes) -> str:
+    if isinstance(figure, bytes):
+        return base64.b64encode(figure).decode("ascii")
+    file = io.BytesIO()
+    figure.savefig(file, format="png", dpi=_DPI, metadata={"Software": None})
+    return base64.b64encode(file.getvalue()).decode("ascii")

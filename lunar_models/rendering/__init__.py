@@ -1,0 +1,1 @@
+"""Render single craters in batches, on any device."""

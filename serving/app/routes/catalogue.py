@@ -1,0 +1,239 @@
+"""Routes that look into the reference set: craters, clusters, similar ones, the map."""
+
+import asyncio
+import io
+from typing import Annotated, Any
+
+import numpy as np
+from fastapi import APIRouter, Path, Query, Request
+from PIL import Image
+from pydantic import BaseModel
+from starlette.responses import Response
+
+from lunar_models.neighbours import NeighbourIndex
+from serving.app.bodies import read_works
+from serving.app.problems import Problem
+from serving.app.routes.predict import (
+    BODY,
+    FAULTS,
+    Diameter,
+    Latitude,
+    Located,
+    Longitude,
+    Predictions,
+    TopK,
+    locate_and_predict,
+    problems,
+)
+from serving.app.served import Served
+from serving.app.worker_state import WorkerState
+from serving.model.classify import answer_embeddings, fill_scores
+from serving.model.reference import SCORE_COLUMNS
+from serving.model.schema import CropAnswer, ModelAnswer, Options, SimilarCrater
+
+router = APIRouter(tags=["catalogue"])
+
+CraterId = Annotated[str, Path(min_length=1, max_length=100)]
+_MOST_ON_MAP = 20_000
+_READ_FAULTS = problems(401, 403, 404, 422, 503)
+
+
+class Crater(BaseModel):
+    """A catalogue entry and what the model sees in its crop."""
+
+    crater_id: str
+    longitude_deg: float
+    latitude_deg: float
+    diameter_km: float
+    prediction: CropAnswer
+
+
+class Similar(BaseModel):
+    """Reference craters that look like a given one."""
+
+    crater_id: str
+    similar: list[SimilarCrater]
+    model: ModelAnswer
+
+
+class Cluster(BaseModel):
+    """The most typical members of a cluster."""
+
+    cluster_id: int
+    count: int
+    craters: list[SimilarCrater]
+
+
+class CraterMap(BaseModel):
+    """Columns of the largest reference craters, for drawing."""
+
+    total: int
+    crater_id: list[str]
+    longitude_deg: list[float]
+    latitude_deg: list[float]
+    diameter_km: list[float]
+    cluster_id: list[int] | None
+    mosaic_bounds_deg: tuple[float, float, float, float] | None
+
+
+def _reference(request: Request) -> tuple[Served, NeighbourIndex]:
+    served: Served = request.app.state.runtime.served()
+    if served.bundle.neighbours is None:
+        raise Problem(404, "no_reference", "This model was registered without reference craters.")
+    return served, served.bundle.neighbours
+
+
+def _row(index: NeighbourIndex, crater_id: str) -> int:
+    row = index.row_of(crater_id)
+    if row is None:
+        raise Problem(404, "unknown_crater", "The reference set has no crater of this id.")
+    return row
+
+
+def _answer(served: Served, row: int, options: Options) -> CropAnswer:
+    """What the model says about a reference crater; the crater itself is not among the similar."""
+    index = served.bundle.neighbours
+    assert index is not None
+    wider = options.model_copy(update={"top_k": options.top_k + 1 if options.top_k else 0})
+    embedding = np.array(index.embeddings[row : row + 1])
+    (answer,) = answer_embeddings(served.bundle, embedding, model=served.identity, options=wider)
+    if set(SCORE_COLUMNS) <= set(index.craters):
+        fill_scores(index.craters[list(SCORE_COLUMNS)].iloc[[row]].to_numpy(), [answer])
+    itself = index.crater(row)["crater_id"]
+    answer.similar = [s for s in answer.similar if s.crater_id != itself][: options.top_k]
+    return answer
+
+
+@router.get("/v1/craters/{crater_id}", response_model=Crater, responses=_READ_FAULTS)
+async def crater(request: Request, crater_id: CraterId, top_k: TopK = 5) -> Crater:
+    """A crater of the reference set."""
+    served, index = _reference(request)
+    row = _row(index, crater_id)
+    options = Options(top_k=top_k, return_embedding=False)
+    answer = await asyncio.to_thread(_answer, served, row, options)
+    return Crater(**index.crater(row), prediction=answer)
+
+
+@router.get(
+    "/v1/craters/{crater_id}/image.png",
+    response_class=Response,
+    responses={200: {"content": {"image/png": {}}}, **_READ_FAULTS},
+)
+async def image(request: Request, crater_id: CraterId) -> Response:
+    """Thumbnail of a reference crater, the Sun in the east."""
+    _, index = _reference(request)
+    row = _row(index, crater_id)
+    if index.thumbnails is None:
+        raise Problem(404, "no_image", "This reference set has no images.")
+    stream = io.BytesIO()
+    Image.fromarray(np.array(index.thumbnails[row])).save(stream, "PNG")
+    headers = {"cache-control": "private, max-age=3600"}
+    return Response(stream.getvalue(), media_type="image/png", headers=headers)
+
+
+@router.get(
+    "/v1/similar",
+    responses={200: {"model": Similar | Located}, **problems(400, 401, 403, 404, 422, 503, 504)},
+)
+async def similar(
+    request: Request,
+    crater_id: Annotated[str | None, Query(min_length=1, max_length=100)] = None,
+    longitude_deg: Longitude | None = None,
+    latitude_deg: Latitude | None = None,
+    diameter_km: Diameter | None = None,
+    top_k: TopK = 10,
+) -> Any:
+    """Craters like one of the catalogue, or like the one at a place.
+
+    With a mosaic and a diameter the place is cut out of the mosaic; otherwise it names the
+    reference crater that holds it.
+    """
+    served, index = _reference(request)
+    options = Options(top_k=top_k, return_embedding=False)
+    if crater_id is not None:
+        row = _row(index, crater_id)
+    elif longitude_deg is None or latitude_deg is None:
+        raise Problem(400, "bad_parameter", "Give crater_id, or longitude_deg and latitude_deg.")
+    elif request.app.state.runtime.locator is not None and diameter_km is not None:
+        return await locate_and_predict(
+            request.app.state.runtime, request, options,
+            longitude_deg=longitude_deg, latitude_deg=latitude_deg, diameter_km=diameter_km,
+        )  # fmt: skip
+    else:
+        row = await asyncio.to_thread(
+            _row_at, index, longitude_deg=longitude_deg, latitude_deg=latitude_deg,
+            diameter_km=diameter_km,
+        )  # fmt: skip
+    answer = await asyncio.to_thread(_answer, served, row, options)
+    return Similar(
+        crater_id=index.crater(row)["crater_id"], similar=answer.similar, model=served.identity
+    )
+
+
+def _row_at(index: NeighbourIndex, **place: Any) -> int:
+    row = index.row_at(**place)
+    if row is None:
+        raise Problem(404, "unknown_place", "No reference crater holds this place.")
+    return row
+
+
+@router.post("/v1/similar", response_model=Predictions, responses=FAULTS, openapi_extra=BODY)
+async def similar_to_images(request: Request) -> Response:
+    """Like /v1/classify; `params.top_k` says how many similar craters are named."""
+    runtime: WorkerState = request.app.state.runtime
+    limit = runtime.config.max_items
+    return await runtime.predict(request, lambda: read_works(request, max_items=limit))
+
+
+@router.get("/v1/clusters/{cluster_id}", response_model=Cluster, responses=_READ_FAULTS)
+async def cluster(
+    request: Request,
+    cluster_id: Annotated[int, Path(ge=-1, le=1_000_000)],
+    top_k: TopK = 12,
+) -> Cluster:
+    """The members nearest to the middle of a cluster."""
+    _, index = _reference(request)
+    if "cluster_id" not in index.craters:
+        raise Problem(404, "no_clusters", "This model was registered without clusters.")
+    members = np.flatnonzero(index.craters["cluster_id"].to_numpy() == cluster_id)
+    if not members.size:
+        raise Problem(404, "unknown_cluster", "The reference set has no crater in this cluster.")
+    distances = index.craters["cluster_distance"].to_numpy()[members]
+    best = np.argsort(distances, kind="stable")[:top_k]
+    craters = [
+        SimilarCrater(**index.crater(int(members[i])), distance=float(distances[i])) for i in best
+    ]
+    return Cluster(cluster_id=cluster_id, count=len(members), craters=craters)
+
+
+@router.get("/v1/map", response_model=CraterMap, responses=_READ_FAULTS)
+async def crater_map(request: Request) -> CraterMap:
+    """The largest craters of the reference set, and where the mosaic lies."""
+    _, index = _reference(request)
+    locator = request.app.state.runtime.locator
+    shown = index.craters.nlargest(_MOST_ON_MAP, "diameter_km", keep="first")
+    columns = {
+        name: shown[name].round(4).tolist()
+        for name in ("longitude_deg", "latitude_deg", "diameter_km")
+    }
+    return CraterMap(
+        total=len(index),
+        crater_id=shown["crater_id"].tolist(),
+        cluster_id=shown["cluster_id"].tolist() if "cluster_id" in shown else None,
+        mosaic_bounds_deg=locator.bounds_deg if locator else None,
+        **columns,
+    )
+
+
+@router.get(
+    "/v1/mosaic.jpg",
+    response_class=Response,
+    responses={200: {"content": {"image/jpeg": {}}}, **problems(401, 403, 404, 503)},
+)
+async def mosaic(request: Request) -> Response:
+    """The whole mosaic, small."""
+    locator = request.app.state.runtime.locator
+    if locator is None:
+        raise Problem(404, "no_mosaic", "This server has no mosaic; start it with --mosaic.")
+    headers = {"cache-control": "private, max-age=3600"}
+    return Response(await locator.overview(), media_type="image/jpeg", headers=headers)

@@ -1,0 +1,133 @@
+"""Command lines beside the server: classify many craters, manage tokens."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+import pandas as pd
+from tqdm import tqdm
+
+from lunar_models.catalogue.table import read_catalogue
+from lunar_models.errors import LunarModelsError
+from serving.app.tokens import SCOPES, create_token, revoke_token
+from serving.client import CraterClient, Prediction, ServiceError
+
+_IMAGES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".npy")
+_SIMILAR = 1
+
+
+@click.command()
+@click.argument("source", type=click.Path(exists=True, path_type=Path))
+@click.argument("output", type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--url", default="http://127.0.0.1:5000", show_default=True, help="The service.")
+@click.option("--token", envvar="LUNAR_TOKEN", help="Token, if the service wants one.")
+@click.option("--batch-size", default=64, show_default=True, help="Images per request.")
+def classify(source: Path, output: Path, url: str, token: str | None, batch_size: int) -> None:
+    """Classify a folder of images, or a table of longitude, latitude and diameter.
+
+    SOURCE is the folder or the table (the service then cuts the craters from its mosaic); OUTPUT
+    ends in .csv or .parquet and has one row per crater, broken ones with their error.
+    """
+    if output.suffix not in (".csv", ".parquet"):
+        raise click.UsageError(f"{output} must end in .csv or .parquet.")
+    client = CraterClient(url, token=token, batch_size=batch_size)
+    try:
+        ask = _folder if source.is_dir() else _table
+        table = pd.DataFrame(ask(client, source))
+    except LunarModelsError as error:
+        raise click.ClickException(str(error)) from error
+    if output.suffix == ".csv":
+        table.to_csv(output, index=False)
+    else:
+        table.to_parquet(output, index=False)
+    failed = int(table["error_code"].notna().sum())
+    click.echo(f"{len(table) - failed} of {len(table)} craters classified, in {output}.")
+
+
+def _folder(client: CraterClient, folder: Path) -> Iterator[dict[str, Any]]:
+    files = sorted(file for file in folder.rglob("*") if file.suffix.lower() in _IMAGES)
+    if not files:
+        raise click.UsageError(f"{folder} holds no image ({', '.join(_IMAGES)}).")
+    found = client.classify(files, return_embedding=False, top_k=_SIMILAR)
+    for file, prediction in zip(files, _with_progress(found, len(files)), strict=True):
+        yield {"file": str(file.relative_to(folder)), **flat(prediction)}
+
+
+def _table(client: CraterClient, file: Path) -> Iterator[dict[str, Any]]:
+    craters, rejected = read_catalogue(file)
+    for row in rejected.itertuples():
+        yield {"crater_id": row.crater_id, "error_code": "bad_row", "error_message": row.reason}
+    names = ["crater_id", "longitude_deg", "latitude_deg", "diameter_km"]
+    for crater in _with_progress(craters[names].to_dict("records"), len(craters)):
+        place = {name: crater[name] for name in names[1:]}
+        try:
+            prediction = client.locate(**place, top_k=_SIMILAR)
+        except ServiceError as error:
+            if error.status not in (404, 422):  # this crater's own fault
+                raise
+            yield {**crater, "error_code": "not_located", "error_message": str(error)}
+        else:
+            yield {**crater, **flat(prediction)}
+
+
+def _with_progress(steps: Any, total: int) -> Any:
+    return tqdm(steps, total=total, unit="crater", disable=None)
+
+
+def flat(prediction: Prediction) -> dict[str, Any]:
+    """A prediction as columns of a table; what the model does not have is None."""
+    state, cluster = prediction["state"] or {}, prediction["cluster"] or {}
+    degradation, error = prediction["degradation"] or {}, prediction["error"] or {}
+    own = prediction["encoder_degradation"] or {}
+    probabilities = state.get("probabilities", {})
+    similar = prediction["similar"]
+    return {
+        "state": state.get("label"),
+        **{f"probability_{name}": value for name, value in probabilities.items()},
+        "conformal_set": "|".join(state["conformal_set"]) if state else None,
+        "abstained": state.get("abstained"),
+        "degradation": degradation.get("score"),
+        "degradation_uncertainty": degradation.get("uncertainty"),
+        "encoder_degradation": own.get("score"),
+        "encoder_degradation_uncertainty": own.get("uncertainty"),
+        "cluster_id": cluster.get("id"),
+        "cluster_confidence": cluster.get("confidence"),
+        "novelty": prediction["novelty"],
+        "most_similar": similar[0]["crater_id"] if similar else None,
+        "warnings": "|".join(warning["code"] for warning in prediction["warnings"]),
+        "model_version": prediction["model"]["version"],
+        "error_code": error.get("code"),
+        "error_message": error.get("message"),
+    }
+
+
+@click.command()
+@click.argument("name")
+@click.option(
+    "--file",
+    type=click.Path(path_type=Path),
+    default=Path("tokens.json"),
+    show_default=True,
+    help="File of hashed tokens, for the server's --tokens.",
+)
+@click.option(
+    "--scope",
+    "scopes",
+    multiple=True,
+    type=click.Choice(SCOPES),
+    default=SCOPES,
+    show_default=True,
+    help="What it may do; may be repeated.",
+)
+@click.option("--revoke", is_flag=True, help="Take the token NAME out instead.")
+def token(name: str, file: Path, scopes: tuple[str, ...], revoke: bool) -> None:
+    """Make a token for NAME and print it; it cannot be shown again."""
+    try:
+        if revoke:
+            revoke_token(file, name=name)
+            click.echo(f"{name} has no token any more.")
+        else:
+            click.echo(create_token(file, name=name, scopes=scopes))
+    except LunarModelsError as error:
+        raise click.ClickException(str(error)) from error

@@ -1,0 +1,1 @@
+"""What is logged with the served model: contract, preparation, classification, bundle."""

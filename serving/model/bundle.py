@@ -1,0 +1,193 @@
+"""What a served model consists of: a folder with an encoder and what was fitted on top of it.
+
+encoder/        checkpoint (`lunar_models.encoders.checkpoint`)
+head/           classification head, if there were labels
+clusters/       cluster model, if craters were clustered
+neighbours/     reference craters to compare with (`lunar_models.neighbours`), if there are any
+golden/         a few crops and the embeddings they must have, wherever the model runs
+bundle.json     schema version and the sha256 of every other file; written last
+"""
+
+import hashlib
+import json
+import shutil
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import yaml
+
+from lunar_models.clustering import ClusterModel
+from lunar_models.embedding import embed_crops
+from lunar_models.encoders.checkpoint import Checkpoint
+from lunar_models.encoders.inference import inference_copy
+from lunar_models.errors import CheckpointError
+from lunar_models.heads.head import Head
+from lunar_models.neighbours import NeighbourIndex
+from serving.model.schema import SCHEMA_VERSION, ModelAnswer
+
+BUNDLE_FILE = "bundle.json"
+ENCODER, HEAD, CLUSTERS, NEIGHBOURS, GOLDEN = "encoder", "head", "clusters", "neighbours", "golden"
+HEAD_FILE = "head.npz"
+_REGISTERED = "registered_model_meta"
+"""Where MLflow notes name and version of a model loaded from the registry."""
+GOLDEN_TOLERANCE = 1e-3
+"""Largest difference of a golden embedding, in units of its standard deviation."""
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """The parts of a served model, loaded."""
+
+    checkpoint: Checkpoint
+    head: Head | None = None
+    clusters: ClusterModel | None = None
+    neighbours: NeighbourIndex | None = None
+    scores: bool = True
+    """Whether to ask the encoder for its own degradation score, if it has one."""
+
+    @classmethod
+    def load(cls, folder: str | Path) -> "Bundle":
+        """Load a bundle after checking its digests, then check that it computes what it should.
+
+        Raises:
+            CheckpointError: missing, tampered with, truncated, of another schema version, of
+                parts that do not fit together, or not reproducing its golden embeddings.
+        """
+        folder = Path(folder)
+        _verify(folder)
+        head, clusters, neighbours = (
+            folder / HEAD / HEAD_FILE,
+            folder / CLUSTERS,
+            folder / NEIGHBOURS,
+        )
+        checkpoint = Checkpoint.load(folder / ENCODER)
+        bundle = cls(
+            replace(checkpoint, encoder=inference_copy(checkpoint.encoder)),
+            Head.load(head) if head.is_file() else None,
+            ClusterModel.load(clusters) if clusters.is_dir() else None,
+            NeighbourIndex.load(neighbours) if neighbours.is_dir() else None,
+        )
+        bundle._check_widths()
+        if (folder / GOLDEN).is_dir():
+            _check_golden(bundle.checkpoint, folder / GOLDEN)
+        return bundle
+
+    def _check_widths(self) -> None:
+        width = self.checkpoint.encoder.embedding_dim
+        widths = {
+            HEAD: self.head and self.head.embedding_dim,
+            CLUSTERS: self.clusters and len(self.clusters.preparation.mean),
+            NEIGHBOURS: self.neighbours and self.neighbours.embeddings.shape[1],
+        }
+        for part, other in widths.items():
+            if other is not None and other != width:
+                raise CheckpointError(
+                    f"The {part} of the bundle was fitted on embeddings of width {other}, its "
+                    f"encoder makes {width}; register parts of one encoder."
+                )
+
+
+def assemble(
+    folder: Path,
+    *,
+    encoder: Path,
+    head: Path | None = None,
+    clusters: Path | None = None,
+    neighbours: Path | None = None,
+    golden: npt.NDArray[np.uint8] | None = None,
+) -> Path:
+    """Copy the parts into a bundle folder and seal it with digests; returns the folder.
+
+    Args:
+        folder: does not exist yet.
+        encoder: folder of the checkpoint.
+        head: folder of the classification head.
+        clusters: folder of the cluster model.
+        neighbours: folder of the neighbour index.
+        golden: (n, S, S) uint8 crops whose embeddings are noted now and checked at each load.
+
+    Raises:
+        CheckpointError: a part is damaged, or the parts do not fit together.
+    """
+    parts = ((ENCODER, encoder), (HEAD, head), (CLUSTERS, clusters), (NEIGHBOURS, neighbours))
+    for name, source in parts:
+        if source is not None:
+            shutil.copytree(source, folder / name)
+    if golden is not None:
+        (folder / GOLDEN).mkdir()
+        embeddings = embed_crops(Checkpoint.load(folder / ENCODER), golden, device="cpu")
+        np.save(folder / GOLDEN / "crops.npy", golden, allow_pickle=False)
+        np.save(folder / GOLDEN / "embeddings.npy", embeddings, allow_pickle=False)
+    contents = {"schema_version": SCHEMA_VERSION, "sha256": _digests(folder)}
+    (folder / BUNDLE_FILE).write_text(json.dumps(contents, indent=2, sort_keys=True) + "\n")
+    Bundle.load(folder)
+    return folder
+
+
+def golden_crops(folder: str | Path) -> npt.NDArray[np.uint8]:
+    """The golden crops of a bundle folder, (n, S, S) uint8; n = 0 without any."""
+    file = Path(folder) / GOLDEN / "crops.npy"
+    return _load(file) if file.is_file() else np.empty((0, 0, 0), np.uint8)
+
+
+def identify(bundle_folder: Path) -> ModelAnswer:
+    """Name, version and id, from the files that MLflow keeps beside the artifacts."""
+    for folder in bundle_folder.absolute().parents:
+        if (folder / "MLmodel").is_file():
+            meta = folder / _REGISTERED
+            registered = yaml.safe_load(meta.read_text()) if meta.is_file() else {}
+            version = registered.get("model_version")
+            return ModelAnswer(
+                name=registered.get("model_name"),
+                version=None if version is None else str(version),
+                model_id=yaml.safe_load((folder / "MLmodel").read_text()).get("model_id"),
+            )
+    return ModelAnswer()
+
+
+def _check_golden(checkpoint: Checkpoint, folder: Path) -> None:
+    expected = _load(folder / "embeddings.npy")
+    found = embed_crops(checkpoint, _load(folder / "crops.npy"), device="cpu")
+    worst = float(np.abs(found - expected).max() / max(float(expected.std()), 1e-12))
+    if not worst <= GOLDEN_TOLERANCE:
+        raise CheckpointError(
+            f"The encoder embeds the golden crops {worst:.2g} standard deviations away from where "
+            "it did when it was registered; use the package versions it was registered with."
+        )
+
+
+def _load(file: Path) -> npt.NDArray[Any]:
+    array: npt.NDArray[Any] = np.load(file, allow_pickle=False)
+    return array
+
+
+def _digests(folder: Path) -> dict[str, str]:
+    files = (p for p in folder.rglob("*") if p.is_file() and p.name != BUNDLE_FILE)
+    return {p.relative_to(folder).as_posix(): _digest(p) for p in sorted(files)}
+
+
+def _digest(file: Path) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _verify(folder: Path) -> None:
+    try:
+        contents = json.loads((folder / BUNDLE_FILE).read_text())
+        version, expected = contents["schema_version"], contents["sha256"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise CheckpointError(f"{folder} is not a service bundle: {error}.") from error
+    if version != SCHEMA_VERSION:
+        raise CheckpointError(
+            f"The bundle {folder} has schema version {version}, this code serves "
+            f"{SCHEMA_VERSION}; register the model again."
+        )
+    found = _digests(folder)
+    if changed := sorted(k for k in expected | found if expected.get(k) != found.get(k)):
+        raise CheckpointError(
+            f"The bundle {folder} is not what was registered: {', '.join(changed)} changed or "
+            "missing. Register the model again."
+        )

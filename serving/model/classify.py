@@ -1,0 +1,222 @@
+"""From request items to answers: prepare, embed, look up. Knows nothing of MLflow or HTTP."""
+
+import base64
+import io
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from lunar_models.arrays import Float32Array
+from lunar_models.cropping.illumination import sun_side_evidence
+from lunar_models.encoders.checkpoint import Checkpoint
+from lunar_models.errors import CropImageError
+from serving.model.bundle import Bundle
+from serving.model.preparation import Prepared, prepare
+from serving.model.schema import (
+    ClusterAnswer,
+    CropAnswer,
+    CropRequest,
+    DegradationAnswer,
+    EncoderDegradation,
+    ItemError,
+    ModelAnswer,
+    Options,
+    SimilarCrater,
+    StateAnswer,
+)
+
+BATCH = 64
+"""Crops per forward pass."""
+
+Work = Callable[[Checkpoint], Prepared]
+"""Prepares one item, or raises `CropImageError`."""
+
+
+def classify(
+    bundle: Bundle, items: Sequence[Any], *, model: ModelAnswer, options: Options
+) -> list[CropAnswer]:
+    """Answer each item on its own: a broken one gets an error and harms no other.
+
+    Args:
+        bundle: the loaded model.
+        items: requests (`CropRequest` or what should be one), in any number.
+        model: which model answers.
+        options: what applies to all items.
+
+    Returns:
+        One answer per item, in order.
+    """
+    answers: list[CropAnswer] = []
+    for start in range(0, len(items), BATCH):
+        works = [partial(prepare, item=item) for item in items[start : start + BATCH]]
+        answers += classify_batch(bundle, works, model=model, options=[options] * len(works))
+    return answers
+
+
+def warm_up(bundle: Bundle) -> None:
+    """Classify a made-up image, so that the first request need not wait for compilers."""
+    side = bundle.checkpoint.encoder.crop_size_px + 1
+    ramp = np.tile(np.arange(side, dtype=np.uint8), (side, 1))
+    buffer = io.BytesIO()
+    np.save(buffer, ramp, allow_pickle=False)
+    item = CropRequest(image=base64.b64encode(buffer.getvalue()).decode())
+    classify(bundle, [item], model=ModelAnswer(), options=Options())
+
+
+def classify_batch(
+    bundle: Bundle,
+    works: Sequence[Work],
+    *,
+    model: ModelAnswer,
+    options: Sequence[Options],
+) -> list[CropAnswer]:
+    """Answer up to `BATCH` items in one forward pass.
+
+    Args:
+        bundle: the loaded model.
+        works: prepare the items.
+        model: which model answers.
+        options: one per item.
+    """
+    answers = [CropAnswer(model=model) for _ in works]
+    good: list[int] = []
+    prepared: list[Prepared] = []
+    for i, work in enumerate(works):
+        try:
+            prepared.append(work(bundle.checkpoint))
+            good.append(i)
+        except CropImageError as error:
+            answers[i].error = ItemError(code=error.code, message=str(error))
+    if good:
+        _answer(bundle, prepared, [answers[i] for i in good], [options[i] for i in good])
+    return answers
+
+
+def _answer(
+    bundle: Bundle,
+    prepared: Sequence[Prepared],
+    answers: Sequence[CropAnswer],
+    options: Sequence[Options],
+) -> None:
+    context = bundle.checkpoint.context_diameters
+    crops = normalise(bundle, align(prepared, answers, context_diameters=context))
+    encoder = bundle.checkpoint.encoder
+    embeddings = encoder.embed(crops).numpy()
+    if bundle.scores and (scores := encoder.degradation(crops)) is not None:
+        fill_scores(torch.stack(scores, 1).numpy(), answers)
+    finite = np.isfinite(embeddings).all(axis=1)
+    for i in np.flatnonzero(~finite).tolist():
+        message = "The encoder makes no finite embedding of this image."
+        answers[i].error = ItemError(code="no_embedding", message=message)
+        answers[i].encoder_degradation = None
+    kept = np.flatnonzero(finite).tolist()
+    if kept:
+        _fill(bundle, embeddings[kept], [answers[i] for i in kept], [options[i] for i in kept])
+
+
+def align(
+    prepared: Sequence[Prepared], answers: Sequence[CropAnswer], *, context_diameters: float
+) -> Float32Array:
+    """Mirror crops so that the Sun stands in the east, noting its side and the warnings.
+
+    Returns:
+        (B, S, S) float32 in crop units.
+    """
+    crops = np.stack([p.crop for p in prepared])
+    found = sun_side_evidence(crops, context_diameters=context_diameters) >= 0.0
+    for i, (p, answer) in enumerate(zip(prepared, answers, strict=True)):
+        east = bool(found[i]) if p.sun_side is None else p.sun_side == "east"
+        answer.sun_side = "east" if east else "west"
+        answer.warnings = p.warnings
+        if not east:
+            crops[i] = crops[i, :, ::-1].copy()
+    return crops
+
+
+def normalise(bundle: Bundle, crops: Float32Array) -> torch.Tensor:
+    """(B, S, S) aligned crops -> (B, 1, S, S) as the encoder takes them."""
+    return bundle.checkpoint.normalisation(torch.from_numpy(np.ascontiguousarray(crops)))
+
+
+def fill_scores(scores: Float32Array, answers: Sequence[CropAnswer]) -> None:
+    """Put the encoder's own scores, (B, 2) with their standard deviations, into answers."""
+    for answer, (score, uncertainty) in zip(answers, scores.tolist(), strict=True):
+        answer.encoder_degradation = EncoderDegradation(score=score, uncertainty=uncertainty)
+
+
+def answer_embeddings(
+    bundle: Bundle, embeddings: Float32Array, *, model: ModelAnswer, options: Options
+) -> list[CropAnswer]:
+    """Answer for (B, D) embeddings that are known already."""
+    answers = [CropAnswer(model=model) for _ in embeddings]
+    _fill(bundle, embeddings, answers, [options] * len(answers))
+    return answers
+
+
+def _fill(
+    bundle: Bundle,
+    embeddings: Float32Array,
+    answers: Sequence[CropAnswer],
+    options: Sequence[Options],
+) -> None:
+    for answer, embedding, option in zip(answers, embeddings, options, strict=True):
+        if option.return_embedding:
+            answer.embedding = embedding.tolist()
+    if bundle.clusters is not None:
+        _fill_clusters(bundle.clusters.assign(embeddings), answers)
+    if bundle.head is not None:
+        _fill_states(bundle.head.predict(embeddings), bundle.head.states, answers, options)
+    if bundle.neighbours is not None and (k := max(o.top_k for o in options)) > 0:
+        found = bundle.neighbours.search(embeddings, k)
+        for i, (answer, option) in enumerate(zip(answers, options, strict=True)):
+            rows, distances = found.rows[i, : option.top_k], found.distances[i, : option.top_k]
+            answer.similar = similar_craters(bundle, rows, distances)
+
+
+def _fill_clusters(assigned: Any, answers: Sequence[CropAnswer]) -> None:
+    for i, answer in enumerate(answers):
+        answer.cluster = ClusterAnswer(
+            id=int(assigned.cluster_id[i]),
+            distance=float(assigned.distance[i]),
+            confidence=float(assigned.confidence[i]),
+        )
+        answer.novelty = float(assigned.novelty[i])
+
+
+def _fill_states(
+    predicted: Any,
+    states: tuple[str, ...],
+    answers: Sequence[CropAnswer],
+    options: Sequence[Options],
+) -> None:
+    for i, (answer, option) in enumerate(zip(answers, options, strict=True)):
+        probabilities = predicted.probabilities[i].tolist()
+        abstained = bool(predicted.abstained[i])
+        if option.abstain_below >= 0.0:
+            abstained = max(probabilities) < option.abstain_below
+        inside = predicted.conformal_set[i].tolist()
+        answer.state = StateAnswer(
+            label=str(predicted.state[i]),
+            probabilities=dict(zip(states, probabilities, strict=True)),
+            conformal_set=[s for s, keep in zip(states, inside, strict=True) if keep],
+            abstained=abstained,
+        )
+        answer.degradation = DegradationAnswer(
+            score=float(predicted.score[i]), uncertainty=float(predicted.score_std[i])
+        )
+
+
+def similar_craters(
+    bundle: Bundle, rows: npt.NDArray[np.int64], distances: Float32Array
+) -> list[SimilarCrater]:
+    """Catalogue entries of rows of the bundle's reference set."""
+    assert bundle.neighbours is not None
+    craters = bundle.neighbours.crater_rows(rows)
+    return [
+        SimilarCrater(**crater, distance=distance)
+        for crater, distance in zip(craters, distances.tolist(), strict=True)
+    ]

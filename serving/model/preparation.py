@@ -1,0 +1,157 @@
+"""From a decoded image to the square the encoder is used to, noting what looks doubtful."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from lunar_models.arrays import Float32Array
+from lunar_models.crops.crop_set import Radiometry
+from lunar_models.crops.resampling import resize_crop
+from lunar_models.encoders.checkpoint import Checkpoint
+from lunar_models.errors import CropImageError
+from serving.model.images import Decoded, decode_base64, decode_image
+from serving.model.schema import CropHints, QualityWarning, read_item
+
+FEW_PX = 12
+"""Fewer native pixels across than this do not show a crater's shape."""
+MOST_UPSAMPLING = 3.0
+MOST_NODATA = 0.3
+_CONTEXT_SLACK = 0.1
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """One request item, ready to be embedded once the Sun's side is settled."""
+
+    crop: Float32Array
+    """(S, S) in crop units (0-255), not yet mirrored."""
+    sun_side: str | None
+    """As the request has it."""
+    warnings: list[QualityWarning]
+
+
+def prepare(checkpoint: Checkpoint, item: Any) -> Prepared:
+    """Bring the image of one item to the form in which the encoder saw its training crops.
+
+    Args:
+        checkpoint: of the encoder.
+        item: a `CropRequest`, or what should be one.
+
+    Raises:
+        CropImageError: not a request, or without a usable image.
+    """
+    request = read_item(item)
+    return prepare_bytes(checkpoint, decode_base64(request.image), request)
+
+
+def prepare_bytes(checkpoint: Checkpoint, data: bytes, hints: CropHints) -> Prepared:
+    """Like `prepare`, for an image that did not come as base64."""
+    image, warnings = to_crop_units(decode_image(data), checkpoint.radiometry)
+    image = _square(image, warnings)
+    image = _cut_to_context(image, hints, checkpoint.context_diameters, warnings)
+    size = checkpoint.encoder.crop_size_px
+    _note_size(len(image), size, warnings)
+    _note_nodata(image, warnings)
+    crop = _filled(image)
+    if len(crop) != size:
+        crop = resize_crop(crop, size)
+    _check_features(crop)
+    return Prepared(crop.astype(np.float32, copy=False), hints.sun_side, warnings)
+
+
+def prepare_cut(crop: npt.NDArray[np.uint8], native_px: float) -> Prepared:
+    """Like `prepare`, for a crop cut from a mosaic, `native_px` of whose pixels lie across it."""
+    warnings: list[QualityWarning] = []
+    _note_size(native_px, len(crop), warnings)
+    _check_features(crop)
+    return Prepared(crop.astype(np.float32), None, warnings)
+
+
+def to_crop_units(
+    decoded: Decoded, radiometry: Radiometry
+) -> tuple[Float32Array, list[QualityWarning]]:
+    """Scale an image's brightness to 0-255, as the mosaic's was when the crops were made.
+
+    The mosaic's own pixel type is scaled as the mosaic was. Other than that, 8 bits are taken as
+    they are, 16 bits as 0-65535, and floats as 0-1 or 0-255, whichever holds them.
+    """
+    values, dtype = decoded.values, decoded.dtype
+    if dtype == "uint8":
+        return values, []
+    if dtype == radiometry.source_dtype:
+        scaled = (values - radiometry.low) * (255.0 / (radiometry.high - radiometry.low))
+        return np.clip(scaled, 0.0, 255.0), []
+    if dtype == "uint16":
+        return values / np.float32(257.0), []
+    low, high = float(np.nanmin(values)), float(np.nanmax(values))
+    if low >= 0.0 and high <= 255.0:
+        return (values * np.float32(255.0) if high <= 1.0 else values), []
+    stretched = (values.astype(np.float64) - low) * (255.0 / max(high - low, 1e-30))
+    message = "The brightness is not in 0-1 or 0-255; its own range was stretched to 0-255."
+    return stretched.astype(np.float32), [QualityWarning(code="rescaled", message=message)]
+
+
+def _square(image: Float32Array, warnings: list[QualityWarning]) -> Float32Array:
+    height, width = image.shape
+    if height == width:
+        return image
+    message = f"The image has {width} x {height} px; its central square was used."
+    warnings.append(QualityWarning(code="not_square", message=message))
+    return _central(image, min(height, width))
+
+
+def _cut_to_context(
+    image: Float32Array, hints: CropHints, context_diameters: float, warnings: list[QualityWarning]
+) -> Float32Array:
+    """Cut away terrain that crops of this model do not show."""
+    if hints.pixel_scale_m is None or hints.diameter_km is None:
+        return image
+    side = len(image)
+    wanted = context_diameters * hints.diameter_km * 1000.0 / hints.pixel_scale_m
+    if wanted > side * (1.0 + _CONTEXT_SLACK):
+        message = (
+            f"The image spans {side / wanted * context_diameters:.2f} crater diameters; the model "
+            f"is used to {context_diameters:g}."
+        )
+        warnings.append(QualityWarning(code="narrow_context", message=message))
+    if wanted >= side:
+        return image
+    return _central(image, max(round(wanted), 1))
+
+
+def _central(image: Float32Array, side: int) -> Float32Array:
+    top, left = (image.shape[0] - side) // 2, (image.shape[1] - side) // 2
+    return image[top : top + side, left : left + side]
+
+
+def _note_size(side: float, crop_size_px: int, warnings: list[QualityWarning]) -> None:
+    if side < FEW_PX:
+        message = f"Only {side:.2g} px across; a crater's shape needs at least {FEW_PX}."
+        warnings.append(QualityWarning(code="few_pixels", message=message))
+    if crop_size_px / side > MOST_UPSAMPLING:
+        message = f"Enlarged {crop_size_px / side:.1f} times to {crop_size_px} px."
+        warnings.append(QualityWarning(code="upsampled", message=message))
+
+
+def _note_nodata(image: Float32Array, warnings: list[QualityWarning]) -> None:
+    empty = 1.0 - np.count_nonzero(np.abs(image) > 0.0) / image.size  # NaN is not above 0
+    if empty > MOST_NODATA:
+        message = f"{empty:.0%} of the image is black or without data."
+        warnings.append(QualityWarning(code="mostly_nodata", message=message))
+
+
+def _filled(image: Float32Array) -> Float32Array:
+    """Pixels without data hold the mean of the others, as in training crops."""
+    missing = np.isnan(image)
+    if not missing.any():
+        return image
+    if missing.all():
+        raise CropImageError("not_finite", "'image' has no data around its centre.")
+    return np.where(missing, image[~missing].mean(), image)
+
+
+def _check_features(crop: npt.NDArray[Any]) -> None:
+    if crop.max() - crop.min() < 1e-3:
+        raise CropImageError("featureless", "'image' has the same brightness all over.")

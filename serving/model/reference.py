@@ -1,0 +1,50 @@
+"""Make the reference set that a served model compares new craters with."""
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from lunar_models.clustering import ClusterModel
+from lunar_models.crops.crop_set import CropSet
+from lunar_models.neighbours import CRATER_COLUMNS, NeighbourIndex
+
+THUMBNAIL_PX = 48
+SCORE_COLUMNS = ("encoder_score", "encoder_score_std")
+"""An encoder's own degradation score of a reference crater and its standard deviation."""
+
+
+def reference_set(
+    crop_set: CropSet,
+    embeddings: npt.NDArray[np.float32],
+    *,
+    clusters: ClusterModel | None = None,
+    scores: npt.NDArray[np.float32] | None = None,
+    threads: int = 0,
+) -> NeighbourIndex:
+    """Index all craters of a crop set.
+
+    Args:
+        crop_set: N craters.
+        embeddings: (N, D) in the order of the crop set.
+        clusters: adds the columns `cluster_id` and `cluster_distance` to the table.
+        scores: (N, 2), the encoder's own; adds the columns `SCORE_COLUMNS`.
+        threads: see `NeighbourIndex.build`.
+    """
+    craters = crop_set.metadata[[*CRATER_COLUMNS, "flipped"]].copy()
+    if clusters is not None:
+        assigned = clusters.assign(embeddings)
+        craters["cluster_id"] = assigned.cluster_id
+        craters["cluster_distance"] = assigned.distance
+    if scores is not None:
+        craters[list(SCORE_COLUMNS)] = scores
+    return NeighbourIndex.build(
+        embeddings, craters, thumbnails=_thumbnails(crop_set.crops), threads=threads
+    )
+
+
+def _thumbnails(crops: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """(N, S, S) -> (N, T, T) with T at most `THUMBNAIL_PX`."""
+    if crops.shape[1] <= THUMBNAIL_PX:
+        return crops
+    side = (THUMBNAIL_PX, THUMBNAIL_PX)
+    return np.stack([cv2.resize(crop, side, interpolation=cv2.INTER_AREA) for crop in crops])

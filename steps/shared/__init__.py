@@ -1,0 +1,1 @@
+"""What the steps share: options, tracking, cache, registry, pipeline."""

@@ -1,0 +1,151 @@
+"""The steps that `main` chains: which parameters they take, and what feeds what."""
+
+import dataclasses
+from dataclasses import dataclass, field
+from typing import Any, Literal, get_type_hints
+
+from lunar_models.config.base import StepConfig, param, specs
+from lunar_models.config.cluster import ClusterConfig
+from lunar_models.config.evaluate import EvaluateConfig
+from lunar_models.config.preprocess import PreprocessConfig
+from lunar_models.config.register import RegisterConfig
+from lunar_models.config.synthesize import SynthesizeConfig
+from lunar_models.config.train import TrainConfig
+from lunar_models.errors import ConfigError
+from steps.shared.options import to_text
+
+StepName = Literal["synthesize", "preprocess", "train", "evaluate", "cluster", "register"]
+STEP_NAMES: tuple[StepName, ...] = StepName.__args__  # type: ignore[attr-defined]
+
+
+@dataclass(frozen=True)
+class Step:
+    """One entry point of the pipeline."""
+
+    name: StepName
+    config: type[StepConfig]
+    wires: dict[str, str] = field(default_factory=dict)
+    """Parameter -> ``step.output`` that fills it where the user gave none."""
+    shown: tuple[str, ...] | None = None
+    """Parameters that `main` offers; None: all."""
+
+    def offers(self, parameter: str) -> bool:
+        """Whether `main` has this parameter of the step."""
+        return self.shown is None or parameter in self.shown
+
+
+CROPS = {"crops": "preprocess.crops"}
+ENCODER = {"encoder_uri": "train.encoder_uri"}
+HEAD = {"head": "evaluate.head"}
+MOSAIC = {"mosaic": "synthesize.mosaic"}
+
+PIPELINE = (
+    Step("synthesize", SynthesizeConfig, shown=("crater_count", "width_px", "height_px", "seed")),
+    Step("preprocess", PreprocessConfig, {**MOSAIC, "catalogue": "synthesize.catalogue"}),
+    Step("train", TrainConfig, CROPS),
+    Step("evaluate", EvaluateConfig, {**CROPS, **ENCODER, "labels": "synthesize.labels"}),
+    Step("cluster", ClusterConfig, {**CROPS, **ENCODER, **HEAD, **MOSAIC}),
+    Step(
+        "register",
+        RegisterConfig,
+        {**ENCODER, **CROPS, **HEAD, "clusters": "cluster.clusters"},
+    ),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PipelineConfig(StepConfig):
+    """What `main` adds to the parameters of its steps."""
+
+    steps: tuple[StepName, ...] = param(STEP_NAMES, help="Steps to run.")
+    cache: bool = param(True, help="Reuse finished runs of unchanged steps.", role="runtime")
+    data_dir: str = param("data", help="Folder for mosaics and crop sets.", role="runtime")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if (getattr(self, "mosaic", None) is None) != (getattr(self, "catalogue", None) is None):
+            raise ConfigError(
+                "mosaic and catalogue go together: give both, or neither for a synthetic Moon."
+            )
+
+
+def _step_fields() -> dict[str, tuple[str, Any, Any]]:
+    """Every step's parameters, once; what is wired between steps becomes optional."""
+    merged: dict[str, tuple[str, Any, Any]] = {}
+    for step in PIPELINE:
+        hints = get_type_hints(step.config)
+        for f in dataclasses.fields(step.config):
+            if f.metadata["role"] == "output" or not step.offers(f.name) or f.name in merged:
+                continue
+            wired = f.name in step.wires
+            default, hint = (None, hints[f.name] | None) if wired else (f.default, hints[f.name])
+            merged[f.name] = (f.name, hint, field(default=default, metadata=f.metadata))
+    return merged
+
+
+MainConfig: type[PipelineConfig] = dataclasses.make_dataclass(
+    "MainConfig", _step_fields().values(), bases=(PipelineConfig,), frozen=True, kw_only=True
+)
+"""The parameters of `main`: its own, then every step's."""
+
+
+def needed_steps(config: PipelineConfig) -> list[Step]:
+    """The chosen steps, less those whose products the user has given.
+
+    A step that feeds others is needed while one of them lacks a required parameter.
+    """
+    needed: list[Step] = []
+    for step in reversed(PIPELINE):
+        consumed = [
+            (consumer, parameter)
+            for consumer in PIPELINE
+            for parameter, wire in consumer.wires.items()
+            if consumer.name in config.steps
+            and wire.startswith(f"{step.name}.")
+            and is_required(consumer, parameter)
+        ]
+        missing = [p for c, p in consumed if c in needed and getattr(config, p) is None]
+        if step.name in config.steps and (missing or not consumed):
+            needed.insert(0, step)
+    return needed
+
+
+def is_required(step: Step, parameter: str) -> bool:
+    """Whether the step cannot do without this parameter."""
+    return next(s.required for s in specs(step.config) if s.name == parameter)
+
+
+def step_values(step: Step, config: PipelineConfig, made: dict[str, str]) -> dict[str, Any]:
+    """What `main` passes to a step: its own values, then what earlier steps made.
+
+    Args:
+        step: the step to configure.
+        config: the parameters of `main`.
+        made: ``step.output`` -> path or URI.
+
+    Raises:
+        ConfigError: a required parameter is neither given nor made.
+    """
+    values: dict[str, Any] = {}
+    for spec in specs(step.config):
+        if spec.role == "output" or not step.offers(spec.name):
+            continue
+        value = getattr(config, spec.name)
+        if value is None and spec.name in step.wires:
+            source = step.wires[spec.name]
+            value = made.get(source)
+            if value is None and spec.required:
+                raise ConfigError(
+                    f"Step {step.name} needs {spec.name}: switch on step "
+                    f"{source.partition('.')[0]}, or give {spec.name}."
+                )
+            if value is None:
+                continue
+            value = (value,) if spec.repeated else value
+        values[spec.name] = value
+    return values
+
+
+def as_parameters(config: StepConfig) -> dict[str, str]:
+    """A step's parameters as ``mlflow run`` takes them."""
+    return {s.name: to_text(s, getattr(config, s.name)) for s in specs(type(config))}

@@ -1,0 +1,143 @@
+"""Put models into the MLflow Model Registry, and take encoders out again."""
+
+import base64
+import io
+import tempfile
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+
+import mlflow
+import numpy as np
+import numpy.typing as npt
+from mlflow.models.model import ModelInfo
+from PIL import Image
+from tqdm import tqdm
+
+from lunar_models.crops.crop_set import CropSet
+from lunar_models.embedding import embed_crops
+from lunar_models.encoders.checkpoint import Checkpoint
+from serving.model import bundle as bundles
+from serving.model import pyfunc as served
+from serving.model.schema import Options
+from steps.shared.tracking import PROJECT, git, resolve_artifacts
+
+_REQUIREMENTS = (
+    "mlflow", "hdbscan", "numba", "numpy", "opencv-python-headless", "pandas", "pillow", "pyarrow",
+    "pydantic", "safetensors", "scikit-learn", "scipy", "torch", "transformers", "usearch",
+)  # fmt: skip
+
+GOLDEN_CROPS = 16
+
+
+def log_service_model(
+    *,
+    encoder: Path,
+    head: Path | None = None,
+    clusters: Path | None = None,
+    neighbours: Path | None = None,
+    golden_crops: npt.NDArray[np.uint8],
+    registered_model: str | None,
+    tags: dict[str, str],
+    description: str,
+) -> ModelInfo:
+    """Log a served model to the active run and register it.
+
+    Args:
+        encoder: checkpoint folder.
+        head: folder of the classification head.
+        clusters: folder of the cluster model.
+        neighbours: folder of the neighbour index (`serving.model.reference.reference_set`).
+        golden_crops: (n, S, S) uint8, n ≥ 1; what the model must make of them is noted and
+            checked wherever it is loaded. The first becomes the input example.
+        registered_model: registry name; None logs without registering.
+        tags: lineage, set on the model and on its version.
+        description: for a human, kept with the version.
+
+    Returns:
+        MLflow's record; `model_uri` is immutable, `registered_model_version` the version.
+    """
+    tags = {**tags, "git_commit": git("rev-parse", "HEAD")}
+    with tempfile.TemporaryDirectory() as folder:
+        bundle = bundles.assemble(
+            Path(folder) / served.ARTIFACT,
+            encoder=encoder,
+            head=head,
+            clusters=clusters,
+            neighbours=neighbours,
+            golden=golden_crops,
+        )
+        with _quiet_about_hints():
+            info: ModelInfo = mlflow.pyfunc.log_model(
+                name="model",
+                python_model=str(PROJECT / "serving" / "model" / "pyfunc.py"),
+                artifacts={served.ARTIFACT: str(bundle)},
+                code_paths=[str(PROJECT / "serving"), str(PROJECT / "lunar_models")],
+                # Exact versions; MLflow's own inference takes seconds and drops local version tags.
+                pip_requirements=[f"{name}=={_public(version(name))}" for name in _REQUIREMENTS],
+                # Params get their types and defaults from the example.
+                input_example=(example(golden_crops[0]), Options().model_dump()),
+                registered_model_name=registered_model,
+                tags=tags,
+            )
+    if registered_model is not None:
+        client = mlflow.MlflowClient()
+        number = str(info.registered_model_version)
+        client.update_model_version(registered_model, number, description)
+        for key, value in tags.items():
+            client.set_model_version_tag(registered_model, number, key, value)
+    return info
+
+
+@contextmanager
+def _quiet_about_hints() -> Iterator[None]:
+    """Drop MLflow's warning about the hint in `serving.model.pyfunc`, which is meant.
+
+    MLflow sets a filter of its own before it warns, so the warnings are caught and given out again.
+    """
+    with warnings.catch_warnings(record=True) as caught:
+        yield
+    for each in caught:
+        if "AnyType" not in str(each.message):
+            warnings.warn_explicit(each.message, each.category, each.filename, each.lineno)
+
+
+def example(crop: npt.NDArray[np.uint8]) -> list[dict[str, str]]:
+    """A request body's ``inputs`` for one (S, S) uint8 crop."""
+    buffer = io.BytesIO()
+    Image.fromarray(crop).save(buffer, "PNG")
+    return [{"image": base64.b64encode(buffer.getvalue()).decode()}]
+
+
+def golden_crops(crop_set: CropSet) -> npt.NDArray[np.uint8]:
+    """(n, S, S) the first few test crops: what a model must make of them travels with it."""
+    rows = crop_set.indices("test")[:GOLDEN_CROPS]
+    return np.array(crop_set.crops[rows if len(rows) else slice(GOLDEN_CROPS)])
+
+
+def find_encoder(uri: str) -> Path:
+    """The checkpoint folder behind a model URI, a runs:/ URI or a path.
+
+    Raises:
+        UserError: there is nothing there.
+    """
+    folder = resolve_artifacts(uri)
+    inside = folder / "artifacts" / served.ARTIFACT / bundles.ENCODER
+    return inside if inside.is_dir() else folder
+
+
+def _public(version_text: str) -> str:
+    """``2.13.0+cpu`` -> ``2.13.0``: local builds are not on any index."""
+    return version_text.partition("+")[0]
+
+
+def embed_crop_set(
+    crop_set: CropSet, encoder_uri: str
+) -> tuple[Checkpoint, npt.NDArray[np.float32]]:
+    """Load an encoder and embed every crop, with progress: (N, D) float32."""
+    checkpoint = Checkpoint.load(find_encoder(encoder_uri))
+    mlflow.set_tag("encoder", checkpoint.encoder.name)
+    with tqdm(total=len(crop_set), unit="crop", desc="embed", disable=None) as bar:
+        return checkpoint, embed_crops(checkpoint, crop_set.crops, progress=bar.update)

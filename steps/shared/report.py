@@ -1,0 +1,125 @@
+"""The report of a pipeline run: what a scientist attaches to a paper."""
+
+import tempfile
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+import mlflow
+import pandas as pd
+from mlflow.entities import Run
+
+from lunar_models import __version__
+from lunar_models.page.report import (
+    Block,
+    Facts,
+    Picture,
+    Section,
+    Table,
+    how_to_cite,
+    write_report,
+)
+from steps.shared.tracking import git
+
+_CONTENTS: dict[str, tuple[str, str, tuple[tuple[str, str], ...]]] = {
+    "preprocess": (
+        "Data",
+        "One crop per crater, cut out of the mosaic on a plane centred on the crater and mirrored "
+        "where needed, so that the Sun stands in the east in all of them.",
+        (
+            ("figures/crops.png", "Random crops with the catalogue's rims."),
+            ("figures/alignment.png", "Crops before and after the Sun was put in the east."),
+            ("figures/quality.png", "Quality of the crops."),
+            ("figures/flip_rate.png", "Side of the Sun by longitude."),
+        ),
+    ),
+    "train": (
+        "Encoder",
+        "Trained without labels on the training blocks; the epoch with the least validation loss "
+        "is kept.",
+        (
+            ("figures/loss_curve.png", "Loss by epoch."),
+            ("figures/reconstructions.png", "Validation crops and what the encoder keeps."),
+        ),
+    ),
+    "evaluate": (
+        "Evidence",
+        "Probes are fitted and judged on spatial blocks apart; intervals are bootstrapped by "
+        "block. The audit asks what the embedding knows that it should not.",
+        (
+            ("tables/intervals.csv", "Metrics with their intervals."),
+            ("figures/metrics.png", "Metrics beside simple baselines."),
+            ("figures/confusion.png", "True and predicted states."),
+            ("figures/audit.png", "Audit: geology or lighting?"),
+            ("figures/reliability.png", "Calibration of the classification head."),
+            ("figures/learning_curve.png", "What more labels would bring."),
+        ),
+    ),
+    "cluster": (
+        "Clusters",
+        "",
+        (
+            ("tables/clusters_summary.csv", "Sizes and bootstrap stability (Jaccard)."),
+            ("figures/gallery.png", "Typical and untypical members."),
+            ("figures/mean_images.png", "Mean crop of each cluster."),
+            ("figures/umap_dots.png", "UMAP of the embedding."),
+            ("figures/map_dots.png", "Where the clusters are."),
+            ("figures/fractions.png", "Share of each cluster by latitude and longitude."),
+        ),
+    ),
+}
+"""Step -> title, text, and the artifacts shown with their captions."""
+
+
+def log_report(parent: Run, runs: Mapping[str, Run]) -> None:
+    """Write report.html from what the steps of a pipeline logged, into the active run.
+
+    Args:
+        parent: the pipeline's run.
+        runs: step name -> its run, new or reused.
+    """
+    sections = [_section(step, runs[step]) for step in _CONTENTS if step in runs]
+    sections.append(Section("Settings", (Facts(parent.data.params),)))
+    sections.append(_citation(runs))
+    made = datetime.now(UTC)
+    with tempfile.TemporaryDirectory() as folder:
+        page = Path(folder) / "report.html"
+        subtitle = f"Run {parent.info.run_id}, {made:%d %B %Y}"
+        write_report(page, str(parent.info.run_name), sections, subtitle=subtitle)
+        mlflow.log_artifact(str(page))
+
+
+def _section(step: str, run: Run) -> Section:
+    title, text, contents = _CONTENTS[step]
+    client = mlflow.MlflowClient()
+    there = {
+        file.path
+        for folder in ("figures", "tables")
+        for file in client.list_artifacts(run.info.run_id, folder)
+    }
+    blocks: list[Block] = [Facts(dict(sorted(run.data.metrics.items())))]
+    with tempfile.TemporaryDirectory() as folder:
+        for path, caption in contents:
+            if path in there:
+                file = Path(client.download_artifacts(run.info.run_id, path, folder))
+                blocks.append(
+                    Picture(file.read_bytes(), caption)
+                    if file.suffix == ".png"
+                    else Table(pd.read_csv(file), caption)
+                )
+    return Section(title, blocks, text)
+
+
+def _citation(runs: Mapping[str, Run]) -> Section:
+    digests = {
+        dataset.dataset.name: dataset.dataset.digest
+        for run in runs.values()
+        for dataset in run.inputs.dataset_inputs
+    }
+    return how_to_cite(
+        version=__version__,
+        commit=git("rev-parse", "HEAD"),
+        year=datetime.now(UTC).year,
+        data=digests,
+        references=["Robbins, S. J. (2018), JGR Planets 124, 871-892, doi 10.1029/2018JE005592"],
+    )

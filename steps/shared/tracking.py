@@ -1,0 +1,201 @@
+"""What every step does with MLflow: connect, open its run, log what it is and what it made."""
+
+import io
+import json
+import os
+import re
+import resource
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.metadata import distributions
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import mlflow
+from matplotlib.figure import Figure
+from mlflow.data.dataset_source_registry import get_dataset_source_from_json
+from mlflow.data.meta_dataset import MetaDataset
+from PIL import Image
+
+from lunar_models.config.base import StepConfig, specs
+from steps.shared.cache import KEY_TAG, OUTPUT_TAG, step_key
+from steps.shared.ending import closed_when_killed
+from steps.shared.options import UserError, to_text
+
+PROJECT = Path(__file__).resolve().parents[2]
+DEFAULT_TRACKING_URI = "sqlite:///mlflow.db"
+STEP_TAG = "step"
+
+_CONNECT_SECONDS = 5.0
+_MOST_DIFF_BYTES = 2**20
+_GENERATED_NAME = re.compile(r"^[a-z]+-[a-z]+-\d+$")
+"""What MLflow calls a run that nobody named."""
+
+
+def connect() -> None:
+    """Choose the tracking store and see that it answers.
+
+    `MLFLOW_TRACKING_URI` if set (``mlflow run`` sets it), else a SQLite file in this folder.
+
+    Raises:
+        UserError: the tracking server does not answer.
+    """
+    if not sys.stderr.isatty():
+        os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    if not mlflow.is_tracking_uri_set():
+        mlflow.set_tracking_uri(DEFAULT_TRACKING_URI)
+    address = urlsplit(mlflow.get_tracking_uri())
+    if address.scheme not in ("http", "https"):
+        return
+    port = address.port or {"http": 80, "https": 443}[address.scheme]
+    try:
+        socket.create_connection((address.hostname or "", port), _CONNECT_SECONDS).close()
+    except OSError as error:
+        raise UserError(
+            f"The tracking server {address.hostname}:{port} does not answer ({error}). "
+            "Start it, or set MLFLOW_TRACKING_URI to one that runs."
+        ) from error
+
+
+@contextmanager
+def step_run(step: str, config: StepConfig, *, name: str) -> Iterator[mlflow.ActiveRun]:
+    """Open the MLflow run of a step; parameters, tags and a snapshot are logged at once.
+
+    Joins the run that ``mlflow run`` made, if there is one. An exception marks it FAILED, a signal
+    KILLED.
+
+    Args:
+        step: entry point name.
+        config: the step's parameters.
+        name: readable run name, used where nobody chose one.
+    """
+    connect()
+    key = step_key(step, config)
+    joined = "MLFLOW_RUN_ID" in os.environ  # start_run would rename it
+    # MLflow's own 10 s are longer than many a training.
+    os.environ.setdefault("MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL", "1")
+    with mlflow.start_run(
+        run_name=None if joined else name, log_system_metrics=step == "train"
+    ) as run:
+        if _GENERATED_NAME.match(run.info.run_name or ""):
+            mlflow.set_tag("mlflow.runName", name)
+        mlflow.set_tags({STEP_TAG: step, KEY_TAG: key, "git_commit": git("rev-parse", "HEAD")})
+        mlflow.set_experiment_tag("mlflow.experimentKind", "custom_model_development")
+        _log_parameters(run, config)
+        _log_snapshot(config)
+        started = time.perf_counter()
+        with closed_when_killed(run, key):
+            yield run
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # KiB; bytes on macOS
+        mib = peak / 2**20 if sys.platform == "darwin" else peak / 2**10
+        log_metrics({"step/seconds": time.perf_counter() - started, "step/peak_memory_mib": mib})
+
+
+def log_output(name: str, where: str) -> None:
+    """Tag the run with something it made, for the steps after it: a path or a URI."""
+    mlflow.set_tag(OUTPUT_TAG + name, where)
+
+
+def log_dataset(path: str, *, name: str, digest: str, context: str) -> None:
+    """Record a dataset that the step read or wrote, without loading it.
+
+    Args:
+        path: where it is.
+        name: what it is.
+        digest: content digest; MLflow keeps at most 36 characters.
+        context: what it was used for, such as ``training``.
+    """
+    source = get_dataset_source_from_json(json.dumps({"uri": path}), "local")
+    mlflow.log_input(MetaDataset(source, name=name, digest=digest[:32]), context=context)
+
+
+def log_figures(figures: dict[str, Figure]) -> None:
+    """Log figures as artifacts; the key is the path, such as ``figures/loss_curve.png``."""
+    for path, figure in figures.items():
+        mlflow.log_figure(figure, path, save_kwargs={"dpi": 150, "bbox_inches": "tight"})
+
+
+def log_figure_at(key: str, figure: Figure, *, step: int) -> None:
+    """Log a figure as one frame of the UI's image slider `key`."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=100)
+    # Synchronous: a short-lived process could end before an asynchronous upload.
+    mlflow.log_image(Image.open(buffer), key=key, step=step, synchronous=True)
+
+
+def log_folder(folder: Path, artifact_path: str) -> str:
+    """Upload a folder to the active run and return its ``runs:/`` URI."""
+    mlflow.log_artifacts(str(folder), artifact_path)
+    run = mlflow.active_run()
+    assert run is not None, "log_folder needs an active run"
+    return f"runs:/{run.info.run_id}/{artifact_path}"
+
+
+def _log_parameters(run: mlflow.ActiveRun, config: StepConfig) -> None:
+    # `mlflow run` has logged its own spelling of them already, and values cannot change.
+    known = mlflow.get_run(run.info.run_id).data.params
+    mlflow.log_params(
+        {
+            spec.name: to_text(spec, getattr(config, spec.name))
+            for spec in specs(type(config))
+            if spec.name not in known
+        }
+    )
+
+
+def _log_snapshot(config: StepConfig) -> None:
+    """Keep what is needed to do the run again: code state, parameters, packages."""
+    packages = sorted({f"{d.metadata['Name']}=={d.version}" for d in distributions()})
+    values = {spec.name: getattr(config, spec.name) for spec in specs(type(config))}
+    texts = {
+        "parameters.json": json.dumps(values, indent=2),
+        "packages.txt": "\n".join(packages),
+        "commit.txt": git("rev-parse", "HEAD"),
+        "uncommitted.diff": git("diff", "HEAD")[:_MOST_DIFF_BYTES],
+        "untracked.txt": git("ls-files", "--others", "--exclude-standard"),  # not in the diff
+        "MLproject.yaml": (PROJECT / "MLproject").read_text(),
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        for name, text in texts.items():
+            (Path(folder) / name).write_text(text + "\n")
+        mlflow.log_artifacts(folder, "snapshot")
+
+
+def git(*arguments: str) -> str:
+    """Output of a git command in the project; ``unknown`` outside a repository."""
+    done = subprocess.run(
+        ["git", *arguments],
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+        errors="replace",
+        env={**os.environ, "GIT_OPTIONAL_LOCKS": "0"},
+    )
+    return done.stdout.strip() if done.returncode == 0 else "unknown"
+
+
+def resolve_artifacts(uri: str) -> Path:
+    """A local folder or file for a path or an MLflow URI (``runs:/…``, ``models:/…``).
+
+    Raises:
+        UserError: there is nothing there.
+    """
+    if Path(uri).exists():
+        return Path(uri)
+    try:
+        return Path(mlflow.artifacts.download_artifacts(artifact_uri=uri))
+    except (mlflow.MlflowException, OSError, ValueError) as error:
+        raise UserError(
+            f"{uri!r} is neither a path here nor an artifact of the tracking store: {error}"
+        ) from error
+
+
+def log_metrics(metrics: dict[str, Any], *, step: int = 0) -> None:
+    """Log numbers under their keys; a NaN (no such figure for this data) is left out."""
+    mlflow.log_metrics({k: float(v) for k, v in metrics.items() if v == v}, step=step)

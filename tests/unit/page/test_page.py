@@ -1,0 +1,276 @@
+"""The interactive page: what is in the file, and what it does in a real browser."""
+
+import base64
+import io
+import json
+import re
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from lunar_models.clustering.projection_2d import View2D
+from lunar_models.errors import CatalogueError
+from lunar_models.page import write_page
+from lunar_models.page.atlas import build_atlas
+from lunar_models.plots.cluster_map import Background
+from lunar_models.plots.thumbnails import Bounds
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "chrome"))), None)
+FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine's PATH")
+
+
+def craters(count: int) -> tuple[pd.DataFrame, list[View2D], np.ndarray]:
+    rng = np.random.default_rng(0)
+    cluster = rng.integers(-1, 3, count)
+    table = pd.DataFrame(
+        {
+            "crater_id": [f"c{n}" for n in range(count)],
+            "longitude_deg": rng.uniform(-90, 0, count),
+            "latitude_deg": rng.uniform(0, 60, count),
+            "diameter_km": rng.uniform(1, 10, count),
+            "cluster_id": cluster.astype(np.int32),
+            "confidence": rng.random(count).astype(np.float32),
+            "state": rng.integers(0, 5, count),
+            "note": ["</script><script>alert(1)</script>"] * count,
+        }
+    )
+    # clusters stand side by side in the view: -1, 0, 1, 2 from left to right
+    points = np.stack([cluster + rng.uniform(-0.3, 0.3, count), rng.random(count)], axis=1)
+    partial = points.astype(np.float32)
+    partial[1::2] = np.nan
+    crops = np.full((count, 16, 16), 90, np.uint8)
+    crops[:, :, 8:] = 30
+    return table, [View2D("pca", points), View2D("tsne", partial)], crops
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory):
+    path = tmp_path_factory.mktemp("page") / "page.html"
+    table, views, crops = craters(300)
+    background = Background(np.full((60, 90), 120, np.uint8), Bounds(-90, 0, 0, 60))
+    write_page(path, table, views, crops, background, title="Craters & <Moon>")
+    return path, table
+
+
+def test_the_file_refers_to_nothing_outside(small) -> None:
+    text = small[0].read_text()
+    assert not re.findall(r"""(?:src|href)\s*=\s*["'](?!data:)""", text)
+    assert not re.findall(r"https?://|localStorage|fetch\(|import\(", text)
+    assert "{{" not in text
+    assert "<title>Craters &amp; &lt;Moon&gt;</title>" in text
+    assert "</script><script>alert" not in text
+
+
+def test_the_data_survives(small) -> None:
+    path, table = small
+    text = re.search(r'type="application/json">(.*?)</script>', path.read_text(), re.S)[1]
+    data = json.loads(text)
+    columns = {c["name"]: c for c in data["columns"]}
+    stored = np.frombuffer(base64.b64decode(columns["longitude_deg"]["base64"]), "<f4")
+    np.testing.assert_array_equal(stored, table["longitude_deg"].to_numpy(np.float32))
+    assert columns["diameter_km"]["unit"] == "km"
+    assert columns["note"]["texts"][0].startswith("</script>")
+    assert [item["id"] for item in data["groupings"][0]["items"]] == [0, 1, 2, -1]
+
+
+def test_rows_must_match(tmp_path) -> None:
+    table, views, crops = craters(10)
+    with pytest.raises(CatalogueError, match=r"\[9, 10\] craters"):
+        write_page(tmp_path / "page.html", table, views, crops[:9])
+
+
+def test_crops_lie_in_the_atlas_in_order() -> None:
+    crops = np.zeros((300, 128, 128), np.uint8)
+    crops[:, :64] = (np.arange(300) % 200 + 40).astype(np.uint8)[:, None, None]
+    crops[:, :, 120:] = 255
+    atlas = build_atlas(crops)
+    assert (atlas["sprite_px"], atlas["across"], len(atlas["pages"])) == (64, 32, 1)
+    page = np.asarray(Image.open(io.BytesIO(base64.b64decode(atlas["pages"][0]))).convert("L"))
+    assert page.shape == (10 * 64, 32 * 64)
+    # the last crop: bright above, dark below
+    cell = page[9 * 64 : 10 * 64, (299 % 32) * 64 : (299 % 32) * 64 + 40]
+    assert cell[:28].mean() > cell[36:].mean() + 50
+
+
+def test_many_crops_are_drawn_smaller_on_several_pages() -> None:
+    atlas = build_atlas(np.zeros((20_001, 40, 40), np.uint8))
+    assert atlas["sprite_px"] == 40
+    assert len(atlas["pages"]) == -(-20_001 // (2048 // 40) ** 2)
+
+
+@pytest.fixture(scope="module")
+def browser():
+    sync_api = pytest.importorskip("playwright.sync_api")
+    with sync_api.sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def open_page(browser):
+    pages, complaints = [], []
+
+    def visit(url: str):
+        page = browser.new_page(viewport={"width": 1280, "height": 800})
+        pages.append(page)
+        page.on("console", lambda m: complaints.append(m.text) if m.type != "log" else None)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("request", lambda r: complaints.append(r.url) if r.url.startswith("http") else None)
+        page.goto(url)
+        return page
+
+    yield visit
+    for page in pages:
+        page.close()
+    assert complaints == []
+
+
+def place_of(page, plot: str, row: int) -> tuple[float, float]:
+    """Where a crater is on the screen."""
+    x, y = page.evaluate(
+        f"""() => {{ const p = lunarPage.{plot}, box = p.top.getBoundingClientRect();
+        return [box.left + p.toX(p.x[{row}]), box.top + p.toY(p.y[{row}])]; }}"""
+    )
+    return x, y
+
+
+def record(page) -> dict[str, str]:
+    names, values = (page.locator(f"#record {tag}").all_text_contents() for tag in ("dt", "dd"))
+    return dict(zip(names, values, strict=True))
+
+
+def brush_column(page, low: float, high: float) -> None:
+    """Drag over all of the embedding between two values of x."""
+    left, right = (
+        page.evaluate(
+            "x => lunarPage.view.toX(x) + lunarPage.view.top.getBoundingClientRect().left", x
+        )
+        for x in (low, high)
+    )
+    box = page.locator("#view .stage").bounding_box()
+    page.mouse.move(left, box["y"] + 2)
+    page.mouse.down()
+    page.mouse.move(right, box["y"] + box["height"] - 2, steps=3)
+    page.mouse.up()
+
+
+@needs_chromium
+def test_hovering_shows_the_crop_and_the_record(small, open_page) -> None:
+    path, table = small
+    page = open_page(path.as_uri())
+    for plot in ("map", "view"):
+        page.mouse.move(*place_of(page, plot, 7))
+        shown = record(page)
+        assert shown["id"] == "c7"
+        assert float(shown["diameter"].split()[0]) == pytest.approx(table["diameter_km"][7], 1e-3)
+        assert shown["longitude"].endswith("° W")
+        assert page.locator("#tip").is_visible()
+    page.wait_for_timeout(300)
+    row = page.evaluate(
+        """() => Array.from(document.querySelector("#crop").getContext("2d")
+        .getImageData(0, 100, 224, 1).data)"""
+    )
+    assert row[4 * 40] > 2 * row[4 * 190]  # the crop is bright on the left
+
+
+@needs_chromium
+def test_brushing_one_picture_selects_in_the_other(small, open_page) -> None:
+    path, table = small
+    page = open_page(path.as_uri())
+    dots = "() => lunarPage.map.base.toDataURL().length"
+    page.wait_for_timeout(200)
+    before = page.evaluate(dots)
+    brush_column(page, -0.45, 0.45)
+    wanted = table.index[table["cluster_id"] == 0]
+    assert page.locator("#selection-count").inner_text() == f"{len(wanted)} craters selected"
+    ids = page.locator("#selection textarea").input_value().split()
+    assert ids == [f"c{n}" for n in wanted]
+    page.wait_for_timeout(200)
+    assert page.evaluate(dots) != before
+    page.keyboard.press("Escape")
+    assert not page.locator("#selection textarea").input_value()
+
+
+@needs_chromium
+def test_filters_narrow_both_pictures(small, open_page) -> None:
+    path, table = small
+    page = open_page(path.as_uri())
+    page.get_by_label("Show cluster 1").focus()
+    page.keyboard.press("Space")
+    page.get_by_label("Show Old").focus()
+    page.keyboard.press("Space")
+    kept = table[(table["cluster_id"] != 1) & (table["state"] != 4)]
+    assert page.locator("#count").inner_text() == f"{len(kept)} of 300 craters shown"
+    page.locator("#diameter-low").fill("500")
+    middle = np.sqrt(table["diameter_km"].min() * table["diameter_km"].max())
+    kept = kept[kept["diameter_km"] >= middle]
+    assert page.locator("#count").inner_text() == f"{len(kept)} of 300 craters shown"
+    hidden = int(table.index[table["cluster_id"] == 1][0])
+    page.mouse.move(*place_of(page, "map", hidden))
+    assert record(page).get("id") != f"c{hidden}"
+
+
+@needs_chromium
+def test_the_keyboard_goes_from_crater_to_crater(small, open_page) -> None:
+    page = open_page(small[0].as_uri())
+    page.locator("#map canvas").last.focus()
+    page.keyboard.press("ArrowRight")
+    first = record(page)
+    page.keyboard.press("Enter")
+    page.keyboard.press("ArrowRight")
+    second = record(page)
+    assert second["id"] != first["id"]
+    assert page.locator("#spoken").inner_text()
+    longitude = {row["id"]: -float(row["longitude"].split("°")[0]) for row in (first, second)}
+    assert longitude[second["id"]] > longitude[first["id"]]
+
+
+@needs_chromium
+def test_a_view_of_a_part_hides_the_rest(small, open_page) -> None:
+    page = open_page(small[0].as_uri())
+    page.locator("#view-kind").select_option("t-SNE")
+    page.locator("#colour").select_option("confidence")
+    brush_column(page, -1.4, 2.4)
+    ids = page.locator("#selection textarea").input_value().split()
+    assert len(ids) == 150
+    assert all(int(name[1:]) % 2 == 0 for name in ids)
+
+
+@needs_chromium
+def test_it_works_in_the_sandbox_of_the_artifact_view(small, open_page) -> None:
+    path, _ = small
+    outer = path.with_name("outer.html")
+    outer.write_text(
+        '<link rel="icon" href="data:,"><iframe sandbox="allow-scripts" '
+        f'style="width:1000px;height:700px" src="{path.name}"></iframe>'
+    )
+    frame = open_page(outer.as_uri()).frame_locator("iframe")
+    frame.get_by_text("300 of 300 craters shown").wait_for()
+
+
+@needs_chromium
+def test_fifty_thousand_craters(tmp_path, open_page) -> None:
+    table, views, crops = craters(50_000)
+    path = tmp_path / "page.html"
+    write_page(path, table, views, crops)
+    page = open_page(path.as_uri())
+    assert page.locator("#count").inner_text() == "50,000 of 50,000 craters shown"
+    page.mouse.move(*place_of(page, "view", 49_999))
+    assert record(page)["id"]
+    brush_column(page, 0.55, 1.45)
+    number = int((table["cluster_id"] == 1).sum())
+    assert page.locator("#selection-count").inner_text() == f"{number:,} craters selected"

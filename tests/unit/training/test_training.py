@@ -1,0 +1,249 @@
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from families import gradient_norm
+from helpers import make_crop_set_folder
+from torch import Tensor, nn
+
+from lunar_models.config.train import TrainConfig
+from lunar_models.crops.crop_set import CropSet
+from lunar_models.encoders.base import Encoder
+from lunar_models.encoders.checkpoint import Checkpoint
+from lunar_models.errors import CheckpointError, ConfigError, CropSetError
+from lunar_models.training import train
+from lunar_models.training.trainer import Trainer
+
+METRICS = ("train/loss", "validation/loss", "train/learning_rate", "train/crops_per_second")
+CONFIG = TrainConfig(
+    crops="", latent_dim=4, epochs=3, batch_size=16, device="cpu", warmup_epochs=0.0
+)
+
+
+def _weights(encoder: Encoder) -> list[Tensor]:
+    return [value.clone() for value in encoder.state_dict().values()]
+
+
+def test_reports_every_epoch_with_the_same_keys(crop_set: CropSet) -> None:
+    seen: list[tuple[int, dict[str, float]]] = []
+    result = train(crop_set, CONFIG, on_epoch=lambda e, m, encoder: seen.append((e, m)))
+    assert [epoch for epoch, _ in seen] == [0, 1, 2]
+    assert [metrics for _, metrics in seen] == result.history
+    assert all(set(METRICS) <= set(metrics) for metrics in result.history)
+
+
+@pytest.mark.parametrize("encoder", ["pca", "polar_harmonics"])
+def test_fitted_encoders_report_the_same_keys(crop_set: CropSet, encoder: str) -> None:
+    result = train(crop_set, replace(CONFIG, encoder=encoder))
+    assert len(result.history) == 1
+    assert set(METRICS) <= set(result.history[0])
+
+
+def test_a_frozen_encoder_is_taken_as_it_is(crop_set: CropSet) -> None:
+    config = replace(CONFIG, encoder="vit_mae", patch_size_px=16, trainable="none")
+    assert len(train(crop_set, config).history) == 1
+
+
+@pytest.mark.parametrize("encoder", ["vicreg", "swav", "physics", "vit_mae"])
+def test_every_family_walks_the_same_road(crop_set: CropSet, encoder: str) -> None:
+    config = replace(CONFIG, encoder=encoder, epochs=1, patch_size_px=16)
+    assert set(METRICS) <= set(train(crop_set, config).history[0])
+
+
+def test_learns(crop_set: CropSet) -> None:
+    result = train(crop_set, replace(CONFIG, epochs=40, early_stopping=0, learning_rate=3e-3))
+    first, last = result.history[0], result.history[-1]
+    assert last["train/loss"] < 0.5 * first["train/loss"]
+    assert last["validation/loss"] < 0.5 * first["validation/loss"]
+
+
+def test_equal_seeds_give_equal_weights(crop_set: CropSet) -> None:
+    once, again, other = (
+        _weights(train(crop_set, replace(CONFIG, seed=seed)).checkpoint.encoder)
+        for seed in (3, 3, 4)
+    )
+    assert all(torch.equal(a, b) for a, b in zip(once, again, strict=True))
+    assert not all(torch.equal(a, b) for a, b in zip(once, other, strict=True))
+
+
+def test_the_best_epoch_is_kept(crop_set: CropSet) -> None:
+    weights: list[list[Tensor]] = []
+    config = replace(CONFIG, epochs=6, learning_rate=0.05, early_stopping=0, gradient_clip=0.0)
+    result = train(
+        crop_set, config, on_epoch=lambda e, m, encoder: weights.append(_weights(encoder))
+    )
+    losses = [metrics["validation/loss"] for metrics in result.history]
+    assert result.best_epoch == losses.index(min(losses))
+    kept = _weights(result.checkpoint.encoder)
+    assert all(torch.equal(a, b) for a, b in zip(kept, weights[result.best_epoch], strict=True))
+
+
+def test_early_stopping(crop_set: CropSet, monkeypatch: pytest.MonkeyPatch) -> None:
+    losses = iter([3.0, 1.0, 2.0, 1.5, 0.5])
+    monkeypatch.setattr(Trainer, "mean_loss", lambda *_: next(losses))
+    result = train(crop_set, replace(CONFIG, epochs=5, early_stopping=2))
+    assert [metrics["validation/loss"] for metrics in result.history] == [3.0, 1.0, 2.0, 1.5]
+    assert result.best_epoch == 1
+
+
+@pytest.mark.parametrize("clip", [0.0, 1e-3])
+def test_gradients_are_clipped(crop_set: CropSet, clip: float) -> None:
+    result = train(crop_set, replace(CONFIG, epochs=1, gradient_clip=clip))
+    norm = gradient_norm(result.checkpoint.encoder)  # of the last step
+    assert norm == pytest.approx(clip, rel=1e-3) if clip else norm > 1e-2
+
+
+@pytest.mark.parametrize(("precision", "dtype"), [("bf16", torch.bfloat16), ("fp32", torch.float)])
+def test_networks_compute_in_the_precision_asked_for(
+    crop_set: CropSet, precision: str, dtype: torch.dtype
+) -> None:
+    seen: set[torch.dtype] = set()
+
+    def watch(epoch: int, metrics: dict[str, float], encoder: Encoder) -> None:
+        for module in encoder.modules():
+            if isinstance(module, nn.Linear | nn.Conv2d):
+                module.register_forward_hook(lambda _, __, output: seen.add(output.dtype))
+
+    result = train(crop_set, replace(CONFIG, epochs=2, precision=precision), on_epoch=watch)
+    assert seen == {dtype}
+    assert {p.dtype for p in result.checkpoint.encoder.parameters()} == {torch.float32}
+
+
+def test_warm_up_and_cosine_reach_the_metrics(crop_set: CropSet) -> None:
+    config = replace(
+        CONFIG, epochs=4, warmup_epochs=1.0, learning_rate=1e-3, learning_rate_floor=1e-5
+    )
+    rates = [m["train/learning_rate"] for m in train(crop_set, config).history]
+    assert rates[0] == pytest.approx(1e-3)
+    assert rates[1:] == sorted(rates[1:], reverse=True)
+    assert 1e-5 <= rates[-1] < 4e-4
+
+
+def test_a_batch_larger_than_the_split(crop_set: CropSet) -> None:
+    assert len(train(crop_set, replace(CONFIG, batch_size=4096)).history) == 3
+
+
+def test_not_a_number_stops_with_the_remedy(crop_set: CropSet) -> None:
+    config = replace(CONFIG, learning_rate=10.0, gradient_clip=0.0, epochs=30, early_stopping=0)
+
+    def poison(epoch: int, metrics: dict[str, float], encoder: Encoder) -> None:
+        next(encoder.parameters()).data.fill_(float("nan"))
+
+    with pytest.raises(ConfigError, match="smaller learning_rate"):
+        train(crop_set, config, on_epoch=poison)
+
+
+def test_an_empty_split(tmp_path: Path) -> None:
+    crop_set = make_crop_set_folder(tmp_path / "few", n=3)
+    with pytest.raises(CropSetError, match="validation split"):
+        train(crop_set, CONFIG)
+
+
+class Killed(Exception):
+    pass
+
+
+def _curve(history: list[dict[str, float]]) -> list[tuple[float, ...]]:
+    return [tuple(m[key] for key in METRICS if "per_second" not in key) for m in history]
+
+
+@pytest.mark.parametrize("schedule", ["cosine", "plateau"])
+def test_killed_and_resumed_gives_the_same_curve(
+    crop_set: CropSet, tmp_path: Path, schedule: str
+) -> None:
+    config = replace(CONFIG, epochs=5, schedule=schedule, plateau_patience=0, early_stopping=0)
+    whole = train(crop_set, config)
+
+    def kill(epoch: int, metrics: dict[str, float], encoder: Encoder) -> None:
+        if epoch == 2:
+            raise Killed
+
+    with pytest.raises(Killed):
+        train(crop_set, config, on_epoch=kill, work_dir=tmp_path / "work")
+    seen: list[tuple[int, bool]] = []
+    resumed = train(
+        crop_set,
+        config,
+        on_epoch=lambda epoch, metrics, encoder: seen.append((epoch, encoder is None)),
+        work_dir=tmp_path / "work",
+    )
+    assert seen == [(0, True), (1, True), (2, True), (3, False), (4, False)]
+    assert _curve(resumed.history) == _curve(whole.history)
+    assert resumed.best_epoch == whole.best_epoch
+    kept, expected = (_weights(result.checkpoint.encoder) for result in (resumed, whole))
+    assert all(torch.equal(a, b) for a, b in zip(kept, expected, strict=True))
+
+
+def test_killed_in_the_middle_of_an_epoch(crop_set: CropSet, tmp_path: Path) -> None:
+    """A real process, killed without warning, leaves what it takes to go on."""
+    code = f"""
+import os
+from lunar_models.crops.crop_set import CropSet
+from lunar_models.training import train
+from lunar_models.config.train import TrainConfig
+steps = []
+def die(count):
+    steps.append(count)
+    if len(steps) == 5:
+        os.kill(os.getpid(), 9)
+config = TrainConfig(crops="", latent_dim=4, epochs=4, batch_size=16, device="cpu",
+                     warmup_epochs=0.0)
+train(CropSet.open({str(crop_set.path)!r}), config, on_crops=die, work_dir={str(tmp_path)!r})
+"""
+    environment = {**os.environ, "OMP_NUM_THREADS": str(torch.get_num_threads())}
+    killed = subprocess.run([sys.executable, "-c", code], env=environment, check=False)
+    assert killed.returncode == -9
+    config = replace(CONFIG, epochs=4)
+    resumed = train(crop_set, config, work_dir=tmp_path)
+    assert _curve(resumed.history) == _curve(train(crop_set, config).history)
+
+
+def test_a_finished_training_is_not_repeated(crop_set: CropSet, tmp_path: Path) -> None:
+    first = train(crop_set, CONFIG, work_dir=tmp_path)
+    again = train(crop_set, CONFIG, on_crops=lambda _: pytest.fail("trained"), work_dir=tmp_path)
+    assert again.history == first.history
+
+
+def test_a_folder_of_another_training(crop_set: CropSet, tmp_path: Path) -> None:
+    train(crop_set, CONFIG, work_dir=tmp_path)
+    with pytest.raises(ConfigError, match="another folder"):
+        train(crop_set, replace(CONFIG, latent_dim=5), work_dir=tmp_path)
+
+
+def test_a_damaged_resume_file(crop_set: CropSet, tmp_path: Path) -> None:
+    train(crop_set, CONFIG, work_dir=tmp_path)
+    file = tmp_path / "resume.pt"
+    file.write_bytes(file.read_bytes()[:1000])
+    with pytest.raises(CheckpointError, match="delete it"):
+        train(crop_set, CONFIG, work_dir=tmp_path)
+
+
+def test_not_a_number_keeps_the_last_good_checkpoint(crop_set: CropSet, tmp_path: Path) -> None:
+    def poison(epoch: int, metrics: dict[str, float], encoder: Encoder) -> None:
+        if epoch == 1:
+            next(encoder.parameters()).data.fill_(float("nan"))
+
+    with pytest.raises(ConfigError, match=str(tmp_path)):
+        train(crop_set, CONFIG, on_epoch=poison, work_dir=tmp_path)
+    best = Checkpoint.load(tmp_path / "best").encoder
+    assert all(torch.isfinite(p).all() for p in best.parameters())
+    assert len(train(crop_set, CONFIG, work_dir=tmp_path).history) == 3  # and can go on
+
+
+def test_not_a_number_in_the_first_epoch_has_no_good_state(
+    crop_set: CropSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Trainer, "mean_loss", lambda *_: float("nan"))
+    with pytest.raises(ConfigError, match="in epoch 0") as error:
+        train(crop_set, CONFIG, work_dir=tmp_path / "work")
+    assert "last good state" not in str(error.value)
+
+
+def test_progress_counts_the_crops(crop_set: CropSet) -> None:
+    counts: list[int] = []
+    train(crop_set, CONFIG, on_crops=counts.append)
+    assert counts == [16, 16] * 3  # 42 crops, 2 full batches, 3 epochs
