@@ -26,6 +26,10 @@ class MosaicError(LunarModelsError, OSError):
     """A mosaic cannot be opened, read, or placed on the Moon."""
 
 
+class AreaError(LunarModelsError, ValueError):
+    """A counting area cannot be read, is not on the Moon, or bounds no region."""
+
+
 class DownloadError(LunarModelsError, OSError):
     """A file cannot be fetched, or what arrived is not what was expected."""
 

@@ -1,0 +1,110 @@
+"""Counting areas: on which part of the Moon craters were counted, and how large it is.
+
+Areas are exact on the sphere of 1,737.4 km (see `sphere_polygons`). `area_files` reads them from
+polygon files, `mosaic_area` from the valid pixels of a mosaic.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import shapely
+from shapely.geometry.base import BaseGeometry
+
+from lunar_models.arrays import Float64Array
+from lunar_models.degradation import sphere_polygons as sphere
+from lunar_models.errors import AreaError
+
+
+@dataclass(frozen=True)
+class CountingArea:
+    """A region of the Moon."""
+
+    shape: BaseGeometry
+    """On the equal-area cylinder, see `sphere_polygons`."""
+    source: str
+    """Where it comes from, for tables and captions."""
+    notes: tuple[str, ...] = ()
+    """What the reader should know, such as overlapping polygons."""
+
+    @property
+    def area_km2(self) -> float:
+        """Area on the sphere."""
+        return sphere.area_km2(self.shape)
+
+    @property
+    def perimeter_km(self) -> float:
+        """Length of its outline."""
+        return sphere.perimeter_km(self.shape)
+
+    def contains(self, craters: pd.DataFrame) -> "pd.Series[bool]":
+        """Which craters have their centre inside; columns longitude_deg, latitude_deg."""
+        inside = sphere.contains(
+            self.shape, craters["longitude_deg"].to_numpy(), craters["latitude_deg"].to_numpy()
+        )
+        return pd.Series(inside, index=craters.index)
+
+    def fractions(self, craters: pd.DataFrame) -> Float64Array:
+        """(N,) which part of each crater lies inside; columns as above and diameter_km."""
+        return np.array([
+            shapely.intersection(circle, self.shape).area / circle.area
+            for circle in _circles(craters)
+        ])  # fmt: skip
+
+    def intersection(self, other: "CountingArea") -> "CountingArea":
+        """What both areas have in common.
+
+        Raises:
+            AreaError: nothing.
+        """
+        shape = only_polygons(shapely.intersection(self.shape, other.shape))
+        source = f"{self.source} within {other.source}"
+        if shape.is_empty:
+            raise AreaError(f"{self.source} and {other.source} have nothing in common.")
+        return CountingArea(shape, source, (*self.notes, *other.notes))
+
+
+def bounds_area(west: float, south: float, east: float, north: float) -> CountingArea:
+    """The region between two meridians and two parallels, in degrees; west > east spans ±180°.
+
+    Raises:
+        AreaError: it is empty or outside the Moon.
+    """
+    if not (-90 <= south < north <= 90 and -180 <= west <= 360 and -180 <= east <= 360):
+        raise AreaError(
+            f"bounds={west:g},{south:g},{east:g},{north:g} are not the western, southern, eastern "
+            "and northern limit in degrees."
+        )
+    width = east - west if east > west else east - west + 360.0
+    if not 0 < width <= 360:
+        raise AreaError(f"bounds from {west:g} to {east:g}° longitude span more than the Moon.")
+    sines = np.sin(np.radians([south, north]))
+    shape = sphere.into_frame(shapely.box(west, sines[0], west + width, sines[1]))
+    name = f"longitude {west:g} to {east:g}°, latitude {south:g} to {north:g}°"
+    return CountingArea(shape, name)
+
+
+def union_area(shapes: list[BaseGeometry], source: str, *, overlaps: bool = False) -> CountingArea:
+    """The union of shapes on the equal-area cylinder; overlaps are noted unless expected."""
+    union = only_polygons(shapely.union_all(shapes))
+    overlap = sum(shape.area for shape in shapes) / union.area - 1.0
+    if overlaps or overlap < 1e-6:
+        return CountingArea(union, source)
+    note = f"Polygons of {source} overlap ({overlap:.2%} of the area); overlaps count once."
+    return CountingArea(union, source, (note,))
+
+
+def only_polygons(shape: BaseGeometry) -> BaseGeometry:
+    """Leave out points and lines, such as where polygons only touch."""
+    parts = [
+        p for p in getattr(shape, "geoms", [shape]) if p.geom_type in ("Polygon", "MultiPolygon")
+    ]
+    return shapely.union_all(parts) if parts else shapely.Polygon()
+
+
+def _circles(craters: pd.DataFrame) -> list[BaseGeometry]:
+    return sphere.circles(
+        craters["longitude_deg"].to_numpy(),
+        craters["latitude_deg"].to_numpy(),
+        craters["diameter_km"].to_numpy() / 2.0,
+    )

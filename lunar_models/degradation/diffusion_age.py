@@ -1,0 +1,89 @@
+"""Model ages of single craters from how far their relief has diffused.
+
+Fassett & Thomson (2014, doi 10.1002/2014JE004698): a crater's relief decays by topographic
+diffusion, and the state of decay is the diffusion age K = κ t in m². With the diffusivity κ that
+the same work derived for the maria, K becomes an age.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from lunar_models.arrays import Float64Array
+from lunar_models.degradation.chronology import OLDEST_GA, Reference
+from lunar_models.degradation.crater_shape import K_OVER_R2_MAX
+
+FASSETT_THOMSON_2014 = Reference(
+    "fassett2014",
+    "Fassett, C. I., & Thomson, B. J. (2014), Crater degradation on the lunar maria: Topographic "
+    "diffusion and the rate of erosion on the Moon, Journal of Geophysical Research: Planets, 119, "
+    "2255-2271",
+    "10.1002/2014JE004698",
+)
+
+FLAGS = {
+    "small": "smaller than the craters the diffusivity was derived from",
+    "large": "larger than the craters the diffusivity was derived from",
+    "old": "older than the time over which the diffusivity is a mean",
+    "erased": "so worn that K is only a lower limit",
+}
+"""Why an age lies outside what the diffusivity was derived from."""
+
+
+@dataclass(frozen=True)
+class Diffusivity:
+    """``κ(D) = κ1 (D / 1 km)^p``: constant for p = 0."""
+
+    at_1_km_m2_per_myr: float
+    exponent: float
+    diameter_range_km: tuple[float, float]
+    oldest_ga: float
+    """The age up to which it holds as a mean."""
+    reference: Reference | None
+
+    def at(self, diameter_km: npt.ArrayLike) -> Float64Array:
+        """Diffusivity in m² per million years, same shape."""
+        diameter = np.asarray(diameter_km, np.float64)
+        return np.asarray(self.at_1_km_m2_per_myr * diameter**self.exponent)
+
+
+MARE = Diffusivity(5.5, 0.0, (0.8, 5.0), 3.0, FASSETT_THOMSON_2014)
+"""Mean of the maria over the last 3 billion years, from craters of 0.8-5 km. On highlands, and
+for other sizes, diffusivity differs: such ages are an extrapolation and flagged."""
+
+
+def diffusion_ages(
+    k_m2: pd.DataFrame, diameter_km: npt.ArrayLike, diffusivity: Diffusivity = MARE
+) -> pd.DataFrame:
+    """Model age of each crater.
+
+    Args:
+        k_m2: N rows; k_m2, and k_m2_low and k_m2_high where its interval is known.
+        diameter_km: (N,).
+        diffusivity: the law of κ; its own uncertainty is not in the interval.
+
+    Returns:
+        N rows: age_ga, age_low_ga, age_high_ga (NaN where K has no interval) and flags, the words
+        of `FLAGS` that apply, separated by spaces. An age above `OLDEST_GA` is given as it comes
+        out, flagged ``old``: the diffusivity was higher in the past.
+    """
+    diameter = np.asarray(diameter_km, np.float64)
+    per_ga = diffusivity.at(diameter) * 1000.0
+    result = pd.DataFrame({"age_ga": k_m2["k_m2"].to_numpy(np.float64) / per_ga})
+    for end in ("low", "high"):
+        known = f"k_m2_{end}" in k_m2
+        bound = k_m2[f"k_m2_{end}"].to_numpy(np.float64) if known else np.full(len(k_m2), np.nan)
+        result[f"age_{end}_ga"] = bound / per_ga
+    smallest, largest = diffusivity.diameter_range_km
+    with np.errstate(invalid="ignore"):
+        raised = {
+            "small": diameter < smallest,
+            "large": diameter > largest,
+            "old": result["age_ga"].to_numpy() > min(diffusivity.oldest_ga, OLDEST_GA),
+            "erased": k_m2["k_m2"].to_numpy() / (diameter * 500.0) ** 2 >= K_OVER_R2_MAX * 0.999,
+        }
+    words = [np.where(mask, name + " ", "") for name, mask in raised.items()]
+    result["flags"] = [("".join(row)).strip() for row in zip(*words, strict=True)]
+    return result

@@ -1,0 +1,229 @@
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import pytest
+import rasterio
+import shapely
+
+from lunar_models.degradation.area_files import read_area
+from lunar_models.degradation.areas import bounds_area
+from lunar_models.degradation.mosaic_area import mosaic_area
+from lunar_models.errors import AreaError
+
+RADIUS_KM = 1737.4
+GEOGRAPHIC = "IAU_2015:30100"
+EQUIRECTANGULAR = "IAU_2015:30110"
+NORTH, SOUTH = "IAU_2015:30130", "IAU_2015:30135"
+
+
+def write(tmp_path, *shapes, crs=GEOGRAPHIC, suffix="gpkg"):
+    path = tmp_path / f"area.{suffix}"
+    gpd.GeoDataFrame({"name": range(len(shapes))}, geometry=list(shapes), crs=crs).to_file(path)
+    return path
+
+
+def band_km2(west, south, east, north):
+    sines = np.sin(np.radians([south, north]))
+    return RADIUS_KM**2 * np.radians(east - west) * (sines[1] - sines[0])
+
+
+def cap_km2(radius_deg):
+    return 2 * np.pi * RADIUS_KM**2 * (1 - np.cos(np.radians(radius_deg)))
+
+
+def polar_circle(latitude_deg):
+    radius_m = 2 * RADIUS_KM * 1000 * np.tan(np.radians(90 - latitude_deg) / 2)
+    return shapely.Point(0, 0).buffer(radius_m, quad_segs=360)
+
+
+def craters(*places):
+    table = pd.DataFrame(places, columns=["longitude_deg", "latitude_deg"], dtype="float64")
+    return table.assign(diameter_km=20.0)
+
+
+@pytest.mark.parametrize("suffix", ["gpkg", "shp", "geojson"])
+def test_a_box_has_its_area_in_every_format(tmp_path, suffix):
+    area = read_area(write(tmp_path, shapely.box(-20, 30, 15, 50), suffix=suffix))
+    assert area.area_km2 == pytest.approx(band_km2(-20, 30, 15, 50), rel=1e-9)
+    inside = area.contains(craters((0, 40), (16, 40), (0, 51), (-19.9, 30.1), (340.1, 40)))
+    assert inside.tolist() == [True, False, False, True, True]
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [
+        shapely.box(170, -10, 190, 10),
+        shapely.Polygon([(170, -10), (-170, -10), (-170, 10), (170, 10)]),
+        shapely.MultiPolygon([shapely.box(170, -10, 180, 10), shapely.box(-180, -10, -170, 10)]),
+        shapely.box(-190, -10, -170, 10),
+    ],
+)
+def test_across_180_degrees(tmp_path, shape):
+    area = read_area(write(tmp_path, shape))
+    assert area.area_km2 == pytest.approx(band_km2(170, -10, 190, 10), rel=1e-9)
+    parallels = 2 * np.radians(20) * RADIUS_KM * np.cos(np.radians(10))
+    assert area.perimeter_km == pytest.approx(parallels + 2 * np.radians(20) * RADIUS_KM, rel=1e-6)
+    inside = area.contains(craters((175, 0), (180, 0), (-180, 0), (-175, 9), (0, 0), (169, 0)))
+    assert inside.tolist() == [True] * 4 + [False] * 2
+
+
+@pytest.mark.parametrize(("crs", "sign"), [(NORTH, 1), (SOUTH, -1)])
+def test_over_a_pole(tmp_path, crs, sign):
+    area = read_area(write(tmp_path, polar_circle(80), crs=crs))
+    assert area.area_km2 == pytest.approx(cap_km2(10), rel=1e-5)
+    inside = area.contains(craters((0, 90 * sign), (120, 81 * sign), (0, 79 * sign), (0, 0)))
+    assert inside.tolist() == [True, True, False, False]
+    ring = polar_circle(80) - polar_circle(85)
+    area = read_area(write(tmp_path, ring, crs=crs))
+    assert area.area_km2 == pytest.approx(cap_km2(10) - cap_km2(5), rel=1e-5)
+    assert area.contains(craters((0, 90 * sign), (200, 83 * sign))).tolist() == [False, True]
+
+
+def test_a_polar_polygon_beside_the_pole_does_not_hold_it(tmp_path):
+    beside = shapely.transform(polar_circle(88), lambda points: points + np.array([200_000.0, 0]))
+    area = read_area(write(tmp_path, beside, crs=NORTH))
+    assert area.contains(craters((0, 90))).tolist() == [False]
+    assert area.area_km2 == pytest.approx(cap_km2(2), rel=0.01)
+
+
+@pytest.mark.parametrize(
+    ("bounds", "truth"),
+    [
+        ((-180, -90, 180, 90), 4 * np.pi * RADIUS_KM**2),
+        ((-180, -60, 180, 60), band_km2(-180, -60, 180, 60)),
+        ((0, 60, 360, 90), cap_km2(30)),
+    ],
+)
+def test_the_whole_moon_and_bands_around_it(tmp_path, bounds, truth):
+    assert read_area(write(tmp_path, shapely.box(*bounds))).area_km2 == pytest.approx(truth)
+
+
+def test_edges_are_straight_in_the_system_of_the_file(tmp_path):
+    metres = np.radians(1) * RADIUS_KM * 1000
+    box = shapely.box(-40 * metres, 50 * metres, 40 * metres, 60 * metres)
+    area = read_area(write(tmp_path, box, crs=EQUIRECTANGULAR))
+    assert area.area_km2 == pytest.approx(band_km2(-40, 50, 40, 60), rel=1e-9)
+    # the chord between the same corners in polar stereographic runs outside the parallel
+    corners = gpd.GeoSeries([shapely.box(-40, 50, 40, 60)], crs=GEOGRAPHIC).to_crs(NORTH)
+    polar = read_area(write(tmp_path, corners[0], crs=NORTH))
+    assert polar.area_km2 != pytest.approx(area.area_km2, rel=0.01)
+
+
+def test_holes_and_overlaps(tmp_path):
+    holed = shapely.box(0, 0, 10, 10) - shapely.box(2, 2, 4, 4)
+    area = read_area(write(tmp_path, holed, shapely.box(9, 0, 11, 10)))
+    truth = band_km2(0, 0, 11, 10) - band_km2(2, 2, 4, 4)
+    assert area.area_km2 == pytest.approx(truth, rel=1e-9)
+    assert "overlap" in area.notes[0]
+    assert area.contains(craters((3, 3), (5, 5))).tolist() == [False, True]
+
+
+def test_the_share_of_a_crater_inside():
+    area = bounds_area(0, -10, 10, 10)
+    share = area.fractions(craters((5, 0), (0, 0), (-1, 0), (0.329, 0)))
+    np.testing.assert_allclose(share[:3], [1.0, 0.5, 0.0], atol=1e-3)
+    assert 0.95 < share[3] <= 1.0
+    polar = bounds_area(-180, 80, 180, 90).fractions(craters((0, 90), (77, 89.9)))
+    np.testing.assert_allclose(polar, 1.0, rtol=1e-6)
+
+
+def test_bounds_across_180_and_their_intersection():
+    far = bounds_area(170, -10, -170, 10)
+    assert far.area_km2 == pytest.approx(band_km2(170, -10, 190, 10))
+    both = far.intersection(bounds_area(0, 0, 180, 90))
+    assert both.area_km2 == pytest.approx(band_km2(170, 0, 180, 10))
+    with pytest.raises(AreaError, match="nothing in common"):
+        far.intersection(bounds_area(0, 0, 10, 10))
+
+
+@pytest.mark.parametrize(
+    ("shape", "crs", "message"),
+    [
+        (shapely.Polygon([(0, 0), (10, 10), (10, 0), (0, 10)]), GEOGRAPHIC, "crosses .* 5.000° E"),
+        (shapely.box(0, 0, 1, 1), "EPSG:4326", "6,378.1 km radius; the Moon's is 1737.4"),
+        (shapely.box(0, 0, 1e5, 1e5), "EPSG:3857", "6,378.1 km radius"),
+        (shapely.box(0, 0, 1, 1), "IAU_2015:49900", "3,396.2 km radius"),
+        (shapely.box(0, 0, 1, 1), None, "no coordinate reference system"),
+        (shapely.box(0, 0, 1e6, 1e6), GEOGRAPHIC, "no longitude and latitude in degrees"),
+        (shapely.box(0, 0, 1e9, 1e9), EQUIRECTANGULAR, "outside its projection"),
+        (shapely.box(-100, 0, 100, 10), GEOGRAPHIC, "unclear which way round"),
+        (shapely.Point(0, 0), GEOGRAPHIC, "feature 1 is a Point"),
+        (shapely.Polygon(), GEOGRAPHIC, "feature 1 has an empty geometry"),
+        (shapely.Polygon([(0, 0), (1, 1), (0, 0)]), GEOGRAPHIC, "itself|no area|few"),
+        (
+            shapely.Polygon(shapely.box(0, 0, 5, 5).exterior, [shapely.box(7, 7, 8, 8).exterior]),
+            GEOGRAPHIC,
+            "hole that is not inside",
+        ),
+    ],
+)  # fmt: skip
+@pytest.mark.filterwarnings("ignore:'crs' was not provided")
+def test_bad_polygons_are_named(tmp_path, shape, crs, message):
+    with pytest.raises(AreaError, match=message):
+        read_area(write(tmp_path, shape, crs=crs))
+
+
+def test_a_wrong_reference_system_can_be_replaced(tmp_path):
+    path = write(tmp_path, shapely.box(0, 0, 1, 1), crs="EPSG:4326")
+    assert read_area(path, crs=GEOGRAPHIC).area_km2 == pytest.approx(band_km2(0, 0, 1, 1))
+    with pytest.raises(AreaError, match="which is none"):
+        read_area(path, crs="moon")
+
+
+def test_files_without_polygons_are_named(tmp_path):
+    empty = tmp_path / "empty.geojson"
+    empty.write_text('{"type": "FeatureCollection", "features": []}')
+    table = tmp_path / "table.csv"
+    table.write_text("a,b\n1,2\n")
+    for path, message in (
+        (empty, "no features"),
+        (table, "no features|cannot be read"),
+        (tmp_path / "missing.gpkg", "no polygon file"),
+    ):
+        with pytest.raises(AreaError, match=message):
+            read_area(path)
+
+
+def scc(vertices, radius_km=1737.4, area_km2=None):
+    rows = "\n".join(
+        f"{i}\t{sub}\t{tag}\t{x}\t{y}" for i, (sub, tag, x, y) in enumerate(vertices, 1)
+    )
+    stated = f"Total_area = {area_km2} <km^2>\n" if area_km2 else ""
+    return (
+        f"a_axis_radius = {radius_km} <km>\nunit_boundary = {{vertex, sub_area, tag, lon, lat\n"
+        f"{rows}\n}}\n{stated}crater = {{diam, lon, lat\n2.5\t1.0\t1.0\n}}\n"
+    )
+
+
+def test_the_outline_of_a_spatial_count(tmp_path):
+    path = tmp_path / "count.scc"
+    corners = [(1, "ext", 0, 0), (1, "ext", 10, 0), (1, "ext", 10, 10), (1, "ext", 0, 10)]
+    hole = [(2, "int", 2, 2), (2, "int", 4, 2), (2, "int", 4, 4), (2, "int", 2, 4)]
+    truth = band_km2(0, 0, 10, 10) - band_km2(2, 2, 4, 4)
+    path.write_text(scc(corners + hole, area_km2=truth))
+    assert read_area(path).area_km2 == pytest.approx(truth)
+    assert not read_area(path).notes
+    path.write_text(scc(corners, area_km2=50_000))
+    assert "states an area of 50,000 km²" in read_area(path).notes[0]
+    path.write_text(scc(corners, radius_km=3396.19))
+    with pytest.raises(AreaError, match="3396"):
+        read_area(path)
+
+
+def test_the_valid_pixels_of_a_mosaic(tmp_path):
+    path = tmp_path / "mosaic.tif"
+    degree = np.radians(1) * RADIUS_KM * 1000
+    pixels = np.full((40, 60), 7, np.uint8)
+    pixels[:, :20] = 255
+    transform = rasterio.transform.from_origin(0, 40 * degree, degree, degree)
+    with rasterio.open(
+        path, "w", driver="GTiff", width=60, height=40, count=1, dtype="uint8", nodata=255,
+        crs=EQUIRECTANGULAR, transform=transform,
+    ) as file:  # fmt: skip
+        file.write(pixels, 1)
+    area = mosaic_area((path,))
+    assert area.area_km2 == pytest.approx(band_km2(20, 0, 60, 40), rel=1e-9)
+    with rasterio.open(path, "r+") as file:
+        file.write(np.full_like(pixels, 255), 1)
+    with pytest.raises(AreaError, match="no valid pixel"):
+        mosaic_area((path,))
