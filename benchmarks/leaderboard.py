@@ -16,9 +16,8 @@ goes to MLflow (`MLFLOW_TRACKING_URI`), as an artifact that the UI shows.
 import argparse
 import json
 import time
-from dataclasses import fields
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any
 
 import mlflow
 import numpy as np
@@ -26,6 +25,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from lunar_models.catalogue.labels import labels_for
+from lunar_models.config.base import specs
 from lunar_models.config.evaluate import EvaluateConfig
 from lunar_models.config.train import TrainConfig
 from lunar_models.crops.crop_set import CropSet
@@ -35,6 +35,7 @@ from lunar_models.errors import ConfigError
 from lunar_models.evaluation.protocol import evaluate
 from lunar_models.training import train
 from lunar_models.training.resume import fingerprint
+from serving.cli.options import from_text
 
 RECOMMENDED: dict[str, dict[str, Any]] = {
     "physics": {"latent_dim": 64},
@@ -140,29 +141,20 @@ def _train(run: str, crop_set: CropSet, folder: Path) -> float:
 
 def _config(run: str) -> TrainConfig:
     encoder, *settings = run.split()
-    types = get_type_hints(TrainConfig)
-    known = {field.name for field in fields(TrainConfig)}
+    known = {spec.name: spec for spec in specs(TrainConfig)}
     given: dict[str, Any] = {}
     for setting in settings:
         name, _, text = setting.partition("=")
         if name not in known:
             raise SystemExit(f"--run {run}: train has no parameter {name}.")
         try:
-            given[name] = _value(text, types[name])
-        except ValueError as error:
-            raise SystemExit(f"--run {run}: {setting}: {error}.") from error
+            given[name] = from_text(known[name], text)
+        except ConfigError as error:
+            raise SystemExit(f"--run {run}: {error}") from error
     try:
         return TrainConfig(crops="", encoder=encoder, **{**RECOMMENDED.get(encoder, {}), **given})  # type: ignore[arg-type]
     except ConfigError as error:
         raise SystemExit(f"--run {run}: {error}") from error
-
-
-def _value(text: str, hint: Any) -> Any:
-    if hint in (int, float):
-        return hint(text)
-    if hint is bool:
-        return text == "True"
-    return tuple(text.split(",")) if "tuple" in str(hint) else text
 
 
 if __name__ == "__main__":

@@ -1,1 +1,1 @@
-"""Parameters of every step: one frozen dataclass each, the only place for defaults and limits."""
+"""Parameters of every step: a strict pydantic model each, with defaults, limits and help."""

@@ -1,14 +1,21 @@
 """How a parameter is declared, and how its limits are checked.
 
-One declaration per parameter: `param()` on a frozen dataclass field. The command line, the
-MLproject file, the README table, the step cache and library users all read that declaration.
+One declaration per parameter: `param()` on a field of a strict pydantic model. The command line,
+the MLproject file, the reference of parameters, the step cache and library users all read that
+declaration.
 """
 
-import dataclasses
-import math
+import difflib
+import reprlib
 import types
-from dataclasses import dataclass, field
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache, cached_property
+from typing import Annotated, Any, Literal, Self, Union, get_args, get_origin
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails, PydanticUndefined
 
 from lunar_models.errors import ConfigError
 
@@ -23,7 +30,7 @@ runtime  how the work is done (workers, device); never changes the result
 
 
 def param(
-    default: Any = dataclasses.MISSING,
+    default: Any = PydanticUndefined,
     *,
     help: str,
     unit: str | None = None,
@@ -31,42 +38,61 @@ def param(
     maximum: float | None = None,
     role: Role = "setting",
 ) -> Any:
-    """Declare one parameter as a dataclass field.
+    """Declare one parameter as a field of a `StepConfig`.
 
     Args:
         default: value when not given; leave out for a required parameter.
-        help: one sentence, shown by ``--help`` and in the README.
+        help: one sentence, shown by ``--help`` and in the reference of parameters.
         unit: unit of the value, when it has one.
         minimum: smallest allowed number, inclusive.
         maximum: largest allowed number, inclusive.
         role: see `Role`.
     """
-    metadata = {"help": help, "unit": unit, "minimum": minimum, "maximum": maximum, "role": role}
-    return field(default=default, metadata=metadata)
+    meaning: Any = {"unit": unit, "role": role, "minimum": minimum, "maximum": maximum}
+    return Field(default, description=help, ge=minimum, le=maximum, json_schema_extra=meaning)
 
 
-@dataclass(frozen=True, kw_only=True)
-class StepConfig:
-    """Base of every step's parameters; checks types' choices and limits on construction.
+class StepConfig(BaseModel):
+    """Validate and hold the parameters of one step.
+
+    Types are strict: a whole number where a number is asked for is the only conversion. Rules
+    between parameters are methods with ``@model_validator(mode="after")`` that raise ConfigError.
 
     Raises:
-        ConfigError: a value is not among its choices, not finite, or outside its limits.
+        ConfigError: a parameter is unknown, missing, of another type, not finite, not among its
+            choices or outside its limits, or parameters contradict each other.
     """
 
-    def __post_init__(self) -> None:
-        for spec in specs(type(self)):
-            spec.check(getattr(self, spec.name))
+    model_config = ConfigDict(
+        frozen=True, strict=True, extra="forbid", allow_inf_nan=False, validate_default=True
+    )
+
+    def __init__(self, **values: Any) -> None:
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            raise ConfigError(_in_words(specs(type(self)), error, type(self).__name__)) from None
+
+    def replace(self, **changes: Any) -> Self:
+        """Copy with some parameters changed, validated like a new config.
+
+        Raises:
+            ConfigError: as the class.
+        """
+        return type(self)(**(dict(self) | changes))
 
 
 @dataclass(frozen=True)
 class ParamSpec:
-    """One parameter as the command line, MLproject and the README see it."""
+    """Describe one parameter to the command line, MLproject and the reference."""
 
     name: str
+    annotation: Any
+    """The declared type, such as ``int | None``."""
     type: type
     """int, float, bool or str; the element type for a tuple."""
     default: Any
-    """`dataclasses.MISSING` when required."""
+    """`PydanticUndefined` when required."""
     help: str
     unit: str | None
     minimum: float | None
@@ -81,42 +107,44 @@ class ParamSpec:
     @property
     def required(self) -> bool:
         """Whether it has no default."""
-        return self.default is dataclasses.MISSING
+        return self.default is PydanticUndefined
 
-    def check(self, value: Any) -> None:
-        """Raise ConfigError if `value` is not allowed."""
-        if value is None and self.optional:
-            return
-        for item in value if self.repeated else (value,):
-            self._check_item(item)
+    def parse(self, value: Any) -> Any:
+        """Validate a value whose numbers and switches may be text.
 
-    def _check_item(self, value: Any) -> None:
-        if self.choices is not None and value not in self.choices:
-            raise ConfigError(f"{self.name}={value!r} is not one of {', '.join(self.choices)}.")
-        if self.type not in (int, float):
-            return
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            raise ConfigError(f"{self.name}={value!r} is not a number.")
-        if not math.isfinite(value):
-            raise ConfigError(f"{self.name}={value!r} is not a finite number.")
-        unit = f" {self.unit}" if self.unit else ""
-        if self.minimum is not None and value < self.minimum:
-            raise ConfigError(
-                f"{self.name}={value}{unit} is too small; the least is {self.minimum}{unit}."
-            )
-        if self.maximum is not None and value > self.maximum:
-            raise ConfigError(
-                f"{self.name}={value}{unit} is too large; the most is {self.maximum}{unit}."
-            )
+        Raises:
+            ConfigError: it is not allowed.
+        """
+        try:
+            return self._adapter.validate_python(value, strict=False)
+        except ValidationError as error:
+            raise ConfigError(_in_words([self], error)) from None
+
+    def declare(self, default: Any) -> Any:
+        """Declare the same parameter with another default, as `param` does."""
+        return param(
+            default,
+            help=self.help,
+            unit=self.unit,
+            minimum=self.minimum,
+            maximum=self.maximum,
+            role=self.role,
+        )
+
+    @cached_property
+    def _adapter(self) -> TypeAdapter[Any]:
+        limited: Any = Annotated[self.annotation, Field(ge=self.minimum, le=self.maximum)]
+        return TypeAdapter(limited, config=ConfigDict(allow_inf_nan=False))
 
 
+@cache
 def specs(config_class: type[StepConfig]) -> tuple[ParamSpec, ...]:
-    """The parameters of a step, in declaration order."""
-    hints = get_type_hints(config_class)
-    return tuple(_spec(f, hints[f.name]) for f in dataclasses.fields(config_class))
+    """List the parameters of a step, in declaration order."""
+    return tuple(_spec(name, f) for name, f in config_class.model_fields.items())
 
 
-def _spec(f: "dataclasses.Field[Any]", hint: Any) -> ParamSpec:
+def _spec(name: str, f: FieldInfo) -> ParamSpec:
+    hint: Any = f.annotation
     optional = get_origin(hint) in (Union, types.UnionType)
     if optional:
         (hint,) = (arg for arg in get_args(hint) if arg is not type(None))
@@ -124,12 +152,73 @@ def _spec(f: "dataclasses.Field[Any]", hint: Any) -> ParamSpec:
     if repeated:
         hint = get_args(hint)[0]
     choices = get_args(hint) if get_origin(hint) is Literal else None
+    meaning: Any = f.json_schema_extra
     return ParamSpec(
-        name=f.name,
+        name=name,
+        annotation=f.annotation,
         type=str if choices else hint,
         default=f.default,
+        help=f.description or "",
         choices=choices,
         optional=optional,
         repeated=repeated,
-        **f.metadata,
+        **meaning,
     )
+
+
+def _in_words(known: Iterable[ParamSpec], error: ValidationError, owner: str = "") -> str:
+    """What is wrong with which value, and the remedy, in one line."""
+    by_name = {spec.name: spec for spec in known}
+    return " ".join(_one_in_words(by_name, each, owner) for each in error.errors())
+
+
+def _one_in_words(known: dict[str, ParamSpec], error: ErrorDetails, owner: str) -> str:
+    if error["type"] == "value_error":  # of a rule between parameters
+        return str(error["ctx"]["error"])
+    name = str(error["loc"][0]) if owner else next(iter(known))
+    if error["type"] == "extra_forbidden":
+        near = difflib.get_close_matches(name, known, n=1)
+        remedy = f"did you mean {near[0]}?" if near else f"it has {', '.join(known)}."
+        return f"{name} is not a parameter of {owner}; {remedy}"
+    if error["type"] == "missing":
+        return f"{name} is missing; give it ({known[name].help.rstrip('.')})."
+    return _value_in_words(known[name], error["type"], error["input"])
+
+
+def _value_in_words(spec: ParamSpec, problem: str, value: Any) -> str:
+    name, shown = spec.name, reprlib.repr(value)
+    unit = f" {spec.unit}" if spec.unit else ""
+    match problem.partition("_")[0]:
+        case "literal":
+            return f"{name}={shown} is not one of {', '.join(spec.choices or ())}."
+        case "tuple":
+            item = f"({shown},)" if isinstance(value, str) else "tuple(…)"
+            return f"{name}={shown} is not a tuple; write {name}={item}."
+        case "bool":
+            return f"{name}={shown} is neither True nor False."
+        case "string":
+            return f"{name}={shown} is not a string; write str(…)."
+        case "finite":
+            return f"{name}={value} is not a finite number{_limits(spec)}."
+        case "int":
+            return f"{name}={shown} is not a whole number{_limits(spec)}."
+        case "float":
+            return f"{name}={shown} is not a number{_limits(spec)}."
+        case "greater":
+            return f"{name}={value}{unit} is too small; the least is {spec.minimum}{unit}."
+        case "less":
+            return f"{name}={value}{unit} is too large; the most is {spec.maximum}{unit}."
+    return f"{name}={shown} is refused ({problem})."
+
+
+def _limits(spec: ParamSpec) -> str:
+    match spec.minimum, spec.maximum:
+        case None, None:
+            return ""
+        case least, None:
+            return f"; the least is {least}"
+        case None, most:
+            return f"; the most is {most}"
+        case least, most:
+            return f"; give one from {least} to {most}"
+    raise AssertionError

@@ -1,7 +1,8 @@
 """Parameters of the cluster step."""
 
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Self
+
+from pydantic import model_validator
 
 from lunar_models.config.base import StepConfig, param
 from lunar_models.errors import ConfigError
@@ -9,7 +10,6 @@ from lunar_models.errors import ConfigError
 View = Literal["pca", "tsne", "umap"]
 
 
-@dataclass(frozen=True, kw_only=True)
 class ClusterConfig(StepConfig):
     """Everything that decides how craters are grouped and shown.
 
@@ -90,8 +90,8 @@ class ClusterConfig(StepConfig):
     )
     seed: int = param(0, help="Seed of every random choice.", minimum=0, maximum=2**31 - 1)
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
+    @model_validator(mode="after")
+    def _check_together(self) -> Self:
         if self.k_min > self.k_max:
             raise ConfigError(f"k_min={self.k_min} is above k_max={self.k_max}; swap them.")
         if self.selection == "bic" and self.method != "gmm" and self.n_clusters is None:
@@ -99,3 +99,4 @@ class ClusterConfig(StepConfig):
                 f"selection=bic needs the likelihood of method=gmm, not method={self.method}; "
                 "use selection=stability or silhouette."
             )
+        return self

@@ -1,11 +1,8 @@
 """Parameters of the compare step."""
 
-from dataclasses import dataclass
-
 from lunar_models.config.base import StepConfig, param
 
 
-@dataclass(frozen=True, kw_only=True)
 class CompareConfig(StepConfig):
     """Which evaluations are set side by side."""
 

@@ -1,6 +1,8 @@
 """Parameters of the download step."""
 
-from dataclasses import dataclass
+from typing import Self
+
+from pydantic import model_validator
 
 from lunar_models.config.base import StepConfig, param
 from lunar_models.errors import ConfigError
@@ -17,7 +19,6 @@ WAC_URL = "https://planetarymaps.usgs.gov/mosaic/Lunar_LRO_LROC-WAC_Mosaic_globa
 https://astrogeology.usgs.gov/search/map/Moon/LRO/LROC_WAC/Lunar_LRO_LROC-WAC_Mosaic_global_100m_June2013"""
 
 
-@dataclass(frozen=True, kw_only=True)
 class DownloadConfig(StepConfig):
     """Which data to fetch, and how patiently.
 
@@ -46,9 +47,10 @@ class DownloadConfig(StepConfig):
         role="runtime",
     )
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
+    @model_validator(mode="after")
+    def _check_together(self) -> Self:
         for name in ("catalogue_url", "mosaic_url"):
             url = getattr(self, name)
             if url is not None and not url.lower().startswith(("http://", "https://")):
                 raise ConfigError(f"{name}={url!r} is not an http(s) address; give one, or none.")
+        return self

@@ -1,13 +1,13 @@
 """Parameters of the evaluate step."""
 
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Self
+
+from pydantic import model_validator
 
 from lunar_models.config.base import StepConfig, param
 from lunar_models.errors import ConfigError
 
 
-@dataclass(frozen=True, kw_only=True)
 class EvaluateConfig(StepConfig):
     """Which labels judge an encoder, and how.
 
@@ -84,11 +84,12 @@ class EvaluateConfig(StepConfig):
     audit_limit: int = param(5000, help="Most craters the audit is fitted on.", minimum=100)
     seed: int = param(0, help="Seed of every random choice.", minimum=0, maximum=2**31 - 1)
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
+    @model_validator(mode="after")
+    def _check_together(self) -> Self:
         if self.values is not None and self.value_column is None:
             raise ConfigError("values needs value_column: name the column that holds the measure.")
         if self.quantile_states is not None and (self.label_order or self.merge_states):
             raise ConfigError(
                 "quantile_states makes the states itself; leave out label_order and merge_states."
             )
+        return self

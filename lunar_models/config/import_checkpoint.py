@@ -1,11 +1,8 @@
 """Parameters of the import_checkpoint step."""
 
-from dataclasses import dataclass
-
 from lunar_models.config.base import StepConfig, param
 
 
-@dataclass(frozen=True, kw_only=True)
 class ImportCheckpointConfig(StepConfig):
     """Which state dict of the original pipeline's autoencoder is brought in."""
 

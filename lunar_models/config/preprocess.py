@@ -1,7 +1,8 @@
 """Parameters of the preprocess step: from mosaic and catalogue to a crop set."""
 
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Self
+
+from pydantic import model_validator
 
 from lunar_models.config.base import StepConfig, param
 from lunar_models.errors import ConfigError
@@ -9,7 +10,6 @@ from lunar_models.errors import ConfigError
 Illumination = Literal["auto", "east", "west", "none"]
 
 
-@dataclass(frozen=True, kw_only=True)
 class PreprocessConfig(StepConfig):
     """How craters are cut out of a mosaic."""
 
@@ -101,8 +101,8 @@ class PreprocessConfig(StepConfig):
         None, help="Threads that sample; none for one per core.", minimum=1, role="runtime"
     )
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
+    @model_validator(mode="after")
+    def _check_together(self) -> Self:
         if not self.mosaic:
             raise ConfigError("mosaic is empty; give at least one map raster.")
         if self.validation_fraction + self.test_fraction >= 1.0:
@@ -113,6 +113,7 @@ class PreprocessConfig(StepConfig):
             )
         self._check_order("diameter_min_km", "diameter_max_km")
         self._check_order("latitude_min_deg", "latitude_max_deg")
+        return self
 
     def _check_order(self, low: str, high: str) -> None:
         least, most = getattr(self, low), getattr(self, high)

@@ -1,11 +1,8 @@
 """Parameters of the promote step."""
 
-from dataclasses import dataclass
-
 from lunar_models.config.base import StepConfig, param
 
 
-@dataclass(frozen=True, kw_only=True)
 class PromoteConfig(StepConfig):
     """When a challenger becomes champion."""
 

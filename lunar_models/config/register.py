@@ -1,11 +1,8 @@
 """Parameters of the register step."""
 
-from dataclasses import dataclass
-
 from lunar_models.config.base import StepConfig, param
 
 
-@dataclass(frozen=True, kw_only=True)
 class RegisterConfig(StepConfig):
     """What goes into the served model, and under which name."""
 

@@ -1,13 +1,13 @@
 """Parameters of the HTTP application."""
 
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Self
+
+from pydantic import model_validator
 
 from lunar_models.config.base import StepConfig, param
 from lunar_models.errors import ConfigError
 
 
-@dataclass(frozen=True, kw_only=True)
 class ServeConfig(StepConfig):
     """Which model is served, where, and within which limits."""
 
@@ -64,8 +64,8 @@ class ServeConfig(StepConfig):
         "info", help="info has a line for every request.", role="runtime"
     )
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
+    @model_validator(mode="after")
+    def _check_together(self) -> Self:
         if (self.tls_certificate is None) != (self.tls_key is None):
             raise ConfigError("tls_certificate and tls_key belong together; give both or none.")
         if self.max_items > self.queue_items:
@@ -73,3 +73,4 @@ class ServeConfig(StepConfig):
                 f"max_items={self.max_items} can never wait in queue_items={self.queue_items}; "
                 "raise queue_items."
             )
+        return self

@@ -1,12 +1,10 @@
 """Parameters of the sweep step."""
 
-from dataclasses import dataclass
 from typing import Literal
 
 from lunar_models.config.base import StepConfig, param
 
 
-@dataclass(frozen=True, kw_only=True)
 class SweepConfig(StepConfig):
     """Which parameters of train are tried, and how the best is chosen."""
 

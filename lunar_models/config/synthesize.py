@@ -1,12 +1,13 @@
 """Parameters of the synthesize step."""
 
-from dataclasses import dataclass
+from typing import Self
+
+from pydantic import model_validator
 
 from lunar_models.config.base import StepConfig, param
 from lunar_models.errors import ConfigError
 
 
-@dataclass(frozen=True, kw_only=True)
 class SynthesizeConfig(StepConfig):
     """A synthetic Moon: how large, how cratered, how lit.
 
@@ -59,8 +60,8 @@ class SynthesizeConfig(StepConfig):
     )
     seed: int = param(0, help="Seed: the same seed gives the same bytes.", minimum=0)
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
+    @model_validator(mode="after")
+    def _check_together(self) -> Self:
         for low, high in (
             ("diameter_min_km", "diameter_max_km"),
             ("incidence_min_deg", "incidence_max_deg"),
@@ -80,3 +81,4 @@ class SynthesizeConfig(StepConfig):
                 f"latitude_deg={self.latitude_deg} puts an edge of the mosaic beyond 85 deg "
                 f"({half_height_deg:.1f} deg further on); stay away from the poles."
             )
+        return self

@@ -1,8 +1,9 @@
 """Parameters of the train step."""
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
+
+from pydantic import model_validator
 
 from lunar_models.config.base import ParamSpec, StepConfig, param, specs
 from lunar_models.errors import ConfigError
@@ -26,7 +27,6 @@ Precision = Literal["auto", "bf16", "fp32"]
 Device = Literal["auto", "cpu", "cuda", "mps"]
 
 
-@dataclass(frozen=True, kw_only=True)
 class TrainConfig(StepConfig):
     """What is trained, and how."""
 
@@ -108,13 +108,14 @@ class TrainConfig(StepConfig):
         "lunar-encoder", help="Registry name of the encoder; none registers nothing."
     )
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
+    @model_validator(mode="after")
+    def _check_together(self) -> Self:
         if self.learning_rate_floor >= self.learning_rate:
             raise ConfigError(
                 f"learning_rate_floor={self.learning_rate_floor} must lie below "
                 f"learning_rate={self.learning_rate}."
             )
+        return self
 
 
 def deciding_specs() -> tuple[ParamSpec, ...]:

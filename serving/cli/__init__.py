@@ -1,1 +1,1 @@
-"""Command lines beside the server."""
+"""Command lines: how options are made of a config, the server, and what stands beside it."""

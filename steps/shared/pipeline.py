@@ -1,8 +1,9 @@
 """The steps that `main` chains: which parameters they take, and what feeds what."""
 
-import dataclasses
 from dataclasses import dataclass, field
-from typing import Any, Literal, get_type_hints
+from typing import Any, Literal, Self
+
+from pydantic import create_model, model_validator
 
 from lunar_models.config.base import StepConfig, param, specs
 from lunar_models.config.cluster import ClusterConfig
@@ -53,7 +54,6 @@ PIPELINE = (
 )
 
 
-@dataclass(frozen=True, kw_only=True)
 class PipelineConfig(StepConfig):
     """What `main` adds to the parameters of its steps."""
 
@@ -61,32 +61,34 @@ class PipelineConfig(StepConfig):
     cache: bool = param(True, help="Reuse finished runs of unchanged steps.", role="runtime")
     data_dir: str = param("data", help="Folder for mosaics and crop sets.", role="runtime")
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
+    @model_validator(mode="after")
+    def _check_together(self) -> Self:
         if (getattr(self, "mosaic", None) is None) != (getattr(self, "catalogue", None) is None):
             raise ConfigError(
                 "mosaic and catalogue go together: give both, or neither for a synthetic Moon."
             )
+        return self
 
 
-def _step_fields() -> dict[str, tuple[str, Any, Any]]:
+def _step_fields() -> dict[str, Any]:
     """Every step's parameters, once; what is wired between steps becomes optional."""
-    merged: dict[str, tuple[str, Any, Any]] = {}
+    merged: dict[str, Any] = {}
     for step in PIPELINE:
-        hints = get_type_hints(step.config)
-        for f in dataclasses.fields(step.config):
-            if f.metadata["role"] == "output" or not step.offers(f.name) or f.name in merged:
+        for spec in specs(step.config):
+            if spec.role == "output" or not step.offers(spec.name) or spec.name in merged:
                 continue
-            wired = f.name in step.wires
-            default, hint = (None, hints[f.name] | None) if wired else (f.default, hints[f.name])
-            merged[f.name] = (f.name, hint, field(default=default, metadata=f.metadata))
+            wired = spec.name in step.wires
+            hint = spec.annotation | None if wired else spec.annotation
+            merged[spec.name] = (hint, spec.declare(None if wired else spec.default))
     return merged
 
 
-MainConfig: type[PipelineConfig] = dataclasses.make_dataclass(
-    "MainConfig", _step_fields().values(), bases=(PipelineConfig,), frozen=True, kw_only=True
+MainConfig: type[PipelineConfig] = create_model(
+    "MainConfig",
+    __base__=PipelineConfig,
+    __doc__="The parameters of `main`: its own, then every step's.",
+    **_step_fields(),
 )
-"""The parameters of `main`: its own, then every step's."""
 
 
 def needed_steps(config: PipelineConfig) -> list[Step]:

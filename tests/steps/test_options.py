@@ -1,6 +1,5 @@
-"""A config dataclass becomes click options, and nothing is lost on the way."""
+"""A config becomes click options, and nothing is lost on the way."""
 
-from dataclasses import dataclass, fields
 from typing import Literal
 
 import click
@@ -12,7 +11,6 @@ from lunar_models.errors import CatalogueError, ConfigError
 from steps.shared.options import options_from, to_text
 
 
-@dataclass(frozen=True, kw_only=True)
 class Sample(StepConfig):
     """One parameter of each kind."""
 
@@ -65,6 +63,10 @@ def test_none_switches_an_optional_parameter_off():
         ((), "--source"),
         (("--source", "x", "--count", "0"), "--count"),
         (("--source", "x", "--count", "2.5"), "--count"),
+        (("--source", "x", "--count", "abc"), "count='abc' is not a whole number"),
+        (("--source", "x", "--count", "10"), "count=10 is too large; the most is 9."),
+        (("--source", "x", "--rate", "inf"), "rate=inf is not a finite number"),
+        (("--source", "x", "--fast", "perhaps"), "fast='perhaps' is neither True nor False."),
         (("--source", "x", "--shade", "blue"), "--shade"),
         (("--source", "x", "--limit", "0"), "--limit"),
         (("--source", "x", "--typo", "1"), "--typo"),
@@ -74,6 +76,23 @@ def test_bad_values_end_with_code_2_and_name_the_option(arguments, named):
     _, result = run(*arguments)
     assert result.exit_code == 2
     assert named in result.output
+
+
+@pytest.mark.parametrize(
+    ("texts", "names"),
+    [(["c,d e"], ("c", "d e")), (["c", "d e"], ("c", "d e")), (["none"], ()), ([""], ())],
+)
+def test_lists_are_given_with_commas_or_item_by_item(texts, names):
+    options = [part for text in texts for part in ("--names", text)]
+    assert run("--source", "x", *options)[0].names == names
+
+
+def test_help_tells_unit_limits_and_default():
+    text = " ".join(run("--help")[1].output.split())
+    assert "--count INTEGER A number. [at least 1, at most 9] [default: 3]" in text
+    assert "--names TEXT,… A list. [default: a,b]" in text
+    assert "--shade [dark|light]" in text
+    assert "A path. [required]" in text
 
 
 def test_a_library_error_ends_with_code_2_and_its_message():
@@ -94,7 +113,7 @@ def test_a_library_error_ends_with_code_2_and_its_message():
         ({"count": 0}, "count=0 is too small; the least is 1"),
         ({"count": 10}, "count=10 is too large; the most is 9"),
         ({"rate": float("nan")}, "rate=nan is not a finite number"),
-        ({"count": "many"}, "count='many' is not a number"),
+        ({"count": "many"}, "count='many' is not a whole number"),
         ({"shade": "blue"}, "shade='blue' is not one of dark, light"),
     ],
 )
@@ -104,4 +123,4 @@ def test_library_users_get_the_same_limits(values, message):
 
 
 def test_every_field_is_a_parameter():
-    assert [spec.name for spec in specs(Sample)] == [f.name for f in fields(Sample)]
+    assert [spec.name for spec in specs(Sample)] == list(Sample.model_fields)

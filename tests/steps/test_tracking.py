@@ -6,7 +6,6 @@ import signal
 import socket
 import subprocess
 import sys
-from dataclasses import dataclass
 
 import click
 import mlflow
@@ -18,7 +17,6 @@ from steps.shared.options import UserError, options_from
 from steps.shared.tracking import PROJECT, connect, git, resolve_artifacts, step_run
 
 
-@dataclass(frozen=True, kw_only=True)
 class Sample(StepConfig):
     """A step with one parameter."""
 

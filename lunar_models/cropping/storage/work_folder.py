@@ -11,7 +11,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -131,7 +131,7 @@ def disk_errors(path: Path) -> Iterator[None]:
 
 def resolved_settings(config: PreprocessConfig) -> dict[str, Any]:
     """The parameters that decide what the crop set is: not where it goes, nor the workers."""
-    values = asdict(config)
+    values = config.model_dump()
     kept = [spec.name for spec in specs(type(config)) if spec.role in ("setting", "input")]
     settings: dict[str, Any] = json.loads(json.dumps({name: values[name] for name in kept}))
     return settings

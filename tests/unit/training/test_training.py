@@ -1,7 +1,6 @@
 import os
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -38,24 +37,24 @@ def test_reports_every_epoch_with_the_same_keys(crop_set: CropSet) -> None:
 
 @pytest.mark.parametrize("encoder", ["pca", "polar_harmonics"])
 def test_fitted_encoders_report_the_same_keys(crop_set: CropSet, encoder: str) -> None:
-    result = train(crop_set, replace(CONFIG, encoder=encoder))
+    result = train(crop_set, CONFIG.replace(encoder=encoder))
     assert len(result.history) == 1
     assert set(METRICS) <= set(result.history[0])
 
 
 def test_a_frozen_encoder_is_taken_as_it_is(crop_set: CropSet) -> None:
-    config = replace(CONFIG, encoder="vit_mae", patch_size_px=16, trainable="none")
+    config = CONFIG.replace(encoder="vit_mae", patch_size_px=16, trainable="none")
     assert len(train(crop_set, config).history) == 1
 
 
 @pytest.mark.parametrize("encoder", ["vicreg", "swav", "physics", "vit_mae"])
 def test_every_family_walks_the_same_road(crop_set: CropSet, encoder: str) -> None:
-    config = replace(CONFIG, encoder=encoder, epochs=1, patch_size_px=16)
+    config = CONFIG.replace(encoder=encoder, epochs=1, patch_size_px=16)
     assert set(METRICS) <= set(train(crop_set, config).history[0])
 
 
 def test_learns(crop_set: CropSet) -> None:
-    result = train(crop_set, replace(CONFIG, epochs=40, early_stopping=0, learning_rate=3e-3))
+    result = train(crop_set, CONFIG.replace(epochs=40, early_stopping=0, learning_rate=3e-3))
     first, last = result.history[0], result.history[-1]
     assert last["train/loss"] < 0.5 * first["train/loss"]
     assert last["validation/loss"] < 0.5 * first["validation/loss"]
@@ -63,7 +62,7 @@ def test_learns(crop_set: CropSet) -> None:
 
 def test_equal_seeds_give_equal_weights(crop_set: CropSet) -> None:
     once, again, other = (
-        _weights(train(crop_set, replace(CONFIG, seed=seed)).checkpoint.encoder)
+        _weights(train(crop_set, CONFIG.replace(seed=seed)).checkpoint.encoder)
         for seed in (3, 3, 4)
     )
     assert all(torch.equal(a, b) for a, b in zip(once, again, strict=True))
@@ -72,7 +71,7 @@ def test_equal_seeds_give_equal_weights(crop_set: CropSet) -> None:
 
 def test_the_best_epoch_is_kept(crop_set: CropSet) -> None:
     weights: list[list[Tensor]] = []
-    config = replace(CONFIG, epochs=6, learning_rate=0.05, early_stopping=0, gradient_clip=0.0)
+    config = CONFIG.replace(epochs=6, learning_rate=0.05, early_stopping=0, gradient_clip=0.0)
     result = train(
         crop_set, config, on_epoch=lambda e, m, encoder: weights.append(_weights(encoder))
     )
@@ -85,14 +84,14 @@ def test_the_best_epoch_is_kept(crop_set: CropSet) -> None:
 def test_early_stopping(crop_set: CropSet, monkeypatch: pytest.MonkeyPatch) -> None:
     losses = iter([3.0, 1.0, 2.0, 1.5, 0.5])
     monkeypatch.setattr(Trainer, "mean_loss", lambda *_: next(losses))
-    result = train(crop_set, replace(CONFIG, epochs=5, early_stopping=2))
+    result = train(crop_set, CONFIG.replace(epochs=5, early_stopping=2))
     assert [metrics["validation/loss"] for metrics in result.history] == [3.0, 1.0, 2.0, 1.5]
     assert result.best_epoch == 1
 
 
 @pytest.mark.parametrize("clip", [0.0, 1e-3])
 def test_gradients_are_clipped(crop_set: CropSet, clip: float) -> None:
-    result = train(crop_set, replace(CONFIG, epochs=1, gradient_clip=clip))
+    result = train(crop_set, CONFIG.replace(epochs=1, gradient_clip=clip))
     norm = gradient_norm(result.checkpoint.encoder)  # of the last step
     assert norm == pytest.approx(clip, rel=1e-3) if clip else norm > 1e-2
 
@@ -108,14 +107,14 @@ def test_networks_compute_in_the_precision_asked_for(
             if isinstance(module, nn.Linear | nn.Conv2d):
                 module.register_forward_hook(lambda _, __, output: seen.add(output.dtype))
 
-    result = train(crop_set, replace(CONFIG, epochs=2, precision=precision), on_epoch=watch)
+    result = train(crop_set, CONFIG.replace(epochs=2, precision=precision), on_epoch=watch)
     assert seen == {dtype}
     assert {p.dtype for p in result.checkpoint.encoder.parameters()} == {torch.float32}
 
 
 def test_warm_up_and_cosine_reach_the_metrics(crop_set: CropSet) -> None:
-    config = replace(
-        CONFIG, epochs=4, warmup_epochs=1.0, learning_rate=1e-3, learning_rate_floor=1e-5
+    config = CONFIG.replace(
+        epochs=4, warmup_epochs=1.0, learning_rate=1e-3, learning_rate_floor=1e-5
     )
     rates = [m["train/learning_rate"] for m in train(crop_set, config).history]
     assert rates[0] == pytest.approx(1e-3)
@@ -124,11 +123,11 @@ def test_warm_up_and_cosine_reach_the_metrics(crop_set: CropSet) -> None:
 
 
 def test_a_batch_larger_than_the_split(crop_set: CropSet) -> None:
-    assert len(train(crop_set, replace(CONFIG, batch_size=4096)).history) == 3
+    assert len(train(crop_set, CONFIG.replace(batch_size=4096)).history) == 3
 
 
 def test_not_a_number_stops_with_the_remedy(crop_set: CropSet) -> None:
-    config = replace(CONFIG, learning_rate=10.0, gradient_clip=0.0, epochs=30, early_stopping=0)
+    config = CONFIG.replace(learning_rate=10.0, gradient_clip=0.0, epochs=30, early_stopping=0)
 
     def poison(epoch: int, metrics: dict[str, float], encoder: Encoder) -> None:
         next(encoder.parameters()).data.fill_(float("nan"))
@@ -155,7 +154,7 @@ def _curve(history: list[dict[str, float]]) -> list[tuple[float, ...]]:
 def test_killed_and_resumed_gives_the_same_curve(
     crop_set: CropSet, tmp_path: Path, schedule: str
 ) -> None:
-    config = replace(CONFIG, epochs=5, schedule=schedule, plateau_patience=0, early_stopping=0)
+    config = CONFIG.replace(epochs=5, schedule=schedule, plateau_patience=0, early_stopping=0)
     whole = train(crop_set, config)
 
     def kill(epoch: int, metrics: dict[str, float], encoder: Encoder) -> None:
@@ -197,7 +196,7 @@ train(CropSet.open({str(crop_set.path)!r}), config, on_crops=die, work_dir={str(
     environment = {**os.environ, "OMP_NUM_THREADS": str(torch.get_num_threads())}
     killed = subprocess.run([sys.executable, "-c", code], env=environment, check=False)
     assert killed.returncode == -9
-    config = replace(CONFIG, epochs=4)
+    config = CONFIG.replace(epochs=4)
     resumed = train(crop_set, config, work_dir=tmp_path)
     assert _curve(resumed.history) == _curve(train(crop_set, config).history)
 
@@ -211,7 +210,7 @@ def test_a_finished_training_is_not_repeated(crop_set: CropSet, tmp_path: Path) 
 def test_a_folder_of_another_training(crop_set: CropSet, tmp_path: Path) -> None:
     train(crop_set, CONFIG, work_dir=tmp_path)
     with pytest.raises(ConfigError, match="another folder"):
-        train(crop_set, replace(CONFIG, latent_dim=5), work_dir=tmp_path)
+        train(crop_set, CONFIG.replace(latent_dim=5), work_dir=tmp_path)
 
 
 def test_a_damaged_resume_file(crop_set: CropSet, tmp_path: Path) -> None:
