@@ -1,6 +1,5 @@
 """Train an encoder on a crop set and register it."""
 
-import dataclasses
 import fcntl
 import shutil
 import tempfile
@@ -72,7 +71,7 @@ def _with_members_here(config: TrainConfig) -> TrainConfig:
         return config
     connect()  # of several processes only the first has a run
     members = (m if m in ENCODERS else str(find_encoder(m)) for m in config.members)
-    return dataclasses.replace(config, members=tuple(members))
+    return config.replace(members=tuple(members))
 
 
 def _work_dir(config: TrainConfig, crop_set: CropSet) -> Path:

@@ -4,7 +4,6 @@ Hennig (2007, doi 10.1016/j.csda.2006.11.025): below 0.6 a cluster should not be
 0.75 it is a real pattern, above 0.85 it is highly stable.
 """
 
-import dataclasses
 from collections.abc import Callable
 
 import numpy as np
@@ -84,8 +83,7 @@ def mean_jaccard(similarity: FloatArray) -> FloatArray:
 
 
 def _shrink(config: ClusterConfig, share: float) -> ClusterConfig:
-    return dataclasses.replace(
-        config,
+    return config.replace(
         min_cluster_size=max(2, round(config.min_cluster_size * share)),
         min_samples=max(1, round(config.min_samples * share)),
     )

@@ -1,6 +1,5 @@
 """Clusters are found, named, tested, stored and assigned as promised."""
 
-import dataclasses
 
 import hdbscan
 import numpy as np
@@ -163,7 +162,7 @@ def test_novelty_rises_from_the_known_to_the_unseen(blobs, method: str) -> None:
 def test_same_seed_same_tables_other_seed_other_sample(ramp) -> None:
     chosen = config(stability_rounds=3, n_clusters=None, k_max=4, fit_limit=150)
     first, again = fit_clusters(ramp, chosen), fit_clusters(ramp, chosen)
-    other = fit_clusters(ramp, dataclasses.replace(chosen, seed=1))
+    other = fit_clusters(ramp, chosen.replace(seed=1))
     assert first.clusters.equals(again.clusters)
     assert first.selection.equals(again.selection)
     assert other.distance_quantiles.tolist() != first.distance_quantiles.tolist()

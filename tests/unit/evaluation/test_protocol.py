@@ -156,7 +156,7 @@ def test_the_digest_is_of_craters_states_and_folds(case):
     shuffled = freeze(metadata.iloc[order], labels[::-1], CONFIG, context_diameters=1.5)
     assert shuffled.digest == evaluation.digest
     relabelled = labels.assign(state=labels["state"].replace({1: 2, 2: 1}))
-    coarser = dataclasses.replace(CONFIG, block_deg=8.0)
+    coarser = CONFIG.replace(block_deg=8.0)
     for changed in (
         freeze(metadata, labels[:-1], CONFIG, context_diameters=1.5),
         freeze(metadata, relabelled, CONFIG, context_diameters=1.5),
@@ -168,7 +168,7 @@ def test_the_digest_is_of_craters_states_and_folds(case):
 def test_fewer_labels_than_neighbours_are_enough(case):
     metadata, labels, _ = case
     few = labels[labels["crater_id"] < "RR-0034"]
-    config = dataclasses.replace(CONFIG, neighbours=200)
+    config = CONFIG.replace(neighbours=200)
     evaluation = judge(metadata, few, embed(metadata, labels), config)
     assert evaluation.metrics["labels/used"] == 24
 
