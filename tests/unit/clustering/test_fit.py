@@ -1,6 +1,5 @@
 """Clusters are found, named, tested, stored and assigned as promised."""
 
-
 import hdbscan
 import numpy as np
 import pytest
