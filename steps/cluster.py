@@ -24,8 +24,8 @@ from lunar_models.plots.cluster_map import Background
 from lunar_models.plots.clusters import group_figures, model_figures, view_figures
 from lunar_models.plots.groups import cluster_colours, cluster_groups
 from lunar_models.plots.thumbnails import Bounds
+from serving.cli.options import config_command
 from serving.model.bundle import HEAD_FILE
-from steps.shared.options import options_from
 from steps.shared.registry import embed_crop_set
 from steps.shared.tracking import (
     log_dataset,
@@ -40,8 +40,7 @@ from steps.shared.tracking import (
 Embeddings = npt.NDArray[np.float32]
 
 
-@click.command()
-@options_from(ClusterConfig)
+@config_command(ClusterConfig)
 def main(config: ClusterConfig) -> None:
     """Embed every crater and group them; write tables, maps and pictures of the groups."""
     number = "" if config.method == "hdbscan" else f"-{config.n_clusters or 'chosen'}"

@@ -11,12 +11,11 @@ from mlflow.entities import Run
 from lunar_models.config.compare import CompareConfig
 from lunar_models.evaluation.compare import Candidate, compare
 from lunar_models.plots.comparison import comparison_figure
-from steps.shared.options import UserError, options_from
+from serving.cli.options import UserError, config_command
 from steps.shared.tracking import log_figures, log_folder, step_run
 
 
-@click.command()
-@options_from(CompareConfig)
+@config_command(CompareConfig)
 def main(config: CompareConfig) -> None:
     """Compare evaluate runs on one frozen evaluation set, by paired bootstrap."""
     with step_run("compare", config, name=f"compare-{len(config.runs)}") as run:

@@ -4,13 +4,12 @@ import click
 
 from lunar_models.config.download import DownloadConfig
 from lunar_models.downloads.fetch import download
+from serving.cli.options import config_command
 from steps.shared.cache import file_digest
-from steps.shared.options import options_from
 from steps.shared.tracking import log_dataset, log_output, step_run
 
 
-@click.command()
-@options_from(DownloadConfig)
+@config_command(DownloadConfig)
 def main(config: DownloadConfig) -> None:
     """Fetch a crater catalogue and a mosaic; what is there and verified is kept."""
     with step_run("download", config, name="download"):

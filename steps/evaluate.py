@@ -3,7 +3,6 @@
 import tempfile
 from pathlib import Path
 
-import click
 import mlflow
 import numpy as np
 import numpy.typing as npt
@@ -16,8 +15,8 @@ from lunar_models.embedding import reconstruct_crops
 from lunar_models.encoders.checkpoint import Checkpoint
 from lunar_models.evaluation import Evaluation, evaluate, freeze
 from lunar_models.plots.evaluation import evaluation_figures
+from serving.cli.options import config_command
 from serving.model.bundle import HEAD_FILE
-from steps.shared.options import options_from
 from steps.shared.registry import embed_crop_set
 from steps.shared.tracking import (
     log_dataset,
@@ -32,8 +31,7 @@ _RECONSTRUCTED = 2048
 """Test crops on which the reconstruction error is measured."""
 
 
-@click.command()
-@options_from(EvaluateConfig)
+@config_command(EvaluateConfig)
 def main(config: EvaluateConfig) -> None:
     """Judge an encoder on a crop set, by its labels if there are any."""
     with step_run("evaluate", config, name="evaluate"):

@@ -3,19 +3,17 @@
 import tempfile
 from pathlib import Path
 
-import click
 import mlflow
 
 from lunar_models.config.import_checkpoint import ImportCheckpointConfig
 from lunar_models.crops.crop_set import CropSet
 from lunar_models.encoders.import_checkpoint import import_checkpoint
-from steps.shared.options import options_from
+from serving.cli.options import config_command
 from steps.shared.registry import golden_crops, log_service_model
 from steps.shared.tracking import log_dataset, log_output, step_run
 
 
-@click.command()
-@options_from(ImportCheckpointConfig)
+@config_command(ImportCheckpointConfig)
 def main(config: ImportCheckpointConfig) -> None:
     """Register an autoencoder of the original pipeline; it is read with weights only."""
     with step_run("import_checkpoint", config, name=f"import-{Path(config.file).stem}"):

@@ -9,8 +9,8 @@ from mlflow.exceptions import ExecutionException
 
 from lunar_models.config.base import StepConfig, specs
 from lunar_models.config.train import encoder_label
+from serving.cli.options import UserError, config_command
 from steps.shared.cache import find_finished, outputs, step_key
-from steps.shared.options import UserError, options_from
 from steps.shared.pipeline import (
     PIPELINE,
     MainConfig,
@@ -24,8 +24,7 @@ from steps.shared.report import log_report
 from steps.shared.tracking import PROJECT, log_metrics, step_run
 
 
-@click.command()
-@options_from(MainConfig)
+@config_command(MainConfig)
 def main(config: PipelineConfig) -> None:
     """Run the pipeline from a mosaic to a registered model; without data, on a synthetic Moon."""
     needed = needed_steps(config)

@@ -15,8 +15,8 @@ from lunar_models.plots.crops import (
     flip_rate_figure,
     quality_figure,
 )
+from serving.cli.options import config_command
 from steps.shared.cache import digest
-from steps.shared.options import options_from
 from steps.shared.tracking import log_dataset, log_figures, log_metrics, log_output, step_run
 
 BAND_DEG = 15.0
@@ -27,8 +27,7 @@ _PARTICULAR = r"=[^;]*?(?= (?:is|repeats) )| \(row \d+\)$"
 """What a reason says of its own row only: ``diameter_km=-1.0 is …(row 6)``."""
 
 
-@click.command()
-@options_from(PreprocessConfig)
+@config_command(PreprocessConfig)
 def main(config: PreprocessConfig) -> None:
     """Cut one aligned crop per crater out of a mosaic."""
     with step_run("preprocess", config, name=_run_name(config)):

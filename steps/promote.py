@@ -7,15 +7,14 @@ from mlflow.entities.model_registry import ModelVersion
 
 from lunar_models.config.promote import PromoteConfig
 from lunar_models.evaluation.compare import Candidate, compare
+from serving.cli.options import UserError, config_command
 from serving.model.checks import Check, serving_checks
 from steps.compare import read_predictions
-from steps.shared.options import UserError, options_from
 from steps.shared.promotion import exclusive, find_version, promote_version, roll_back, tag
 from steps.shared.tracking import log_metrics, step_run
 
 
-@click.command()
-@options_from(PromoteConfig)
+@config_command(PromoteConfig)
 def main(config: PromoteConfig) -> None:
     """Promote the challenger if it beats the champion and passes the serving checks."""
     name = f"{'rollback' if config.rollback else 'promote'}-{config.service_model}"

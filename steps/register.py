@@ -12,16 +12,15 @@ from lunar_models.config.register import RegisterConfig
 from lunar_models.crops.crop_set import CropSet
 from lunar_models.embedding import score_crops
 from lunar_models.encoders.checkpoint import Checkpoint
+from serving.cli.options import UserError, config_command
 from serving.model.reference import reference_set
-from steps.shared.options import UserError, options_from
 from steps.shared.registry import embed_crop_set, find_encoder, golden_crops, log_service_model
 from steps.shared.tracking import log_dataset, log_output, resolve_artifacts, step_run
 
 _KAPPA = "head/qwk"
 
 
-@click.command()
-@options_from(RegisterConfig)
+@config_command(RegisterConfig)
 def main(config: RegisterConfig) -> None:
     """Assemble encoder, head and clusters into the served model, and register it."""
     with step_run("register", config, name=config.service_model):

@@ -16,14 +16,14 @@ from lunar_models.config.base import ParamSpec
 from lunar_models.config.sweep import SweepConfig
 from lunar_models.config.train import deciding_specs
 from lunar_models.crops.crop_set import CropSet
-from steps.shared.options import UserError, click_type, options_from, to_text
+from lunar_models.errors import ConfigError
+from serving.cli.options import UserError, config_command, from_text, to_text
 from steps.shared.tracking import PROJECT, step_run
 
 Distributions = dict[str, optuna.distributions.BaseDistribution]
 
 
-@click.command()
-@options_from(SweepConfig)
+@config_command(SweepConfig)
 def main(config: SweepConfig) -> None:
     """Search train's parameters; each trial is a nested train run."""
     space = parse_space(config.space)
@@ -96,9 +96,9 @@ def _note(trials: list[optuna.trial.FrozenTrial], config: SweepConfig, experimen
 
 def _read(spec: ParamSpec, text: str) -> Any:
     try:
-        return click_type(spec).convert(text.strip(), None, None)
-    except click.BadParameter as error:
-        raise UserError(f"space: {spec.name}={text}: {error.message}") from error
+        return from_text(spec, text.strip())
+    except ConfigError as error:
+        raise UserError(f"space: {error}") from error
 
 
 def _combinations(space: Distributions, most: int) -> list[dict[str, Any]]:

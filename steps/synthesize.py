@@ -1,16 +1,13 @@
 """Make a synthetic Moon with known truth."""
 
-import click
-
 from lunar_models.config.synthesize import SynthesizeConfig
 from lunar_models.synthetic.synthesize import synthesize
+from serving.cli.options import config_command
 from steps.shared.cache import file_digest
-from steps.shared.options import options_from
 from steps.shared.tracking import log_dataset, log_output, step_run
 
 
-@click.command()
-@options_from(SynthesizeConfig)
+@config_command(SynthesizeConfig)
 def main(config: SynthesizeConfig) -> None:
     """Make a mosaic, a crater catalogue in Robbins' columns, and a truth table."""
     with step_run("synthesize", config, name=f"moon-{config.crater_count}-seed{config.seed}"):

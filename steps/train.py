@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import click
 import mlflow
 from matplotlib.figure import Figure
 from tqdm import tqdm
@@ -22,8 +21,8 @@ from lunar_models.joint_batch import rank, world
 from lunar_models.plots.training import loss_curve, reconstructions
 from lunar_models.training import Metrics, TrainingResult, train
 from lunar_models.training.resume import RESUME_FILE, fingerprint
+from serving.cli.options import config_command
 from steps.shared.cache import code_digest
-from steps.shared.options import options_from
 from steps.shared.registry import find_encoder, golden_crops, log_service_model
 from steps.shared.tracking import (
     connect,
@@ -39,8 +38,7 @@ from steps.shared.tracking import (
 SHOWN_CROPS = 8
 
 
-@click.command()
-@options_from(TrainConfig)
+@config_command(TrainConfig)
 def main(config: TrainConfig) -> None:
     """Train an encoder and register it as an encoder version.
 

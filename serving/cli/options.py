@@ -5,7 +5,7 @@ underscores.
 """
 
 import functools
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
@@ -70,29 +70,15 @@ def option_name(name: str) -> str:
     return f"--{name}"
 
 
-def add_options(
-    parameters: Iterable[ParamSpec],
-) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Decorate a function with one click option per parameter, in order."""
-
-    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
-        for spec in reversed(tuple(parameters)):
-            function = _option(spec)(function)
-        return function
-
-    return decorate
-
-
-def _option(spec: ParamSpec) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def _option(spec: ParamSpec) -> click.Parameter:
     settings: dict[str, Any] = {"required": True}
     if not spec.required:
         text = to_text(spec, spec.default)
         settings = {"default": [text] if spec.repeated else text, "show_default": True}
     if spec.repeated:  # a list may also be given item by item
         settings |= {"multiple": True, "callback": _chain}
-    return click.option(
-        option_name(spec.name),
-        spec.name,
+    return click.Option(
+        [option_name(spec.name), spec.name],
         type=ParameterType(spec),
         help=_help(spec),
         **settings,
@@ -116,6 +102,8 @@ def config_command(
 ) -> Callable[[Callable[[C], None]], click.Command]:
     """Turn ``step(config)`` into a command with the options of `config_class`.
 
+    Errors the user can mend become a click error with exit code 2.
+
     Args:
         config_class: the parameters.
         environment: prefix of environment variables that set options, such as ``LUNAR_SERVE``.
@@ -127,24 +115,13 @@ def config_command(
     }
 
     def decorate(step: Callable[[C], None]) -> click.Command:
-        return click.command(context_settings=settings)(options_from(config_class)(step))
-
-    return decorate
-
-
-def options_from(config_class: type[C]) -> Callable[[Callable[[C], None]], Callable[..., None]]:
-    """Turn ``step(config)`` into a click callback with the options of `config_class`.
-
-    Errors the user can mend become a click error with exit code 2.
-    """
-
-    def decorate(step: Callable[[C], None]) -> Callable[..., None]:
         @functools.wraps(step)
         def callback(**values: Any) -> None:
             with user_errors():
                 step(config_class(**values))
 
-        return add_options(specs(config_class))(callback)
+        options = [_option(spec) for spec in specs(config_class)]
+        return click.command(context_settings=settings, params=options)(callback)
 
     return decorate
 

@@ -13,7 +13,7 @@ from lunar_models.config.register import RegisterConfig
 from lunar_models.config.synthesize import SynthesizeConfig
 from lunar_models.config.train import TrainConfig
 from lunar_models.errors import ConfigError
-from steps.shared.options import to_text
+from serving.cli.options import to_text
 
 StepName = Literal["synthesize", "preprocess", "train", "evaluate", "cluster", "register"]
 STEP_NAMES: tuple[StepName, ...] = StepName.__args__  # type: ignore[attr-defined]

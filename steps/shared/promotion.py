@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import mlflow
 from mlflow.entities.model_registry import ModelVersion
 
-from steps.shared.options import UserError
+from serving.cli.options import UserError
 
 PREVIOUS_TAG = "promoted_over"
 NONE = "none"

@@ -18,7 +18,7 @@ from lunar_models.config.download import DownloadConfig
 from lunar_models.config.import_checkpoint import ImportCheckpointConfig
 from lunar_models.config.promote import PromoteConfig
 from lunar_models.config.sweep import SweepConfig
-from steps.shared.options import option_name, to_text
+from serving.cli.options import option_name, to_text
 from steps.shared.pipeline import PIPELINE, MainConfig, PipelineConfig
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -24,9 +24,9 @@ from mlflow.data.meta_dataset import MetaDataset
 from PIL import Image
 
 from lunar_models.config.base import StepConfig, specs
+from serving.cli.options import UserError, to_text
 from steps.shared.cache import KEY_TAG, OUTPUT_TAG, step_key
 from steps.shared.ending import closed_when_killed
-from steps.shared.options import UserError, to_text
 
 PROJECT = Path(__file__).resolve().parents[2]
 DEFAULT_TRACKING_URI = "sqlite:///mlflow.db"

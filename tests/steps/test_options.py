@@ -2,13 +2,12 @@
 
 from typing import Literal
 
-import click
 import pytest
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 
 from lunar_models.config.base import StepConfig, param, specs
 from lunar_models.errors import CatalogueError, ConfigError
-from steps.shared.options import options_from, to_text
+from serving.cli.options import config_command, to_text
 
 
 class Sample(StepConfig):
@@ -23,11 +22,10 @@ class Sample(StepConfig):
     fast: bool = param(True, help="A switch.")
 
 
-def run(*arguments: str) -> tuple[Sample | None, click.testing.Result]:
+def run(*arguments: str) -> tuple[Sample | None, Result]:
     seen: list[Sample] = []
 
-    @click.command()
-    @options_from(Sample)
+    @config_command(Sample)
     def command(config: Sample) -> None:
         seen.append(config)
 
@@ -50,6 +48,17 @@ def test_every_parameter_survives_the_round_trip_through_text():
     config, result = run(*arguments)
     assert result.exit_code == 0
     assert config == wanted
+
+
+def test_hyphens_are_read_as_underscores():
+    class Wide(StepConfig):
+        crop_size_px: int = param(64, help="A size.")
+
+    seen = []
+    command = config_command(Wide)(seen.append)
+    for option in ("--crop_size_px", "--crop-size-px"):
+        assert CliRunner().invoke(command, [option, "32"]).exit_code == 0
+    assert seen == [Wide(crop_size_px=32)] * 2
 
 
 def test_none_switches_an_optional_parameter_off():
@@ -96,8 +105,7 @@ def test_help_tells_unit_limits_and_default():
 
 
 def test_a_library_error_ends_with_code_2_and_its_message():
-    @click.command()
-    @options_from(Sample)
+    @config_command(Sample)
     def command(config: Sample) -> None:
         raise CatalogueError("catalogue 'x.csv' is empty; give one with craters.")
 

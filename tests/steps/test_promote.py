@@ -8,10 +8,10 @@ import pandas as pd
 import pytest
 from helpers import make_crop_set_folder
 
+from serving.cli.options import UserError
 from steps.evaluate import main as evaluate
 from steps.promote import main as promote
 from steps.register import main as register
-from steps.shared.options import UserError
 from steps.shared.promotion import exclusive
 from steps.train import main as train
 

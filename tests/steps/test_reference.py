@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from lunar_models.config.base import specs
-from steps.shared.options import click_type, option_name
+from serving.cli.options import from_text, option_name
 from steps.shared.pipeline import PIPELINE
 from steps.shared.reference import (
     COPIES,
@@ -41,7 +41,7 @@ def test_mlproject_agrees_with_the_config(name):
         assert ("default" not in parameter) == spec.required
         if not spec.required:
             text = str(parameter["default"])
-            assert click_type(spec).convert(text, None, None) == spec.default
+            assert from_text(spec, text) == spec.default
     options = [part for spec in wanted for part in (option_name(spec.name), f"{{{spec.name}}}")]
     assert shlex.split(declared["command"]) == ["python", "-m", f"steps.{name}", *options]
 

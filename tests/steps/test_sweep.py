@@ -4,7 +4,7 @@ import mlflow
 import optuna
 import pytest
 
-from steps.shared.options import UserError
+from serving.cli.options import UserError
 from steps.sweep import main, parse_space
 
 

@@ -7,13 +7,12 @@ import socket
 import subprocess
 import sys
 
-import click
 import mlflow
 import pytest
 from click.testing import CliRunner
 
 from lunar_models.config.base import StepConfig, param
-from steps.shared.options import UserError, options_from
+from serving.cli.options import UserError, config_command
 from steps.shared.tracking import PROJECT, connect, git, resolve_artifacts, step_run
 
 
@@ -77,8 +76,7 @@ def test_a_tracking_server_that_is_down_is_named_at_once(store, monkeypatch):
         port = free.getsockname()[1]
     mlflow.set_tracking_uri(f"http://127.0.0.1:{port}")
 
-    @click.command()
-    @options_from(Sample)
+    @config_command(Sample)
     def command(config: Sample) -> None:
         connect()
 
