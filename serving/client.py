@@ -16,9 +16,7 @@ from urllib.parse import quote
 import requests
 
 from lunar_models.errors import LunarModelsError
-
-Prediction = dict[str, Any]
-"""What `serving.model.schema.CropAnswer` describes, as plain values."""
+from serving.model.table import Prediction
 
 _BUSY = (502, 503, 504)
 _FIRST_WAIT_S = 0.5

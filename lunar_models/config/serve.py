@@ -52,6 +52,16 @@ class ServeConfig(StepConfig):
     deadline_s: float = param(
         30.0, help="Longest time for a request.", unit="s", minimum=0.01, role="runtime"
     )
+    decoders: int = param(
+        2,
+        help="Further processes per process that decode large or unusual images.",
+        minimum=1,
+        maximum=64,
+        role="runtime",
+    )
+    decode_s: float = param(
+        5.0, help="Longest time to decode one image.", unit="s", minimum=0.05, role="runtime"
+    )
     drain_s: float = param(
         1.0,
         help="After SIGTERM, how long new requests are still answered.",

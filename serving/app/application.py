@@ -13,6 +13,7 @@ from starlette.staticfiles import StaticFiles
 
 from lunar_models.config.serve import ServeConfig
 from serving.app.batcher import Batcher
+from serving.app.decoders import DecoderPool
 from serving.app.gate import Gate
 from serving.app.problems import Problem, on_http_error, on_problem, on_validation_error
 from serving.app.routes import catalogue, operations, predict
@@ -45,6 +46,7 @@ def create_app(config: ServeConfig, pointer_file: Path) -> FastAPI:
         config=config,
         holder=ModelHolder(pointer_file),
         batcher=Batcher(config.queue_items),
+        decoders=DecoderPool(config.decoders, config.decode_s),
         locator=_locator(config),
     )
     app = FastAPI(
@@ -88,9 +90,11 @@ def _locator(config: ServeConfig) -> "Locator | None":
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     runtime: WorkerState = app.state.runtime
     runtime.batcher.start()
+    runtime.decoders.start()
     runtime.holder.watch()
     yield
     runtime.holder.close()
+    runtime.decoders.close()
     runtime.batcher.close()
 
 

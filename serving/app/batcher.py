@@ -15,7 +15,8 @@ from typing import Any
 from serving.app import metrics
 from serving.app.problems import Problem
 from serving.model.bundle import Bundle
-from serving.model.classify import BATCH, Work, classify_batch
+from serving.model.classify import BATCH, classify_batch
+from serving.model.preparation import Crop
 from serving.model.schema import CropAnswer, ModelAnswer, Options
 
 _SHARE = 16
@@ -28,7 +29,7 @@ class Job:
 
     bundle: Bundle
     model: ModelAnswer
-    works: Sequence[Work]
+    crops: Sequence[Crop]
     options: Options
     encode: Callable[[list[CropAnswer]], bytes]
     """Makes the reply's body, in the computing thread."""
@@ -74,11 +75,11 @@ class Batcher:
             Problem: 503, too many crops are waiting.
         """
         with self._changed:
-            if self._waiting + len(job.works) > self._capacity:
+            if self._waiting + len(job.crops) > self._capacity:
                 raise Problem(
                     503, "busy", "Too many crops are waiting; try again.", {"retry-after": "1"}
                 )
-            self._waiting += len(job.works)
+            self._waiting += len(job.crops)
             self._jobs.append(job)
             self._changed.notify()
         metrics.WAITING.set(self._waiting)
@@ -87,9 +88,9 @@ class Batcher:
         while batch := self._take():
             self._compute(batch)
 
-    def _take(self) -> list[tuple[Job, Work]]:
+    def _take(self) -> list[tuple[Job, Crop]]:
         """The next crops, all for one model; empty when closed and done."""
-        picked: list[tuple[Job, Work]] = []
+        picked: list[tuple[Job, Crop]] = []
         with self._changed:
             while not picked:
                 while not self._jobs:
@@ -103,30 +104,30 @@ class Batcher:
                     self._take_share(self._jobs.popleft(), picked, now)
         return picked
 
-    def _take_share(self, job: Job, picked: list[tuple[Job, Work]], now: float) -> None:
+    def _take_share(self, job: Job, picked: list[tuple[Job, Crop]], now: float) -> None:
         if job.stale(now):
-            self._waiting -= len(job.works) - job.taken
+            self._waiting -= len(job.crops) - job.taken
             return
-        share = job.works[job.taken : job.taken + min(_SHARE, BATCH - len(picked))]
-        picked += [(job, work) for work in share]
+        share = job.crops[job.taken : job.taken + min(_SHARE, BATCH - len(picked))]
+        picked += [(job, crop) for crop in share]
         job.taken += len(share)
         self._waiting -= len(share)
-        if job.taken < len(job.works):
+        if job.taken < len(job.crops):
             self._jobs.append(job)
 
-    def _compute(self, batch: list[tuple[Job, Work]]) -> None:
+    def _compute(self, batch: list[tuple[Job, Crop]]) -> None:
         jobs = [job for job, _ in batch]
         started = time.perf_counter()
         try:
             answers = classify_batch(
                 jobs[0].bundle,
-                [work for _, work in batch],
+                [crop for _, crop in batch],
                 model=jobs[0].model,
                 options=[job.options for job in jobs],
             )
             for job, answer in zip(jobs, answers, strict=True):
                 job.answers.append(answer)
-            done = [job for job in dict.fromkeys(jobs) if len(job.answers) == len(job.works)]
+            done = [job for job in dict.fromkeys(jobs) if len(job.answers) == len(job.crops)]
             results: list[tuple[Job, Any]] = [(job, job.encode(job.answers)) for job in done]
         except Exception as error:
             # No future may stay open, or its request would hang.

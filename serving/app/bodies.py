@@ -1,6 +1,9 @@
 """Read request bodies: JSON, one raw image, or a multipart form with images."""
 
-from functools import partial
+import asyncio
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -9,8 +12,9 @@ from starlette.datastructures import UploadFile
 from starlette.requests import Request
 
 from serving.app.problems import Problem
-from serving.model.classify import Work
-from serving.model.preparation import prepare, prepare_bytes
+from serving.model.crop_input import CropInput, read_items
+from serving.model.payloads import read_body
+from serving.model.preparation import Crop
 from serving.model.schema import CropHints, CropRequest, Options, explain
 
 RAW_TYPES = (
@@ -22,6 +26,12 @@ RAW_TYPES = (
 )
 JSON, MULTIPART = "application/json", "multipart/form-data"
 _FORM_FIELDS = 32
+_VALUES_PER_ITEM = 64
+"""Commas, brackets and colons that a JSON body may have for each item allowed."""
+_OFF_LOOP_BYTES = 2**16
+"""Larger bodies are parsed in a thread, so that other requests go on meanwhile."""
+_GZIP = b"\x1f\x8b"
+_STRUCTURE = (b",", b"[", b"{", b":")
 
 
 class Predict(BaseModel):
@@ -31,8 +41,18 @@ class Predict(BaseModel):
     params: Options = Options()
 
 
-async def read_works(request: Request, *, max_items: int) -> tuple[list[Work], Options]:
-    """The crops of a request, ready to be prepared, whatever the body is.
+@dataclass(frozen=True)
+class Question:
+    """The crops of a request and what applies to all of them."""
+
+    crops: Sequence[Crop]
+    options: Options
+    table: bool = False
+    """Whether they came as a table, and one is expected back."""
+
+
+async def read_question(request: Request, *, max_items: int) -> Question:
+    """The crops of a request, whatever the body is.
 
     With a raw image or a form, hints and options are query parameters or form fields.
 
@@ -41,34 +61,68 @@ async def read_works(request: Request, *, max_items: int) -> tuple[list[Work], O
     """
     kind = media_type(request)
     if kind == JSON:
-        works, options = read_json(await request.body(), max_items=max_items)
-    elif kind == MULTIPART:
-        works, options = await _read_form(request, max_items)
-    elif kind in RAW_TYPES:
+        return await read_json_question(request, max_items=max_items)
+    if kind == MULTIPART:
+        return await _read_form(request, max_items)
+    if kind in RAW_TYPES:
         hints, options = _read_fields(dict(request.query_params))
-        works = [partial(prepare_bytes, data=await request.body(), hints=hints)]
-    else:
-        types = ", ".join((JSON, MULTIPART, *RAW_TYPES))
-        raise Problem(415, "media_type", f"Send one of {types}.")
-    return works, options
+        return Question([CropInput(await request.body(), hints)], options)
+    types = ", ".join((JSON, MULTIPART, *RAW_TYPES))
+    raise Problem(415, "media_type", f"Send one of {types}.")
 
 
-def read_json(body: bytes, *, max_items: int) -> tuple[list[Work], Options]:
-    """Like `read_works`, for ``{"inputs": [...], "params": {...}}``, as MLflow has it."""
+async def read_json_question(request: Request, *, max_items: int) -> Question:
+    """The crops of a JSON request. Raises as `read_json`, and 415 for other types."""
+    if media_type(request) != JSON:
+        raise Problem(415, "media_type", "Send application/json.")
+    body = await request.body()
+    if len(body) < _OFF_LOOP_BYTES:
+        return read_json(body, max_items=max_items)
+    return await asyncio.to_thread(read_json, body, max_items=max_items)
+
+
+def read_json(body: bytes, *, max_items: int) -> Question:
+    """The crops of a JSON body in any of MLflow's forms (`serving.model.payloads`).
+
+    The text is UTF-8, UTF-16 or UTF-32, with or without a byte order mark.
+
+    Raises:
+        Problem: 400, 413 or 415.
+    """
+    body = _as_utf8(body)
+    values = sum(body.count(sign) for sign in _STRUCTURE)
+    if values > _VALUES_PER_ITEM * (max_items + 16):
+        detail = f"The body holds more values than the {max_items} images that are allowed need."
+        raise Problem(413, "too_many", detail)
     try:
         content = from_json(body, allow_inf_nan=False, cache_strings="none")
     except ValueError as error:
         raise Problem(400, "bad_json", "The body is not valid JSON.") from error
-    if not isinstance(content, dict) or not isinstance(content.get("inputs"), list):
-        raise Problem(400, "bad_body", 'Send {"inputs": [{"image": "<base64>"}, ...]}.')
-    if content.keys() - {"inputs", "params"}:
-        raise Problem(400, "bad_body", "Besides 'inputs' there may only be 'params'.")
-    items = content["inputs"]
-    _check_count(len(items), max_items)
-    return [partial(prepare, item=item) for item in items], _options(content.get("params") or {})
+    try:
+        asked, params = read_body(content)
+    except ValueError as error:
+        raise Problem(400, "bad_body", str(error)) from None
+    _check_count(len(asked.items), max_items)
+    return Question(read_items(asked.items), _options(params), asked.table)
 
 
-async def _read_form(request: Request, max_items: int) -> tuple[list[Work], Options]:
+def _as_utf8(body: bytes) -> bytes:
+    if body.startswith(_GZIP):
+        raise Problem(
+            415, "media_type", "The body is compressed; say so: 'Content-Encoding: gzip'."
+        )
+    if body.startswith(b"\xef\xbb\xbf"):
+        return body[3:]
+    encoding = json.detect_encoding(body)
+    if encoding == "utf-8":
+        return body
+    try:
+        return body.decode(encoding).encode()
+    except UnicodeError as error:
+        raise Problem(400, "bad_json", "The body is not valid JSON.") from error
+
+
+async def _read_form(request: Request, max_items: int) -> Question:
     fields: dict[str, Any] = dict(request.query_params)
     async with request.form(max_files=max_items, max_fields=_FORM_FIELDS) as form:
         parts = form.multi_items()
@@ -76,7 +130,7 @@ async def _read_form(request: Request, max_items: int) -> tuple[list[Work], Opti
         fields |= {k: v for k, v in parts if isinstance(v, str)}
     _check_count(len(images), max_items)
     hints, options = _read_fields(fields)
-    return [partial(prepare_bytes, data=data, hints=hints) for data in images], options
+    return Question([CropInput(data, hints) for data in images], options)
 
 
 def _read_fields(fields: dict[str, Any]) -> tuple[CropHints, Options]:

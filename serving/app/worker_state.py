@@ -1,8 +1,9 @@
 """What the handlers of one worker share, and the way of a request through the batcher."""
 
 import asyncio
+import json
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -13,10 +14,16 @@ from starlette.responses import Response
 from lunar_models.config.serve import ServeConfig
 from serving.app import metrics
 from serving.app.batcher import Batcher, Job
+from serving.app.bodies import Question
+from serving.app.decoders import DecoderPool
 from serving.app.problems import Problem
 from serving.app.served import ModelHolder, Served
-from serving.model.classify import BATCH, Work
-from serving.model.schema import CropAnswer, Options
+from serving.model.bundle import Bundle
+from serving.model.classify import BATCH
+from serving.model.crop_input import CropInput
+from serving.model.preparation import CropForm
+from serving.model.schema import CropAnswer
+from serving.model.table import table
 
 if TYPE_CHECKING:  # the crop engine takes seconds to import, and only mosaics need it
     from serving.app.locate import Locator
@@ -24,6 +31,8 @@ if TYPE_CHECKING:  # the crop engine takes seconds to import, and only mosaics n
 T = TypeVar("T")
 _ANSWERS = TypeAdapter(list[CropAnswer])
 _DEADLINE_HEADER = "x-deadline-ms"
+_LONG_BYTES = 2**20
+"""A request with more than this to decode is given up when its caller has gone."""
 
 
 @dataclass
@@ -33,6 +42,7 @@ class WorkerState:
     config: ServeConfig
     holder: ModelHolder
     batcher: Batcher
+    decoders: DecoderPool
     locator: "Locator | None"
     draining: bool = False
     """Shutting down: what comes is still answered, but nothing more should be sent."""
@@ -57,64 +67,103 @@ class WorkerState:
             seconds = min(seconds, int(wanted[:12]) / 1000.0)
         return time.monotonic() + seconds
 
-    async def predict(
+    def admit(self, request: Request) -> "Admission":
+        """Settle which model answers a request, and by when.
+
+        Raises:
+            Problem: 503 when not ready, 400 for a deadline that is none.
+        """
+        return Admission(request, self.served(), self.deadline(request))
+
+    async def answer(
         self,
-        request: Request,
-        read: Callable[[], Awaitable[tuple[list[Work], Options]]],
+        admission: "Admission",
+        question: Question,
         *,
         encode: Callable[[list[CropAnswer]], bytes] | None = None,
         embed_only: bool = False,
     ) -> Response:
-        """Read the crops of a request, have them answered together with others, reply.
+        """Have the crops of a request answered together with those of others.
+
+        Args:
+            admission: of the request.
+            question: its crops.
+            encode: makes the reply's body.
+            embed_only: whether only the embeddings are wanted.
 
         Raises:
-            Problem: of `read`; 503 when not ready or busy; 504 when the deadline is over.
+            Problem: 503 when busy; 504 when the deadline is over.
         """
-        served, deadline = self.served(), self.deadline(request)
-        works, options = await until(deadline, read())
+        served = admission.served
+        bundle = served.embedder if embed_only else served.bundle
+        encode = encode or (encode_table if question.table else encode_predictions)
+        work = self._compute(admission, question, bundle, encode)
+        size = sum(len(crop.data) for crop in question.crops if isinstance(crop, CropInput))
+        if len(question.crops) > BATCH or size > _LONG_BYTES:
+            work = _or_disconnect(admission.request, work)
+        return Response(await admission.until(work), media_type="application/json")
+
+    async def _compute(
+        self,
+        admission: "Admission",
+        question: Question,
+        bundle: Bundle,
+        encode: Callable[[list[CropAnswer]], bytes],
+    ) -> bytes:
+        form = CropForm.of(bundle.checkpoint)
+        crops = await self.decoders.prepare(form, question.crops, deadline=admission.deadline)
         loop = asyncio.get_running_loop()
         job = Job(
-            bundle=served.embedder if embed_only else served.bundle,
-            model=served.identity,
-            works=works,
-            options=options,
-            encode=encode or encode_predictions,
-            deadline=deadline,
+            bundle=bundle,
+            model=admission.served.identity,
+            crops=crops,
+            options=question.options,
+            encode=encode,
+            deadline=admission.deadline,
             future=loop.create_future(),
             loop=loop,
         )
         self.batcher.submit(job)
         try:
-            answer = _or_disconnect(request, job) if len(works) > BATCH else job.future
-            return Response(await until(deadline, answer), media_type="application/json")
+            return await job.future
         finally:
             job.cancelled = True  # whatever is not computed by now is not wanted
 
 
-async def until(deadline: float, work: Awaitable[T]) -> T:
-    """Await `work` until the deadline.
+@dataclass(frozen=True)
+class Admission:
+    """What holds for a request from its begin to its end."""
 
-    Raises:
-        Problem: 504.
-    """
-    try:
-        async with asyncio.timeout(deadline - time.monotonic()):
-            return await work
-    except TimeoutError as error:
-        raise Problem(504, "deadline", "The request took longer than its deadline.") from error
+    request: Request
+    served: Served
+    deadline: float
+    """`time.monotonic()` when it must be over."""
+
+    async def until(self, work: Awaitable[T]) -> T:
+        """Await `work` until the deadline.
+
+        Raises:
+            Problem: 504.
+        """
+        try:
+            async with asyncio.timeout(self.deadline - time.monotonic()):
+                return await work
+        except TimeoutError as error:
+            detail = "The request took longer than its deadline."
+            raise Problem(504, "deadline", detail) from error
 
 
-async def _or_disconnect(request: Request, job: Job) -> bytes:
+async def _or_disconnect(request: Request, work: Coroutine[Any, Any, bytes]) -> bytes:
     """Give up a long job when its caller has gone."""
-    gone = asyncio.ensure_future(_disconnected(request))
-    either: set[asyncio.Future[Any]] = {job.future, gone}
+    job, gone = asyncio.ensure_future(work), asyncio.ensure_future(_disconnected(request))
     try:
-        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait((job, gone), return_when=asyncio.FIRST_COMPLETED)
+        if not job.done():
+            raise Problem(408, "disconnected", "The caller has gone, or sends no more.")
+        return job.result()
     finally:
+        job.cancel()
         gone.cancel()
-    if not job.future.done():
-        raise Problem(408, "disconnected", "The caller has gone.")
-    return job.future.result()
 
 
 async def _disconnected(request: Request) -> None:
@@ -127,3 +176,11 @@ def encode_predictions(answers: list[CropAnswer]) -> bytes:
     for answer in answers:
         metrics.CROPS.labels(answer.error.code if answer.error else "none").inc()
     return b'{"predictions":' + _ANSWERS.dump_json(answers) + b"}"
+
+
+def encode_table(answers: list[CropAnswer]) -> bytes:
+    """Like `encode_predictions`, one flat row for each."""
+    for answer in answers:
+        metrics.CROPS.labels(answer.error.code if answer.error else "none").inc()
+    rows = table([answer.model_dump() for answer in answers])
+    return json.dumps({"predictions": rows}, allow_nan=False).encode()

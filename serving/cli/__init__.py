@@ -1,1 +1,1 @@
-"""Command lines: how options are made of a config, the server, and what stands beside it."""
+"""Command lines: the server, classifying many craters, tokens; how options are made of a config."""

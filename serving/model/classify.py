@@ -1,9 +1,7 @@
 """From request items to answers: prepare, embed, look up. Knows nothing of MLflow or HTTP."""
 
-import base64
 import io
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,14 +10,13 @@ import torch
 
 from lunar_models.arrays import Float32Array
 from lunar_models.cropping.illumination import sun_side_evidence
-from lunar_models.encoders.checkpoint import Checkpoint
 from lunar_models.errors import CropImageError
 from serving.model.bundle import Bundle
-from serving.model.preparation import Prepared, prepare
+from serving.model.crop_input import CropInput, read_items
+from serving.model.preparation import Crop, CropForm, Prepared, ready_to_embed
 from serving.model.schema import (
     ClusterAnswer,
     CropAnswer,
-    CropRequest,
     DegradationAnswer,
     EncoderDegradation,
     ItemError,
@@ -31,9 +28,6 @@ from serving.model.schema import (
 
 BATCH = 64
 """Crops per forward pass."""
-
-Work = Callable[[Checkpoint], Prepared]
-"""Prepares one item, or raises `CropImageError`."""
 
 
 def classify(
@@ -52,8 +46,8 @@ def classify(
     """
     answers: list[CropAnswer] = []
     for start in range(0, len(items), BATCH):
-        works = [partial(prepare, item=item) for item in items[start : start + BATCH]]
-        answers += classify_batch(bundle, works, model=model, options=[options] * len(works))
+        crops = read_items(items[start : start + BATCH])
+        answers += classify_batch(bundle, crops, model=model, options=[options] * len(crops))
     return answers
 
 
@@ -63,13 +57,13 @@ def warm_up(bundle: Bundle) -> None:
     ramp = np.tile(np.arange(side, dtype=np.uint8), (side, 1))
     buffer = io.BytesIO()
     np.save(buffer, ramp, allow_pickle=False)
-    item = CropRequest(image=base64.b64encode(buffer.getvalue()).decode())
-    classify(bundle, [item], model=ModelAnswer(), options=Options())
+    crop = CropInput(buffer.getvalue())
+    classify_batch(bundle, [crop], model=ModelAnswer(), options=[Options()])
 
 
 def classify_batch(
     bundle: Bundle,
-    works: Sequence[Work],
+    crops: Sequence[Crop],
     *,
     model: ModelAnswer,
     options: Sequence[Options],
@@ -78,19 +72,21 @@ def classify_batch(
 
     Args:
         bundle: the loaded model.
-        works: prepare the items.
+        crops: encoded images, prepared crops, or why there is none.
         model: which model answers.
         options: one per item.
     """
-    answers = [CropAnswer(model=model) for _ in works]
+    form = CropForm.of(bundle.checkpoint)
+    answers = [CropAnswer(model=model) for _ in crops]
     good: list[int] = []
     prepared: list[Prepared] = []
-    for i, work in enumerate(works):
-        try:
-            prepared.append(work(bundle.checkpoint))
+    for i, crop in enumerate(crops):
+        ready = ready_to_embed(form, crop)
+        if isinstance(ready, CropImageError):
+            answers[i].error = ItemError(code=ready.code, message=str(ready))
+        else:
+            prepared.append(ready)
             good.append(i)
-        except CropImageError as error:
-            answers[i].error = ItemError(code=error.code, message=str(error))
     if good:
         _answer(bundle, prepared, [answers[i] for i in good], [options[i] for i in good])
     return answers

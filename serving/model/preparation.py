@@ -1,7 +1,7 @@
 """From a decoded image to the square the encoder is used to, noting what looks doubtful."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -9,16 +9,34 @@ import numpy.typing as npt
 from lunar_models.arrays import Float32Array
 from lunar_models.crops.crop_set import Radiometry
 from lunar_models.crops.resampling import resize_crop
-from lunar_models.encoders.checkpoint import Checkpoint
 from lunar_models.errors import CropImageError
-from serving.model.images import Decoded, decode_base64, decode_image
-from serving.model.schema import CropHints, QualityWarning, read_item
+from serving.model.crop_input import CropInput
+from serving.model.images import Decoded, decode_image
+from serving.model.schema import CropHints, QualityWarning
+
+if TYPE_CHECKING:  # brings torch, which processes that only decode can do without
+    from lunar_models.encoders.checkpoint import Checkpoint
 
 FEW_PX = 12
 """Fewer native pixels across than this do not show a crater's shape."""
 MOST_UPSAMPLING = 3.0
 MOST_NODATA = 0.3
 _CONTEXT_SLACK = 0.1
+
+
+@dataclass(frozen=True)
+class CropForm:
+    """What the crops of an encoder are like."""
+
+    crop_size_px: int
+    context_diameters: float
+    radiometry: Radiometry
+
+    @classmethod
+    def of(cls, checkpoint: "Checkpoint") -> "CropForm":
+        """The form of the crops that a checkpoint's encoder was trained on."""
+        size = checkpoint.encoder.crop_size_px
+        return cls(size, checkpoint.context_diameters, checkpoint.radiometry)
 
 
 @dataclass(frozen=True)
@@ -32,7 +50,11 @@ class Prepared:
     warnings: list[QualityWarning]
 
 
-def prepare(checkpoint: Checkpoint, item: Any) -> Prepared:
+Crop = CropInput | Prepared | CropImageError
+"""A crop of a request on its way: as it came, prepared, or refused."""
+
+
+def prepare(checkpoint: "Checkpoint", item: Any) -> Prepared:
     """Bring the image of one item to the form in which the encoder saw its training crops.
 
     Args:
@@ -42,16 +64,17 @@ def prepare(checkpoint: Checkpoint, item: Any) -> Prepared:
     Raises:
         CropImageError: not a request, or without a usable image.
     """
-    request = read_item(item)
-    return prepare_bytes(checkpoint, decode_base64(request.image), request)
+    return prepare_input(CropForm.of(checkpoint), CropInput.from_item(item))
 
 
-def prepare_bytes(checkpoint: Checkpoint, data: bytes, hints: CropHints) -> Prepared:
-    """Like `prepare`, for an image that did not come as base64."""
-    image, warnings = to_crop_units(decode_image(data), checkpoint.radiometry)
+def prepare_input(form: CropForm, crop_input: CropInput) -> Prepared:
+    """Decode an image and bring it to a form. Raises as `decode_image`."""
+    decoded, hints = decode_image(crop_input.data), crop_input.hints
+    image, warnings = to_crop_units(decoded, form.radiometry)
+    warnings = [*decoded.warnings, *warnings]
     image = _square(image, warnings)
-    image = _cut_to_context(image, hints, checkpoint.context_diameters, warnings)
-    size = checkpoint.encoder.crop_size_px
+    image = _cut_to_context(image, hints, form.context_diameters, warnings)
+    size = form.crop_size_px
     _note_size(len(image), size, warnings)
     _note_nodata(image, warnings)
     crop = _filled(image)
@@ -61,11 +84,24 @@ def prepare_bytes(checkpoint: Checkpoint, data: bytes, hints: CropHints) -> Prep
     return Prepared(crop.astype(np.float32, copy=False), hints.sun_side, warnings)
 
 
-def prepare_cut(crop: npt.NDArray[np.uint8], native_px: float) -> Prepared:
+def ready_to_embed(form: CropForm, crop: Crop) -> Prepared | CropImageError:
+    """Prepare a crop that is not yet, or say why it cannot be."""
+    if not isinstance(crop, CropInput):
+        return crop
+    try:
+        return prepare_input(form, crop)
+    except CropImageError as error:
+        return error
+
+
+def prepare_cut(crop: npt.NDArray[np.uint8], native_px: float) -> Prepared | CropImageError:
     """Like `prepare`, for a crop cut from a mosaic, `native_px` of whose pixels lie across it."""
     warnings: list[QualityWarning] = []
     _note_size(native_px, len(crop), warnings)
-    _check_features(crop)
+    try:
+        _check_features(crop)
+    except CropImageError as error:
+        return error
     return Prepared(crop.astype(np.float32), None, warnings)
 
 

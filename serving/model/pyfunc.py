@@ -5,20 +5,23 @@ MLflow runs this file when it loads the model; `set_model` at the end names the 
 
 import warnings
 from pathlib import Path
-from typing import Any
 
 import mlflow
+import pandas as pd
 from mlflow.pyfunc import PythonModel, PythonModelContext
 from pydantic import ValidationError
 
 from serving.model.bundle import Bundle, identify
 from serving.model.classify import classify, warm_up
+from serving.model.payloads import read_input
 from serving.model.schema import Options, explain
+from serving.model.table import table
 
 ARTIFACT = "bundle"
 
-# The hint list[Any] is meant: with a narrower one MLflow would refuse a whole request for one item
-# of a wrong type. Its warning is recorded, because it sets a filter of its own before it warns.
+# Without type hints and without a signature of the input MLflow hands on whatever was sent, table
+# or list, and one item of a wrong type does not fail a whole request. It warns of the missing
+# hints; the warning is recorded, because MLflow sets a filter of its own before it warns.
 with warnings.catch_warnings(record=True):
 
     class CraterModel(PythonModel):  # type: ignore[misc]
@@ -31,20 +34,42 @@ with warnings.catch_warnings(record=True):
             self.identity = identify(folder)
             warm_up(self.bundle)
 
-        def predict(
-            self, model_input: list[Any], params: dict[str, Any] | None = None
-        ) -> list[dict[str, Any]]:
-            """Answer a list of crops; each item gets its answer or its own error."""
-            if not model_input:
-                raise mlflow.MlflowException.invalid_parameter_value(
-                    '\'inputs\' is empty: send at least one {"image": "<base64>"}.'
-                )
+        def predict(self, context, model_input, params=None):  # type: ignore[no-untyped-def]
+            """Answer crops; each item gets its answer or its own error.
+
+            Args:
+                context: MLflow's; not used.
+                model_input: a list of items; or a table (DataFrame) with a column `image` and,
+                    if wanted, those of `CropHints`.
+                params: `Options`.
+
+            Returns:
+                A list of `CropAnswer` as plain values; for a table, a DataFrame with one flat row
+                for each of its rows, or the one column that ``params["column"]`` names.
+            """
             try:
+                asked = read_input(model_input)
                 options = Options(**(params or {}))
             except ValidationError as error:
                 raise mlflow.MlflowException.invalid_parameter_value(explain(error)) from None
-            answers = classify(self.bundle, model_input, model=self.identity, options=options)
-            return [answer.model_dump() for answer in answers]
+            except ValueError as error:
+                raise mlflow.MlflowException.invalid_parameter_value(str(error)) from None
+            if not asked.items:
+                raise mlflow.MlflowException.invalid_parameter_value(
+                    '\'inputs\' is empty: send at least one {"image": "<base64>"}.'
+                )
+            answers = classify(self.bundle, asked.items, model=self.identity, options=options)
+            plain = [answer.model_dump() for answer in answers]
+            if not asked.table:
+                return plain
+            rows = pd.DataFrame(table(plain))
+            if not options.column:
+                return rows
+            if options.column not in rows:
+                raise mlflow.MlflowException.invalid_parameter_value(
+                    f"'column' is none of {', '.join(map(str, rows))}."
+                )
+            return rows[options.column]
 
 
 mlflow.models.set_model(CraterModel())

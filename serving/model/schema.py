@@ -3,11 +3,9 @@
 Version 1. Fields are only ever added.
 """
 
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-
-from lunar_models.errors import CropImageError
 
 SCHEMA_VERSION = 1
 MAX_TOP_K = 100
@@ -16,7 +14,7 @@ MAX_TOP_K = 100
 class CropHints(BaseModel):
     """What may be said about a crop beside the image; all of it is optional."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False, frozen=True)
 
     sun_side: Literal["east", "west"] | None = Field(
         default=None,
@@ -54,6 +52,10 @@ class Options(BaseModel):
         le=1,
         description="Abstain when the best probability is below this; negative: as the model was "
         "registered.",
+    )
+    column: str = Field(
+        default="",
+        description="Of the answer to a table only this column, such as 'state'; empty: all.",
     )
 
 
@@ -102,8 +104,9 @@ class QualityWarning(BaseModel):
     """Something about the image that makes the answer less reliable."""
 
     code: Literal[
-        "few_pixels", "upsampled", "mostly_nodata", "not_square", "narrow_context", "rescaled"
-    ]
+        "few_pixels", "upsampled", "mostly_nodata", "not_square", "narrow_context", "rescaled",
+        "turned", "several_pages",
+    ]  # fmt: skip
     message: str
 
 
@@ -143,20 +146,6 @@ class CropAnswer(BaseModel):
     warnings: list[QualityWarning] = []
     model: ModelAnswer
     error: ItemError | None = None
-
-
-def read_item(item: Any) -> CropRequest:
-    """Check one request item.
-
-    Raises:
-        CropImageError: not an object, or a field is missing, unknown, or of a wrong type.
-    """
-    if isinstance(item, CropRequest):
-        return item
-    try:
-        return CropRequest.model_validate(item)
-    except ValidationError as error:
-        raise CropImageError("bad_item", explain(error)) from error
 
 
 def explain(error: ValidationError) -> str:

@@ -19,10 +19,10 @@ def batches(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     record = SimpleNamespace(seen=[], gate=threading.Event())
     record.gate.set()
 
-    def compute(bundle, works, *, model, options):
+    def compute(bundle, crops, *, model, options):
         record.gate.wait(10)
-        record.seen.append((bundle, [work(None) for work in works]))
-        return [CropAnswer(model=model) for _ in works]
+        record.seen.append((bundle, list(crops)))
+        return [CropAnswer(model=model) for _ in crops]
 
     monkeypatch.setattr(module, "classify_batch", compute)
     return record
@@ -33,7 +33,7 @@ def job(bundle: str, count: int, seconds: float = 10.0) -> Job:
     return Job(
         bundle=bundle,
         model=ModelAnswer(),
-        works=[lambda _, i=i: (bundle, i) for i in range(count)],
+        crops=[(bundle, i) for i in range(count)],
         options=Options(),
         encode=lambda answers: str(len(answers)).encode(),
         deadline=time.monotonic() + seconds,
@@ -67,7 +67,7 @@ def test_what_waits_together_is_computed_together(batches: SimpleNamespace) -> N
         batches.gate.set()
         assert await asyncio.gather(*(j.future for j in (first, *jobs))) == [b"1"] * 21
         queue.close()
-        assert [len(works) for _, works in batches.seen] == [1, 20]
+        assert [len(crops) for _, crops in batches.seen] == [1, 20]
 
     run(scenario)
 
@@ -103,7 +103,7 @@ def test_a_long_request_lets_others_pass(batches: SimpleNamespace) -> None:
         assert await asyncio.gather(long.future, short.future) == [b"500", b"1"]
         queue.close()
         assert finished == ["short", "long"]
-        assert [i for _, works in batches.seen[1:] for name, i in works].count(0) == 2
+        assert [i for _, crops in batches.seen[1:] for name, i in crops].count(0) == 2
 
     run(scenario)
 
@@ -119,8 +119,8 @@ def test_models_are_never_mixed(batches: SimpleNamespace) -> None:
         batches.gate.set()
         await asyncio.gather(*(j.future for j in jobs))
         queue.close()
-        for bundle, works in batches.seen:
-            assert {name for name, _ in works} == {bundle}
+        for bundle, crops in batches.seen:
+            assert {name for name, _ in crops} == {bundle}
 
     run(scenario)
 

@@ -15,7 +15,8 @@ from service_parts import Parts
 
 from serving import client as module
 from serving.app.tokens import TokenStore
-from serving.cli.commands import classify, token
+from serving.cli.classify import classify
+from serving.cli.token import token
 from serving.client import CraterClient, ServiceError
 
 

@@ -12,7 +12,7 @@ from crop_images import encoded, item
 from live_server import Live, live_server
 from service_parts import Parts
 
-from serving.cli.commands import classify
+from serving.cli.classify import classify
 from serving.model.bundle import Bundle
 from serving.model.classify import classify as answer
 from serving.model.reference import SCORE_COLUMNS

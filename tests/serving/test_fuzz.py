@@ -31,7 +31,7 @@ SEEDS = [
 ]
 CODES = {
     "undecodable", "too_large", "too_small", "bad_dtype", "bad_shape", "not_finite", "featureless",
-    "bad_base64", "bad_item", "no_embedding",
+    "bad_base64", "bad_item", "no_embedding", "too_costly", "bad_nodata",
 }  # fmt: skip
 
 

@@ -17,7 +17,7 @@ from service_parts import SIZE
 
 from lunar_models.cropping.single import extract_crop
 from serving.app import locate
-from serving.cli.commands import classify
+from serving.cli.classify import classify
 
 STEP_DEG = 0.05
 CRATER = {"longitude_deg": -4.0, "latitude_deg": 3.0, "diameter_km": 60.0}

@@ -105,10 +105,10 @@ def slow(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     state = SimpleNamespace(gate=threading.Event(), sizes=[])
     real = batcher.classify_batch
 
-    def waiting(bundle, works, **rest):
-        state.sizes.append(len(works))
+    def waiting(bundle, crops, **rest):
+        state.sizes.append(len(crops))
         assert state.gate.wait(60)
-        return real(bundle, works, **rest)
+        return real(bundle, crops, **rest)
 
     monkeypatch.setattr(batcher, "classify_batch", waiting)
     return state

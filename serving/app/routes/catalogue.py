@@ -11,7 +11,6 @@ from pydantic import BaseModel
 from starlette.responses import Response
 
 from lunar_models.neighbours import NeighbourIndex
-from serving.app.bodies import read_works
 from serving.app.problems import Problem
 from serving.app.routes.predict import (
     BODY,
@@ -22,6 +21,7 @@ from serving.app.routes.predict import (
     Longitude,
     Predictions,
     TopK,
+    answer_images,
     locate_and_predict,
     problems,
 )
@@ -181,8 +181,7 @@ def _row_at(index: NeighbourIndex, **place: Any) -> int:
 async def similar_to_images(request: Request) -> Response:
     """Like /v1/classify; `params.top_k` says how many similar craters are named."""
     runtime: WorkerState = request.app.state.runtime
-    limit = runtime.config.max_items
-    return await runtime.predict(request, lambda: read_works(request, max_items=limit))
+    return await answer_images(runtime, request)
 
 
 @router.get("/v1/clusters/{cluster_id}", response_model=Cluster, responses=_READ_FAULTS)

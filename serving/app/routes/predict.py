@@ -5,17 +5,20 @@ import io
 import json
 from typing import Annotated, Any
 
-import numpy as np
-import numpy.typing as npt
 from fastapi import APIRouter, Query, Request
 from PIL import Image
 from pydantic import BaseModel
 from starlette.responses import Response
 
-from serving.app.bodies import RAW_TYPES, Predict, media_type, read_json, read_works
+from serving.app.bodies import (
+    RAW_TYPES,
+    Predict,
+    Question,
+    read_json_question,
+    read_question,
+)
 from serving.app.problems import MEDIA_TYPE, Problem
 from serving.app.worker_state import WorkerState, encode_predictions
-from serving.model.classify import Work
 from serving.model.preparation import prepare_cut
 from serving.model.schema import (
     MAX_TOP_K,
@@ -113,33 +116,34 @@ async def invocations(request: Request) -> Response:
     """What MLflow's own scoring server answers at this path."""
     runtime: WorkerState = request.app.state.runtime
 
-    async def read() -> tuple[list[Work], Options]:
-        if media_type(request) != "application/json":
-            raise Problem(415, "media_type", "Send application/json.")
-        return read_json(await request.body(), max_items=runtime.config.max_items)
-
-    return await runtime.predict(request, read)
+    admission = runtime.admit(request)
+    question = read_json_question(request, max_items=runtime.config.max_items)
+    return await runtime.answer(admission, await admission.until(question))
 
 
 @router.post("/v1/classify", response_model=Predictions, responses=FAULTS, openapi_extra=BODY)
 async def classify(request: Request) -> Response:
     """State, degradation, cluster, novelty and similar craters of each image."""
     runtime: WorkerState = request.app.state.runtime
-    limit = runtime.config.max_items
-    return await runtime.predict(request, lambda: read_works(request, max_items=limit))
+    return await answer_images(runtime, request)
 
 
 @router.post("/v1/embed", response_model=Embeddings, responses=FAULTS, openapi_extra=BODY)
 async def embed(request: Request) -> Response:
     """The embedding of each image, and nothing else."""
     runtime: WorkerState = request.app.state.runtime
-    limit = runtime.config.max_items
-    return await runtime.predict(
-        request,
-        lambda: read_works(request, max_items=limit),
-        encode=_encode_embeddings,
-        embed_only=True,
-    )
+    return await answer_images(runtime, request, encode=_encode_embeddings, embed_only=True)
+
+
+async def answer_images(runtime: WorkerState, request: Request, **how: Any) -> Response:
+    """Answer a request whose body holds images; `how` is handed to `WorkerState.answer`.
+
+    Raises:
+        Problem: whatever is wrong with the request; 503 and 504.
+    """
+    admission = runtime.admit(request)
+    question = read_question(request, max_items=runtime.config.max_items)
+    return await runtime.answer(admission, await admission.until(question), **how)
 
 
 def _encode_embeddings(answers: list[CropAnswer]) -> bytes:
@@ -188,23 +192,19 @@ async def locate_and_predict(
     """
     if runtime.locator is None:
         raise Problem(404, "no_mosaic", "This server has no mosaic; start it with --mosaic.")
-    crops: list[npt.NDArray[np.uint8]] = []
-    checkpoint = runtime.served().bundle.checkpoint
-    locator = runtime.locator
-
-    async def read() -> tuple[list[Work], Options]:
-        crop, native_px = await locator.crop(checkpoint, **place)
-        crops.append(crop)
-        return [lambda _: prepare_cut(crop, native_px)], options
+    admission = runtime.admit(request)
+    cut = runtime.locator.crop(admission.served.bundle.checkpoint, **place)
+    crop, native_px = await admission.until(cut)
+    ready = prepare_cut(crop, native_px)
 
     def encode(answers: list[CropAnswer]) -> bytes:
         content = json.loads(encode_predictions(answers))
         stream = io.BytesIO()
-        Image.fromarray(crops[0]).save(stream, "PNG")
+        Image.fromarray(crop).save(stream, "PNG")
         image = base64.b64encode(stream.getvalue()).decode()
         return json.dumps({"prediction": content["predictions"][0], "image": image}).encode()
 
-    return await runtime.predict(request, read, encode=encode)
+    return await runtime.answer(admission, Question([ready], options), encode=encode)
 
 
 # Named in the descriptions of bodies, which FastAPI does not read itself.

@@ -1,4 +1,4 @@
-"""Command lines beside the server: classify many craters, manage tokens."""
+"""``lunar-classify``: classify a folder of images, or a table of places, through the service."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,8 +10,8 @@ from tqdm import tqdm
 
 from lunar_models.catalogue.table import read_catalogue
 from lunar_models.errors import LunarModelsError
-from serving.app.tokens import SCOPES, create_token, revoke_token
-from serving.client import CraterClient, Prediction, ServiceError
+from serving.client import CraterClient, ServiceError
+from serving.model.table import flat
 
 _IMAGES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".npy")
 _SIMILAR = 1
@@ -73,61 +73,3 @@ def _table(client: CraterClient, file: Path) -> Iterator[dict[str, Any]]:
 
 def _with_progress(steps: Any, total: int) -> Any:
     return tqdm(steps, total=total, unit="crater", disable=None)
-
-
-def flat(prediction: Prediction) -> dict[str, Any]:
-    """A prediction as columns of a table; what the model does not have is None."""
-    state, cluster = prediction["state"] or {}, prediction["cluster"] or {}
-    degradation, error = prediction["degradation"] or {}, prediction["error"] or {}
-    own = prediction["encoder_degradation"] or {}
-    probabilities = state.get("probabilities", {})
-    similar = prediction["similar"]
-    return {
-        "state": state.get("label"),
-        **{f"probability_{name}": value for name, value in probabilities.items()},
-        "conformal_set": "|".join(state["conformal_set"]) if state else None,
-        "abstained": state.get("abstained"),
-        "degradation": degradation.get("score"),
-        "degradation_uncertainty": degradation.get("uncertainty"),
-        "encoder_degradation": own.get("score"),
-        "encoder_degradation_uncertainty": own.get("uncertainty"),
-        "cluster_id": cluster.get("id"),
-        "cluster_confidence": cluster.get("confidence"),
-        "novelty": prediction["novelty"],
-        "most_similar": similar[0]["crater_id"] if similar else None,
-        "warnings": "|".join(warning["code"] for warning in prediction["warnings"]),
-        "model_version": prediction["model"]["version"],
-        "error_code": error.get("code"),
-        "error_message": error.get("message"),
-    }
-
-
-@click.command()
-@click.argument("name")
-@click.option(
-    "--file",
-    type=click.Path(path_type=Path),
-    default=Path("tokens.json"),
-    show_default=True,
-    help="File of hashed tokens, for the server's --tokens.",
-)
-@click.option(
-    "--scope",
-    "scopes",
-    multiple=True,
-    type=click.Choice(SCOPES),
-    default=SCOPES,
-    show_default=True,
-    help="What it may do; may be repeated.",
-)
-@click.option("--revoke", is_flag=True, help="Take the token NAME out instead.")
-def token(name: str, file: Path, scopes: tuple[str, ...], revoke: bool) -> None:
-    """Make a token for NAME and print it; it cannot be shown again."""
-    try:
-        if revoke:
-            revoke_token(file, name=name)
-            click.echo(f"{name} has no token any more.")
-        else:
-            click.echo(create_token(file, name=name, scopes=scopes))
-    except LunarModelsError as error:
-        raise click.ClickException(str(error)) from error

@@ -1,0 +1,255 @@
+"""Decode costly images in processes that can be killed.
+
+An image that is cheap to decode for sure (small, and plain by its headers) is left to the batcher:
+sending it about would cost more than decoding it. The others wait here. Requests take turns by the
+seconds their images took so far, so that one full of large pictures holds up nobody else.
+"""
+
+import asyncio
+import contextlib
+import multiprocessing
+import os
+import socket
+import struct
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from multiprocessing.context import ForkServerProcess
+
+from lunar_models.errors import CropImageError
+from serving.app import decoder_process
+from serving.app.problems import Problem
+from serving.model.crop_input import CropInput
+from serving.model.image_structure import inspect
+from serving.model.preparation import Crop, CropForm, Prepared
+
+CHEAP_BYTES = 2**18
+CHEAP_COST = 2**18
+"""Samples: 512 x 512 grey, some 2 ms."""
+_CHEAP_KINDS = ("PNG", "JPEG", "NPY")
+_SAMPLES_PER_S = 5e7
+"""For the first guess of what an image takes; corrected by what it did take."""
+_MOST_WAITING = 2**31
+"""Samples that may wait: some 40 s of one process."""
+
+
+@dataclass(eq=False)
+class _Ask:
+    """The costly images of one request."""
+
+    form: CropForm
+    waiting: list[tuple[int, CropInput, int]]
+    """Place in the request, image, cost."""
+    deadline: float
+    future: "asyncio.Future[None]"
+    loop: asyncio.AbstractEventLoop
+    results: dict[int, Prepared | CropImageError] = field(default_factory=dict)
+    spent: float = 0.0
+    """Seconds of decoding, on the scale of the pool's clock."""
+    open: int = 0
+    cancelled: bool = False
+
+
+class DecoderPool:
+    """Processes that decode, each minded by a thread.
+
+    Args:
+        processes: how many.
+        limit_s: longest time for one image; whatever takes longer is killed.
+    """
+
+    def __init__(self, processes: int, limit_s: float) -> None:
+        self._limit_s = limit_s
+        self._context = multiprocessing.get_context("forkserver")
+        self._context.set_forkserver_preload([decoder_process.__name__])
+        self._asks: list[_Ask] = []
+        self._changed = threading.Condition()
+        self._clock = 0.0
+        self._cost = 0
+        self._closed = False
+        self._threads = [
+            threading.Thread(target=self._mind, name=f"decoder-{i}", daemon=True)
+            for i in range(processes)
+        ]
+
+    def start(self) -> None:
+        """Start the processes."""
+        for thread in self._threads:
+            thread.start()
+
+    def close(self) -> None:
+        """Finish what is being decoded, then stop."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+        for thread in self._threads:
+            thread.join()
+
+    async def prepare(
+        self, form: CropForm, crops: Sequence[Crop], *, deadline: float
+    ) -> list[Crop]:
+        """Decode the costly ones among the crops of a request; the others come back as they are.
+
+        Args:
+            form: of the crops wanted.
+            crops: of one request.
+            deadline: `time.monotonic()` after which nobody waits.
+
+        Raises:
+            Problem: 503, too much is waiting.
+        """
+        prepared, costly = _sort_out(crops)
+        if not costly:
+            return prepared
+        loop = asyncio.get_running_loop()
+        ask = _Ask(form, costly[::-1], deadline, loop.create_future(), loop, open=len(costly))
+        cost = sum(cost for _, _, cost in costly)
+        with self._changed:
+            if self._cost and self._cost + cost > _MOST_WAITING:
+                raise Problem(503, "busy", "Too many pixels are waiting.", {"retry-after": "2"})
+            self._cost += cost
+            ask.spent = self._clock
+            self._asks.append(ask)
+            self._changed.notify_all()
+        try:
+            await ask.future
+        finally:
+            self._drop(ask)
+        for place, result in ask.results.items():
+            prepared[place] = result
+        return prepared
+
+    def _drop(self, ask: _Ask) -> None:
+        with self._changed:
+            ask.cancelled = True
+            self._cost -= sum(cost for _, _, cost in ask.waiting)
+            ask.waiting.clear()
+            if ask in self._asks:
+                self._asks.remove(ask)
+
+    def _take(self) -> tuple[_Ask, int, CropInput, float] | None:
+        """The next image, of the request that has had least; None when closed."""
+        with self._changed:
+            while not self._asks and not self._closed:
+                self._changed.wait()
+            if not self._asks:
+                return None
+            ask = min(self._asks, key=lambda ask: ask.spent)
+            self._clock = max(self._clock, ask.spent)
+            place, crop, cost = ask.waiting.pop()
+            self._cost -= cost
+            guess = cost / _SAMPLES_PER_S
+            ask.spent += guess
+            if not ask.waiting:
+                self._asks.remove(ask)
+            return ask, place, crop, guess
+
+    def _mind(self) -> None:
+        """Hand images to one process, and start another when it has to be killed."""
+        decoder: _Decoder | None = None
+        with contextlib.suppress(OSError):  # if it cannot be had now, the first image tries again
+            decoder = _Decoder(self._context, self._limit_s)
+        while taken := self._take():
+            ask, place, crop, guess = taken
+            started = time.monotonic()
+            until = min(started + self._limit_s, ask.deadline)
+            try:
+                if decoder is None or not decoder.alive():
+                    decoder = _Decoder(self._context, self._limit_s)
+                result = decoder.prepare(ask.form, crop, until)
+            except _Lost as lost:
+                decoder = None
+                result = CropImageError("too_costly", str(lost))
+            except Exception:  # no request may wait for ever for want of a process
+                decoder = None
+                result = CropImageError("undecodable", "'image' could not be decoded; try again.")
+            self._note(ask, place, result, time.monotonic() - started - guess)
+        if decoder:
+            decoder.close()
+
+    def _note(
+        self, ask: _Ask, place: int, result: Prepared | CropImageError, correction: float
+    ) -> None:
+        with self._changed:
+            ask.spent += correction
+            ask.results[place] = result
+            ask.open -= 1
+            done = ask.open == 0 and not ask.cancelled
+        if done:
+            with contextlib.suppress(RuntimeError):  # the loop has ended
+                ask.loop.call_soon_threadsafe(_resolve, ask.future)
+
+
+def _resolve(future: "asyncio.Future[None]") -> None:
+    if not future.done():
+        future.set_result(None)
+
+
+def _sort_out(crops: Sequence[Crop]) -> tuple[list[Crop], list[tuple[int, CropInput, int]]]:
+    """The crops, and place, image and cost of those that a process must decode."""
+    kept, costly = list(crops), []
+    for place, crop in enumerate(crops):
+        if not isinstance(crop, CropInput):
+            continue
+        try:
+            structure = inspect(crop.data)
+        except CropImageError as error:
+            kept[place] = error
+            continue
+        plain = structure.kind in _CHEAP_KINDS and structure.cost <= CHEAP_COST
+        if structure.kind and not (plain and len(crop.data) <= CHEAP_BYTES):
+            costly.append((place, crop, structure.cost))
+    return kept, costly
+
+
+class _Lost(Exception):
+    """A decoding process is no more."""
+
+
+class _Decoder:
+    """One process and the line to it."""
+
+    def __init__(self, context: multiprocessing.context.ForkServerContext, limit_s: float) -> None:
+        self._connection, other = context.Pipe()
+        limit = struct.pack("ll", int(limit_s) + 1, 0)
+        with socket.socket(fileno=os.dup(self._connection.fileno())) as line:
+            # A process that stops in the middle of a message must not stop its minder.
+            line.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
+            line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)
+        self._process: ForkServerProcess = context.Process(
+            target=decoder_process.run, args=(other,), daemon=True
+        )
+        self._process.start()
+        other.close()
+
+    def alive(self) -> bool:
+        """Whether the process is there."""
+        return self._process.is_alive()
+
+    def prepare(self, form: CropForm, crop: CropInput, until: float) -> Prepared | CropImageError:
+        """Decode one image.
+
+        Raises:
+            _Lost: it took too long or broke the process, which is gone.
+        """
+        try:
+            self._connection.send_bytes(decoder_process.write_question(form, crop.hints))
+            self._connection.send_bytes(crop.data)
+            if not self._connection.poll(max(0.0, until - time.monotonic())):
+                self._end()
+                raise _Lost("Decoding 'image' takes too long; save it in a plain way.")
+            reply, values = self._connection.recv_bytes(), self._connection.recv_bytes()
+            return decoder_process.read_answer(form, reply, values)
+        except (EOFError, OSError, ValueError, KeyError, TypeError) as error:
+            self._end()
+            raise _Lost("Decoding 'image' broke the decoder; save it in a plain way.") from error
+
+    def _end(self) -> None:
+        self._process.kill()
+        self.close()
+
+    def close(self) -> None:
+        """Close the line, at which the process ends."""
+        self._connection.close()
+        self._process.join()

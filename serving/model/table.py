@@ -1,0 +1,40 @@
+"""Write an answer as one row of a table."""
+
+from typing import Any
+
+Prediction = dict[str, Any]
+"""What `CropAnswer` describes, as plain values."""
+
+
+def flat(prediction: Prediction) -> dict[str, Any]:
+    """A prediction as columns of a table; what the model does not have is None."""
+    state, cluster = prediction["state"] or {}, prediction["cluster"] or {}
+    degradation, error = prediction["degradation"] or {}, prediction["error"] or {}
+    own = prediction["encoder_degradation"] or {}
+    probabilities = state.get("probabilities", {})
+    similar = prediction["similar"]
+    return {
+        "state": state.get("label"),
+        **{f"probability_{name}": value for name, value in probabilities.items()},
+        "conformal_set": "|".join(state["conformal_set"]) if state else None,
+        "abstained": state.get("abstained"),
+        "degradation": degradation.get("score"),
+        "degradation_uncertainty": degradation.get("uncertainty"),
+        "encoder_degradation": own.get("score"),
+        "encoder_degradation_uncertainty": own.get("uncertainty"),
+        "cluster_id": cluster.get("id"),
+        "cluster_confidence": cluster.get("confidence"),
+        "novelty": prediction["novelty"],
+        "most_similar": similar[0]["crater_id"] if similar else None,
+        "warnings": "|".join(warning["code"] for warning in prediction["warnings"]),
+        "model_version": prediction["model"]["version"],
+        "error_code": error.get("code"),
+        "error_message": error.get("message"),
+    }
+
+
+def table(predictions: list[Prediction]) -> list[dict[str, Any]]:
+    """Rows of one table: all with the same columns, whatever has failed."""
+    rows = [flat(prediction) for prediction in predictions]
+    columns = max((list(row) for row in rows), key=len, default=[])
+    return [{name: row.get(name) for name in columns} for row in rows]

@@ -1,0 +1,173 @@
+"""Files from the field: what has no data is marked, what is turned is set upright."""
+
+import base64
+import io
+
+import numpy as np
+import pytest
+import rasterio
+from crop_images import encoded
+from PIL import Image
+from rasterio.io import MemoryFile
+
+from lunar_models.errors import CropImageError
+from serving.model.images import Decoded, decode_base64, decode_image
+
+GREY = (np.add.outer(np.arange(24), 3 * np.arange(20)) + 40).astype(np.uint8)
+CORNER = np.zeros(GREY.shape, bool)
+CORNER[:6, :5] = True
+
+
+def png(image: Image.Image, **options) -> bytes:
+    stream = io.BytesIO()
+    image.save(stream, "PNG", **options)
+    return stream.getvalue()
+
+
+def geotiff(*bands: np.ndarray, **profile) -> bytes:
+    height, width = bands[0].shape
+    with MemoryFile() as memory:
+        with memory.open(
+            driver="GTiff", height=height, width=width, count=len(bands),
+            dtype=bands[0].dtype, **profile,
+        ) as data:  # fmt: skip
+            data.write(np.stack(bands))
+        return bytes(memory.read())
+
+
+def check(decoded: Decoded, truth: np.ndarray = GREY) -> None:
+    """The corner has no data, the rest is as it was."""
+    np.testing.assert_array_equal(np.isnan(decoded.values), CORNER)
+    np.testing.assert_allclose(decoded.values[~CORNER], truth[~CORNER], rtol=1e-5)
+
+
+@pytest.mark.parametrize("mode", ["LA", "RGBA"])
+@pytest.mark.parametrize("beneath", [0, 255])
+def test_transparent_pixels_have_no_data(mode: str, beneath: int) -> None:
+    grey = Image.fromarray(np.where(CORNER, beneath, GREY).astype(np.uint8))
+    alpha = Image.fromarray(np.where(CORNER, 0, 255).astype(np.uint8))
+    check(decode_image(png(Image.merge(mode, [*[grey] * (len(mode) - 1), alpha]))))
+
+
+def test_alpha_of_an_npy_and_of_a_tiff() -> None:
+    alpha = np.where(CORNER, 0, 255).astype(np.uint8)
+    check(decode_image(encoded(np.stack([GREY, GREY, GREY, alpha], -1), "NPY")))
+    rgba = geotiff(GREY, GREY, GREY, alpha, photometric="RGB", alpha="NON-PREMULTIPLIED")
+    check(decode_image(rgba))
+
+
+def test_the_transparent_colour_of_a_palette_and_of_grey() -> None:
+    grey = Image.fromarray(np.where(CORNER, 7, GREY).astype(np.uint8))
+    check(decode_image(png(grey, transparency=7)))
+    palette = Image.fromarray(np.asarray(grey), "P")
+    palette.putpalette([v for v in range(256) for _ in range(3)])
+    check(decode_image(png(palette, transparency=7)))
+
+
+@pytest.mark.parametrize(
+    ("dtype", "nodata"),
+    [("float32", np.nan), ("float32", -9999.0), ("float32", -3.4028226550889045e38),
+     ("uint8", 255), ("uint8", 0), ("uint16", 65535), ("int16", -32768)],
+)  # fmt: skip
+def test_the_nodata_tag_of_a_tiff(dtype: str, nodata: float) -> None:
+    values = GREY.astype(dtype)
+    values[CORNER] = np.float32(nodata) if dtype == "float32" else nodata
+    decoded = decode_image(geotiff(values, nodata=nodata))
+    assert decoded.dtype == dtype
+    check(decoded)
+
+
+def test_a_mask_inside_a_tiff_is_refused() -> None:
+    with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True), MemoryFile() as memory:
+        with memory.open(driver="GTiff", height=24, width=20, count=1, dtype="uint8") as data:
+            data.write(GREY, 1)
+            data.write_mask(~CORNER)
+        with pytest.raises(CropImageError, match="alpha band"):
+            decode_image(bytes(memory.read()))
+
+
+@pytest.mark.parametrize("dtype", ["uint16", "int16", "int32", "float32"])
+def test_big_endian_values_are_the_same(dtype: str) -> None:
+    values = GREY.astype(dtype) * np.dtype(dtype).type(3)
+    for data in (
+        geotiff(values, ENDIANNESS="BIG"),
+        encoded(values.astype(f">{values.dtype.str[1:]}"), "NPY"),
+    ):
+        decoded = decode_image(data)
+        assert decoded.dtype == dtype
+        np.testing.assert_array_equal(decoded.values, values)
+
+
+def test_white_is_zero_in_16_bits_too() -> None:
+    for dtype, top in (("uint8", 255), ("uint16", 65535)):
+        values = GREY.astype(dtype)
+        decoded = decode_image(geotiff((top - values).astype(dtype), photometric="MINISWHITE"))
+        np.testing.assert_array_equal(decoded.values, values)
+
+
+def test_16_bits_of_colour_stay_16_bits() -> None:
+    deep = GREY.astype(np.uint16) * 256
+    decoded = decode_image(geotiff(deep, deep, deep, photometric="RGB"))
+    assert decoded.dtype == "uint16"
+    np.testing.assert_allclose(decoded.values, deep, rtol=0.005)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "options"), [("int8", {}), ("uint32", {}), ("uint16", {"NBITS": 12})]
+)
+def test_pixel_types_that_would_be_misread_are_refused(dtype: str, options: dict) -> None:
+    with pytest.raises(CropImageError, match="bits") as raised:
+        decode_image(geotiff(GREY.astype(dtype), **options))
+    assert raised.value.code == "bad_dtype"
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "TIFF"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_exif_orientation(kind: str, orientation: int) -> None:
+    """An image stored turned is decoded as it was before."""
+    back = {1: (), 2: (0,), 3: (3,), 4: (1,), 5: (5,), 6: (2,), 7: (6,), 8: (4,)}[orientation]
+    smooth = np.kron(GREY[:6, :5], np.ones((8, 8), np.uint8))  # blocks survive JPEG
+    stored = Image.fromarray(smooth)
+    for method in back:
+        stored = stored.transpose(Image.Transpose(method))
+    exif = Image.Exif()
+    exif[274] = orientation
+    stream = io.BytesIO()
+    stored.save(stream, kind, exif=exif, **({"quality": 100} if kind == "JPEG" else {}))
+    decoded = decode_image(stream.getvalue())
+    np.testing.assert_allclose(decoded.values, smooth, atol=3)
+    assert [w.code for w in decoded.warnings] == (["turned"] if orientation > 1 else [])
+
+
+@pytest.mark.parametrize("kind", ["PNG", "TIFF"])
+def test_of_several_pages_the_first_is_used(kind: str) -> None:
+    stream = io.BytesIO()
+    first, second = Image.fromarray(GREY), Image.fromarray(255 - GREY)
+    first.save(stream, kind, save_all=True, append_images=[second])
+    decoded = decode_image(stream.getvalue())
+    np.testing.assert_array_equal(decoded.values, GREY)
+    assert [w.code for w in decoded.warnings] == ["several_pages"]
+
+
+def test_overviews_are_no_pages() -> None:
+    with MemoryFile() as memory:
+        with memory.open(driver="GTiff", height=24, width=20, count=1, dtype="uint8") as data:
+            data.write(GREY, 1)
+            data.build_overviews([2])
+        assert decode_image(bytes(memory.read())).warnings == ()
+
+
+def test_base64_as_people_send_it() -> None:
+    data = bytes(range(256)) * 3
+    plain = base64.b64encode(data).decode()
+    url_safe = base64.urlsafe_b64encode(data).decode()
+    for text in (
+        plain,
+        base64.encodebytes(data).decode(),
+        plain.replace("\n", "\r\n"),
+        url_safe,
+        url_safe.rstrip("="),
+        f"data:image/png;base64,{plain}",
+        f"data:image/png;name=a.png;base64,{plain}",
+    ):
+        assert decode_base64(text) == data
