@@ -1,6 +1,8 @@
 """Fixtures for all tests."""
 
+from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 from helpers import make_crop_set_folder
@@ -17,3 +19,19 @@ settings.load_profile("unhurried")
 def crop_set(tmp_path: Path) -> CropSet:
     """60 crops of 32 px: 42 to train, 9 to validate, 9 to test."""
     return make_crop_set_folder(tmp_path / "crops")
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Say loudly, at the end, what was not tested and how to have it tested."""
+    skipped = terminalreporter.stats.get("skipped", [])
+    if not skipped:
+        return
+    terminalreporter.section("NOT TESTED", sep="!", red=True, bold=True)
+    reasons = Counter(str(report.longrepr[2]).removeprefix("Skipped: ") for report in skipped)
+    for reason, count in reasons.most_common():
+        terminalreporter.line(f"{count} skipped: {reason}")
+    if any("hromium" in reason for reason in reasons):
+        terminalreporter.line(
+            "To test the pages, put Chromium on the PATH: `apt-get install chromium` (Debian, "
+            "Ubuntu) or `brew install --cask chromium` (macOS)."
+        )

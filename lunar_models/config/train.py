@@ -1,5 +1,7 @@
 """Parameters of the train step."""
 
+import difflib
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -8,7 +10,7 @@ from pydantic import model_validator
 from lunar_models.config.base import ParamSpec, StepConfig, param, specs
 from lunar_models.errors import ConfigError
 
-EncoderName = Literal[
+ENCODER_FAMILIES = (
     "cae",
     "pca",
     "polar_harmonics",
@@ -18,7 +20,10 @@ EncoderName = Literal[
     "vit_mae",
     "backbone",
     "ensemble",
-]
+)
+ENCODER_GROUP = "lunar_models.encoders"
+"""Entry-point group under which other packages offer encoder families."""
+
 Schedule = Literal["cosine", "plateau", "constant"]
 Trainable = Literal["all", "middle+late", "late", "decoder", "none"]
 ModelSize = Literal["tiny", "small"]
@@ -31,7 +36,11 @@ class TrainConfig(StepConfig):
     """What is trained, and how."""
 
     crops: str = param(help="Crop set folder made by preprocess.", role="input")
-    encoder: EncoderName = param("cae", help="Encoder family.")
+    encoder: str = param(
+        "cae",
+        help=f"Encoder family: {', '.join(ENCODER_FAMILIES)}; or a class of your own as "
+        "PACKAGE.MODULE:CLASS.",
+    )
     latent_dim: int = param(20, help="Length of the embedding.", minimum=1, maximum=4096)
     epochs: int = param(25, help="Most passes over the training split.", minimum=1, maximum=100_000)
     batch_size: int = param(256, help="Crops per optimiser step.", minimum=2, maximum=65_536)
@@ -109,6 +118,18 @@ class TrainConfig(StepConfig):
     )
 
     @model_validator(mode="after")
+    def _check_encoder(self) -> Self:
+        offered = {*ENCODER_FAMILIES, *(e.name for e in entry_points(group=ENCODER_GROUP))}
+        if self.encoder not in offered and ":" not in self.encoder:
+            close = difflib.get_close_matches(self.encoder, offered, n=1)
+            raise ConfigError(
+                f"encoder={self.encoder!r} is not one of {', '.join(sorted(offered))}"
+                f"{f'; did you mean {close[0]}?' if close else '.'} "
+                "An encoder of your own is given as PACKAGE.MODULE:CLASS."
+            )
+        return self
+
+    @model_validator(mode="after")
     def _check_together(self) -> Self:
         if self.learning_rate_floor >= self.learning_rate:
             raise ConfigError(
@@ -144,4 +165,4 @@ def encoder_label(config: Any) -> str:
             size = f"of-{len(config.members)}"
         case _:
             size = f"d{config.latent_dim}"
-    return f"{config.encoder}-{size}"
+    return f"{config.encoder.rpartition(':')[2]}-{size}"

@@ -26,7 +26,7 @@ class Encoder(nn.Module, ABC):
     """
 
     name: ClassVar[str]
-    """The word for `-P encoder=…` and in checkpoints."""
+    """Short name, for logs and for messages; of the built-in families also `-P encoder=…`."""
     embedding_dim: int
     crop_size_px: int
 

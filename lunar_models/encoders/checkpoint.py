@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 
 from lunar_models.crops.crop_set import CropSet, Radiometry
 from lunar_models.crops.normalisation import Normalisation
-from lunar_models.encoders.build import ENCODERS, Encoder
+from lunar_models.encoders.build import Encoder, family_name, find_family
 from lunar_models.errors import CheckpointError
 
 CONFIG_FILE = "config.json"
@@ -50,7 +50,7 @@ class Checkpoint:
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         config = {
-            "encoder": self.encoder.name,
+            "encoder": family_name(self.encoder),
             "arguments": self.encoder.arguments,
             "normalisation": self.normalisation.to_dict(),
             "radiometry": asdict(self.radiometry),
@@ -86,6 +86,6 @@ class Checkpoint:
 
 
 def _restore(config: dict[str, Any], folder: Path) -> Encoder:
-    encoder = ENCODERS[config["encoder"]](**config["arguments"])
+    encoder = find_family(config["encoder"])(**config["arguments"])
     encoder.load_state_dict(load_file(folder / WEIGHTS_FILE))
     return encoder.eval()

@@ -1,4 +1,4 @@
-"""Write the copies of what the code declares: MLproject, conda.yaml, the README's tables.
+"""Write the copies of what the code declares: MLproject, conda.yaml, docs/parameters.md.
 
 ``make reference`` runs it; a test fails where a copy is out of date.
 """
@@ -19,7 +19,7 @@ from lunar_models.config.import_checkpoint import ImportCheckpointConfig
 from lunar_models.config.promote import PromoteConfig
 from lunar_models.config.sweep import SweepConfig
 from serving.cli.options import option_name, to_text
-from steps.shared.pipeline import PIPELINE, MainConfig, PipelineConfig
+from steps.shared.pipeline import PIPELINE, MainConfig
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -139,31 +139,7 @@ def parameters_page() -> str:
     return "\n\n".join(parts) + "\n"
 
 
-_MARKERS = ("<!-- entry points: written by `make reference` -->", "<!-- end of entry points -->")
-
-
-def readme() -> str:
-    """README.md with the table of entry points between its two markers."""
-    text = (ROOT / "README.md").read_text()
-    before, rest = text.split(_MARKERS[0])
-    after = rest.split(_MARKERS[1])[1]
-    rows = ["| entry point | parameters, with defaults |", "|---|---|"]
-    rows += [f"| `{name}` | {_parameters(name)} |" for name in ENTRY_POINTS]
-    return "\n".join([before + _MARKERS[0], *rows, _MARKERS[1] + after])
-
-
-def _parameters(name: str) -> str:
-    own = {spec.name for spec in specs(PipelineConfig)}
-    shown = [s for s in specs(ENTRY_POINTS[name]) if name != "main" or s.name in own]
-    texts = [
-        f"**`{s.name}`**" if s.required else f"`{s.name}`&nbsp;{to_text(s, s.default)}"
-        for s in shown
-    ]
-    return ", ".join(texts) + (", and those of its steps" if name == "main" else "")
-
-
 COPIES = {
-    "README.md": readme,
     "MLproject": mlproject,
     "conda.yaml": conda_environment,
     "docs/parameters.md": parameters_page,

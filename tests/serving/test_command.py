@@ -26,7 +26,7 @@ def test_defaults_are_those_of_the_config(ask):
     assert ask()[0] == ServeConfig()
 
 
-@pytest.mark.parametrize("option", ["--poll_s", "--poll_s"])
+@pytest.mark.parametrize("option", ["--poll-s", "--poll_s"])
 def test_hyphens_are_read_as_underscores(ask, option):
     assert ask(option, "2.5")[0].poll_s == 2.5
 

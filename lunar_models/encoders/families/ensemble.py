@@ -26,10 +26,10 @@ class EnsembleEncoder(FittedEncoder):
 
     def __init__(self, *, crop_size_px: int, members: Sequence[dict[str, Any]]) -> None:
         """Members as ``encoder``, their name, and ``arguments``, as in a checkpoint."""
-        from lunar_models.encoders.build import ENCODERS  # the table of which this is a part
+        from lunar_models.encoders.build import find_family  # imports this module
 
         super().__init__()
-        built = [ENCODERS[member["encoder"]](**member["arguments"]) for member in members]
+        built = [find_family(member["encoder"])(**member["arguments"]) for member in members]
         sizes = {member.crop_size_px for member in built}
         if sizes != {crop_size_px}:
             raise ConfigError(
@@ -45,7 +45,7 @@ class EnsembleEncoder(FittedEncoder):
 
     @classmethod
     def from_config(cls, config: TrainConfig, *, crop_size_px: int) -> Self:
-        from lunar_models.encoders.build import ENCODERS
+        from lunar_models.encoders.build import ENCODERS, family_name
         from lunar_models.encoders.checkpoint import Checkpoint
 
         if not config.members:
@@ -64,7 +64,7 @@ class EnsembleEncoder(FittedEncoder):
                 raise ConfigError(
                     f"members: {member} must be trained first; give its URI or checkpoint folder."
                 )
-        described = [{"encoder": m.name, "arguments": m.arguments} for m in members]
+        described = [{"encoder": family_name(m), "arguments": m.arguments} for m in members]
         ensemble = cls(crop_size_px=crop_size_px, members=described)
         for ours, theirs in zip(ensemble.members, members, strict=True):
             ours.load_state_dict(theirs.state_dict())
@@ -73,7 +73,9 @@ class EnsembleEncoder(FittedEncoder):
 
     @property
     def arguments(self) -> dict[str, Any]:
-        members = [{"encoder": m.name, "arguments": m.arguments} for m in self.members]
+        from lunar_models.encoders.build import family_name
+
+        members = [{"encoder": family_name(m), "arguments": m.arguments} for m in self.members]
         return {"crop_size_px": self.crop_size_px, "members": members}
 
     def see_crops(self, *, normalisation: Normalisation, context_diameters: float) -> None:
