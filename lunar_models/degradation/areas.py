@@ -79,7 +79,9 @@ def bounds_area(west: float, south: float, east: float, north: float) -> Countin
     if not 0 < width <= 360:
         raise AreaError(f"bounds from {west:g} to {east:g}° longitude span more than the Moon.")
     sines = np.sin(np.radians([south, north]))
-    shape = sphere.into_frame(shapely.box(west, sines[0], west + width, sines[1]))
+    box = shapely.box(west, sines[0], west + width, sines[1])
+    # With vertices along the parallels, which are no great circles.
+    shape = sphere.into_frame(shapely.segmentize(box, sphere.STEP_DEG))
     name = f"longitude {west:g} to {east:g}°, latitude {south:g} to {north:g}°"
     return CountingArea(shape, name)
 

@@ -89,6 +89,18 @@ def depth_over_diameter(k_over_r2: npt.ArrayLike) -> Float64Array:
     return np.asarray(depths[profile_rows(k_over_r2)])
 
 
+def k_over_r2_of_depth(depth_over_diameter: npt.ArrayLike) -> Float64Array:
+    """Invert `depth_over_diameter`: K/R² at which a crater has become so shallow, same shape.
+
+    A crater as deep as a fresh one or deeper gets the least K/R² of `profile_table`, one shallower
+    than at `K_OVER_R2_MAX` gets that; NaN stays NaN.
+    """
+    levels, profiles = profile_table()
+    depths = np.ptp(profiles, axis=1)
+    wanted = np.asarray(depth_over_diameter, dtype=np.float64)
+    return np.asarray(np.interp(wanted, depths[::-1], levels[::-1]))
+
+
 def state_of(k_over_r2: npt.ArrayLike) -> npt.NDArray[np.int64]:
     """Degradation state, 1 New to 4 Old, same shape."""
     return np.asarray(np.digitize(np.asarray(k_over_r2), STATE_EDGES) + 1, dtype=np.int64)

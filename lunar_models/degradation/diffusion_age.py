@@ -28,6 +28,7 @@ FLAGS = {
     "large": "larger than the craters the diffusivity was derived from",
     "old": "older than the time over which the diffusivity is a mean",
     "erased": "so worn that K is only a lower limit",
+    "beyond": "more diffused than this diffusivity allows within the age of the Moon: no age",
 }
 """Why an age lies outside what the diffusivity was derived from."""
 
@@ -65,9 +66,9 @@ def diffusion_ages(
         diffusivity: the law of κ; its own uncertainty is not in the interval.
 
     Returns:
-        N rows: age_ga, age_low_ga, age_high_ga (NaN where K has no interval) and flags, the words
-        of `FLAGS` that apply, separated by spaces. An age above `OLDEST_GA` is given as it comes
-        out, flagged ``old``: the diffusivity was higher in the past.
+        N rows: age_ga, age_low_ga, age_high_ga and flags, the words of `FLAGS` that apply,
+        separated by spaces. Ages and bounds above `OLDEST_GA` are NaN, and so are the bounds where
+        K has no interval.
     """
     diameter = np.asarray(diameter_km, np.float64)
     per_ga = diffusivity.at(diameter) * 1000.0
@@ -81,9 +82,12 @@ def diffusion_ages(
         raised = {
             "small": diameter < smallest,
             "large": diameter > largest,
-            "old": result["age_ga"].to_numpy() > min(diffusivity.oldest_ga, OLDEST_GA),
+            "old": result["age_ga"].to_numpy() > diffusivity.oldest_ga,
             "erased": k_m2["k_m2"].to_numpy() / (diameter * 500.0) ** 2 >= K_OVER_R2_MAX * 0.999,
+            "beyond": result["age_ga"].to_numpy() > OLDEST_GA,
         }
     words = [np.where(mask, name + " ", "") for name, mask in raised.items()]
     result["flags"] = [("".join(row)).strip() for row in zip(*words, strict=True)]
+    ages = ["age_ga", "age_low_ga", "age_high_ga"]
+    result[ages] = result[ages].where(result[ages] <= OLDEST_GA)
     return result

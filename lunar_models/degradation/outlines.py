@@ -22,8 +22,6 @@ GEOGRAPHIC = CRS("+proj=longlat +R=1737400 +no_defs")
 """Longitude and latitude on the sphere."""
 
 _RADIUS_TOLERANCE_KM = 5.0
-_STEP_DEG = 0.1
-"""Edges are divided into parts of at most this length: 3 km, whose sagitta is a metre."""
 _MOST_VERTICES = 2_000_000
 _ACROSS_DEG = 60.0
 _REMEDY = "Give it a lunar one, such as IAU_2015:30100, or name the right one with area_crs."
@@ -87,10 +85,10 @@ def place_ring(vertices: Float64Array, reference: CRS, where: str) -> BaseGeomet
     to_degrees = Transformer.from_crs(reference, GEOGRAPHIC, always_xy=True)
     if reference.is_geographic:
         _check_degrees(vertices, where)
-        dense = _divide(_short_way(vertices, where), _STEP_DEG)
+        dense = _divide(_short_way(vertices, where), sphere.STEP_DEG)
     else:
         unit = reference.axis_info[0].unit_conversion_factor
-        dense = _divide(vertices, np.radians(_STEP_DEG) * MOON_RADIUS_KM * 1000.0 / unit)
+        dense = _divide(vertices, np.radians(sphere.STEP_DEG) * MOON_RADIUS_KM * 1000.0 / unit)
     longitude, latitude = to_degrees.transform(*dense.T)
     again = to_degrees.transform(longitude, latitude, direction="INVERSE")[1]
     outside = ~(np.isfinite(longitude) & np.isclose(again, dense[:, 1], rtol=1e-6, atol=1e-3))

@@ -4,7 +4,7 @@ A place is (longitude in degrees, sine of the latitude): Lambert's cylindrical e
 projection (Snyder 1987, 10-1 and 10-2). A planar area there is exactly proportional to that on the
 sphere, so planar geometry (shapely) finds areas, unions and craters inside. All regions lie in
 [-180, 180] × [-1, 1]; what crosses ±180° is cut there, and what holds a pole reaches the edge.
-Edges must be short (`densify`), because a straight line here is no great circle.
+Edges must be short (`STEP_DEG`), because a straight line here is no great circle.
 """
 
 import numpy as np
@@ -17,6 +17,8 @@ from lunar_models.moon import MOON_RADIUS_KM
 
 AREA_KM2 = np.radians(1.0) * MOON_RADIUS_KM**2
 """km² on the Moon of one unit of area here."""
+STEP_DEG = 0.1
+"""Longest edge: 3 km, whose sagitta is a metre."""
 _TURN = 360.0
 _NEAR_EQUATOR_DEG = 5.0
 

@@ -1,0 +1,100 @@
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import pytest
+
+from lunar_models.degradation.population import read_population, state_names
+from lunar_models.errors import LabelsError
+from lunar_models.export.tables import write_geojson
+
+TABLE = """crater_id,longitude_deg,latitude_deg,diameter_km,cluster_id,state,native_px
+007,10,20,2,0,1,30
+b,11,21,4,1,4,60
+c,12,22,1,1,,15
+"""
+
+
+def write(tmp_path, text, name="table.csv"):
+    path = tmp_path / name
+    path.write_text(text)
+    return path
+
+
+def test_a_cluster_table_keeps_its_states(tmp_path):
+    craters, rejected = read_population(write(tmp_path, TABLE))
+    assert rejected.empty
+    assert craters["crater_id"].tolist() == ["007", "b", "c"]
+    assert craters["state"].tolist()[:2] == [1, 4]
+    assert craters["state"].isna().tolist() == [False, False, True]
+    assert state_names(craters) == {1: "New", 4: "Old"}
+    assert "k_m2" not in craters
+
+
+@pytest.mark.parametrize("suffix", ["parquet", "gpkg", "geojson"])
+def test_the_other_formats_of_a_table_say_the_same(tmp_path, suffix):
+    table = pd.read_csv(write(tmp_path, TABLE), dtype={"crater_id": str})
+    path = tmp_path / f"table.{suffix}"
+    if suffix == "parquet":
+        table.to_parquet(path)
+    elif suffix == "geojson":
+        write_geojson(path, table)
+    else:
+        points = gpd.points_from_xy(table["longitude_deg"], table["latitude_deg"])
+        gpd.GeoDataFrame(table, geometry=points, crs="IAU_2015:30100").to_file(path)
+    craters, _ = read_population(path)
+    assert craters["state"].tolist()[:2] == [1, 4]
+    assert craters["crater_id"].tolist() == ["007", "b", "c"]
+
+
+def test_named_states_are_ranked(tmp_path):
+    named = TABLE.replace(",0,1,30", ",0,New,30").replace(",1,4,60", ",1,Old,60")
+    craters, _ = read_population(write(tmp_path, named))
+    assert craters["state"].tolist()[:2] == [1, 4]
+    assert state_names(craters) == {1: "New", 4: "Old"}
+
+
+def test_k_of_the_table_with_its_interval(tmp_path):
+    text = "crater_id,longitude_deg,latitude_deg,diameter_km,k_m2,k_m2_low_68,k_m2_high_68\n"
+    craters, _ = read_population(write(tmp_path, text + "a,0,0,2,50000,40000,60000\n"))
+    row = craters.iloc[0]
+    assert row[["k_m2", "k_m2_low", "k_m2_high"]].tolist() == [50_000, 40_000, 60_000]
+    assert row["k_over_r2"] == 0.05  # R = 1000 m
+    assert row["state"] == 3
+
+
+def test_depths_make_k_and_states(tmp_path):
+    depths = write(tmp_path, "CRATER_ID,d_over_D\n007,0.1305\nb,0.21\nx,0.1\n", "depths.csv")
+    craters, _ = read_population(
+        write(tmp_path, TABLE.replace("state", "other")), depths=str(depths)
+    )
+    assert craters["k_over_r2"][0] == pytest.approx(0.05, rel=0.02)
+    assert craters["k_m2"][0] == pytest.approx(0.05 * 1000**2, rel=0.02)
+    assert craters["state"].tolist()[:2] in ([2, 1], [3, 1])
+    assert np.isnan(craters["k_m2"][2])
+
+
+def test_a_label_table_replaces_the_states(tmp_path):
+    labels = write(tmp_path, "CRATER_ID,state\n007,Old\nb,New\n", "labels.csv")
+    craters, _ = read_population(write(tmp_path, TABLE), states=str(labels))
+    assert craters["state"].tolist()[:2] == [4, 1]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("CRATER_ID,depth\na,1\n", "no column d_over_d"),
+        ("CRATER_ID,d_over_D\nzz,0.1\n", "none of the 3 craters"),
+        ("CRATER_ID,d_over_D\n007,150\nb,90\n", "reaches 150"),
+        ("CRATER_ID,d_over_D\nb,0.1\nb,0.2\n", "repeats CRATER_ID 'b'"),
+    ],
+)
+def test_faults_of_a_table_of_depths_are_named(tmp_path, text, message):
+    depths = write(tmp_path, text, "depths.csv")
+    with pytest.raises(LabelsError, match=message):
+        read_population(write(tmp_path, TABLE), depths=str(depths))
+
+
+def test_labels_of_other_craters_are_refused(tmp_path):
+    labels = write(tmp_path, "CRATER_ID,state\nzz,1\n", "labels.csv")
+    with pytest.raises(LabelsError, match="none of the 3 craters"):
+        read_population(write(tmp_path, TABLE), states=str(labels))
