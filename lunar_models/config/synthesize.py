@@ -1,6 +1,6 @@
 """Parameters of the synthesize step."""
 
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import model_validator
 
@@ -24,11 +24,14 @@ class SynthesizeConfig(StepConfig):
         3000, help="Height of the mosaic.", unit="px", minimum=200, maximum=40_000
     )
     pixel_size_m: float = param(100.0, help="Pixel size.", unit="m", minimum=1, maximum=2000)
+    projection: Literal["equirectangular", "north_polar", "south_polar"] = param(
+        "equirectangular", help="Map projection; a polar mosaic is centred on its pole."
+    )
     longitude_deg: float = param(
-        -25.0, help="East longitude of the mosaic's centre.", unit="deg", minimum=-180, maximum=180
+        -25.0, help="East longitude of an equirectangular mosaic's centre.", unit="deg", minimum=-180, maximum=180
     )
     latitude_deg: float = param(
-        15.0, help="Latitude of the mosaic's centre.", unit="deg", minimum=-80, maximum=80
+        15.0, help="Latitude of an equirectangular mosaic's centre.", unit="deg", minimum=-80, maximum=80
     )
     crater_count: int = param(2500, help="Craters in the catalogue.", minimum=1, maximum=50_000)
     diameter_min_km: float = param(
@@ -41,7 +44,18 @@ class SynthesizeConfig(StepConfig):
         -2.5, help="Slope of the cumulative size distribution.", minimum=-4, maximum=-1
     )
     seam_bands: int = param(
-        4, help="Longitude bands, lit alternately from east and west.", minimum=1, maximum=100
+        4,
+        help="Longitude bands (sectors around a pole), each lit by a Sun of its own.",
+        minimum=1,
+        maximum=100,
+    )
+    sun_azimuth_deg: float | None = param(
+        None,
+        help="Azimuth of the Sun in the first band, mirrored in every other one; in a polar mosaic "
+        "the direction on the map, which turns from sector to sector. none: east.",
+        unit="deg",
+        minimum=0,
+        maximum=360,
     )
     incidence_min_deg: float = param(
         55.0, help="Least incidence angle of a band.", unit="deg", minimum=10, maximum=85
@@ -75,6 +89,8 @@ class SynthesizeConfig(StepConfig):
                 f"diameter_min_km={self.diameter_min_km} is under 4 pixels of "
                 f"{self.pixel_size_m} m; use larger craters or smaller pixels."
             )
+        if self.projection != "equirectangular":
+            return
         half_height_deg = self.height_px * self.pixel_size_m / 2 / 30_323  # one degree in m
         if abs(self.latitude_deg) + half_height_deg > 85:
             raise ConfigError(

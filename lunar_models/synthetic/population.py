@@ -109,16 +109,22 @@ def uncatalogued_craters(
 
 def _draw_place(rng: np.random.Generator, frame: MapFrame, radius_m: float) -> tuple[float, float]:
     """A place whose crater lies within the mosaic, equally likely anywhere on the sphere."""
-    margin_y = MARGIN_RADII * radius_m / frame.pixel_size_m
-    bottom, top = frame.latitude_rad([frame.height_px - margin_y, margin_y])
-    if bottom >= top:
+    margin = MARGIN_RADII * radius_m / frame.pixel_size_m
+    if 2 * margin >= frame.height_px:
         raise _too_large(frame, radius_m)
-    latitude = np.arcsin(rng.uniform(np.sin(bottom), np.sin(top)))
-    margin_x = margin_y / np.cos(latitude)
+    y = _draw_row(rng, frame, margin)
+    margin_x = margin / float(frame.cosine(y))
     if 2 * margin_x >= frame.width_px:
         raise _too_large(frame, radius_m)
-    x = rng.uniform(margin_x, frame.width_px - margin_x)
-    return x, (frame.top_m - latitude * MOON_RADIUS_M) / frame.pixel_size_m
+    return rng.uniform(margin_x, frame.width_px - margin_x), y
+
+
+def _draw_row(rng: np.random.Generator, frame: MapFrame, margin_px: float) -> float:
+    if frame.pole:
+        return rng.uniform(margin_px, frame.height_px - margin_px)
+    _, (bottom, top) = frame.place_rad([0.0, 0.0], [frame.height_px - margin_px, margin_px])
+    latitude = np.arcsin(rng.uniform(np.sin(bottom), np.sin(top)))
+    return float((frame.top_m - latitude * MOON_RADIUS_M) / frame.pixel_size_m)
 
 
 def _too_large(frame: MapFrame, radius_m: float) -> ConfigError:
@@ -132,7 +138,7 @@ def _is_free(rng: np.random.Generator, frame: MapFrame, n: int, craters: Craters
     """Whether crater n may lie where it is, given the larger ones before it."""
     x, y = craters.x_px[: n + 1], craters.y_px[: n + 1]
     radius = craters.diameter_m[: n + 1] / 2
-    cosine = np.cos(frame.latitude_rad((y[:n] + y[n]) / 2))
+    cosine = frame.cosine((y[:n] + y[n]) / 2)
     distance = frame.pixel_size_m * np.hypot((x[:n] - x[n]) * cosine, y[:n] - y[n])
     hit = np.flatnonzero(distance < CLEARANCE_RADII * radius[:n] + radius[n])
     if not len(hit):

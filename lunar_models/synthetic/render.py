@@ -1,11 +1,11 @@
 """The picture: ground lit by a low Sun, seen from straight above.
 
-Lunar-Lambert shading after McEwen (1996, LPSC 27, 841) with cast shadows, in longitude bands with
-the Sun alternately in the east and in the west, as in mosaics of several imaging periods.
+Lunar-Lambert shading after McEwen (1996, LPSC 27, 841) with cast shadows, scene by scene, each
+with its own Sun, as in mosaics of several imaging periods: bands of longitude side by side, or
+sectors around a pole.
 """
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numba
 import numpy as np
@@ -22,33 +22,58 @@ SHADOW_DN = 3.0
 """Scattered light in full shadow."""
 SHADOW_REACH_PX = 400
 """How far outside a band the ground may cast a shadow into it."""
+EAST_DEG = 90.0
 
 
 @dataclass(frozen=True)
-class Band:
-    """Columns lit alike."""
+class Scene:
+    """Ground lit alike: a band of columns, or a sector around the pole."""
 
-    left_px: int
-    right_px: int
-    sun_side: Literal["east", "west"]
+    map_azimuth_deg: float
+    """Direction towards the Sun, clockwise from the map's top."""
     incidence_deg: float
 
 
-def draw_bands(rng: np.random.Generator, config: SynthesizeConfig) -> list[Band]:
-    """`seam_bands` bands of equal width, the westernmost lit from the east."""
-    edges = np.linspace(0, config.width_px, config.seam_bands + 1).round().astype(int)
-    angles = rng.uniform(config.incidence_min_deg, config.incidence_max_deg, config.seam_bands)
+def draw_scenes(rng: np.random.Generator, config: SynthesizeConfig) -> list[Scene]:
+    """`seam_bands` scenes, from west to east.
+
+    Bands of longitude are lit from `sun_azimuth_deg` (east by default) and from its mirror image
+    in the west in turn; in sectors around a pole the Sun's direction turns evenly all around.
+    """
+    count = config.seam_bands
+    angles = rng.uniform(config.incidence_min_deg, config.incidence_max_deg, count)
+    first = EAST_DEG if config.sun_azimuth_deg is None else config.sun_azimuth_deg
+    if config.projection == "equirectangular":
+        azimuths = [-first % 360.0 if n % 2 else first for n in range(count)]
+    else:
+        azimuths = [(first + 360.0 * n / count) % 360.0 for n in range(count)]
     return [
-        Band(int(left), int(right), "west" if n % 2 else "east", round(float(angle), 3))
-        for n, (left, right, angle) in enumerate(zip(edges, edges[1:], angles, strict=False))
+        Scene(azimuth, round(float(angle), 3))
+        for azimuth, angle in zip(azimuths, angles, strict=True)
     ]
+
+
+def scene_at(
+    frame: MapFrame, count: int, x_px: npt.ArrayLike, y_px: npt.ArrayLike
+) -> npt.NDArray[np.int64]:
+    """Which of `count` scenes shows each position: equal bands of columns, or equal sectors."""
+    if frame.pole:
+        longitude, _ = frame.place_rad(x_px, y_px)
+        return np.floor((longitude + np.pi) / (2 * np.pi) * count).astype(np.int64) % count
+    edges = band_edges(frame, count)
+    return np.searchsorted(edges[1:-1], np.asarray(x_px), side="right").astype(np.int64)
+
+
+def band_edges(frame: MapFrame, count: int) -> npt.NDArray[np.int64]:
+    """(count + 1,) columns between which the bands of longitude lie."""
+    return np.linspace(0, frame.width_px, count + 1).round().astype(np.int64)
 
 
 def render(
     rng: np.random.Generator,
     ground: Grid,
     albedo: Grid,
-    bands: list[Band],
+    scenes: list[Scene],
     frame: MapFrame,
     *,
     noise_dn: float,
@@ -59,20 +84,14 @@ def render(
         rng: for the noise.
         ground: (H, W) elevation in m.
         albedo: (H, W) relative to its mean.
-        bands: cover the width.
+        scenes: from `draw_scenes`.
         frame: of the mosaic.
         noise_dn: RMS noise in grey levels.
     """
     picture = np.empty_like(ground)
-    for band in bands:
-        left = max(0, band.left_px - SHADOW_REACH_PX)
-        right = min(frame.width_px, band.right_px + SHADOW_REACH_PX)
-        light = shade(
-            ground[:, left:right], frame, sun_side=band.sun_side, incidence_deg=band.incidence_deg
-        )
-        picture[:, band.left_px : band.right_px] = light[:, band.left_px - left :][
-            :, : band.right_px - band.left_px
-        ]
+    paste = _paste_sector if frame.pole else _paste_band
+    for n in range(len(scenes)):
+        paste(picture, ground, scenes, n, frame)
     picture *= GROUND_DN * albedo
     picture += SHADOW_DN
     picture = gaussian_filter(picture, PSF_SIGMA_PX, output=picture)
@@ -82,27 +101,69 @@ def render(
     return grey
 
 
-def shade(ground: Grid, frame: MapFrame, *, sun_side: str, incidence_deg: float) -> Grid:
+def _paste_band(
+    picture: Grid, ground: Grid, scenes: list[Scene], n: int, frame: MapFrame
+) -> None:
+    """Shade band `n`, with as much ground beside it as may cast shadows into it."""
+    begin, end = band_edges(frame, len(scenes))[n : n + 2]
+    left, right = max(0, begin - SHADOW_REACH_PX), min(frame.width_px, end + SHADOW_REACH_PX)
+    light = shade(
+        ground[:, left:right],
+        frame,
+        map_azimuth_deg=scenes[n].map_azimuth_deg,
+        incidence_deg=scenes[n].incidence_deg,
+    )
+    picture[:, begin:end] = light[:, begin - left :][:, : end - begin]
+
+
+def _paste_sector(
+    picture: Grid, ground: Grid, scenes: list[Scene], n: int, frame: MapFrame
+) -> None:
+    light = shade(
+        ground,
+        frame,
+        map_azimuth_deg=scenes[n].map_azimuth_deg,
+        incidence_deg=scenes[n].incidence_deg,
+    )
+    row, column = np.ogrid[: frame.height_px, : frame.width_px]
+    inside = scene_at(frame, len(scenes), column + 0.5, row + 0.5) == n
+    picture[inside] = light[inside]
+
+
+def shade(ground: Grid, frame: MapFrame, *, map_azimuth_deg: float, incidence_deg: float) -> Grid:
     """Brightness relative to level ground, (H, W) float32; 0 in full shadow.
 
     Args:
         ground: (H, W) elevation in m; any columns of the frame, all of its rows.
         frame: of the mosaic.
-        sun_side: ``east`` or ``west``.
+        map_azimuth_deg: direction towards the Sun on the ground, clockwise from the map's top.
         incidence_deg: of the Sun, from the vertical.
     """
-    limb = limb_parameter(incidence_deg)
-    towards_sun = 1 if sun_side == "east" else -1
-    light = np.empty_like(ground)
-    _shade_rows(
-        np.ascontiguousarray(ground[:, ::-towards_sun]),
+    right, up = (float(np.round(f(np.deg2rad(map_azimuth_deg)), 12)) for f in (np.sin, np.cos))
+    cosines = frame.row_cosines()
+    by_columns = abs(right) >= abs(up) * cosines.mean()
+    # Turned so that the sweep starts at the side of the Sun and runs along axis 0; positive
+    # `aside` then is the part of the Sun's direction along axis 1.
+    turned = ground.T if by_columns else ground
+    from_last = right > 0 if by_columns else up < 0
+    ahead, aside = (abs(right), -up) if by_columns else (abs(up), right)
+    if from_last:
+        turned = turned[::-1]
+        cosines = cosines if by_columns else cosines[::-1]
+    light = np.empty(turned.shape, np.float32)
+    _shade_sweep(
+        np.ascontiguousarray(turned),
         light,
-        frame.row_cosines() * frame.pixel_size_m,
+        cosines,
+        by_columns,
         frame.pixel_size_m,
+        ahead,
+        aside,
         np.deg2rad(incidence_deg),
-        limb,
+        limb_parameter(incidence_deg),
     )
-    return light[:, ::-towards_sun]
+    light = light[::-1] if from_last else light
+    return np.ascontiguousarray(light.T if by_columns else light)
 
 
 def limb_parameter(phase_deg: float) -> float:
@@ -111,28 +172,45 @@ def limb_parameter(phase_deg: float) -> float:
 
 
 @numba.njit(cache=True)
-def _shade_rows(ground, light, step_m, pixel_m, incidence, limb):  # type: ignore[no-untyped-def]
-    """Shade ground whose first column is the one nearest to the Sun.
+def _shade_sweep(  # type: ignore[no-untyped-def]
+    ground, light, cosines, by_columns, pixel_m, ahead, aside, incidence, limb
+):
+    """Shade ground line by line; the first line is the one nearest to the Sun.
 
-    The shadow's surface sinks by ``step / tan(incidence)`` per column, away from the Sun; ground
-    below it is dark. Its edge is softened over the height that it sinks in half a pixel.
+    The shadow's surface sinks by ``step / tan(incidence)`` from line to line, away from the Sun;
+    ground below it is dark. Its edge is softened over the height that it sinks in half a pixel.
     """
-    rows, columns = ground.shape
+    lines, points = ground.shape
     sun_up, sun_flat = np.cos(incidence), np.sin(incidence)
     level = 2 * limb * sun_up / (sun_up + 1) + (1 - limb) * sun_up
-    for i in range(rows):
-        above, below = max(i - 1, 0), min(i + 1, rows - 1)
-        sink = step_m[i] * sun_up / sun_flat
-        shadow = ground[i, 0]
-        for j in range(columns):
-            ahead, behind = max(j - 1, 0), min(j + 1, columns - 1)
-            toward = (ground[i, ahead] - ground[i, behind]) / ((behind - ahead) * step_m[i])
-            across = (ground[above, j] - ground[below, j]) / ((below - above) * pixel_m)
+    shadow = ground[0].astype(np.float64)
+    before = shadow.copy()
+    for k in range(lines):
+        shadow, before = before, shadow
+        nearer, farther = max(k - 1, 0), min(k + 1, lines - 1)
+        for b in range(points):
+            left, right = max(b - 1, 0), min(b + 1, points - 1)
+            cosine = cosines[b] if by_columns else cosines[k]
+            step_m = pixel_m * cosine if by_columns else pixel_m
+            side_m = pixel_m if by_columns else pixel_m * cosine
+            toward = (ground[nearer, b] - ground[farther, b]) / ((farther - nearer) * step_m)
+            across = (ground[k, right] - ground[k, left]) / ((right - left) * side_m)
             view = 1 / np.sqrt(1 + toward * toward + across * across)
-            sun = (sun_up - toward * sun_flat) * view
-            shadow = max(shadow - sink, ground[i, j])
-            lit = 1 - min(1.0, (shadow - ground[i, j]) / (0.5 * sink))
+            sun = (sun_up - (ahead * toward + aside * across) * sun_flat) * view
+            sink = step_m / ahead * sun_up / sun_flat
+            place = b + aside / ahead * step_m / side_m
+            shadow[b] = max(_at(before, place) - sink, ground[k, b])
+            lit = 1 - min(1.0, (shadow[b] - ground[k, b]) / (0.5 * sink))
             if sun <= 0 or lit <= 0:
-                light[i, j] = 0.0
+                light[k, b] = 0.0
             else:
-                light[i, j] = lit * (2 * limb * sun / (sun + view) + (1 - limb) * sun) / level
+                light[k, b] = lit * (2 * limb * sun / (sun + view) + (1 - limb) * sun) / level
+
+
+@numba.njit(cache=True)
+def _at(values, place):  # type: ignore[no-untyped-def]
+    """Value between two points, the outermost ones beyond the ends."""
+    place = min(max(place, 0.0), values.size - 1.0)
+    first = min(int(place), values.size - 2)
+    share = place - first
+    return (1 - share) * values[first] + share * values[first + 1]
