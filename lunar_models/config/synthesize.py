@@ -28,10 +28,18 @@ class SynthesizeConfig(StepConfig):
         "equirectangular", help="Map projection; a polar mosaic is centred on its pole."
     )
     longitude_deg: float = param(
-        -25.0, help="East longitude of an equirectangular mosaic's centre.", unit="deg", minimum=-180, maximum=180
+        -25.0,
+        help="East longitude of an equirectangular mosaic's centre.",
+        unit="deg",
+        minimum=-180,
+        maximum=180,
     )
     latitude_deg: float = param(
-        15.0, help="Latitude of an equirectangular mosaic's centre.", unit="deg", minimum=-80, maximum=80
+        15.0,
+        help="Latitude of an equirectangular mosaic's centre.",
+        unit="deg",
+        minimum=-80,
+        maximum=80,
     )
     crater_count: int = param(2500, help="Craters in the catalogue.", minimum=1, maximum=50_000)
     diameter_min_km: float = param(

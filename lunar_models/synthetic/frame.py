@@ -43,7 +43,9 @@ class MapFrame:
             pole=pole,
         )
 
-    def place_rad(self, x_px: npt.ArrayLike, y_px: npt.ArrayLike) -> tuple[Float64Array, Float64Array]:
+    def place_rad(
+        self, x_px: npt.ArrayLike, y_px: npt.ArrayLike
+    ) -> tuple[Float64Array, Float64Array]:
         """East longitude, not wrapped, and latitude of pixel positions."""
         x = (self.left_m + np.asarray(x_px, np.float64) * self.pixel_size_m) / MOON_RADIUS_M
         y = (self.top_m - np.asarray(y_px, np.float64) * self.pixel_size_m) / MOON_RADIUS_M
@@ -52,7 +54,9 @@ class MapFrame:
         latitude = np.pi / 2 - 2 * np.arctan(np.hypot(x, y) / 2)  # Snyder 1987, 21-38, 20-18
         return np.arctan2(x, -self.pole * y), self.pole * latitude
 
-    def azimuth_deg(self, map_azimuth_deg: npt.ArrayLike, longitude_rad: Float64Array) -> Float64Array:
+    def azimuth_deg(
+        self, map_azimuth_deg: npt.ArrayLike, longitude_rad: Float64Array
+    ) -> Float64Array:
         """Azimuth on the ground, clockwise from north, of a direction clockwise from the map's top.
 
         Around a pole the meridians run in all directions.

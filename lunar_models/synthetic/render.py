@@ -101,9 +101,7 @@ def render(
     return grey
 
 
-def _paste_band(
-    picture: Grid, ground: Grid, scenes: list[Scene], n: int, frame: MapFrame
-) -> None:
+def _paste_band(picture: Grid, ground: Grid, scenes: list[Scene], n: int, frame: MapFrame) -> None:
     """Shade band `n`, with as much ground beside it as may cast shadows into it."""
     begin, end = band_edges(frame, len(scenes))[n : n + 2]
     left, right = max(0, begin - SHADOW_REACH_PX), min(frame.width_px, end + SHADOW_REACH_PX)

@@ -17,6 +17,7 @@ from lunar_models.degradation.crater_shape import (
     state_of,
 )
 from lunar_models.errors import ConfigError
+from lunar_models.mosaic.raster import Mosaic
 from lunar_models.synthetic.frame import MapFrame
 from lunar_models.synthetic.population import (
     Craters,
@@ -111,7 +112,7 @@ def test_craters_overlap_only_larger_and_older_ones() -> None:
     config = SynthesizeConfig(width_px=800, height_px=800, crater_count=300)
     frame = MapFrame.of(config)
     craters = catalogued_craters(np.random.default_rng(1), config, frame)
-    cosine = np.cos(frame.latitude_rad(craters.y_px)).mean()
+    cosine = frame.cosine(craters.y_px).mean()
     radius = craters.diameter_m / 2
     distance = config.pixel_size_m * np.hypot(
         np.subtract.outer(craters.x_px, craters.x_px) * cosine,
@@ -177,7 +178,7 @@ def test_a_crater_levels_what_it_replaces() -> None:
 
 def test_level_ground_has_brightness_one() -> None:
     frame = flat_frame()
-    light = shade(np.zeros((201, 201), np.float32), frame, sun_side="east", incidence_deg=65)
+    light = shade(np.zeros((201, 201), np.float32), frame, map_azimuth_deg=90, incidence_deg=65)
     np.testing.assert_allclose(light, 1, rtol=1e-5)
 
 
@@ -186,15 +187,15 @@ def test_limb_parameter_of_mcewen() -> None:
     assert limb_parameter(60) == pytest.approx(1 - 1.14 + 0.8712 - 0.31536)
 
 
-@pytest.mark.parametrize(("sun_side", "away"), [("east", -1), ("west", 1)])
+@pytest.mark.parametrize(("azimuth_deg", "away"), [(90, -1), (270, 1)])
 @pytest.mark.parametrize("latitude_deg", [0.0, 60.0])
 def test_a_wall_casts_a_shadow_of_its_height_times_tan_incidence(
-    sun_side: str, away: int, latitude_deg: float
+    azimuth_deg: float, away: int, latitude_deg: float
 ) -> None:
     frame = flat_frame(201, latitude_deg)
     ground = np.zeros((201, 201), np.float32)
     ground[:, 100] = 1000.0
-    light = shade(ground, frame, sun_side=sun_side, incidence_deg=65)
+    light = shade(ground, frame, map_azimuth_deg=azimuth_deg, incidence_deg=65)
     dark = np.flatnonzero(light[100] < 0.5) - 100
     cosine = np.cos(np.deg2rad(latitude_deg))
     length_px = 1000 * np.tan(np.deg2rad(65)) / (100 * cosine)
@@ -207,8 +208,48 @@ def test_a_wall_casts_a_shadow_of_its_height_times_tan_incidence(
 def test_slopes_towards_the_sun_are_bright() -> None:
     frame = flat_frame()
     ramp = np.tile(np.arange(201, dtype=np.float32) * 10, (201, 1))  # rises to the east
-    assert shade(ramp, frame, sun_side="west", incidence_deg=65)[100, 100] > 1.1
-    assert shade(ramp, frame, sun_side="east", incidence_deg=65)[100, 100] < 0.9
+    assert shade(ramp, frame, map_azimuth_deg=270, incidence_deg=65)[100, 100] > 1.1
+    assert shade(ramp, frame, map_azimuth_deg=90, incidence_deg=65)[100, 100] < 0.9
+
+
+@pytest.mark.parametrize("latitude_deg", [0.0, 60.0])
+@pytest.mark.parametrize("azimuth_deg", [0, 35, 110, 180, 200, 250, 300, 340])
+def test_a_hill_casts_its_shadow_away_from_the_azimuth(
+    azimuth_deg: float, latitude_deg: float
+) -> None:
+    frame = flat_frame(201, latitude_deg)
+    ground = np.zeros((201, 201), np.float32)
+    half_width = round(5 / np.cos(np.deg2rad(latitude_deg)))
+    ground[95:106, 100 - half_width : 101 + half_width] = 800.0
+    light = shade(ground, frame, map_azimuth_deg=azimuth_deg, incidence_deg=70)
+    y, x = np.nonzero(light < 0.3)
+    east, north = (x - 100) * np.cos(np.deg2rad(latitude_deg)), 100 - y
+    far = np.hypot(east, north) > 9
+    shadow = np.rad2deg(np.arctan2(east[far].mean(), north[far].mean()))
+    assert (shadow - azimuth_deg) % 360 == pytest.approx(180, abs=4)
+    # from the edge of the hill (5 pixels away) or its corner (7) on
+    assert np.hypot(east, north).max() == pytest.approx(6 + 8 * np.tan(np.deg2rad(70)), abs=2.5)
+
+
+def test_slopes_are_lit_alike_from_everywhere() -> None:
+    frame = flat_frame()
+    y, x = np.indices((201, 201)) * 20.0
+    for azimuth_deg in (0, 45, 90, 200, 315):
+        turn = np.deg2rad(azimuth_deg)
+        facing = -(x * np.sin(turn) - y * np.cos(turn)).astype(np.float32)  # falls to the Sun
+        light = shade(facing, frame, map_azimuth_deg=azimuth_deg, incidence_deg=65)[100, 100]
+        assert light == pytest.approx(_facing_brightness(slope=0.2, incidence_deg=65), rel=1e-3)
+
+
+def _facing_brightness(*, slope: float, incidence_deg: float) -> float:
+    """Lunar-Lambert brightness of a slope that faces the Sun, relative to level ground."""
+    limb, tilt = limb_parameter(incidence_deg), np.arctan(slope)
+
+    def bright(tilt: float) -> float:
+        sun, view = np.cos(np.deg2rad(incidence_deg) - tilt), np.cos(tilt)
+        return float(2 * limb * sun / (sun + view) + (1 - limb) * sun)
+
+    return bright(tilt) / bright(0.0)
 
 
 # --- the files -------------------------------------------------------------------------------
@@ -263,6 +304,38 @@ def test_catalogue_positions_and_sun_sides_match_the_picture(moon: SyntheticMoon
         assert (contrast > 0) == (side == "east")
         compared += 1
     assert compared >= 8
+
+
+@pytest.mark.parametrize("projection", ["north_polar", "south_polar"])
+def test_a_polar_moon_is_lit_as_its_truth_says(projection: str, tmp_path: Path) -> None:
+    """The bowl's dark half of fresh craters lies at the azimuth of the Sun, north from the map."""
+    size = {"width_px": 500, "height_px": 500, "crater_count": 60, "diameter_max_km": 6.0}
+    moon = synthesize(
+        SynthesizeConfig(
+            output=str(tmp_path), projection=projection, sun_azimuth_deg=200, seam_bands=3, **size
+        )
+    )
+    table = pd.read_csv(moon.catalogue_path).merge(pd.read_csv(moon.truth_path))
+    fresh = table[(table["state"] <= 2) & (table["DIAM_CIRC_IMG"] > 1.5)]
+    assert fresh["sun_azimuth_deg"].between(0, 360).all()
+    mosaic = Mosaic.open(moon.mosaic_path)
+    with rasterio.open(moon.mosaic_path) as file:
+        picture = file.read(1).astype(float)
+    rows, columns = np.indices(picture.shape)
+    errors = []
+    for _, crater in fresh.iterrows():
+        longitude, latitude = crater["LON_CIRC_IMG"], crater["LAT_CIRC_IMG"]
+        x, y = mosaic.projection.to_pixels(longitude_deg=longitude, latitude_deg=latitude)
+        # a tenth of a kilometre further north, one pixel, on the map
+        step = {"longitude_deg": longitude, "latitude_deg": latitude + 1e-4}
+        north = np.subtract(mosaic.projection.to_pixels(**step), (x, y))
+        inside = np.hypot(columns - x, rows - y) < 8 * crater["DIAM_CIRC_IMG"] / 2
+        dark = (picture[inside].mean() - picture)[inside]
+        sun_x, sun_y = (dark * (columns - x)[inside]).sum(), (dark * (rows - y)[inside]).sum()
+        clockwise = np.arctan2(sun_x, -sun_y) - np.arctan2(north[0], -north[1])
+        errors.append((np.rad2deg(clockwise) - crater["sun_azimuth_deg"] + 180) % 360 - 180)
+    assert len(errors) >= 8
+    assert np.median(np.abs(errors)) < 8
 
 
 def test_same_seed_same_bytes_other_seed_other_moon(moon: SyntheticMoon, tmp_path: Path) -> None:
