@@ -89,10 +89,16 @@ class PreprocessConfig(StepConfig):
         0.8, help="Least part of a crop with data.", minimum=0.0, maximum=1.0
     )
     max_shadow_fraction: float = param(
-        1.0, help="Largest part of a crop in shadow.", minimum=0.0, maximum=1.0
+        0.6, help="Largest part of a crop in shadow.", minimum=0.0, maximum=1.0
     )
     max_saturated_fraction: float = param(
-        1.0, help="Largest part of a crop at full white.", minimum=0.0, maximum=1.0
+        0.25, help="Largest part of a crop at full white.", minimum=0.0, maximum=1.0
+    )
+    min_contrast: float = param(
+        0.01,
+        help="Least standard deviation of a crop's brightness over its mean.",
+        minimum=0.0,
+        maximum=1.0,
     )
     max_overlap_larger: float = param(
         1.0, help="Largest part of a crater inside larger ones.", minimum=0.0, maximum=1.0

@@ -1,6 +1,7 @@
 """What is known before a mosaic is read: which craters are cut out, from where, in which order."""
 
-from dataclasses import dataclass
+import os
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -8,7 +9,9 @@ import pandas as pd
 
 from lunar_models.catalogue.table import filter_catalogue, read_catalogue
 from lunar_models.config.preprocess import PreprocessConfig
-from lunar_models.cropping.placement import choose_mosaics, strip_rows
+from lunar_models.cropping.given_sun import given_sun
+from lunar_models.cropping.lit_level import lit_level
+from lunar_models.cropping.placement import choose_mosaics, place_crops, strip_rows
 from lunar_models.cropping.quality import placement_faults
 from lunar_models.cropping.storage.work_folder import Segment
 from lunar_models.crops.crop_set import Radiometry
@@ -24,11 +27,16 @@ class CropPlan:
     mosaics: tuple[Mosaic, ...]
     radiometry: Radiometry
     craters: pd.DataFrame
-    """The catalogue's columns and those of `planning.choose_mosaics`, in the crops' order."""
+    """The catalogue's columns, those of `placement.choose_mosaics`, `position` (among all sampled
+    crops) and, once the Sun is known, those of `sun.sun_table`; in the order of the sampling."""
     catalogue: pd.DataFrame
     """All valid craters, also those without a crop."""
     rejected: pd.DataFrame
     strip_rows: int
+    lit_level: float
+    """Crop units of well lit ground, see `lit_level.py`."""
+    first_segment: int = 0
+    """Number of the first segment: those of a second sampling come after all of the first."""
 
     @cached_property
     def segments(self) -> list[Segment]:
@@ -37,9 +45,44 @@ class CropPlan:
         starts = np.flatnonzero(np.r_[True, (np.diff(keys, axis=0) != 0).any(axis=1)])
         stops = np.r_[starts[1:], len(keys)]
         return [
-            Segment(n, int(keys[a, 0]), int(keys[a, 1]), int(a), int(b))
+            Segment(self.first_segment + n, int(keys[a, 0]), int(keys[a, 1]), int(a), int(b))
             for n, (a, b) in enumerate(zip(starts, stops, strict=True))
         ]
+
+    @property
+    def workers(self) -> int:
+        """Threads that sample."""
+        return self.config.workers or os.cpu_count() or 1
+
+    @property
+    def knows_sun(self) -> bool:
+        """Whether crops need not be looked at to find the Sun."""
+        return "rotation_deg" in self.craters
+
+    def with_sun(self, sun: pd.DataFrame) -> "CropPlan":
+        """The same craters, with columns of `sun.sun_table` that were found."""
+        return replace(self, craters=pd.concat([self.craters, sun], axis=1))
+
+    def of_turned(self) -> "CropPlan | None":
+        """A plan to sample the crops again that are turned; None if there are none."""
+        chosen = self.craters[self.craters["rotation_deg"] != 0.0]
+        if chosen.empty:
+            return None
+        placed = [
+            place_crops(
+                self.mosaics[int(str(index))],
+                craters,
+                context_diameters=self.config.context_diameters,
+                crop_size_px=self.config.crop_size_px,
+            )
+            .drop(columns="coverage")
+            .set_axis(craters.index)
+            for index, craters in chosen.groupby("mosaic")
+        ]
+        place = pd.concat(placed).loc[chosen.index]
+        craters = chosen.drop(columns=place.columns).join(place)
+        craters = _in_sampling_order(craters, self.strip_rows)
+        return replace(self, craters=craters, first_segment=len(self.segments))
 
 
 def plan_crops(config: PreprocessConfig, mosaics: tuple[Mosaic, ...]) -> CropPlan:
@@ -58,6 +101,9 @@ def plan_crops(config: PreprocessConfig, mosaics: tuple[Mosaic, ...]) -> CropPla
     )
     if chosen.empty:
         raise CatalogueError(_nothing_passes(config, filtered))
+    sun = given_sun(config, chosen)
+    if sun is not None:
+        chosen = pd.concat([chosen, sun], axis=1)
     place = choose_mosaics(
         mosaics,
         chosen,
@@ -70,17 +116,27 @@ def plan_crops(config: PreprocessConfig, mosaics: tuple[Mosaic, ...]) -> CropPla
     if craters.empty:
         raise CatalogueError(_nothing_placed(config, len(chosen), reason))
     rows = strip_rows(craters["level"])
-    craters = craters.assign(strip=craters["bottom"] // rows)
-    craters = craters.sort_values(["mosaic", "strip", "level", "column_px", "crater_id"])
+    craters = _in_sampling_order(craters, rows)
+    craters["position"] = np.arange(len(craters))
+    radiometry = fit_radiometry(mosaics)
     return CropPlan(
         config=config,
         mosaics=mosaics,
-        radiometry=fit_radiometry(mosaics),
-        craters=craters.reset_index(drop=True),
+        radiometry=radiometry,
+        craters=craters,
         catalogue=catalogue,
         rejected=pd.concat([invalid, filtered, unplaced], ignore_index=True),
         strip_rows=rows,
+        lit_level=lit_level(
+            mosaics, radiometry, craters, highpass_sigma_px=config.highpass_sigma_px
+        ),
     )
+
+
+def _in_sampling_order(craters: pd.DataFrame, strip_rows: int) -> pd.DataFrame:
+    craters = craters.assign(strip=craters["bottom"] // strip_rows)
+    order = ["mosaic", "strip", "level", "column_px", "crater_id"]
+    return craters.sort_values(order).reset_index(drop=True)
 
 
 def _nothing_passes(config: PreprocessConfig, filtered: pd.DataFrame) -> str:

@@ -5,7 +5,6 @@ run that was killed goes on after the last finished one; the segments become one
 the folder gets its name in the very end (`assembly.py`).
 """
 
-import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
 from itertools import pairwise
@@ -17,8 +16,8 @@ import pandas as pd
 
 from lunar_models.config.preprocess import PreprocessConfig
 from lunar_models.cropping.crop_plan import CropPlan, plan_crops
-from lunar_models.cropping.illumination import sun_side_template
-from lunar_models.cropping.kernels.measures import MEASURES
+from lunar_models.cropping.illumination import sun_patterns
+from lunar_models.cropping.kernels.measures import MEASURES, Brightness
 from lunar_models.cropping.kernels.separable import Sites, sample_crops
 from lunar_models.cropping.quality import overlap_larger
 from lunar_models.cropping.storage.assembly import assemble
@@ -31,6 +30,7 @@ from lunar_models.cropping.storage.work_folder import (
     find_finished,
     source_digests,
 )
+from lunar_models.cropping.sun import find_sun
 from lunar_models.crops.crop_set import CropSet
 from lunar_models.mosaic.highpass import filtered
 from lunar_models.mosaic.raster import Mosaic
@@ -69,34 +69,57 @@ def make_crop_set(config: PreprocessConfig, *, progress: Progress | None = None)
         if work.is_complete:
             return work.publish()
         overlap = beside.submit(overlap_larger, plan.craters, plan.catalogue)
-        _extract(plan, work, progress or (lambda done, total: None))
+        plan, measures = _extract(plan, work, progress or (lambda done, total: None))
         check_unchanged(work, config, mosaics)
         return assemble(
             work,
-            config,
-            craters=plan.craters.assign(overlap_larger=overlap.result()),
-            rejected=plan.rejected,
-            segments=plan.segments,
-            radiometry=plan.radiometry,
+            plan,
+            measures=measures,
+            overlap_larger=overlap.result(),
             sources=digests.result(),
         )
 
 
-def _extract(plan: CropPlan, work: WorkFolder, progress: Progress) -> None:
-    """Sample all segments that are not finished yet."""
+def _extract(
+    plan: CropPlan, work: WorkFolder, progress: Progress
+) -> tuple[CropPlan, npt.NDArray[np.float32]]:
+    """Sample all crops, and those again that must be turned for the Sun that they show.
+
+    Returns:
+        The plan with the Sun of all crops, and their measures (N, M).
+    """
+    measures = _sample(plan, work, progress, count=len(plan.craters))
+    if plan.knows_sun:
+        return plan, measures
+    evidence = measures[:, [MEASURES.index("evidence_east"), MEASURES.index("evidence_north")]]
+    plan = plan.with_sun(find_sun(plan.craters, evidence, workers=plan.workers))
+    turned = plan.of_turned()
+    if turned is not None:
+        again = _sample(turned, work, progress, count=len(plan.craters))
+        measures[turned.craters["position"]] = again
+    return plan, measures
+
+
+def _sample(
+    plan: CropPlan, work: WorkFolder, progress: Progress, *, count: int
+) -> npt.NDArray[np.float32]:
+    """Sample all segments that are not finished yet; their measures, in the plan's order.
+
+    `count` is that of all sampled crops, among which the craters have their positions.
+    """
     segments = plan.segments
     done = sum(segment.count for segment in segments if work.is_sampled(segment))
     progress(done, len(plan.craters))
-    workers = plan.config.workers or os.cpu_count() or 1
-    with ThreadPoolExecutor(workers, "sample") as pool:
+    with ThreadPoolExecutor(plan.workers, "sample") as pool:
         for index, mosaic in enumerate(plan.mosaics):
             open_ = [s for s in segments if s.mosaic == index and not work.is_sampled(s)]
             if not open_:
                 continue
             for segment, strips in _stream(plan, mosaic, open_):
-                _sample_segment(plan, work, pool, mosaic, segment, strips)
+                _sample_segment(plan, work, pool, mosaic, segment, strips, count)
                 done += segment.count
                 progress(done, len(plan.craters))
+    return work.load_measures(segments)
 
 
 def _stream(plan: CropPlan, mosaic: Mosaic, segments: list[Segment]) -> Any:
@@ -120,13 +143,15 @@ def _sample_segment(
     mosaic: Mosaic,
     segment: Segment,
     strips: tuple[Strip, ...],
+    count: int,
 ) -> None:
     """Sample one strip's craters in parallel batches and write them."""
     size = plan.config.crop_size_px
-    template = sun_side_template(size, plan.config.context_diameters)
+    patterns = sun_patterns(size, plan.config.context_diameters)
+    brightness = Brightness(np.float32(plan.radiometry.black_level), np.float32(plan.lit_level))
     craters = plan.craters.iloc[segment.start : segment.stop]
     sites = make_sites(craters)
-    level = craters["level"].to_numpy()
+    level, positions = craters["level"].to_numpy(), craters["position"].to_numpy()
     measures = np.empty((segment.count, len(MEASURES)), np.float32)
 
     with disk_errors(work.path), open(work.crops.path, "r+b") as file:
@@ -137,14 +162,12 @@ def _sample_segment(
                 strips[level[batch.start]],
                 mosaic.projection,
                 Sites._make(values[batch] for values in sites),
-                template,
-                plan.radiometry.black_level,
+                patterns,
+                brightness,
                 crops,
                 measures[batch],
             )
-            work.crops.write_raw(
-                file.fileno(), segment.start + batch.start, crops, count=len(plan.craters)
-            )
+            work.crops.write_raw(file.fileno(), positions[batch], crops, count=count)
 
         batches = _batches(level, min(_BATCH_CROPS, max(1, _BATCH_BYTES // size**2)))
         futures = [pool.submit(run, batch) for batch in batches]
@@ -155,13 +178,16 @@ def _sample_segment(
 
 
 def make_sites(craters: pd.DataFrame) -> Sites:
-    """The kernel's view of catalogue rows joined with those of `planning.place_crops`."""
+    """The kernel's view of catalogue rows joined with those of `placement.place_crops`."""
+    north_up = pd.Series(0.0, index=craters.index)
+    rotation = craters.get("rotation_deg", north_up).to_numpy(np.float64)
     return Sites(
         longitude=np.radians(craters["longitude_deg"].to_numpy()),
         latitude=np.radians(craters["latitude_deg"].to_numpy()),
         half_side=craters["half_side"].to_numpy().copy(),
         column_px=craters["column_px"].to_numpy().copy(),
         separable=craters["separable"].to_numpy().copy(),
+        rotation=np.radians(rotation),
     )
 
 

@@ -54,6 +54,15 @@ def sun_side_template(crop_size_px: int, context_diameters: float) -> npt.NDArra
     return template
 
 
+@cache
+def sun_patterns(crop_size_px: int, context_diameters: float) -> npt.NDArray[np.float32]:
+    """(2, S, S) float32: `sun_side_template`, and the same lit from the north (from above)."""
+    east = sun_side_template(crop_size_px, context_diameters)
+    patterns = np.stack((east, np.rot90(east)))
+    patterns.flags.writeable = False
+    return patterns
+
+
 def sun_side_evidence(
     crops: npt.NDArray[Any], *, context_diameters: float = 1.5
 ) -> npt.NDArray[np.float32]:

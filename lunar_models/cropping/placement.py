@@ -30,7 +30,8 @@ def place_crops(
 
     Args:
         mosaic: where to look.
-        catalogue: n rows with longitude_deg, latitude_deg, diameter_km.
+        catalogue: n rows with longitude_deg, latitude_deg, diameter_km, and rotation_deg if crops
+            are turned.
         context_diameters: crop side / crater diameter.
         crop_size_px: S.
 
@@ -59,6 +60,8 @@ def place_crops(
         }
     )
     place["separable"] = is_separable(mosaic, place)
+    if "rotation_deg" in catalogue:
+        place["separable"] &= catalogue["rotation_deg"].to_numpy() == 0.0
     edges = find_windows(mosaic, place)
     for name, edge in zip(("top", "bottom", "left", "right"), edges, strict=True):
         place[name] = np.clip(edge, -_FAR_PX, _FAR_PX).astype(np.int32)

@@ -97,7 +97,7 @@ def crop_faults(metadata: pd.DataFrame, config: PreprocessConfig) -> "pd.Series[
     """Why finished crops are not kept; empty text where they are.
 
     Args:
-        metadata: valid_fraction, shadow_fraction, saturated_fraction and overlap_larger.
+        metadata: valid_fraction, contrast, shadow_fraction, saturated_fraction, overlap_larger.
         config: thresholds.
     """
     valid = metadata["valid_fraction"]
@@ -106,6 +106,7 @@ def crop_faults(metadata: pd.DataFrame, config: PreprocessConfig) -> "pd.Series[
         len(metadata),
         (valid == 0.0, "the mosaic has no data there"),
         (valid < config.min_valid_fraction, f"valid_fraction below {config.min_valid_fraction}"),
+        (metadata["contrast"] < config.min_contrast, f"contrast below {config.min_contrast}"),
         *(
             (
                 metadata[name] > getattr(config, f"max_{name}"),

@@ -7,8 +7,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from lunar_models.cropping.extraction import make_sites
-from lunar_models.cropping.illumination import sun_side_template
-from lunar_models.cropping.kernels.measures import MEASURES
+from lunar_models.cropping.illumination import sun_patterns
+from lunar_models.cropping.kernels.measures import MEASURES, Brightness
 from lunar_models.cropping.kernels.separable import sample_crops
 from lunar_models.cropping.placement import place_crops, strip_rows
 from lunar_models.crops.crop_set import Radiometry
@@ -28,6 +28,7 @@ def extract_crop(
     crop_size_px: int = 64,
     radiometry: Radiometry | None = None,
     highpass_sigma_px: float | None = None,
+    rotation_deg: float = 0.0,
 ) -> npt.NDArray[np.uint8]:
     """Cut out a single crop, exactly as a crop set would hold it before alignment.
 
@@ -40,9 +41,11 @@ def extract_crop(
         crop_size_px: S.
         radiometry: of the crop set; by default fitted on the mosaic.
         highpass_sigma_px: of the crop set.
+        rotation_deg: by which the ground is turned, clockwise.
 
     Returns:
-        (S, S) uint8, row 0 north, column 0 west; pixels without data hold the others' mean.
+        (S, S) uint8, row 0 north, column 0 west before rotation; pixels without data hold the
+        others' mean.
 
     Raises:
         MosaicError: the mosaic is unusable, or does not show the place.
@@ -54,6 +57,7 @@ def extract_crop(
             "longitude_deg": [longitude_deg],
             "latitude_deg": [latitude_deg],
             "diameter_km": [diameter_km],
+            "rotation_deg": [rotation_deg],
         },
         dtype=np.float64,
     )
@@ -76,8 +80,8 @@ def extract_crop(
                 strips[-1],
                 mosaic.projection,
                 make_sites(crater.join(place)),
-                sun_side_template(crop_size_px, context_diameters),
-                radiometry.black_level,
+                sun_patterns(crop_size_px, context_diameters),
+                Brightness(np.float32(radiometry.black_level), np.float32(0.0)),
                 crops,
                 np.empty((1, len(MEASURES)), np.float32),
             )

@@ -7,9 +7,10 @@ A crop set is a folder:
     rejected.csv       crater_id, reason: every catalogue row that has no crop, and why
     crop_set.json      `CropSetInfo`; written last, so a folder without it is not a crop set
 
-Crops are *aligned*: mirrored left-right where needed, so that the Sun stands in the east (on the
-right) in all of them. Brightness is stored as the mosaic has it (`radiometry` says how it was
-scaled to uint8); `normalisation.Normalisation` is applied when a crop enters a model.
+Crops are *aligned*: turned and mirrored left-right where needed, so that the Sun stands in the
+east (on the right) in all of them whose Sun is known. Brightness is stored as the mosaic has it
+(`radiometry` says how it was scaled to uint8); `normalisation.Normalisation` is applied when a
+crop enters a model.
 Pixels without data hold the mean of the crop's valid pixels.
 """
 
@@ -26,7 +27,7 @@ import pandas as pd
 
 from lunar_models.errors import CropSetError
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 CROPS_FILE = "crops.npy"
 METADATA_FILE = "metadata.parquet"
@@ -43,9 +44,14 @@ METADATA_COLUMNS = (
     "valid_fraction",  # float32 in [0, 1]
     "saturated_fraction",  # float32 in [0, 1]
     "shadow_fraction",  # float32 in [0, 1]
+    "contrast",  # float32: standard deviation of the brightness over its mean
     "mean_brightness",  # float32: mean of the valid pixels, in crop units (0-255)
-    "flipped",  # bool: mirrored left-right, so the Sun was in the west of the mosaic
-    "illumination_confidence",  # float32 in [0.5, 1]: belief in `flipped`
+    "sun_azimuth_deg",  # float32 in [0, 360]: on the ground, clockwise from north; NaN unknown
+    "sun_azimuth_std_deg",  # float32: circular standard deviation of the belief in it
+    "illumination_confidence",  # float32 in [0, 1]: probability that it is right to 15 degrees
+    "incidence_deg",  # float32: of the Sun from the vertical; NaN unknown
+    "rotation_deg",  # float32 in [-90, 90]: by which the ground is turned, clockwise
+    "flipped",  # bool: mirrored left-right after that, because the Sun stood in the west
     "overlap_larger",  # float32 in [0, 1]: part of the crater's disc inside larger craters
     "split",  # str: train, validation or test (spatial blocks, `splits.py`)
 )
@@ -90,6 +96,8 @@ class CropSetInfo:
     """The resolved parameters of the preprocess step."""
     sources: dict[str, str] = field(default_factory=dict)
     """Digest of each input file, by its path."""
+    alignment: str = "side"
+    """``azimuth`` if crops were turned, ``side`` if only mirrored, ``none`` if left alone."""
     statistics: dict[str, Any] = field(default_factory=dict)
     format_version: int = FORMAT_VERSION
 

@@ -21,6 +21,7 @@ def sample_exact(
     latitude: float,
     half: float,
     column_px: float,
+    rotation: float,
     image: Any,
     cover: Any,
 ) -> bool:
@@ -34,13 +35,16 @@ def sample_exact(
     shrink = 1.0 / 2**strip.level
     grain = _grain(projection, sine, 2.0 * half / size * shrink)
     fine = size * grain
+    turn_sine, turn_cosine = np.sin(rotation), np.cos(rotation)
     complete = True
     for k in range(size):
         for i in range(size):
             total = weight = 0.0
             for n in range(grain * grain):
-                v = half * (1.0 - (2 * (k * grain + n // grain) + 1) / fine)
-                u = half * ((2 * (i * grain + n % grain) + 1) / fine - 1.0)
+                up = half * (1.0 - (2 * (k * grain + n // grain) + 1) / fine)
+                right = half * ((2 * (i * grain + n % grain) + 1) / fine - 1.0)
+                u = right * turn_cosine - up * turn_sine
+                v = right * turn_sine + up * turn_cosine
                 w = 1.0 - u * u - v * v
                 if w <= 0.0:
                     continue  # beyond the horizon

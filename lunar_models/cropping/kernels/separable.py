@@ -21,7 +21,7 @@ import numpy.typing as npt
 
 from lunar_models.compiled import compiled
 from lunar_models.cropping.kernels.exact import sample_exact
-from lunar_models.cropping.kernels.measures import fill_gaps, finish_crop
+from lunar_models.cropping.kernels.measures import Brightness, fill_gaps, finish_crop
 from lunar_models.cropping.kernels.windows import load_window
 from lunar_models.crops.resampling import (
     MOVE_PX,
@@ -50,6 +50,9 @@ class Sites(NamedTuple):
     column_px: npt.NDArray[np.float64]
     """Column of the centre in mosaic pixels, on the side of the seam that is in memory."""
     separable: npt.NDArray[np.bool_]
+    """Only where `rotation` is 0."""
+    rotation: npt.NDArray[np.float64]
+    """Radians by which the ground is turned in the crop, clockwise; 0 leaves north up."""
 
 
 @compiled()
@@ -57,8 +60,8 @@ def sample_crops(
     strip: Strip,
     projection: Projection,
     sites: Sites,
-    template: Any,
-    black_level: float,
+    patterns: Any,
+    brightness: Brightness,
     crops: Any,
     measures: Any,
 ) -> None:
@@ -68,11 +71,11 @@ def sample_crops(
         strip: holds every pixel the sites need; what lies outside counts as without data.
         projection: of the mosaic.
         sites: n craters.
-        template: (S, S) float32 of the Sun's side, `illumination.sun_side_template`.
-        black_level: `Radiometry.black_level`.
-        crops: (n, S, S) uint8, set to the crops: row 0 north, column 0 west; pixels without data
-            hold the mean of the others.
-        measures: (n, 5) float32, set to `crop_measures.MEASURES`.
+        patterns: (2, S, S) float32, `illumination.sun_patterns`.
+        brightness: what black and lit ground are.
+        crops: (n, S, S) uint8, set to the crops: before rotation row 0 is north, column 0 west;
+            pixels without data hold the mean of the others.
+        measures: (n, M) float32, set to `measures.MEASURES`.
     """
     size = crops.shape[1]
     image = np.empty((size, size), np.float32)
@@ -88,11 +91,12 @@ def sample_crops(
                 sites.latitude[i],
                 sites.half_side[i],
                 sites.column_px[i],
+                sites.rotation[i],
                 image,
                 cover,
             )
         valid = image.size if complete else fill_gaps(image, cover)
-        finish_crop(image, valid, template, np.float32(black_level), crops[i], measures[i])
+        finish_crop(image, valid, patterns, brightness, crops[i], measures[i])
 
 
 @compiled()

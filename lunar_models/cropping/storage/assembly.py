@@ -1,7 +1,5 @@
 """From sampled segments to a finished crop set: choose, align, describe, publish."""
 
-import os
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -12,12 +10,11 @@ import pandas as pd
 from lunar_models.catalogue.geoparquet import write_points
 from lunar_models.catalogue.splits import assign_splits
 from lunar_models.config.preprocess import PreprocessConfig
-from lunar_models.cropping.illumination import vote_sun_side
+from lunar_models.cropping.crop_plan import CropPlan
 from lunar_models.cropping.kernels.measures import MEASURES
 from lunar_models.cropping.quality import crop_faults
 from lunar_models.cropping.storage.crops_file import CropsFile, kept_order
 from lunar_models.cropping.storage.work_folder import (
-    Segment,
     WorkFolder,
     disk_errors,
     resolved_settings,
@@ -45,30 +42,27 @@ _SAMPLE_SIDE_PX = 64
 
 def assemble(
     work: WorkFolder,
-    config: PreprocessConfig,
+    plan: CropPlan,
     *,
-    craters: pd.DataFrame,
-    rejected: pd.DataFrame,
-    segments: Sequence[Segment],
-    radiometry: Radiometry,
+    measures: npt.NDArray[np.float32],
+    overlap_larger: npt.NDArray[np.float32],
     sources: dict[str, str],
 ) -> CropSet:
     """Put the crops of all segments together, aligned, with everything that describes them.
 
     Args:
         work: all segments in it are sampled.
-        config: of the step.
-        craters: one row per crop: the catalogue's columns, native_px and overlap_larger.
-        rejected: rows rejected before.
-        segments: in order.
-        radiometry: of the crops.
+        plan: with the Sun of each crop.
+        measures: (N, M) `measures.MEASURES` of the crops.
+        overlap_larger: (N,) part of each crater inside larger ones.
         sources: digest of each input file.
 
     Raises:
         CatalogueError: no crop passes the thresholds.
         CropSetError: the disk is full.
     """
-    metadata = _describe(work, config, craters, list(segments))
+    config = plan.config
+    metadata = _describe(plan, measures, overlap_larger)
     fault = crop_faults(metadata, config)
     keep = (fault == "").to_numpy()
     if not keep.any():
@@ -86,43 +80,39 @@ def assemble(
             metadata["flipped"].to_numpy(),
             metadata["crater_id"].tolist(),
             count=len(keep),
-            workers=config.workers or os.cpu_count() or 1,
+            workers=plan.workers,
         )
         described.result()
-        rejected = pd.concat([rejected, dropped], ignore_index=True)
+        rejected = pd.concat([plan.rejected, dropped], ignore_index=True)
         rejected.to_csv(work.path / REJECTED_FILE, index=False)
         info = CropSetInfo(
             count=len(metadata),
             crop_size_px=config.crop_size_px,
             context_diameters=config.context_diameters,
             digest=summary.digest,
-            radiometry=radiometry,
-            normalisation=_fit_normalisation(work.crops, metadata, config, radiometry),
+            radiometry=plan.radiometry,
+            normalisation=_fit_normalisation(work.crops, metadata, config, plan.radiometry),
             preprocess=resolved_settings(config),
             sources=sources,
-            statistics=_statistics(metadata, summary.histogram),
+            alignment=_alignment(config, metadata),
+            statistics=_statistics(metadata, summary.histogram) | {"lit_level": plan.lit_level},
         )
         write_info(work.path, info)
         return work.publish()
 
 
 def _describe(
-    work: WorkFolder, config: PreprocessConfig, craters: pd.DataFrame, segments: list[Segment]
+    plan: CropPlan, measures: npt.NDArray[np.float32], overlap_larger: npt.NDArray[np.float32]
 ) -> pd.DataFrame:
     """`METADATA_COLUMNS` of all sampled crops."""
-    measures = work.load_measures(segments)
-    table = craters.reset_index(drop=True).assign(
-        **{name: measures[:, n] for n, name in enumerate(MEASURES)}
-    )
-    place = {name: table[name].to_numpy() for name in ("longitude_deg", "latitude_deg")}
-    east = sun_in_east(config.illumination, evidence=table["evidence"].to_numpy(), **place)
-    table = table.assign(
-        native_px=table["native_px"].astype(np.float32),
-        upsampling=(config.crop_size_px / table["native_px"]).astype(np.float32),
-        flipped=east < 0.5,
-        illumination_confidence=np.maximum(east, 1.0 - east).astype(np.float32),
+    config, craters = plan.config, plan.craters
+    table = craters.assign(**{name: measures[:, n] for n, name in enumerate(MEASURES)}).assign(
+        overlap_larger=overlap_larger,
+        native_px=craters["native_px"].astype(np.float32),
+        upsampling=(config.crop_size_px / craters["native_px"]).astype(np.float32),
         split=assign_splits(
-            **place,
+            longitude_deg=craters["longitude_deg"].to_numpy(),
+            latitude_deg=craters["latitude_deg"].to_numpy(),
             block_deg=config.block_deg,
             validation_fraction=config.validation_fraction,
             test_fraction=config.test_fraction,
@@ -132,22 +122,11 @@ def _describe(
     return table[list(METADATA_COLUMNS)]
 
 
-def sun_in_east(
-    illumination: str,
-    *,
-    longitude_deg: npt.NDArray[Any],
-    latitude_deg: npt.NDArray[Any],
-    evidence: npt.NDArray[Any],
-) -> npt.NDArray[np.float64]:
-    """Probability (N,) that the Sun stands in the east, as the parameter `illumination` says.
-
-    ``none`` gives 0.5: nothing is known, and nothing is mirrored.
-    """
-    if illumination == "auto":
-        return vote_sun_side(
-            longitude_deg=longitude_deg, latitude_deg=latitude_deg, evidence=evidence
-        )
-    return np.full(len(evidence), {"east": 1.0, "west": 0.0, "none": 0.5}[illumination])
+def _alignment(config: PreprocessConfig, metadata: pd.DataFrame) -> str:
+    """What was done to align the crops, so that a served one is treated alike."""
+    if config.illumination == "none":
+        return "none"
+    return "azimuth" if (metadata["rotation_deg"] != 0.0).any() else "side"
 
 
 def _fit_normalisation(

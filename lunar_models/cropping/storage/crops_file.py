@@ -73,10 +73,17 @@ class CropsFile:
             os.replace(fresh, self.path)
 
     def write_raw(
-        self, descriptor: int, position: int, crops: npt.NDArray[np.uint8], *, count: int
+        self,
+        descriptor: int,
+        positions: npt.NDArray[np.int64],
+        crops: npt.NDArray[np.uint8],
+        *,
+        count: int,
     ) -> None:
-        """Write sampled crops (n, S, S) at a position among `count`; safe from several threads."""
-        _write_at(descriptor, crops, self._raw_offset(position, count))
+        """Write sampled crops (n, S, S) at n positions among `count`; safe from several threads."""
+        for run in np.split(np.arange(len(crops)), np.flatnonzero(np.diff(positions) != 1) + 1):
+            offset = self._raw_offset(int(positions[run[0]]), count)
+            _write_at(descriptor, crops[run[0] : run[-1] + 1], offset)
 
     def finish(
         self,

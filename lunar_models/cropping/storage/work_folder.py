@@ -21,7 +21,7 @@ import numpy.typing as npt
 from lunar_models.config.base import specs
 from lunar_models.config.preprocess import PreprocessConfig
 from lunar_models.cropping.storage.crops_file import CropsFile, save_whole
-from lunar_models.crops.crop_set import CROPS_FILE, INFO_FILE, CropSet
+from lunar_models.crops.crop_set import CROPS_FILE, FORMAT_VERSION, INFO_FILE, CropSet
 from lunar_models.errors import CropSetError, MosaicError
 from lunar_models.mosaic.raster import Mosaic
 
@@ -84,11 +84,11 @@ class WorkFolder:
         return self._marker(segment).exists()
 
     def mark_sampled(self, segment: Segment, measures: npt.NDArray[np.float32]) -> None:
-        """Store a segment's measures, (n, 5) float32, once all its crops are written."""
+        """Store a segment's measures, (n, M) float32, once all its crops are written."""
         save_whole(self._marker(segment), measures)
 
     def load_measures(self, segments: list[Segment]) -> npt.NDArray[np.float32]:
-        """(N, 5) float32: `crop_measures.MEASURES` of all crops."""
+        """(N, M) float32: `measures.MEASURES` of all crops."""
         return np.concatenate([np.load(self._marker(s), allow_pickle=False) for s in segments])
 
     @property
@@ -197,6 +197,7 @@ def check_unchanged(
 def _work_key(config: PreprocessConfig, mosaics: tuple[Mosaic, ...]) -> dict[str, Any]:
     stats = {path: os.stat(path) for path in source_files(config, mosaics)}
     return {
+        "format_version": FORMAT_VERSION,
         "parameters": resolved_settings(config),
         "files": {path: [stat.st_size, stat.st_mtime_ns] for path, stat in stats.items()},
     }

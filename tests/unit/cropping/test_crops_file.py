@@ -37,7 +37,7 @@ def test_finished_file_holds_the_crops_and_their_summary(tmp_path, monkeypatch, 
     file.allocate(count)
     with open(file.path, "r+b") as target:
         for n in generator.permutation(count):
-            file.write_raw(target.fileno(), int(n), raw[n : n + 1], count=count)
+            file.write_raw(target.fileno(), np.array([n]), raw[n : n + 1], count=count)
     order = kept_order(keep)
     flipped = generator.random(len(order)) < 0.5
     ids = [f"c{n}" for n in order]

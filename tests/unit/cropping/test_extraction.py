@@ -114,6 +114,7 @@ def test_nodata_is_masked_counted_and_filled(noise_moon, tmp_path):
             mosaic=(str(path),),
             catalogue=str(tmp_path / "edge.csv"),
             min_valid_fraction=0.3,
+            min_contrast=0.0,
             illumination="none",
         )
     )
@@ -178,7 +179,9 @@ def test_mosaic_without_data_there_is_not_chosen(noise_moon, tmp_path):
     ]
     mosaics = tuple(str(path) for path in paths)
     made = make_crop_set(
-        crop_config(noise_moon, tmp_path / "c", mosaic=mosaics, diameter_max_km=60.0)
+        crop_config(
+            noise_moon, tmp_path / "c", mosaic=mosaics, diameter_max_km=60.0, min_contrast=0.0
+        )
     )
     table = made.metadata[made.metadata["latitude_deg"].abs() < 70]
     table = table[(table["longitude_deg"].abs() - 90).abs() < 80]

@@ -76,6 +76,7 @@ def test_crop_faults_follow_the_thresholds():
             "shadow_fraction": [0.0, 0.0, 0.4, 0.0],
             "saturated_fraction": 0.0,
             "overlap_larger": 0.0,
+            "contrast": 0.2,
         }
     )
     strict = PreprocessConfig(mosaic=("m.tif",), catalogue="c.csv", max_shadow_fraction=0.3)

@@ -1,0 +1,282 @@
+"""From which direction the Sun shines: evidence of each crop, then of its neighbours.
+
+Azimuths are measured on the ground, clockwise from north. A crop's evidence is a vector: how well
+the crop matches the pattern of a bowl lit from the east, and of one lit from the north
+(`illumination.sun_side_template`). It points to the Sun, and its length says how well it is known.
+
+Each crater's belief is a distribution over `BINS` azimuths. Neighbours are lit alike, unless a
+seam of the mosaic runs between them; so the belief of a crater is its own evidence times a power
+of the mixture of its neighbours' beliefs, and this is repeated until it settles. A mixture, unlike
+a product, has one peak for each scene beside a seam, between which the own evidence decides.
+"""
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from scipy.spatial import cKDTree
+
+from lunar_models.arrays import Float64Array, FloatArray
+from lunar_models.compiled import compiled
+from lunar_models.cropping.illumination import sun_patterns
+from lunar_models.moon import unit_vectors
+
+BINS = 36
+EVIDENCE_NOISE = 0.09
+"""Spread of one component of the evidence, from terrain, neighbours and noise; photographs and
+synthetic craters lie between 0.05 and 0.1."""
+MOST_CONCENTRATION = 25.0
+"""A single crop is trusted to 12 degrees at most: rims are not round, ground is not level."""
+STRAY = 0.05
+"""Share of crops whose evidence says nothing: a larger crater's wall, a rille, a shadow."""
+NEIGHBOURS = 16
+WEIGHTS = (1.0, 2.0)
+"""Power of the neighbours' mixture: with 2 they support one another, which needs evidence. Else
+chance alone would make up a Sun that they all believe in."""
+AGREEMENT = (2.0, 3.0)
+"""Peak of the mixture of the neighbours' own evidence, relative to a uniform one, at which the power has its least and greatest
+value. Neighbours of one scene make it 5, of two scenes 2.5, and chance below 2."""
+UNSEEN = 0.05
+"""Share of the mixture for a scene that no neighbour belongs to."""
+DRIFT_DEG = 6.0
+"""How much the azimuth differs between neighbours of one scene."""
+ROUNDS = 5
+CLOSE_DEG = 15.0
+"""A belief's confidence is its share so close to the stated azimuth."""
+
+_PEAK_BINS = 3
+_SLICE = 20_000
+
+
+class AzimuthBelief(NamedTuple):
+    """What is believed of N azimuths."""
+
+    azimuth_deg: Float64Array
+    """(N,) in [0, 360): the mean around the peak of each belief."""
+    std_deg: Float64Array
+    """(N,) circular standard deviation of the belief."""
+    confidence: Float64Array
+    """(N,) in [0, 1]: probability that the azimuth is right to `CLOSE_DEG`."""
+
+
+def azimuth_evidence(
+    crops: npt.NDArray[Any], *, context_diameters: float = 1.5
+) -> npt.NDArray[np.float32]:
+    """Correlate crops with the patterns of a crater lit from the east and from the north.
+
+    Args:
+        crops: (N, S, S) of any real dtype, row 0 north, column 0 west.
+        context_diameters: crop side / crater diameter.
+
+    Returns:
+        (N, 2) float32: east and north component, of length 1 at most.
+    """
+    size = crops.shape[1]
+    patterns = sun_patterns(size, context_diameters).reshape(2, -1).T
+    flat = crops.reshape(len(crops), -1)
+    evidence = np.empty((len(crops), 2), np.float32)
+    for start in range(0, len(crops), 1024):
+        values = flat[start : start + 1024].astype(np.float32)
+        spread = np.maximum(values.std(axis=1, keepdims=True), 1e-3) * size
+        evidence[start : start + 1024] = values @ patterns / spread
+    return evidence
+
+
+def own_azimuth(evidence: FloatArray) -> AzimuthBelief:
+    """Believe each crop's own evidence, (N, 2) from `azimuth_evidence`, and nothing else."""
+    return _summarise(_shares(_own_log_belief(np.asarray(evidence, np.float64))))
+
+
+def vote_azimuth(
+    *, longitude_deg: FloatArray, latitude_deg: FloatArray, evidence: FloatArray, workers: int = 1
+) -> AzimuthBelief:
+    """Join each crop's evidence with that of its nearest neighbours.
+
+    Args:
+        longitude_deg: (N,).
+        latitude_deg: (N,).
+        evidence: (N, 2) from `azimuth_evidence`.
+        workers: threads; the result does not depend on them.
+    """
+    evidence = np.asarray(evidence, np.float64)
+    own = _own_log_belief(evidence)
+    if len(own) < 2:
+        return _summarise(_shares(own))
+    near, share, turn = _neighbourhood(longitude_deg, latitude_deg, workers)
+    offsets = 360.0 / BINS * np.arange(-2, 3)
+    drift = np.exp(-0.5 * (offsets / DRIFT_DEG) ** 2)
+    drift /= drift.sum()
+    belief = _shares(own)
+    weight = np.zeros(len(own), np.float32)
+    parts = own, weight, near, share, turn
+    slices = [slice(start, start + _SLICE) for start in range(0, len(own), _SLICE)]
+    with ThreadPoolExecutor(workers, "azimuth") as pool:
+        for _ in range(ROUNDS):
+            updated = np.empty_like(belief)
+            tasks = [
+                pool.submit(_update, belief, *(x[s] for x in parts), drift, updated[s])
+                for s in slices
+            ]
+            for task in tasks:
+                task.result()
+            belief = updated
+    return _summarise(belief)
+
+
+def _own_log_belief(evidence: Float64Array) -> npt.NDArray[np.float32]:
+    """(N, BINS) log of a von Mises distribution, contaminated with strays; uniform is 0.
+
+    Gaussian noise of spread s on both components makes the direction of a vector of length z
+    a von Mises variable of concentration (z / s)² (Mardia & Jupp 2000, Directional Statistics).
+    """
+    concentration = _concentration(evidence)
+    azimuth = np.arctan2(evidence[:, 0], evidence[:, 1])
+    away = azimuth[:, None] - _bin_azimuths()
+    density = np.exp(concentration[:, None] * (np.cos(away) - 1.0))
+    density *= BINS / density.sum(axis=1, keepdims=True)
+    return np.asarray(np.log((1.0 - STRAY) * density + STRAY), np.float32)
+
+
+def _concentration(evidence: Float64Array) -> Float64Array:
+    return np.minimum((evidence**2).sum(axis=1) / EVIDENCE_NOISE**2, MOST_CONCENTRATION)
+
+
+def _bin_azimuths() -> Float64Array:
+    return np.asarray(np.arange(BINS) * (2.0 * np.pi / BINS), np.float64)
+
+
+def _shares(log_belief: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    shares = np.exp(log_belief)
+    shares /= shares.sum(axis=1, keepdims=True)
+    return shares
+
+
+def _neighbourhood(
+    longitude_deg: FloatArray, latitude_deg: FloatArray, workers: int
+) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    """Rows (N, K) of the nearest craters, their weights, and by how many bins north turns.
+
+    The Sun stands (nearly) in one direction of space for a scene, but north does not: around a
+    pole meridians run in all directions. A neighbour's azimuth plus the turn is the crater's.
+    """
+    place = unit_vectors(longitude_deg=longitude_deg, latitude_deg=latitude_deg)
+    count = min(NEIGHBOURS, len(place) - 1)
+    distance, near = cKDTree(place).query(place, count + 1, workers=workers)
+    distance, near = distance[:, 1:], near[:, 1:].astype(np.int32)
+    share = np.exp(-2.0 * (distance / np.maximum(distance[:, -1:], 1e-12)) ** 2)
+    share /= share.sum(axis=1, keepdims=True)
+    longitude, latitude = np.radians(longitude_deg), np.radians(latitude_deg)
+    step = longitude[:, None] - longitude[near]
+    turn = np.arctan2(np.sin(latitude)[:, None] * np.sin(step), np.cos(step))
+    turn *= BINS / (2.0 * np.pi)
+    return near, share.astype(np.float32), turn.astype(np.float32)
+
+
+@compiled(fast=True)
+def _update(
+    belief: Any, own: Any, weight: Any, near: Any, share: Any, turn: Any, drift: Any, out: Any
+) -> None:
+    """One round for n craters: all (N, BINS) beliefs and own (n, BINS) log evidence -> out.
+
+    The first round also sets the weights, (n,), which are 0 before.
+    """
+    mixture, blurred = np.empty(BINS), np.empty(BINS)
+    half = drift.size // 2
+    for i in range(own.shape[0]):
+        mixture[:] = 0.0
+        for k in range(near.shape[1]):
+            whole = int(np.floor(turn[i, k]))
+            part = turn[i, k] - whole
+            source = belief[near[i, k]]
+            for b in range(BINS):
+                at = (b - whole) % BINS
+                mixture[b] += share[i, k] * ((1.0 - part) * source[at] + part * source[at - 1])
+        peak = 0.0
+        for b in range(BINS):
+            blurred[b] = 0.0
+            for d in range(drift.size):
+                blurred[b] += drift[d] * mixture[(b + d - half) % BINS] * BINS
+            peak = max(peak, blurred[b])
+        if weight[i] == 0.0:
+            agreed = (peak - AGREEMENT[0]) / (AGREEMENT[1] - AGREEMENT[0])
+            weight[i] = WEIGHTS[0] + min(max(agreed, 0.0), 1.0) * (WEIGHTS[1] - WEIGHTS[0])
+        largest = -1e9
+        for b in range(BINS):
+            blurred[b] = weight[i] * np.log((1.0 - UNSEEN) * blurred[b] + UNSEEN) + own[i, b]
+            largest = max(largest, blurred[b])
+        total = 0.0
+        for b in range(BINS):
+            blurred[b] = np.exp(blurred[b] - largest)
+            total += blurred[b]
+        for b in range(BINS):
+            out[i, b] = blurred[b] / total
+
+
+def _summarise(belief: npt.NDArray[np.float32]) -> AzimuthBelief:
+    """Mean around the peak, circular standard deviation, and the share close to the mean."""
+    width = 360.0 / BINS
+    bins = _bin_azimuths()
+    phasors = np.exp(1j * bins)
+    around = (belief.argmax(axis=1)[:, None] + np.arange(-_PEAK_BINS, _PEAK_BINS + 1)) % BINS
+    peak = (np.take_along_axis(belief, around, 1) * phasors[around]).sum(axis=1)
+    azimuth = np.degrees(np.angle(peak)) % 360.0
+    length = np.clip(np.abs(belief @ phasors), 1e-9, 1.0)
+    away = np.abs((np.degrees(bins) - azimuth[:, None] + 180.0) % 360.0 - 180.0)
+    within = np.clip((CLOSE_DEG - away) / width + 0.5, 0.0, 1.0)
+    return AzimuthBelief(
+        azimuth,
+        np.degrees(np.sqrt(-2.0 * np.log(length))),
+        (belief * within).sum(axis=1).astype(np.float64),
+    )
+
+
+_CELLS_DEG = (5.0, 10.0, 20.0, 40.0)
+_USUAL_CRATERS = 30
+_LEAST_CRATERS = 16
+_TILT_DEG = CLOSE_DEG
+_SIGNIFICANCE = 4.0
+_TILTED_SHARE = 0.02
+
+
+def is_lit_from_the_side(
+    *, longitude_deg: FloatArray, latitude_deg: FloatArray, evidence: FloatArray, east: FloatArray
+) -> bool:
+    """Tell whether the Sun stands in the east or west throughout, to 15 degrees.
+
+    The evidence is summed in cells of 5 degrees, or larger ones if few craters lie in these, after
+    those lit from the west are mirrored. The answer is no where more than 2 % of the craters lie
+    in cells of 16 craters or more whose sum points elsewhere, by more than chance allows; or
+    where there are too few craters to tell.
+
+    Args:
+        longitude_deg: (N,).
+        latitude_deg: (N,).
+        evidence: (N, 2) from `azimuth_evidence`.
+        east: (N,) probability that the Sun stands in the east, from `vote_sun_side`.
+    """
+    cell, count = _cells(np.asarray(longitude_deg), np.asarray(latitude_deg))
+    if count.max() < _LEAST_CRATERS:
+        return False
+    side = np.where(np.asarray(east) < 0.5, -evidence[:, 0], evidence[:, 0])
+    sideways = np.bincount(cell, side)
+    upwards = np.bincount(cell, evidence[:, 1])
+    spread = np.sqrt(np.bincount(cell, evidence[:, 1].astype(np.float64) ** 2))
+    tilt = np.degrees(np.arctan2(np.abs(upwards), sideways))
+    tilted = (tilt > _TILT_DEG) & (np.abs(upwards) > _SIGNIFICANCE * np.maximum(spread, 1e-9))
+    return bool(count[tilted & (count >= _LEAST_CRATERS)].sum() <= _TILTED_SHARE * len(cell))
+
+
+def _cells(
+    longitude: FloatArray, latitude: FloatArray
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """(N,) cell of each crater, and how many craters each cell holds; cells are about square."""
+    across = np.maximum(np.cos(np.radians(latitude)), 0.02).round(1)
+    for side_deg in _CELLS_DEG:
+        row = np.floor(latitude / side_deg)
+        column = np.floor((longitude + 180.0) % 360.0 * across / side_deg)
+        _, cell = np.unique(row * 1000.0 + column, return_inverse=True)
+        count = np.bincount(cell)
+        if np.median(count[cell]) >= _USUAL_CRATERS:
+            break
+    return cell, count

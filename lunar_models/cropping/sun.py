@@ -1,0 +1,161 @@
+"""Where the Sun stood for each crop, and how the crop is turned so that it stands in the east.
+
+A crop is turned by up to 90 degrees, so that the Sun comes to stand in the nearer of east and
+west, and mirrored left-right if that is the west: the smaller change of the two ways. Turning
+happens in the one sampling of the mosaic (`kernels/exact.py`), mirroring afterwards.
+"""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from lunar_models.arrays import Float64Array, FloatArray
+from lunar_models.cropping.azimuth import is_lit_from_the_side, vote_azimuth
+from lunar_models.cropping.illumination import vote_sun_side
+
+EAST_DEG, WEST_DEG = 90.0, 270.0
+
+LEAST_CONFIDENCE = 0.5
+"""An azimuth that is more likely wrong than right (by 15 degrees) is unknown."""
+
+LEAST_ROTATION_DEG = 5.0
+"""A smaller rotation is left undone: the azimuth is not known better."""
+
+SUB_SOLAR_LATITUDE_DEG = 1.09
+"""Spread of the latitude over which the Sun stands: a sine of 1.54 degrees' amplitude."""
+
+LEAST_INCIDENCE_STD_DEG = 5.0
+"""An incidence that is known less well is unknown."""
+
+
+def orientation(
+    azimuth_deg: npt.ArrayLike,
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]:
+    """Tell how crops are turned, then mirrored, so that the Sun stands in the east.
+
+    Args:
+        azimuth_deg: (N,) clockwise from north; NaN where unknown.
+
+    Returns:
+        rotation_deg: (N,) float32 in [-90, 90], clockwise; 0 below `LEAST_ROTATION_DEG` and
+            where the azimuth is unknown.
+        flipped: (N,) bool: mirrored left-right after the rotation.
+    """
+    azimuth = np.asarray(azimuth_deg, np.float64) % 360.0
+    flipped = azimuth > 180.0
+    rotation = np.where(flipped, WEST_DEG, EAST_DEG) - azimuth
+    rotation[~(np.abs(rotation) >= LEAST_ROTATION_DEG)] = 0.0
+    return rotation.astype(np.float32), flipped
+
+
+def sun_table(
+    azimuth_deg: FloatArray,
+    *,
+    std_deg: FloatArray | float,
+    confidence: FloatArray | float,
+    incidence_deg: FloatArray | float,
+) -> pd.DataFrame:
+    """Put together what the metadata say of the Sun: the last six of `crop_set.SUN_COLUMNS`."""
+    rotation, flipped = orientation(azimuth_deg)
+    columns: dict[str, Any] = {
+        "sun_azimuth_deg": azimuth_deg,
+        "sun_azimuth_std_deg": std_deg,
+        "illumination_confidence": confidence,
+        "incidence_deg": incidence_deg,
+        "rotation_deg": rotation,
+    }
+    ones = np.ones(len(rotation))
+    table = {name: (ones * values).astype(np.float32) for name, values in columns.items()}
+    return pd.DataFrame({**table, "flipped": flipped})
+
+
+def find_sun(craters: pd.DataFrame, evidence: FloatArray, *, workers: int = 1) -> pd.DataFrame:
+    """Find the Sun from the crops alone.
+
+    Where it stands in the east or west throughout, as in equatorial mosaics, a vote along the
+    longitude tells the side. Elsewhere the azimuths are found.
+
+    Args:
+        craters: N rows with longitude_deg and latitude_deg.
+        evidence: (N, 2) from `azimuth.azimuth_evidence`.
+        workers: threads.
+
+    Returns:
+        N rows as from `sun_table`; the azimuth is NaN where it is unknown.
+    """
+    place = {name: craters[name].to_numpy() for name in ("longitude_deg", "latitude_deg")}
+    east = vote_sun_side(**place, evidence=evidence[:, 0])
+    if is_lit_from_the_side(**place, evidence=evidence, east=east):
+        return sun_table(
+            np.where(east < 0.5, WEST_DEG, EAST_DEG),
+            std_deg=_two_sided_std(east),
+            confidence=np.maximum(east, 1.0 - east),
+            incidence_deg=np.nan,
+        )
+    belief = vote_azimuth(**place, evidence=evidence, workers=workers)
+    azimuth = np.where(belief.confidence < LEAST_CONFIDENCE, np.nan, belief.azimuth_deg)
+    return sun_table(
+        azimuth,
+        std_deg=belief.std_deg,
+        confidence=belief.confidence,
+        incidence_deg=incidence_from_azimuth(azimuth, belief.std_deg, place["latitude_deg"]),
+    )
+
+
+def _two_sided_std(east: Float64Array) -> Float64Array:
+    """Circular standard deviation where the Sun stands in the east or the west."""
+    length = np.clip(np.abs(2.0 * east - 1.0), 1e-9, 1.0)
+    return np.asarray(np.degrees(np.sqrt(-2.0 * np.log(length))))
+
+
+def sun_from_sub_solar(
+    craters: pd.DataFrame, *, longitude_deg: npt.ArrayLike, latitude_deg: npt.ArrayLike
+) -> tuple[Float64Array, Float64Array]:
+    """Compute azimuth and incidence, (N,) degrees each, from where the Sun stands in the zenith.
+
+    Spherical trigonometry; the Sun is so far away that its rays are parallel.
+
+    Args:
+        craters: N rows with longitude_deg and latitude_deg.
+        longitude_deg: of the sub-solar point, one or (N,), east positive.
+        latitude_deg: of the sub-solar point, one or (N,).
+    """
+    latitude = np.radians(craters["latitude_deg"].to_numpy(np.float64))
+    away = np.radians(np.asarray(longitude_deg) - craters["longitude_deg"].to_numpy(np.float64))
+    sun = np.radians(np.asarray(latitude_deg, np.float64))
+    east = np.cos(sun) * np.sin(away)
+    north = np.cos(latitude) * np.sin(sun) - np.sin(latitude) * np.cos(sun) * np.cos(away)
+    up = np.sin(latitude) * np.sin(sun) + np.cos(latitude) * np.cos(sun) * np.cos(away)
+    return np.degrees(np.arctan2(east, north)) % 360.0, np.degrees(np.arccos(np.clip(up, -1, 1)))
+
+
+def incidence_from_azimuth(
+    azimuth_deg: FloatArray, std_deg: FloatArray, latitude_deg: FloatArray
+) -> Float64Array:
+    """Estimate the incidence from azimuth and latitude: the Sun stands over the equator.
+
+    With the sub-solar point on the equator, ``tan(incidence) = -tan(latitude) / cos(azimuth)``.
+    Towards the equator, and with the Sun in the east or west, that says nothing.
+
+    Args:
+        azimuth_deg: (N,) NaN where unknown.
+        std_deg: (N,) its uncertainty.
+        latitude_deg: (N,).
+
+    Returns:
+        (N,) degrees; NaN where it is uncertain by more than `LEAST_INCIDENCE_STD_DEG`, where the
+        azimuth is unknown, or where no Sun over the equator stands there.
+    """
+    azimuth, latitude = np.radians(azimuth_deg), np.radians(latitude_deg)
+    incidence = np.arctan2(np.abs(np.tan(latitude)), -np.sign(latitude) * np.cos(azimuth))
+    # How far the sub-solar point leaves the equator for a small change of incidence and azimuth
+    by_incidence = np.abs(
+        -np.sin(latitude) * np.sin(incidence)
+        + np.cos(latitude) * np.cos(incidence) * np.cos(azimuth)
+    )
+    by_azimuth = np.abs(np.cos(latitude) * np.sin(incidence) * np.sin(azimuth))
+    error = np.hypot(SUB_SOLAR_LATITUDE_DEG, by_azimuth * std_deg) / np.maximum(by_incidence, 1e-9)
+    known = (error <= LEAST_INCIDENCE_STD_DEG) & (incidence > 0.0) & (incidence < np.pi / 2.0)
+    return np.where(known, np.degrees(incidence), np.nan)
