@@ -76,20 +76,29 @@ def _metadata(crops: npt.NDArray[np.uint8], rng: np.random.Generator) -> pd.Data
     split[int(0.7 * n) : int(0.85 * n)] = "validation"
     split[int(0.85 * n) :] = "test"
     ones = np.ones(n, np.float32)
+    place = {
+        "longitude_deg": rng.uniform(-60, 60, n),
+        "latitude_deg": rng.uniform(-40, 40, n),
+        "diameter_km": rng.uniform(1, 10, n),
+    }
+    flipped = rng.random(n) < 0.5
     return pd.DataFrame(
         {
             "crater_id": [f"00-1-{i:06d}" for i in range(n)],
-            "longitude_deg": rng.uniform(-60, 60, n),
-            "latitude_deg": rng.uniform(-40, 40, n),
-            "diameter_km": rng.uniform(1, 10, n),
+            **place,
             "native_px": ones * size,
             "upsampling": ones,
             "valid_fraction": ones,
             "saturated_fraction": 0 * ones,
             "shadow_fraction": 0 * ones,
+            "contrast": 0.2 * ones,
             "mean_brightness": crops.mean((1, 2)).astype(np.float32),
-            "flipped": rng.random(n) < 0.5,
+            "sun_azimuth_deg": np.where(flipped, 270, 90).astype(np.float32),
+            "sun_azimuth_std_deg": 0 * ones,
             "illumination_confidence": ones,
+            "incidence_deg": np.nan * ones,
+            "rotation_deg": 0 * ones,
+            "flipped": flipped,
             "overlap_larger": 0 * ones,
             "split": split.astype(str),
         }

@@ -98,7 +98,7 @@ class SynthesizeConfig(StepConfig):
                 f"{self.pixel_size_m} m; use larger craters or smaller pixels."
             )
         if self.projection != "equirectangular":
-            return
+            return self
         half_height_deg = self.height_px * self.pixel_size_m / 2 / 30_323  # one degree in m
         if abs(self.latitude_deg) + half_height_deg > 85:
             raise ConfigError(

@@ -35,8 +35,8 @@ WEIGHTS = (1.0, 2.0)
 """Power of the neighbours' mixture: with 2 they support one another, which needs evidence. Else
 chance alone would make up a Sun that they all believe in."""
 AGREEMENT = (2.0, 3.0)
-"""Peak of the mixture of the neighbours' own evidence, relative to a uniform one, at which the power has its least and greatest
-value. Neighbours of one scene make it 5, of two scenes 2.5, and chance below 2."""
+"""Peak of the mixture of the neighbours' own evidence, relative to a uniform one, at which the
+power has its least and greatest value. One scene makes it 5, two scenes 2.5, chance below 2."""
 UNSEEN = 0.05
 """Share of the mixture for a scene that no neighbour belongs to."""
 DRIFT_DEG = 6.0
@@ -99,8 +99,7 @@ def vote_azimuth(
         evidence: (N, 2) from `azimuth_evidence`.
         workers: threads; the result does not depend on them.
     """
-    evidence = np.asarray(evidence, np.float64)
-    own = _own_log_belief(evidence)
+    own = _own_log_belief(np.asarray(evidence, np.float64))
     if len(own) < 2:
         return _summarise(_shares(own))
     near, share, turn = _neighbourhood(longitude_deg, latitude_deg, workers)
@@ -109,17 +108,15 @@ def vote_azimuth(
     drift /= drift.sum()
     belief = _shares(own)
     weight = np.zeros(len(own), np.float32)
-    parts = own, weight, near, share, turn
-    slices = [slice(start, start + _SLICE) for start in range(0, len(own), _SLICE)]
     with ThreadPoolExecutor(workers, "azimuth") as pool:
         for _ in range(ROUNDS):
             updated = np.empty_like(belief)
-            tasks = [
-                pool.submit(_update, belief, *(x[s] for x in parts), drift, updated[s])
-                for s in slices
-            ]
-            for task in tasks:
-                task.result()
+
+            def work(start: int, old: Any = belief, new: Any = updated) -> None:
+                s = slice(start, start + _SLICE)
+                _update(old, own[s], weight[s], near[s], share[s], turn[s], drift, new[s])
+
+            list(pool.map(work, range(0, len(own), _SLICE)))
             belief = updated
     return _summarise(belief)
 
@@ -139,7 +136,8 @@ def _own_log_belief(evidence: Float64Array) -> npt.NDArray[np.float32]:
 
 
 def _concentration(evidence: Float64Array) -> Float64Array:
-    return np.minimum((evidence**2).sum(axis=1) / EVIDENCE_NOISE**2, MOST_CONCENTRATION)
+    concentration = (evidence**2).sum(axis=1) / EVIDENCE_NOISE**2
+    return np.asarray(np.minimum(concentration, MOST_CONCENTRATION), np.float64)
 
 
 def _bin_azimuths() -> Float64Array:
@@ -229,54 +227,3 @@ def _summarise(belief: npt.NDArray[np.float32]) -> AzimuthBelief:
         np.degrees(np.sqrt(-2.0 * np.log(length))),
         (belief * within).sum(axis=1).astype(np.float64),
     )
-
-
-_CELLS_DEG = (5.0, 10.0, 20.0, 40.0)
-_USUAL_CRATERS = 30
-_LEAST_CRATERS = 16
-_TILT_DEG = CLOSE_DEG
-_SIGNIFICANCE = 4.0
-_TILTED_SHARE = 0.02
-
-
-def is_lit_from_the_side(
-    *, longitude_deg: FloatArray, latitude_deg: FloatArray, evidence: FloatArray, east: FloatArray
-) -> bool:
-    """Tell whether the Sun stands in the east or west throughout, to 15 degrees.
-
-    The evidence is summed in cells of 5 degrees, or larger ones if few craters lie in these, after
-    those lit from the west are mirrored. The answer is no where more than 2 % of the craters lie
-    in cells of 16 craters or more whose sum points elsewhere, by more than chance allows; or
-    where there are too few craters to tell.
-
-    Args:
-        longitude_deg: (N,).
-        latitude_deg: (N,).
-        evidence: (N, 2) from `azimuth_evidence`.
-        east: (N,) probability that the Sun stands in the east, from `vote_sun_side`.
-    """
-    cell, count = _cells(np.asarray(longitude_deg), np.asarray(latitude_deg))
-    if count.max() < _LEAST_CRATERS:
-        return False
-    side = np.where(np.asarray(east) < 0.5, -evidence[:, 0], evidence[:, 0])
-    sideways = np.bincount(cell, side)
-    upwards = np.bincount(cell, evidence[:, 1])
-    spread = np.sqrt(np.bincount(cell, evidence[:, 1].astype(np.float64) ** 2))
-    tilt = np.degrees(np.arctan2(np.abs(upwards), sideways))
-    tilted = (tilt > _TILT_DEG) & (np.abs(upwards) > _SIGNIFICANCE * np.maximum(spread, 1e-9))
-    return bool(count[tilted & (count >= _LEAST_CRATERS)].sum() <= _TILTED_SHARE * len(cell))
-
-
-def _cells(
-    longitude: FloatArray, latitude: FloatArray
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """(N,) cell of each crater, and how many craters each cell holds; cells are about square."""
-    across = np.maximum(np.cos(np.radians(latitude)), 0.02).round(1)
-    for side_deg in _CELLS_DEG:
-        row = np.floor(latitude / side_deg)
-        column = np.floor((longitude + 180.0) % 360.0 * across / side_deg)
-        _, cell = np.unique(row * 1000.0 + column, return_inverse=True)
-        count = np.bincount(cell)
-        if np.median(count[cell]) >= _USUAL_CRATERS:
-            break
-    return cell, count

@@ -106,7 +106,6 @@ def crop_faults(metadata: pd.DataFrame, config: PreprocessConfig) -> "pd.Series[
         len(metadata),
         (valid == 0.0, "the mosaic has no data there"),
         (valid < config.min_valid_fraction, f"valid_fraction below {config.min_valid_fraction}"),
-        (metadata["contrast"] < config.min_contrast, f"contrast below {config.min_contrast}"),
         *(
             (
                 metadata[name] > getattr(config, f"max_{name}"),
@@ -114,6 +113,7 @@ def crop_faults(metadata: pd.DataFrame, config: PreprocessConfig) -> "pd.Series[
             )
             for name in limits
         ),
+        (metadata["contrast"] < config.min_contrast, f"contrast below {config.min_contrast}"),
     )
 
 

@@ -12,8 +12,9 @@ import numpy.typing as npt
 import pandas as pd
 
 from lunar_models.arrays import Float64Array, FloatArray
-from lunar_models.cropping.azimuth import is_lit_from_the_side, vote_azimuth
+from lunar_models.cropping.azimuth import vote_azimuth
 from lunar_models.cropping.illumination import vote_sun_side
+from lunar_models.cropping.side_test import is_lit_from_the_side
 
 EAST_DEG, WEST_DEG = 90.0, 270.0
 

@@ -1,0 +1,135 @@
+"""Azimuths found against azimuths planted."""
+
+import numpy as np
+import pytest
+
+from lunar_models.cropping.azimuth import (
+    azimuth_evidence,
+    own_azimuth,
+    vote_azimuth,
+)
+from lunar_models.cropping.side_test import is_lit_from_the_side
+
+SIZE = 48
+
+
+def bowls(azimuth_deg, *, noise=3.0, seed=0):
+    """Crops of a bowl whose half towards the azimuth is dark, north up."""
+    axis = (2 * np.arange(SIZE) + 1 - SIZE) / SIZE * 1.5
+    x, y = np.meshgrid(axis, -axis)
+    radius = np.hypot(x, y)
+    turn = np.radians(np.asarray(azimuth_deg, float))[:, None, None]
+    facing = x * np.sin(turn) + y * np.cos(turn)
+    shade = np.where(radius < 1, -facing, np.where(radius < 1.3, 0.5 * facing / radius, 0))
+    return 90 + 40 * shade + np.random.default_rng(seed).normal(0, noise, shade.shape)
+
+
+def away(a, b):
+    return np.abs((np.asarray(a) - b + 180) % 360 - 180)
+
+
+def scattered(count, seed=0, *, longitude=(-20, 20), latitude=(-20, 20)):
+    generator = np.random.default_rng(seed)
+    return {
+        "longitude_deg": generator.uniform(*longitude, count),
+        "latitude_deg": generator.uniform(*latitude, count),
+    }
+
+
+def vectors(azimuth_deg, length, *, noise=0.06, seed=1):
+    """Evidence as craters give it: towards the azimuth, and noise."""
+    turn = np.radians(azimuth_deg)
+    towards = length * np.stack((np.sin(turn), np.cos(turn)), axis=1)
+    return towards + np.random.default_rng(seed).normal(0, noise, towards.shape)
+
+
+@pytest.mark.parametrize("azimuth_deg", [0, 37, 90, 151, 180, 222, 270, 333])
+def test_evidence_points_to_the_planted_azimuth(azimuth_deg):
+    evidence = azimuth_evidence(bowls([azimuth_deg] * 8))
+    belief = own_azimuth(evidence)
+    assert away(belief.azimuth_deg, azimuth_deg).max() < 3
+    assert (np.hypot(*evidence.T) > 0.5).all()
+    assert (belief.std_deg < 45).all()
+
+
+def test_evidence_of_blank_ground_is_none():
+    assert np.abs(azimuth_evidence(np.full((2, SIZE, SIZE), 80.0))).max() < 5e-3
+    assert own_azimuth(np.zeros((1, 2))).confidence[0] == pytest.approx(30 / 360, abs=0.01)
+
+
+def test_own_confidence_is_calibrated():
+    """Of vectors with the noise that is assumed, as many point the right way as is said."""
+    generator = np.random.default_rng(0)
+    azimuth = generator.uniform(0, 360, 6000)
+    evidence = vectors(azimuth, generator.uniform(0, 0.45, 6000)[:, None], noise=0.09)
+    belief = own_azimuth(evidence)
+    right = away(belief.azimuth_deg, azimuth) < 15
+    for low, high in ((0.1, 0.3), (0.3, 0.5), (0.5, 0.8)):
+        said = (belief.confidence >= low) & (belief.confidence < high)
+        assert right[said].mean() == pytest.approx(belief.confidence[said].mean(), abs=0.08)
+
+
+def test_neighbours_mend_weak_evidence():
+    place = scattered(800)
+    azimuth = np.full(800, 140.0)
+    evidence = vectors(azimuth, 0.2, noise=0.09)
+    belief = vote_azimuth(**place, evidence=evidence)
+    assert (away(own_azimuth(evidence).azimuth_deg, azimuth) < 15).mean() < 0.6
+    assert (away(belief.azimuth_deg, azimuth) < 15).mean() > 0.93
+
+
+def test_seams_stay_sharp():
+    """Two scenes meet at longitude 3: craters beside the seam are not drawn across."""
+    place = scattered(2000)
+    azimuth = np.where(place["longitude_deg"] < 3, 60.0, 200.0)
+    belief = vote_azimuth(**place, evidence=vectors(azimuth, 0.4, noise=0.09))
+    wrong = away(belief.azimuth_deg, azimuth) > 15
+    assert wrong.mean() < 0.01
+    near = np.abs(place["longitude_deg"] - 3) < 0.5
+    assert wrong[near].mean() < 0.1
+
+
+@pytest.mark.parametrize("pole", [1, -1])
+def test_one_sun_around_a_pole(pole):
+    """The Sun stands in one direction of space; its azimuth goes with the longitude."""
+    place = scattered(800, longitude=(-180, 180), latitude=(84, 89.9))
+    place["latitude_deg"] *= pole
+    azimuth = (40.0 + pole * place["longitude_deg"]) % 360
+    belief = vote_azimuth(**place, evidence=vectors(azimuth, 0.2, noise=0.07))
+    assert (away(belief.azimuth_deg, azimuth) < 15).mean() > 0.97
+
+
+def test_noise_is_unknown():
+    belief = vote_azimuth(
+        **scattered(2000), evidence=np.random.default_rng(0).normal(0, 0.06, (2000, 2))
+    )
+    assert (belief.confidence > 0.5).mean() < 0.02
+    assert belief.confidence.mean() < 0.3
+
+
+def test_result_depends_neither_on_order_nor_on_threads():
+    place, azimuth = scattered(300), np.full(300, 250.0)
+    evidence = vectors(azimuth, 0.3)
+    first = vote_azimuth(**place, evidence=evidence)
+    order = np.random.default_rng(2).permutation(300)
+    again = vote_azimuth(
+        longitude_deg=place["longitude_deg"][order],
+        latitude_deg=place["latitude_deg"][order],
+        evidence=evidence[order],
+        workers=3,
+    )
+    np.testing.assert_allclose(first.azimuth_deg[order], again.azimuth_deg, atol=0.01)
+    alone = vote_azimuth(longitude_deg=[5.0], latitude_deg=[70.0], evidence=evidence[:1])
+    np.testing.assert_allclose(alone, own_azimuth(evidence[:1]))
+
+
+@pytest.mark.parametrize(
+    ("azimuths_deg", "answer"),
+    [((90, 270), True), ((97, 263), True), ((120, 240), False), ((180, 180), False)],
+)
+def test_mosaics_lit_from_the_side_are_recognised(azimuths_deg, answer):
+    place = scattered(1500)
+    in_east = place["longitude_deg"] < 0
+    evidence = vectors(np.where(in_east, *azimuths_deg), 0.4, noise=0.09)
+    east = np.where(evidence[:, 0] > 0, 0.99, 0.01)
+    assert is_lit_from_the_side(**place, evidence=evidence, east=east) is answer
