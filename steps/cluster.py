@@ -27,6 +27,7 @@ from lunar_models.plots.thumbnails import Bounds
 from serving.cli.options import config_command
 from serving.model.bundle import HEAD_FILE
 from steps.shared.registry import embed_crop_set
+from steps.shared.store import prepare
 from steps.shared.tracking import (
     log_dataset,
     log_figures,
@@ -43,6 +44,7 @@ Embeddings = npt.NDArray[np.float32]
 @config_command(ClusterConfig)
 def main(config: ClusterConfig) -> None:
     """Embed every crater and group them; write tables, maps and pictures of the groups."""
+    config = prepare(config)
     number = "" if config.method == "hdbscan" else f"-{config.n_clusters or 'chosen'}"
     with step_run("cluster", config, name=f"{config.method}{number}"):
         crop_set = CropSet.open(config.crops)

@@ -12,12 +12,14 @@ from lunar_models.config.compare import CompareConfig
 from lunar_models.evaluation.compare import Candidate, compare
 from lunar_models.plots.comparison import comparison_figure
 from serving.cli.options import UserError, config_command
+from steps.shared.store import prepare
 from steps.shared.tracking import log_figures, log_folder, step_run
 
 
 @config_command(CompareConfig)
 def main(config: CompareConfig) -> None:
     """Compare evaluate runs on one frozen evaluation set, by paired bootstrap."""
+    config = prepare(config)
     with step_run("compare", config, name=f"compare-{len(config.runs)}") as run:
         candidates = {}
         for name in config.runs:

@@ -5,13 +5,15 @@ import click
 from lunar_models.config.download import DownloadConfig
 from lunar_models.downloads.fetch import download
 from serving.cli.options import config_command
-from steps.shared.cache import file_digest
+from steps.shared.inputs import file_digest
+from steps.shared.store import prepare
 from steps.shared.tracking import log_dataset, log_output, step_run
 
 
 @config_command(DownloadConfig)
 def main(config: DownloadConfig) -> None:
     """Fetch a crater catalogue and a mosaic; what is there and verified is kept."""
+    config = prepare(config)
     with step_run("download", config, name="download"):
         fetched = download(config)
         for name, path in (

@@ -18,6 +18,7 @@ from lunar_models.plots.evaluation import evaluation_figures
 from serving.cli.options import config_command
 from serving.model.bundle import HEAD_FILE
 from steps.shared.registry import embed_crop_set
+from steps.shared.store import prepare
 from steps.shared.tracking import (
     log_dataset,
     log_figures,
@@ -34,6 +35,7 @@ _RECONSTRUCTED = 2048
 @config_command(EvaluateConfig)
 def main(config: EvaluateConfig) -> None:
     """Judge an encoder on a crop set, by its labels if there are any."""
+    config = prepare(config)
     with step_run("evaluate", config, name="evaluate"):
         crop_set = CropSet.open(config.crops)
         log_dataset(config.crops, name="crops", digest=crop_set.info.digest, context="evaluation")

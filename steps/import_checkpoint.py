@@ -9,13 +9,15 @@ from lunar_models.config.import_checkpoint import ImportCheckpointConfig
 from lunar_models.crops.crop_set import CropSet
 from lunar_models.encoders.import_checkpoint import import_checkpoint
 from serving.cli.options import config_command
-from steps.shared.registry import golden_crops, log_service_model
+from steps.shared.registry import golden_crops, log_registered, log_service_model
+from steps.shared.store import prepare
 from steps.shared.tracking import log_dataset, log_output, step_run
 
 
 @config_command(ImportCheckpointConfig)
 def main(config: ImportCheckpointConfig) -> None:
     """Register an autoencoder of the original pipeline; it is read with weights only."""
+    config = prepare(config)
     with step_run("import_checkpoint", config, name=f"import-{Path(config.file).stem}"):
         crop_set = CropSet.open(config.crops)
         log_dataset(config.crops, name="crops", digest=crop_set.info.digest, context="examples")
@@ -35,6 +37,7 @@ def main(config: ImportCheckpointConfig) -> None:
                 description=f"Autoencoder of the original pipeline, from {Path(config.file).name}.",
             )
         log_output("encoder_uri", info.model_uri)
+        log_registered(config.registered_model, info)
 
 
 if __name__ == "__main__":

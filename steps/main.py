@@ -21,12 +21,14 @@ from steps.shared.pipeline import (
     step_values,
 )
 from steps.shared.report import log_report
+from steps.shared.store import prepare
 from steps.shared.tracking import PROJECT, log_metrics, step_run
 
 
 @config_command(MainConfig)
 def main(config: PipelineConfig) -> None:
     """Run the pipeline from a mosaic to a registered model; without data, on a synthetic Moon."""
+    config = prepare(config)
     needed = needed_steps(config)
     with step_run("main", config, name=_run_name(config, needed)) as run:
         made: dict[str, str] = {}

@@ -16,7 +16,8 @@ from lunar_models.plots.crops import (
     quality_figure,
 )
 from serving.cli.options import config_command
-from steps.shared.cache import digest
+from steps.shared.inputs import digest
+from steps.shared.store import prepare
 from steps.shared.tracking import log_dataset, log_figures, log_metrics, log_output, step_run
 
 BAND_DEG = 15.0
@@ -30,6 +31,7 @@ _PARTICULAR = r"=[^;]*?(?= (?:is|repeats) )| \(row \d+\)$"
 @config_command(PreprocessConfig)
 def main(config: PreprocessConfig) -> None:
     """Cut one aligned crop per crater out of a mosaic."""
+    config = prepare(config)
     with step_run("preprocess", config, name=_run_name(config)):
         with tqdm(unit="crop", disable=None) as bar:
 

@@ -10,42 +10,65 @@ from lunar_models.evaluation.compare import Candidate, compare
 from serving.cli.options import UserError, config_command
 from serving.model.checks import Check, serving_checks
 from steps.compare import read_predictions
-from steps.shared.promotion import exclusive, find_version, promote_version, roll_back, tag
+from steps.shared.promotion import (
+    LEASE_SECONDS,
+    drop_alias,
+    exclusive,
+    promote_version,
+    roll_back,
+    tag,
+)
+from steps.shared.store import prepare
 from steps.shared.tracking import log_metrics, step_run
+from steps.shared.versions import find_version
 
 
 @config_command(PromoteConfig)
 def main(config: PromoteConfig) -> None:
     """Promote the challenger if it beats the champion and passes the serving checks."""
+    config = prepare(config)
     name = f"{'rollback' if config.rollback else 'promote'}-{config.service_model}"
-    with step_run("promote", config, name=name), exclusive(config.service_model):
-        champion = find_version(config.service_model, config.champion)
+    with step_run("promote", config, name=name):
         if config.rollback:
-            found = roll_back(champion, service_model=config.service_model, alias=config.champion)
-            click.echo(
-                f"{config.service_model}@{config.champion} is version {found.version} again."
-            )
+            _roll_back(config)
             return
+        champion = find_version(config.service_model, config.champion)
         challenger = _challenger(config, champion)
-        checks = serving_checks(
-            f"models:/{challenger.name}/{challenger.version}",
-            max_latency_ms=config.max_latency_ms,
-        )
-        checks.append(_better(challenger, champion, config))
-        _record(checks)
-        if failed := [check for check in checks if not check.passed]:
-            reasons = "; ".join(f"{check.name}: {check.detail}" for check in failed)
-            tag(challenger, promotion_refused=reasons[:5000])
-            raise UserError(f"Version {challenger.version} stays challenger. {reasons}")
-        why = checks[-1].detail
-        promote_version(challenger, champion, alias=config.champion, why=why)
-        if not config.challenger.isdigit():
-            mlflow.MlflowClient().delete_registered_model_alias(
-                config.service_model, config.challenger
-            )
+        why = _judge(challenger, champion, config)
+        with exclusive(config.service_model, wait_seconds=4 * LEASE_SECONDS):
+            _check_challenger(challenger, config)
+            promote_version(challenger, champion, alias=config.champion, why=why)
+            if not config.challenger.isdigit():
+                drop_alias(challenger, config.challenger)
         click.echo(
             f"{config.service_model}@{config.champion} is version {challenger.version}: {why}"
         )
+
+
+def _roll_back(config: PromoteConfig) -> None:
+    with exclusive(config.service_model, wait_seconds=4 * LEASE_SECONDS):
+        champion = find_version(config.service_model, config.champion)
+        found = roll_back(champion, service_model=config.service_model, alias=config.champion)
+    click.echo(f"{config.service_model}@{config.champion} is version {found.version} again.")
+
+
+def _judge(challenger: ModelVersion, champion: ModelVersion | None, config: PromoteConfig) -> str:
+    """Check a challenger without holding up others; returns why it is better.
+
+    Raises:
+        UserError: it fails a check, which is noted on the version.
+    """
+    checks = serving_checks(
+        f"models:/{challenger.name}/{challenger.version}", max_latency_ms=config.max_latency_ms
+    )
+    checks.append(_head(challenger))
+    checks.append(_better(challenger, champion, config))
+    _record(checks)
+    if failed := [check for check in checks if not check.passed]:
+        reasons = "; ".join(f"{check.name}: {check.detail}" for check in failed)
+        tag(challenger, promotion_refused=reasons[:5000])
+        raise UserError(f"Version {challenger.version} stays challenger. {reasons}")
+    return checks[-1].detail
 
 
 def _challenger(config: PromoteConfig, champion: ModelVersion | None) -> ModelVersion:
@@ -58,6 +81,22 @@ def _challenger(config: PromoteConfig, champion: ModelVersion | None) -> ModelVe
     if champion is not None and champion.version == found.version:
         raise UserError(f"Version {found.version} is the champion already.")
     return found
+
+
+def _check_challenger(challenger: ModelVersion, config: PromoteConfig) -> None:
+    """Refuse if the alias names another version by now than the one that was judged."""
+    found = find_version(config.service_model, config.challenger)
+    if found is None or found.version != challenger.version:
+        raise UserError(
+            f"{config.service_model}@{config.challenger} was moved while version "
+            f"{challenger.version} was judged; nothing was changed. Run the same command again."
+        )
+
+
+def _head(challenger: ModelVersion) -> Check:
+    """A version that nobody evaluated with labels cannot be compared, now or by the next one."""
+    uri = challenger.tags.get("head_uri")
+    return Check("head", uri is not None, uri or "it has none; register it with labels")
 
 
 def _better(

@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 import mlflow
 import pandas as pd
+from mlflow.models.model import ModelInfo
 
 from lunar_models.clustering import ClusterModel
 from lunar_models.config.register import RegisterConfig
@@ -14,7 +15,9 @@ from lunar_models.embedding import score_crops
 from lunar_models.encoders.checkpoint import Checkpoint
 from serving.cli.options import UserError, config_command
 from serving.model.reference import reference_set
+from steps.shared.promotion import claim_alias
 from steps.shared.registry import embed_crop_set, find_encoder, golden_crops, log_service_model
+from steps.shared.store import prepare
 from steps.shared.tracking import log_dataset, log_output, resolve_artifacts, step_run
 
 _KAPPA = "head/qwk"
@@ -23,6 +26,7 @@ _KAPPA = "head/qwk"
 @config_command(RegisterConfig)
 def main(config: RegisterConfig) -> None:
     """Assemble encoder, head and clusters into the served model, and register it."""
+    config = prepare(config)
     with step_run("register", config, name=config.service_model):
         crop_set = CropSet.open(config.crops)
         log_dataset(config.crops, name="crops", digest=crop_set.info.digest, context="reference")
@@ -47,14 +51,25 @@ def main(config: RegisterConfig) -> None:
                 tags=lineage,
                 description=_describe(checkpoint, crop_set, config, lineage.get(_KAPPA)),
             )
-        version = str(info.registered_model_version)
-        mlflow.set_tag("model_version", version)
-        if config.alias is not None:
-            mlflow.MlflowClient().set_registered_model_alias(
-                config.service_model, config.alias, version
-            )
-        log_output("model", info.model_uri)
-        click.echo(f"Registered {config.service_model} version {version} as @{config.alias}.")
+        _publish(info, config)
+
+
+def _publish(info: ModelInfo, config: RegisterConfig) -> None:
+    """Give the new version its alias, and note on the run what was made."""
+    name, number = config.service_model, str(info.registered_model_version)
+    version = mlflow.MlflowClient().get_model_version(name, number)
+    alias = None if config.alias is None else claim_alias(version, config.alias)
+    mlflow.set_tag("model_version", number)
+    log_output("model", info.model_uri)
+    log_output("version", f"models:/{name}/{number}" + (f"@{alias}" if alias else ""))
+    click.echo(f"Registered {name} version {number}{f' as @{alias}' if alias else ''}.")
+    if alias != config.alias:
+        click.echo(
+            f"{name}@{config.alias} stays as it is: `mlflow run . -e promote -P service_model="
+            f"{name}` judges the challenger and puts it into service if it is better."
+        )
+    if config.head is None:
+        click.echo("It has no head, so it tells no states: give labels to get them.")
 
 
 def _lineage(checkpoint: Checkpoint, crop_set: CropSet, config: RegisterConfig) -> dict[str, str]:

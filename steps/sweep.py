@@ -18,6 +18,7 @@ from lunar_models.config.train import deciding_specs
 from lunar_models.crops.crop_set import CropSet
 from lunar_models.errors import ConfigError
 from serving.cli.options import UserError, config_command, from_text, to_text
+from steps.shared.store import prepare
 from steps.shared.tracking import PROJECT, step_run
 
 Distributions = dict[str, optuna.distributions.BaseDistribution]
@@ -26,6 +27,7 @@ Distributions = dict[str, optuna.distributions.BaseDistribution]
 @config_command(SweepConfig)
 def main(config: SweepConfig) -> None:
     """Search train's parameters; each trial is a nested train run."""
+    config = prepare(config)
     space = parse_space(config.space)
     grid = _combinations(space, config.trials) if config.method == "grid" else None
     CropSet.open(config.crops)  # what no training could read is told once, before the first

@@ -3,13 +3,15 @@
 from lunar_models.config.synthesize import SynthesizeConfig
 from lunar_models.synthetic.synthesize import synthesize
 from serving.cli.options import config_command
-from steps.shared.cache import file_digest
+from steps.shared.inputs import file_digest
+from steps.shared.store import prepare
 from steps.shared.tracking import log_dataset, log_output, step_run
 
 
 @config_command(SynthesizeConfig)
 def main(config: SynthesizeConfig) -> None:
     """Make a mosaic, a crater catalogue in Robbins' columns, and a truth table."""
+    config = prepare(config)
     with step_run("synthesize", config, name=f"moon-{config.crater_count}-seed{config.seed}"):
         moon = synthesize(config)
         mosaic = str(moon.mosaic_path)

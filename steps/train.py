@@ -23,9 +23,14 @@ from lunar_models.training import Metrics, TrainingResult, train
 from lunar_models.training.resume import RESUME_FILE, fingerprint
 from serving.cli.options import config_command
 from steps.shared.cache import code_digest
-from steps.shared.registry import find_encoder, golden_crops, log_service_model
+from steps.shared.registry import (
+    find_encoder,
+    golden_crops,
+    log_registered,
+    log_service_model,
+)
+from steps.shared.store import connect, prepare
 from steps.shared.tracking import (
-    connect,
     log_dataset,
     log_figure_at,
     log_figures,
@@ -48,6 +53,7 @@ def main(config: TrainConfig) -> None:
         crop_set = CropSet.open(config.crops)
         train(crop_set, _with_members_here(config), work_dir=_work_dir(config, crop_set))
         return
+    config = prepare(config)
     with step_run("train", config, name=f"{encoder_label(config)}-e{config.epochs}"):
         mlflow.set_tag("encoder", config.encoder)
         crop_set = CropSet.open(config.crops)
@@ -163,6 +169,7 @@ def _log_result(result: TrainingResult, crop_set: CropSet, config: TrainConfig) 
             f"on {len(crop_set.indices('train'))} crops of {encoder.crop_size_px} px.",
         )
     log_output("encoder_uri", info.model_uri)
+    log_registered(config.registered_model, info)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from lunar_models.compiled import compiled
 from lunar_models.crops.crop_set import Radiometry
 from lunar_models.errors import MosaicError
 from lunar_models.mosaic.projection import Projection, parse_projection
+from lunar_models.mosaic.source_files import source_files
 
 GDAL_OPTIONS = {"GDAL_CACHEMAX": 192, "GDAL_NUM_THREADS": "2", "GTIFF_DIRECT_IO": "YES"}
 """Block cache in MB (blocks are read once, in order); threads that decompress; no copy through
@@ -71,7 +72,7 @@ class Mosaic:
                     projection=parse_projection(
                         data.crs.to_wkt() if data.crs else None, data.transform, path
                     ),
-                    files=tuple(data.files),
+                    files=source_files(path),
                 )
         except RasterioError as error:
             raise _unopened(path, error) from error

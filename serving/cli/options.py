@@ -7,6 +7,7 @@ underscores.
 import functools
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
@@ -52,8 +53,23 @@ def from_text(spec: ParamSpec, text: str) -> Any:
         return None
     if not spec.repeated:
         return spec.parse(text)
-    items = () if text == NONE else (item.strip() for item in text.split(","))
-    return spec.parse(tuple(item for item in items if item))
+    if text == NONE:
+        return spec.parse(())
+    items = text.split(",")
+    if spec.role == "input":
+        items = _whole_paths(items)
+    return spec.parse(tuple(item.strip() for item in items if item.strip()))
+
+
+def _whole_paths(pieces: list[str]) -> list[str]:
+    """Put paths together again that contain commas: the longest that exists, from the left."""
+    items = []
+    while pieces:
+        ends = range(len(pieces), 1, -1)
+        end = next((n for n in ends if Path(",".join(pieces[:n]).strip()).exists()), 1)
+        items.append(",".join(pieces[:end]))
+        pieces = pieces[end:]
+    return items
 
 
 def to_text(spec: ParamSpec, value: Any) -> str:

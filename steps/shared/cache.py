@@ -14,15 +14,15 @@ from mlflow.entities import Run
 
 from lunar_models.config.base import StepConfig, specs
 from lunar_models.crops.crop_set import INFO_FILE, CropSet
+from lunar_models.errors import CropSetError
+from steps.shared.inputs import digest
+from steps.shared.versions import ABSENT, find_aliases, find_version
 
 KEY_TAG = "step_key"
 OUTPUT_TAG = "output."
 
 _CODE = ("lunar_models", "steps", "serving")
 _CODE_SUFFIXES = (".py", ".html", ".css", ".js", ".svg")
-_WHOLE_FILE_BYTES = 2**26
-_SAMPLES = 64
-_SAMPLE_BYTES = 2**18
 
 
 def step_key(step: str, config: StepConfig) -> str:
@@ -38,36 +38,6 @@ def step_key(step: str, config: StepConfig) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]
 
 
-def digest(path: str) -> str:
-    """Content digest of an input.
-
-    A crop set has its own; a folder's is that of its files; MLflow URIs name immutable things and
-    stand for themselves. Of a file over 64 MiB, the size, the modification time and 64 evenly
-    spread samples count: hashing a 6 GB mosaic for each run would cost more than the step.
-    """
-    place = Path(path)
-    if (place / INFO_FILE).is_file():
-        return CropSet.open(place).info.digest
-    if place.is_dir():
-        files = sorted(p for p in place.rglob("*") if p.is_file())
-        lines = [f"{p.relative_to(place)} {digest(str(p))}" for p in files]
-        return hashlib.sha256("\n".join(lines).encode()).hexdigest()
-    return file_digest(place) if place.is_file() else path
-
-
-def file_digest(file: Path) -> str:
-    """sha256 of a file, sampled above 64 MiB (see `digest`)."""
-    status = file.stat()
-    if status.st_size <= _WHOLE_FILE_BYTES:
-        return hashlib.sha256(file.read_bytes()).hexdigest()
-    sha = hashlib.sha256(f"{status.st_size} {status.st_mtime_ns}".encode())
-    with file.open("rb") as stream:
-        for i in range(_SAMPLES):
-            stream.seek(i * (status.st_size - _SAMPLE_BYTES) // (_SAMPLES - 1))
-            sha.update(stream.read(_SAMPLE_BYTES))
-    return sha.hexdigest()
-
-
 @functools.cache
 def code_digest() -> str:
     """sha256 over the project's code: Python, and the pages that go with it."""
@@ -81,7 +51,7 @@ def code_digest() -> str:
 
 
 def find_finished(key: str, experiment_id: str) -> Run | None:
-    """The newest FINISHED run with this key whose outputs still exist, if any."""
+    """The newest FINISHED run with this key whose products still are where it left them, if any."""
     found = mlflow.search_runs(
         [experiment_id],
         filter_string=f"tags.{KEY_TAG} = '{key}' and attributes.status = 'FINISHED'",
@@ -101,13 +71,36 @@ def outputs(run: Run) -> dict[str, str]:
 
 
 def _exists(where: str) -> bool:
-    if where.startswith("runs:/"):
-        run_id, _, path = where.removeprefix("runs:/").partition("/")
-        return bool(mlflow.MlflowClient().list_artifacts(run_id, path))
-    if where.startswith("models:/m-"):
-        try:
-            mlflow.get_logged_model(where.removeprefix("models:/"))
-        except mlflow.MlflowException:
+    client = mlflow.MlflowClient()
+    try:
+        if where.startswith("runs:/"):
+            run_id, _, path = where.removeprefix("runs:/").partition("/")
+            return bool(client.list_artifacts(run_id, path))
+        if where.startswith("models:/m-"):
+            return bool(client.list_logged_model_artifacts(where.removeprefix("models:/")))
+        if where.startswith("models:/"):
+            return _is_registered(where.removeprefix("models:/"))
+    except mlflow.MlflowException as error:
+        if error.error_code == ABSENT:
             return False
-        return True
+        raise
+    if (Path(where) / INFO_FILE).exists():
+        try:
+            CropSet.open(where)
+        except CropSetError:
+            return False
     return Path(where).exists()
+
+
+def _is_registered(place: str) -> bool:
+    """Whether ``NAME/VERSION`` is there, and with ``@ALIAS`` whether the alias is.
+
+    An alias may have moved to another version, or the version under another alias: somebody
+    promoted it, and nothing is missing.
+    """
+    name, _, version = place.partition("/")
+    number, _, alias = version.partition("@")
+    if find_version(name, number) is None:
+        return False
+    aliases = find_aliases(name)
+    return not alias or alias in aliases or number in aliases.values()

@@ -23,7 +23,7 @@ from lunar_models.encoders.checkpoint import Checkpoint
 from serving.model import bundle as bundles
 from serving.model import pyfunc as served
 from serving.model.schema import Options
-from steps.shared.tracking import PROJECT, git, resolve_artifacts
+from steps.shared.tracking import PROJECT, git, log_output, resolve_artifacts
 
 _REQUIREMENTS = (
     "mlflow", "hdbscan", "numba", "numpy", "opencv-python-headless", "pandas", "pillow", "pyarrow",
@@ -92,6 +92,12 @@ def log_service_model(
         for key, value in tags.items():
             client.set_model_version_tag(registered_model, number, key, value)
     return info
+
+
+def log_registered(name: str | None, info: ModelInfo) -> None:
+    """Note the version among the run's outputs: it is made anew if somebody deletes it."""
+    if name is not None:
+        log_output("version", f"models:/{name}/{info.registered_model_version}")
 
 
 @contextmanager

@@ -5,7 +5,6 @@ import json
 import os
 import re
 import resource
-import socket
 import subprocess
 import sys
 import tempfile
@@ -15,7 +14,6 @@ from contextlib import contextmanager
 from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import mlflow
 from matplotlib.figure import Figure
@@ -27,40 +25,14 @@ from lunar_models.config.base import StepConfig, specs
 from serving.cli.options import UserError, to_text
 from steps.shared.cache import KEY_TAG, OUTPUT_TAG, step_key
 from steps.shared.ending import closed_when_killed
+from steps.shared.store import store_errors
 
 PROJECT = Path(__file__).resolve().parents[2]
-DEFAULT_TRACKING_URI = "sqlite:///mlflow.db"
 STEP_TAG = "step"
 
-_CONNECT_SECONDS = 5.0
 _MOST_DIFF_BYTES = 2**20
 _GENERATED_NAME = re.compile(r"^[a-z]+-[a-z]+-\d+$")
 """What MLflow calls a run that nobody named."""
-
-
-def connect() -> None:
-    """Choose the tracking store and see that it answers.
-
-    `MLFLOW_TRACKING_URI` if set (``mlflow run`` sets it), else a SQLite file in this folder.
-
-    Raises:
-        UserError: the tracking server does not answer.
-    """
-    if not sys.stderr.isatty():
-        os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-    if not mlflow.is_tracking_uri_set():
-        mlflow.set_tracking_uri(DEFAULT_TRACKING_URI)
-    address = urlsplit(mlflow.get_tracking_uri())
-    if address.scheme not in ("http", "https"):
-        return
-    port = address.port or {"http": 80, "https": 443}[address.scheme]
-    try:
-        socket.create_connection((address.hostname or "", port), _CONNECT_SECONDS).close()
-    except OSError as error:
-        raise UserError(
-            f"The tracking server {address.hostname}:{port} does not answer ({error}). "
-            "Start it, or set MLFLOW_TRACKING_URI to one that runs."
-        ) from error
 
 
 @contextmanager
@@ -72,17 +44,22 @@ def step_run(step: str, config: StepConfig, *, name: str) -> Iterator[mlflow.Act
 
     Args:
         step: entry point name.
-        config: the step's parameters.
+        config: the step's parameters, as `store.prepare` returned them.
         name: readable run name, used where nobody chose one.
+
+    Raises:
+        UserError: the tracking store refused something.
     """
-    connect()
     key = step_key(step, config)
     joined = "MLFLOW_RUN_ID" in os.environ  # start_run would rename it
     # MLflow's own 10 s are longer than many a training.
     os.environ.setdefault("MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL", "1")
-    with mlflow.start_run(
-        run_name=None if joined else name, log_system_metrics=step == "train"
-    ) as run:
+    with (
+        store_errors(),
+        mlflow.start_run(
+            run_name=None if joined else name, log_system_metrics=step == "train"
+        ) as run,
+    ):
         if _GENERATED_NAME.match(run.info.run_name or ""):
             mlflow.set_tag("mlflow.runName", name)
         mlflow.set_tags({STEP_TAG: step, KEY_TAG: key, "git_commit": git("rev-parse", "HEAD")})

@@ -132,3 +132,16 @@ def test_library_users_get_the_same_limits(values, message):
 
 def test_every_field_is_a_parameter():
     assert [spec.name for spec in specs(Sample)] == list(Sample.model_fields)
+
+
+def test_a_path_with_commas_stays_one_path(tmp_path):
+    class Sources(StepConfig):
+        mosaic: tuple[str, ...] = param(help="Paths.", role="input")
+
+    seen = []
+    command = config_command(Sources)(seen.append)
+    odd = tmp_path / "moon, north,west.tif"
+    odd.write_text("")
+    arguments = ["--mosaic", f"a.tif, {odd} ,b.tif"]
+    assert CliRunner().invoke(command, arguments).exit_code == 0
+    assert seen[0].mosaic == ("a.tif", str(odd), "b.tif")

@@ -8,7 +8,7 @@ from planted_moon import GEOGRAPHIC, global_transform, write_array
 from rasterio import Affine
 
 from steps.preprocess import main
-from steps.shared.cache import digest
+from steps.shared.inputs import digest
 
 HEADER = "CRATER_ID,LAT_CIRC_IMG,LON_CIRC_IMG,DIAM_CIRC_IMG\n"
 GOOD = "".join(f"C{n},{n % 40},{n},90\n" for n in range(40))

@@ -13,7 +13,8 @@ from click.testing import CliRunner
 
 from lunar_models.config.base import StepConfig, param
 from serving.cli.options import UserError, config_command
-from steps.shared.tracking import PROJECT, connect, git, resolve_artifacts, step_run
+from steps.shared.store import connect
+from steps.shared.tracking import PROJECT, git, resolve_artifacts, step_run
 
 
 class Sample(StepConfig):
