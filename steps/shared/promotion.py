@@ -116,6 +116,7 @@ def promote_version(
         UserError: another version has the alias by now; nothing was changed.
     """
     previous = NONE if over is None else str(over.version)
+    _expect(version.name, alias, previous)
     tag(version, **{PREVIOUS_TAG: previous})  # first: without it nobody could roll back
     _expect(version.name, alias, previous)
     mlflow.MlflowClient().set_registered_model_alias(version.name, alias, version.version)
@@ -126,7 +127,7 @@ def promote_version(
 
 
 def _expect(name: str, alias: str, number: str) -> None:
-    found = str(find_aliases(name).get(alias, NONE))
+    found = find_aliases(name).get(alias, NONE)
     if found != number:
         raise UserError(
             f"{name}@{alias} was moved meanwhile: version {found} has it, not {number}, which was "

@@ -20,7 +20,8 @@ def find_aliases(name: str) -> dict[str, str]:
         UserError: the registry did not answer.
     """
     try:
-        return dict(mlflow.MlflowClient().get_registered_model(name).aliases)
+        aliases = mlflow.MlflowClient().get_registered_model(name).aliases
+        return {alias: str(number) for alias, number in aliases.items()}
     except mlflow.MlflowException as error:
         if error.error_code == ABSENT:
             return {}
@@ -35,7 +36,7 @@ def find_version(name: str, alias_or_number: str) -> ModelVersion | None:
     """
     number = alias_or_number
     if not number.isdigit():
-        number = str(find_aliases(name).get(alias_or_number, ""))
+        number = find_aliases(name).get(alias_or_number, "")
         if not number:
             return None
     try:
