@@ -45,6 +45,13 @@ class ServeConfig(StepConfig):
     max_body_mb: float = param(
         32.0, help="Largest request.", unit="MB", minimum=0.01, maximum=1024, role="runtime"
     )
+    max_bodies_mb: float = param(
+        128.0,
+        help="Largest sum of the requests that a process reads and answers at a time.",
+        unit="MB",
+        minimum=0.01,
+        role="runtime",
+    )
     max_items: int = param(512, help="Most crops in one request.", minimum=1, role="runtime")
     queue_items: int = param(
         1024, help="Most crops waiting in a process; beyond: 503.", minimum=1, role="runtime"
@@ -82,5 +89,10 @@ class ServeConfig(StepConfig):
             raise ConfigError(
                 f"max_items={self.max_items} can never wait in queue_items={self.queue_items}; "
                 "raise queue_items."
+            )
+        if self.max_body_mb > self.max_bodies_mb:
+            raise ConfigError(
+                f"max_body_mb={self.max_body_mb:g} can never fit into "
+                f"max_bodies_mb={self.max_bodies_mb:g}; raise max_bodies_mb."
             )
         return self

@@ -13,6 +13,7 @@ from starlette.staticfiles import StaticFiles
 
 from lunar_models.config.serve import ServeConfig
 from serving.app.batcher import Batcher
+from serving.app.body_limits import BodyBudget
 from serving.app.decoders import DecoderPool
 from serving.app.gate import Gate
 from serving.app.problems import Problem, on_http_error, on_problem, on_validation_error
@@ -47,6 +48,7 @@ def create_app(config: ServeConfig, pointer_file: Path) -> FastAPI:
         holder=ModelHolder(pointer_file),
         batcher=Batcher(config.queue_items),
         decoders=DecoderPool(config.decoders, config.decode_s),
+        bodies=BodyBudget(int(config.max_bodies_mb * 2**20)),
         locator=_locator(config),
     )
     app = FastAPI(
@@ -56,6 +58,7 @@ def create_app(config: ServeConfig, pointer_file: Path) -> FastAPI:
         docs_url=None,  # both load scripts from elsewhere
         redoc_url=None,
         lifespan=_lifespan,
+        redirect_slashes=False,  # a redirect would lead to whatever Host the caller named
     )
     app.state.runtime = runtime
     for routes in (predict, catalogue, operations):
@@ -65,16 +68,17 @@ def create_app(config: ServeConfig, pointer_file: Path) -> FastAPI:
     app.add_exception_handler(HTTPException, on_http_error)
     app.add_exception_handler(RequestValidationError, on_validation_error)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
-    if config.cors_origins:
+    tokens = TokenStore(Path(config.tokens)) if config.tokens else None
+    limit = int(config.max_body_mb * 2**20)
+    app.add_middleware(Gate, max_body_bytes=limit, tokens=tokens, runtime=runtime)
+    if config.cors_origins:  # around the gate: a browser may read refusals, too
         app.add_middleware(
             CORSMiddleware,
             allow_origins=list(config.cors_origins),
             allow_methods=["GET", "POST"],
             allow_headers=["authorization", "content-type", "x-request-id", "x-deadline-ms"],
+            expose_headers=["x-request-id", "retry-after", "www-authenticate"],
         )
-    tokens = TokenStore(Path(config.tokens)) if config.tokens else None
-    limit = int(config.max_body_mb * 2**20)
-    app.add_middleware(Gate, max_body_bytes=limit, tokens=tokens, runtime=runtime)
     return app
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic_core import from_json
 from starlette.datastructures import UploadFile
+from starlette.formparsers import MultiPartParser
 from starlette.requests import Request
 
 from serving.app.problems import Problem
@@ -26,6 +27,7 @@ RAW_TYPES = (
 )
 JSON, MULTIPART = "application/json", "multipart/form-data"
 _FORM_FIELDS = 32
+MultiPartParser.spool_max_size = 2**31  # bodies are bounded; a full disk must not fail a request
 _VALUES_PER_ITEM = 64
 """Commas, brackets and colons that a JSON body may have for each item allowed."""
 _OFF_LOOP_BYTES = 2**16

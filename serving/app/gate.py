@@ -10,6 +10,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serving.app import metrics
+from serving.app.body_limits import BoundedBody
 from serving.app.problems import Problem
 from serving.app.tokens import TokenStore
 from serving.app.worker_state import WorkerState
@@ -55,26 +56,31 @@ class Gate:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        visit = _Visit(scope, receive, send, self._max_body_bytes, self._runtime.draining)
+        exchange = _Exchange(scope, receive, send, self._runtime.draining)
+        body: BoundedBody | None = None
         try:
-            self._admit(scope)
-            await self._app(scope, visit.receive, visit.send)
+            headers = dict(scope["headers"])
+            self._admit(scope, headers)
+            encoding = headers.get(b"content-encoding", b"").decode("latin-1").strip().lower()
+            body = BoundedBody(receive, encoding, self._max_body_bytes, self._runtime.bodies)
+            await self._app(scope, body.receive, exchange.send)
         except Problem as problem:
-            await visit.refuse(problem)
+            await exchange.refuse(problem)
         except ClientDisconnect:
-            await visit.refuse(Problem(408, "disconnected", "The caller has gone."))
+            await exchange.refuse(Problem(408, "disconnected", "The caller has gone."))
         except Exception:
-            _crash_log.exception("unexpected error", extra={"request_id": visit.request_id})
-            await visit.refuse(Problem(500, "internal", "Something went wrong on our side."))
+            _crash_log.exception("unexpected error", extra={"request_id": exchange.request_id})
+            await exchange.refuse(Problem(500, "internal", "Something went wrong on our side."))
         finally:
-            visit.note()
+            if body is not None:
+                body.close()
+            exchange.note()
 
-    def _admit(self, scope: Scope) -> None:
+    def _admit(self, scope: Scope, headers: dict[bytes, bytes]) -> None:
         need = scope_of(scope["path"])
         # A browser asks with OPTIONS, and without a token, what it may send.
         if self._tokens is None or need is None or scope["method"] == "OPTIONS":
             return
-        headers = dict(scope["headers"])
         kind, _, token = headers.get(b"authorization", b"").decode("latin-1").partition(" ")
         granted = self._tokens.scopes(token.strip()) if kind.lower() == "bearer" else None
         if granted is None:
@@ -84,29 +90,17 @@ class Gate:
             raise Problem(403, "forbidden", f"The token lacks the scope '{need}'.")
 
 
-class _Visit:
-    """One request on its way through the gate."""
+class _Exchange:
+    """One request and its reply: its id, its headers, its line in the log."""
 
-    def __init__(
-        self, scope: Scope, receive: Receive, send: Send, max_body_bytes: int, draining: bool
-    ) -> None:
+    def __init__(self, scope: Scope, receive: Receive, send: Send, draining: bool) -> None:
         given = dict(scope["headers"]).get(b"x-request-id", b"").decode("latin-1")
         self.request_id = given if _REQUEST_ID.match(given) else secrets.token_hex(8)
         scope["request_id"] = self.request_id
         self._scope, self._receive, self._send = scope, receive, send
-        self._left = self._limit = max_body_bytes
         self._draining = draining
         self._status = 0
         self._begin = time.perf_counter()
-
-    async def receive(self) -> Message:
-        message = await self._receive()
-        if message["type"] == "http.request":
-            self._left -= len(message.get("body", b""))
-            if self._left < 0:
-                detail = f"The body is over {self._limit / 2**20:g} MiB."
-                raise Problem(413, "too_large", detail, {"connection": "close"})
-        return message
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":

@@ -17,6 +17,7 @@ import uvicorn
 
 from lunar_models.config.serve import ServeConfig
 from serving.app import logs
+from serving.app.connection import BoundedProtocol, raise_file_limit
 
 if TYPE_CHECKING:  # brings torch, which the supervisor can do without
     from fastapi import FastAPI
@@ -37,6 +38,7 @@ def run(config: ServeConfig, pointer_file: Path, port: int) -> None:
     from serving.app.application import create_app
 
     logs.configure(config.log_level)
+    raise_file_limit()
     torch.set_num_threads(config.threads)
     _end_with_parent()
     app = create_app(config, pointer_file)
@@ -50,6 +52,8 @@ def server_config(app: "FastAPI", config: ServeConfig) -> uvicorn.Config:
     """How uvicorn is to run the application."""
     return uvicorn.Config(
         app,
+        http=BoundedProtocol,
+        ws="none",
         log_config=None,
         access_log=False,
         server_header=False,

@@ -15,6 +15,8 @@ from lunar_models.config.serve import ServeConfig
 from serving.app import metrics
 from serving.app.batcher import Batcher, Job
 from serving.app.bodies import Question
+from serving.app.body_limits import BodyBudget
+from serving.app.connection import EOF
 from serving.app.decoders import DecoderPool
 from serving.app.problems import Problem
 from serving.app.served import ModelHolder, Served
@@ -43,6 +45,7 @@ class WorkerState:
     holder: ModelHolder
     batcher: Batcher
     decoders: DecoderPool
+    bodies: BodyBudget
     locator: "Locator | None"
     draining: bool = False
     """Shutting down: what comes is still answered, but nothing more should be sent."""
@@ -167,6 +170,10 @@ async def _or_disconnect(request: Request, work: Coroutine[Any, Any, bytes]) -> 
 
 
 async def _disconnected(request: Request) -> None:
+    """Return when the caller has gone, or has closed its side and may have gone."""
+    if end := request.scope.get(EOF):
+        await end.wait()
+        return
     while (await request.receive())["type"] != "http.disconnect":
         pass
 
