@@ -47,7 +47,7 @@ SHOWN_CROPS = 8
 def main(config: TrainConfig) -> None:
     """Train an encoder and register it as an encoder version.
 
-    A training that was killed goes on after its last epoch when the same command is given again.
+    A killed training resumes after its last epoch when the same command is given again.
     """
     if rank() > 0:  # the first of several processes tells what happens
         crop_set = CropSet.open(config.crops)

@@ -26,21 +26,22 @@ class DownloadConfig(StepConfig):
         ConfigError: a value outside its limits, or a URL that is not http(s).
     """
 
-    output: str = param("data/downloads", help="Folder for the files.", role="output")
+    output: str = param("data/downloads", help="Output folder.", role="output")
     catalogue_url: str | None = param(
-        ROBBINS_URL, help="Crater catalogue: a table, or a zip with a CSV in it; none to leave out."
+        ROBBINS_URL,
+        help="URL of the crater catalogue: a table, or a zip that contains a CSV; none skips it.",
     )
-    mosaic_url: str | None = param(WAC_URL, help="Mosaic, any raster; none to leave out.")
+    mosaic_url: str | None = param(WAC_URL, help="URL of the mosaic; none skips it.")
     attempts: int = param(
         8,
-        help="Attempts without any progress before giving up.",
+        help="Maximum number of attempts without progress.",
         minimum=1,
         maximum=1000,
         role="runtime",
     )
     timeout_s: float = param(
         60.0,
-        help="Longest silence of the server.",
+        help="Maximum time without a byte from the server.",
         unit="s",
         minimum=0.1,
         maximum=3600,

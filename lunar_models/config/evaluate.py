@@ -21,68 +21,85 @@ class EvaluateConfig(StepConfig):
     )
     labels: str | None = param(
         None,
-        help="Label table (CSV) or folder of <id>_<state>.png; none judges without labels.",
+        help="Label table (CSV) or folder of <id>_<state>.png; none evaluates without labels.",
         role="input",
     )
-    label_column: str = param("state", help="Column of the states, or of a value cut into states.")
+    label_column: str = param(
+        "state", help="Column that holds the states, or a value to be cut into states."
+    )
     label_order: tuple[str, ...] = param(
-        (), help="States from freshest to oldest; empty: numbers ascend, known names in order."
+        (),
+        help="States from freshest to oldest; empty: ascending numbers, or the known "
+        "names in order.",
     )
     merge_states: tuple[str, ...] = param(
         (), help="States to merge, such as Fresh=New+Semi-New,Degraded=Semi-Old+Old."
     )
     quantile_states: int | None = param(
         None,
-        help="Cut label_column, a number, into so many equal groups; none: it holds states.",
+        help="Number of quantile groups to cut label_column into; none: it holds states.",
         minimum=2,
         maximum=10,
     )
     freshest: Literal["highest", "lowest"] = param(
-        "highest", help="End of the number cut by quantile_states that is the freshest state."
+        "highest", help="Which end of the values cut by quantile_states is the freshest."
     )
     values: str | None = param(
         None, help="Table with a continuous measure for the same craters.", role="input"
     )
     value_column: str | None = param(
-        None, help="Continuous measure (depth/diameter, K/R2, age) for Spearman; none: the state."
+        None,
+        help="Column of the continuous measure (depth/diameter, K/R2, age) for Spearman; "
+        "none: the state.",
     )
     value_scale: Literal["log10", "linear"] = param(
         "log10", help="Scale on which the measure is predicted."
     )
     block_deg: float | None = param(
         None,
-        help="Side of the spatial blocks that are held out together; none: 4, less on small maps.",
+        help="Side length of the spatial blocks held out together; none: 4, less on small maps.",
         unit="deg",
         minimum=0.01,
         maximum=90.0,
     )
-    folds: int = param(5, help="Spatial folds.", minimum=2, maximum=20)
+    folds: int = param(5, help="Number of spatial folds.", minimum=2, maximum=20)
     drop_overlapping: bool = param(
-        True, help="Judge only test crops that overlap no crop of their training folds."
+        True, help="Exclude test crops that overlap a crop of their training folds."
     )
     neighbours: int = param(
-        20, help="Neighbours of the k-NN probe and of the boundary entropy.", minimum=1, maximum=500
+        20,
+        help="Number of neighbours of the k-NN probe and of the boundary entropy.",
+        minimum=1,
+        maximum=500,
     )
     bootstrap: int = param(
-        1000, help="Replicates drawn by spatial block.", minimum=10, maximum=100_000
+        1000,
+        help="Number of bootstrap replicates, drawn by spatial block.",
+        minimum=10,
+        maximum=100_000,
     )
-    interval: float = param(0.95, help="Coverage of the intervals.", minimum=0.5, maximum=0.999)
+    interval: float = param(
+        0.95, help="Coverage of the confidence intervals.", minimum=0.5, maximum=0.999
+    )
     head_kind: Literal["auto", "lda", "ordinal"] = param(
-        "auto", help="Classification head; auto takes the smaller log loss out of fold."
+        "auto", help="Classification head; auto selects the smaller out-of-fold log loss."
     )
     conformal_level: float = param(
-        0.9, help="Share of craters whose set of states holds the true one.", minimum=0.5,
+        0.9, help="Target coverage of the conformal sets.", minimum=0.5,
         maximum=0.99,
     )  # fmt: skip
     abstain_below: float = param(
-        0.5, help="Probability below which the head abstains.", minimum=0.0, maximum=1.0
+        0.5,
+        help="Minimum probability of the best state; below it the head abstains.",
+        minimum=0.0,
+        maximum=1.0,
     )
     band_deg: float = param(
         15.0, help="Width of the longitude bands of the audit.", unit="deg", minimum=1.0,
         maximum=180.0,
     )  # fmt: skip
-    audit_limit: int = param(5000, help="Most craters the audit is fitted on.", minimum=100)
-    seed: int = param(0, help="Seed of every random choice.", minimum=0, maximum=2**31 - 1)
+    audit_limit: int = param(5000, help="Maximum number of craters for the audit.", minimum=100)
+    seed: int = param(0, help="Random seed.", minimum=0, maximum=2**31 - 1)
 
     @model_validator(mode="after")
     def _check_together(self) -> Self:

@@ -6,11 +6,13 @@ from lunar_models.config.base import StepConfig, param
 class ImportCheckpointConfig(StepConfig):
     """Which state dict of the original pipeline's autoencoder is brought in."""
 
-    file: str = param(help="State dict saved by torch.save, such as autoencoder.pth.", role="input")
+    file: str = param(
+        help="State dict written by torch.save, such as autoencoder.pth.", role="input"
+    )
     crops: str = param(
-        help="Crop set of the size the autoencoder was trained on; its context and examples.",
+        help="Crop set with the crop size that the autoencoder was trained on.",
         role="input",
     )
     registered_model: str | None = param(
-        "lunar-encoder", help="Registry name of the encoder; none registers nothing."
+        "lunar-encoder", help="Registry name of the encoder; none does not register it."
     )

@@ -14,97 +14,102 @@ class PreprocessConfig(StepConfig):
     """How craters are cut out of a mosaic."""
 
     mosaic: tuple[str, ...] = param(
-        help="Map rasters of the Moon; each crater is taken from the one that covers it best.",
+        help="Lunar mosaics; each crater is cut from the one that covers it best.",
         role="input",
     )
     catalogue: str = param(
         help="Crater table: CSV, Parquet, GeoParquet, GeoPackage or Shapefile.", role="input"
     )
-    output: str = param("data/crops", help="Folder of the crop set.", role="output")
+    output: str = param("data/crops", help="Output folder of the crop set.", role="output")
     columns: str | None = param(
         None,
         help="Columns of any other table, as crater_id=NAME,longitude_deg=NAME,latitude_deg=NAME,"
         "diameter_km=NAME (or diameter_m).",
     )
-    crop_size_px: int = param(64, help="Side of a crop.", unit="px", minimum=8, maximum=1024)
+    crop_size_px: int = param(64, help="Side length of a crop.", unit="px", minimum=8, maximum=1024)
     context_diameters: float = param(
-        1.5, help="Side of a crop in crater diameters.", minimum=0.5, maximum=10.0
+        1.5, help="Side length of a crop in crater diameters.", minimum=0.5, maximum=10.0
     )
     diameter_min_km: float | None = param(
-        1.0, help="Smallest crater.", unit="km", minimum=0.0, maximum=3474.8
+        1.0, help="Minimum diameter.", unit="km", minimum=0.0, maximum=3474.8
     )
     diameter_max_km: float | None = param(
-        None, help="Largest crater.", unit="km", minimum=0.0, maximum=3474.8
+        None, help="Maximum diameter.", unit="km", minimum=0.0, maximum=3474.8
     )
     latitude_min_deg: float | None = param(
-        None, help="Southern limit.", unit="deg", minimum=-90.0, maximum=90.0
+        None, help="Minimum latitude.", unit="deg", minimum=-90.0, maximum=90.0
     )
     latitude_max_deg: float | None = param(
-        None, help="Northern limit.", unit="deg", minimum=-90.0, maximum=90.0
+        None, help="Maximum latitude.", unit="deg", minimum=-90.0, maximum=90.0
     )
     longitude_min_deg: float | None = param(
-        None, help="Western limit.", unit="deg", minimum=-180.0, maximum=360.0
+        None, help="Western limit of longitude.", unit="deg", minimum=-180.0, maximum=360.0
     )
     longitude_max_deg: float | None = param(
         None,
-        help="Eastern limit; west of the western one, the range spans the antimeridian.",
+        help="Eastern limit of longitude; if west of the western limit, the range spans "
+        "the antimeridian.",
         unit="deg",
         minimum=-180.0,
         maximum=360.0,
     )
-    limit: int | None = param(None, help="Draw at most so many craters at random.", minimum=1)
-    seed: int = param(0, help="Seed of the draw and of the splits.", minimum=0)
+    limit: int | None = param(None, help="Maximum number of craters, drawn at random.", minimum=1)
+    seed: int = param(0, help="Random seed of the draw and of the splits.", minimum=0)
     illumination: Illumination = param(
         "auto",
         help="Side of the Sun: found by a vote of neighbours, east or west throughout, or none "
         "to leave the crops as they are.",
     )
     normalisation: Literal["ratio", "global", "zscore", "minmax"] = param(
-        "ratio", help="Brightness normalisation whose constants are frozen with the crop set."
+        "ratio", help="Brightness normalisation; its constants are frozen with the crop set."
     )
     highpass_sigma_px: float | None = param(
         None,
-        help="Remove brightness wider than this Gaussian from the mosaic first.",
+        help="Standard deviation of a Gaussian high-pass filter applied to the mosaic "
+        "first; none skips it.",
         unit="px",
         minimum=1.0,
         maximum=200.0,
     )
     block_deg: float | None = param(
         None,
-        help="Side of the spatial blocks that are held out together; none: 4, less on small maps.",
+        help="Side length of the spatial blocks held out together; none: 4, less on small maps.",
         unit="deg",
         minimum=0.01,
         maximum=90.0,
     )
     validation_fraction: float = param(
-        0.1, help="Part of the blocks for validation.", minimum=0.0, maximum=0.9
+        0.1, help="Fraction of the blocks used for validation.", minimum=0.0, maximum=0.9
     )
     test_fraction: float = param(
-        0.1, help="Part of the blocks for testing.", minimum=0.0, maximum=0.9
+        0.1, help="Fraction of the blocks used for testing.", minimum=0.0, maximum=0.9
     )
     min_native_px: float = param(
-        8.0, help="Fewest mosaic pixels across a crop.", unit="px", minimum=1.0
+        8.0, help="Minimum number of mosaic pixels across a crop.", unit="px", minimum=1.0
     )
     min_valid_fraction: float = param(
-        0.8, help="Least part of a crop with data.", minimum=0.0, maximum=1.0
+        0.8, help="Minimum fraction of valid pixels.", minimum=0.0, maximum=1.0
     )
     max_shadow_fraction: float = param(
-        0.6, help="Largest part of a crop in shadow.", minimum=0.0, maximum=1.0
+        0.6, help="Maximum fraction of pixels in shadow.", minimum=0.0, maximum=1.0
     )
     max_saturated_fraction: float = param(
-        0.25, help="Largest part of a crop at full white.", minimum=0.0, maximum=1.0
+        0.25, help="Maximum fraction of saturated pixels.", minimum=0.0, maximum=1.0
     )
     min_contrast: float = param(
         0.01,
-        help="Least standard deviation of a crop's brightness over its mean.",
+        help="Minimum ratio of the standard deviation of brightness to its mean.",
         minimum=0.0,
         maximum=1.0,
     )
     max_overlap_larger: float = param(
-        1.0, help="Largest part of a crater inside larger ones.", minimum=0.0, maximum=1.0
+        1.0,
+        help="Maximum fraction of the crater area inside larger craters.",
+        minimum=0.0,
+        maximum=1.0,
     )
     workers: int | None = param(
-        None, help="Threads that sample; none for one per core.", minimum=1, role="runtime"
+        None, help="Number of sampling threads; none: one per core.", minimum=1, role="runtime"
     )
 
     @model_validator(mode="after")

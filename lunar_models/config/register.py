@@ -10,14 +10,14 @@ class RegisterConfig(StepConfig):
         help="Encoder: a models:/ URI, a runs:/ URI or a checkpoint folder.", role="input"
     )
     crops: str = param(
-        help="Crop set whose craters the served model knows: neighbours and examples.",
+        help="Crop set that the served model searches for similar craters.",
         role="input",
     )
     head: str | None = param(
-        None, help="Classification head that evaluate fitted: its folder or URI.", role="input"
+        None, help="Classification head fitted by evaluate: a folder or URI.", role="input"
     )
     clusters: str | None = param(
-        None, help="Cluster model that cluster fitted: its folder or URI.", role="input"
+        None, help="Cluster model fitted by cluster: a folder or URI.", role="input"
     )
     service_model: str = param("lunar-craters", help="Registry name of the served model.")
     alias: str | None = param("champion", help="Alias that the new version gets.")

@@ -18,32 +18,51 @@ class ServeConfig(StepConfig):
     )
     host: str = param("127.0.0.1", help="Address to listen on.", role="runtime")
     port: int = param(
-        5000, help="Port; 0 takes a free one.", minimum=0, maximum=65535, role="runtime"
+        5000, help="Port; 0 selects a free one.", minimum=0, maximum=65535, role="runtime"
     )
-    workers: int = param(2, help="Processes.", minimum=1, maximum=64, role="runtime")
+    workers: int = param(
+        2, help="Number of worker processes.", minimum=1, maximum=64, role="runtime"
+    )
     threads: int = param(
-        1, help="CPU threads per process for the encoder.", minimum=1, maximum=64, role="runtime"
+        1,
+        help="Number of CPU threads per process for the encoder.",
+        minimum=1,
+        maximum=64,
+        role="runtime",
     )
     cache: str = param(
-        "~/.cache/lunar-models", help="Folder for downloaded models.", role="runtime"
+        "~/.cache/lunar-models", help="Cache folder for downloaded models.", role="runtime"
     )
     poll_s: float = param(
-        5.0, help="How often the alias is looked up.", unit="s", minimum=0.1, role="runtime"
+        5.0, help="Interval at which the alias is looked up.", unit="s", minimum=0.1, role="runtime"
     )
-    mosaic: str | None = param(None, help="Mosaic to cut craters from on request.", role="input")
+    mosaic: str | None = param(
+        None, help="Mosaic from which craters are cut on request.", role="input"
+    )
     tokens: str | None = param(
-        None, help="File of hashed tokens (see lunar-token); none: open to all.", role="runtime"
+        None,
+        help="File of hashed tokens (see lunar-token); none leaves the API open.",
+        role="runtime",
     )
-    tls_certificate: str | None = param(None, help="PEM file; none: plain HTTP.", role="runtime")
-    tls_key: str | None = param(None, help="PEM file of the private key.", role="runtime")
+    tls_certificate: str | None = param(
+        None, help="TLS certificate (PEM); none serves plain HTTP.", role="runtime"
+    )
+    tls_key: str | None = param(
+        None, help="Private key of the TLS certificate (PEM).", role="runtime"
+    )
     trusted_proxies: tuple[str, ...] = param(
-        (), help="Addresses whose X-Forwarded headers are believed.", role="runtime"
+        (), help="Addresses whose X-Forwarded headers are trusted.", role="runtime"
     )
     cors_origins: tuple[str, ...] = param(
-        (), help="Web origins that may call the API from a browser.", role="runtime"
+        (), help="Web origins allowed to call the API from a browser.", role="runtime"
     )
     max_body_mb: float = param(
-        32.0, help="Largest request.", unit="MB", minimum=0.01, maximum=1024, role="runtime"
+        32.0,
+        help="Maximum size of a request body.",
+        unit="MB",
+        minimum=0.01,
+        maximum=1024,
+        role="runtime",
     )
     max_bodies_mb: float = param(
         128.0,
@@ -52,12 +71,17 @@ class ServeConfig(StepConfig):
         minimum=0.01,
         role="runtime",
     )
-    max_items: int = param(512, help="Most crops in one request.", minimum=1, role="runtime")
+    max_items: int = param(
+        512, help="Maximum number of crops in one request.", minimum=1, role="runtime"
+    )
     queue_items: int = param(
-        1024, help="Most crops waiting in a process; beyond: 503.", minimum=1, role="runtime"
+        1024,
+        help="Maximum number of crops queued per process; beyond it the answer is 503.",
+        minimum=1,
+        role="runtime",
     )
     deadline_s: float = param(
-        30.0, help="Longest time for a request.", unit="s", minimum=0.01, role="runtime"
+        30.0, help="Maximum duration of a request.", unit="s", minimum=0.01, role="runtime"
     )
     decoders: int = param(
         2,
@@ -67,18 +91,18 @@ class ServeConfig(StepConfig):
         role="runtime",
     )
     decode_s: float = param(
-        5.0, help="Longest time to decode one image.", unit="s", minimum=0.05, role="runtime"
+        5.0, help="Maximum duration of decoding one image.", unit="s", minimum=0.05, role="runtime"
     )
     drain_s: float = param(
         1.0,
-        help="After SIGTERM, how long new requests are still answered.",
+        help="Time after SIGTERM in which new requests are still answered.",
         unit="s",
         minimum=0,
         role="runtime",
     )
 
     log_level: Literal["info", "warning", "error"] = param(
-        "info", help="info has a line for every request.", role="runtime"
+        "info", help="Log level; info writes a line for every request.", role="runtime"
     )
 
     @model_validator(mode="after")

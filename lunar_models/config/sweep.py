@@ -14,10 +14,12 @@ class SweepConfig(StepConfig):
         "A range is searched on a logarithmic scale where it starts above 0."
     )
     method: Literal["grid", "tpe"] = param(
-        "grid", help="grid tries every combination of listed values; tpe searches (Optuna)."
+        "grid", help="grid tries every combination of listed values; tpe searches with Optuna."
     )
-    trials: int = param(20, help="Most trainings.", minimum=1, maximum=10_000)
-    metric: str = param("best/validation_loss", help="Metric of train that decides.")
-    direction: Literal["minimize", "maximize"] = param("minimize", help="Which way is better.")
-    epochs: int = param(25, help="Epochs of each training.", minimum=1, maximum=100_000)
-    seed: int = param(0, help="Seed of the search and of each training.", minimum=0)
+    trials: int = param(20, help="Maximum number of trainings.", minimum=1, maximum=10_000)
+    metric: str = param("best/validation_loss", help="Metric of train to optimise.")
+    direction: Literal["minimize", "maximize"] = param(
+        "minimize", help="Direction of the optimisation."
+    )
+    epochs: int = param(25, help="Number of epochs of each training.", minimum=1, maximum=100_000)
+    seed: int = param(0, help="Random seed of the search and of each training.", minimum=0)

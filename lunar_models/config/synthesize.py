@@ -17,7 +17,7 @@ class SynthesizeConfig(StepConfig):
     """
 
     output: str = param(
-        "data/moon", help="Folder for the mosaic, catalogue and truth.", role="output"
+        "data/moon", help="Output folder of the mosaic, the catalogue and the truth.", role="output"
     )
     width_px: int = param(3000, help="Width of the mosaic.", unit="px", minimum=200, maximum=40_000)
     height_px: int = param(
@@ -41,12 +41,14 @@ class SynthesizeConfig(StepConfig):
         minimum=-80,
         maximum=80,
     )
-    crater_count: int = param(2500, help="Craters in the catalogue.", minimum=1, maximum=50_000)
+    crater_count: int = param(
+        2500, help="Number of craters in the catalogue.", minimum=1, maximum=50_000
+    )
     diameter_min_km: float = param(
-        1.0, help="Smallest diameter in the catalogue.", unit="km", minimum=0.01, maximum=100
+        1.0, help="Minimum diameter in the catalogue.", unit="km", minimum=0.01, maximum=100
     )
     diameter_max_km: float = param(
-        10.0, help="Largest diameter.", unit="km", minimum=0.01, maximum=100
+        10.0, help="Maximum diameter.", unit="km", minimum=0.01, maximum=100
     )
     size_slope: float = param(
         -2.5, help="Slope of the cumulative size distribution.", minimum=-4, maximum=-1
@@ -66,10 +68,10 @@ class SynthesizeConfig(StepConfig):
         maximum=360,
     )
     incidence_min_deg: float = param(
-        55.0, help="Least incidence angle of a band.", unit="deg", minimum=10, maximum=85
+        55.0, help="Minimum incidence angle of a band.", unit="deg", minimum=10, maximum=85
     )
     incidence_max_deg: float = param(
-        75.0, help="Greatest incidence angle of a band.", unit="deg", minimum=10, maximum=85
+        75.0, help="Maximum incidence angle of a band.", unit="deg", minimum=10, maximum=85
     )
     relief_slope_deg: float = param(
         3.0, help="RMS slope of the uncratered relief.", unit="deg", minimum=0, maximum=15
@@ -78,9 +80,9 @@ class SynthesizeConfig(StepConfig):
         0.25, help="RMS variation of the albedo, relative to its mean.", minimum=0, maximum=0.5
     )
     noise_dn: float = param(
-        1.5, help="RMS camera noise.", unit="grey levels", minimum=0, maximum=50
+        1.5, help="RMS noise of the camera.", unit="grey levels", minimum=0, maximum=50
     )
-    seed: int = param(0, help="Seed: the same seed gives the same bytes.", minimum=0)
+    seed: int = param(0, help="Random seed; equal seeds give equal bytes.", minimum=0)
 
     @model_validator(mode="after")
     def _check_together(self) -> Self:

@@ -41,14 +41,18 @@ class TrainConfig(StepConfig):
         help=f"Encoder family: {', '.join(ENCODER_FAMILIES)}; or a class of your own as "
         "PACKAGE.MODULE:CLASS.",
     )
-    latent_dim: int = param(20, help="Length of the embedding.", minimum=1, maximum=4096)
-    epochs: int = param(25, help="Most passes over the training split.", minimum=1, maximum=100_000)
-    batch_size: int = param(256, help="Crops per optimiser step.", minimum=2, maximum=65_536)
+    latent_dim: int = param(20, help="Dimension of the embedding.", minimum=1, maximum=4096)
+    epochs: int = param(
+        25, help="Maximum number of passes over the training split.", minimum=1, maximum=100_000
+    )
+    batch_size: int = param(
+        256, help="Number of crops per optimiser step.", minimum=2, maximum=65_536
+    )
     learning_rate: float = param(
         2e-3, help="Peak learning rate of AdamW.", minimum=1e-8, maximum=10.0
     )
-    weight_decay: float = param(0.02, help="AdamW weight decay.", minimum=0.0, maximum=10.0)
-    schedule: Schedule = param("cosine", help="How the learning rate falls after the warm-up.")
+    weight_decay: float = param(0.02, help="Weight decay of AdamW.", minimum=0.0, maximum=10.0)
+    schedule: Schedule = param("cosine", help="Learning-rate schedule after the warm-up.")
     warmup_epochs: float = param(
         3.0,
         help="Length of the linear warm-up; at most a quarter of the training.",
@@ -57,64 +61,84 @@ class TrainConfig(StepConfig):
         maximum=1000.0,
     )
     plateau_patience: int = param(
-        5, help="Epochs without improvement before the plateau schedule acts.", minimum=0
+        5,
+        help="Epochs without improvement before the plateau schedule reduces the learning rate.",
+        minimum=0,
     )
     plateau_factor: float = param(
-        0.5, help="What the plateau schedule multiplies the rate with.", minimum=0.01, maximum=0.99
+        0.5,
+        help="Factor by which the plateau schedule multiplies the learning rate.",
+        minimum=0.01,
+        maximum=0.99,
     )
-    learning_rate_floor: float = param(1e-6, help="The schedule never goes below it.", minimum=0.0)
+    learning_rate_floor: float = param(
+        1e-6, help="Minimum learning rate of the schedule.", minimum=0.0
+    )
     early_stopping: int = param(
-        0, help="Stop after so many epochs without a better validation loss; 0 never.", minimum=0
+        0,
+        help="Stop after this many epochs without a lower validation loss; 0 disables it.",
+        minimum=0,
     )
-    gradient_clip: float = param(5.0, help="Largest norm of the gradient; 0 is off.", minimum=0.0)
+    gradient_clip: float = param(
+        5.0, help="Maximum norm of the gradient; 0 disables clipping.", minimum=0.0
+    )
     augment: bool = param(
-        True, help="Flip training crops up-down at random; keeps the Sun in the east."
+        True, help="Flip training crops up-down at random, which keeps the Sun in the east."
     )
-    seed: int = param(0, help="Seed of every random part.", minimum=0, maximum=2**31 - 1)
+    seed: int = param(0, help="Random seed.", minimum=0, maximum=2**31 - 1)
     pretrained: str | None = param(
         None,
-        help="Hub id or local folder vit_mae and backbone start from; none is from scratch.",
+        help="Hub id or local folder of pretrained weights (vit_mae, backbone); none "
+        "trains from scratch.",
         role="input",
     )
     trainable: Trainable = param(
-        "all", help="Thirds of a transformer's depth that train; its decoder unless none."
+        "all",
+        help="Thirds of a transformer that are trained, by depth; its decoder is trained "
+        "unless none.",
     )
     layer_decay: float = param(
         1.0,
-        help="Learning rate of a block over that of the one above it.",
+        help="Factor between the learning rates of a block and of the block above it.",
         minimum=0.1,
         maximum=1.0,
     )
     mask_ratio: float = param(
-        0.75, help="Part of the patches vit_mae hides.", minimum=0.01, maximum=0.99
+        0.75, help="Fraction of the patches that vit_mae masks.", minimum=0.01, maximum=0.99
     )
     patch_size_px: int = param(
-        8, help="Patch of a vit_mae from scratch.", unit="px", minimum=1, maximum=64
+        8, help="Patch size of a vit_mae trained from scratch.", unit="px", minimum=1, maximum=64
     )
-    model_size: ModelSize = param("tiny", help="Size of a vit_mae from scratch.")
-    pooling: Pooling = param("mean", help="vit_mae's embedding: class token or mean of patches.")
+    model_size: ModelSize = param("tiny", help="Model size of a vit_mae trained from scratch.")
+    pooling: Pooling = param(
+        "mean", help="Pooling of vit_mae's embedding: class token or mean of the patches."
+    )
     reconstruction_weight: float = param(
-        0.0, help="Weight of a reconstruction loss beside vicreg's.", minimum=0.0, maximum=1e3
+        0.0,
+        help="Weight of a reconstruction loss added to the loss of vicreg.",
+        minimum=0.0,
+        maximum=1e3,
     )
-    prototypes: int = param(64, help="Prototypes of swav.", minimum=2, maximum=65_536)
+    prototypes: int = param(64, help="Number of prototypes of swav.", minimum=2, maximum=65_536)
     members: tuple[str, ...] = param(
         ("polar_harmonics",),
-        help="Parts of an ensemble: encoder URIs, checkpoint folders, pca or polar_harmonics.",
+        help="Members of an ensemble: encoder URIs, checkpoint folders, pca or polar_harmonics.",
         role="input",
     )
     precision: Precision = param(
-        "auto", help="Arithmetic of training; auto is bf16 where the processor has it."
+        "auto",
+        help="Compute precision of training; auto selects bf16 where the processor supports it.",
     )
     device: Device = param(
-        "auto", help="Where to compute; auto takes a GPU if any.", role="runtime"
+        "auto", help="Compute device; auto selects a GPU if there is one.", role="runtime"
     )
     output: str = param(
         "data/training",
-        help="Folder for the state of unfinished trainings; one that was killed goes on there.",
+        help="Folder for the state of unfinished trainings, from which a killed one resumes.",
         role="output",
     )
     registered_model: str | None = param(
-        "lunar-encoder", help="Registry name of the encoder; none registers nothing."
+        "lunar-encoder", help="Registry name of the encoder; none does not register it."
     )
 
     @model_validator(mode="after")

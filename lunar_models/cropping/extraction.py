@@ -1,7 +1,7 @@
 """Make a crop set: plan, sample every crater strip by strip, then put the crops together.
 
 All work happens in ``<output>.partial``. Each strip of a mosaic leaves a segment there, so a
-run that was killed goes on after the last finished one; the segments become one crop set, and
+killed run resumes after the last finished one; the segments become one crop set, and
 the folder gets its name in the very end (`assembly.py`).
 """
 

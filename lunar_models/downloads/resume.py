@@ -93,7 +93,7 @@ class ResumingDownloader:
             raise _Interrupted(f"{self._have():,} of {total:,} bytes arrived")
 
     def _continues(self, url: str, reply: requests.Response, have: int) -> bool:
-        """Whether the reply goes on where the part file ends, rather than at the beginning."""
+        """Whether the reply resumes where the part file ends, rather than at the beginning."""
         problem = f"the server answers {reply.status_code} {reply.reason}"
         if reply.status_code == 200:
             return False

@@ -10,7 +10,7 @@ Metrics = dict[str, float]
 OnEpoch = Callable[[int, Metrics, Encoder | None], None]
 """Called after each epoch with its number (from 0), its metrics and the encoder as it stands.
 
-Called for the epochs of a killed run too when training goes on after them; their encoder is None.
+Called for the epochs of a killed run too when training resumes after them; their encoder is None.
 """
 OnCrops = Callable[[int], object]
 """Called after each optimiser step with the number of crops it took, for a progress bar."""

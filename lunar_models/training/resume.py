@@ -27,7 +27,7 @@ class TrainingState:
     """A training after a whole number of epochs."""
 
     fingerprint: str
-    """Of the parameters and the crops: a training goes on only as what it was."""
+    """Of the parameters and the crops: a training resumes only with the same parameters and crops."""
     history: list[dict[str, float]]
     best_epoch: int
     best: dict[str, Tensor]

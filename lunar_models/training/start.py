@@ -33,7 +33,7 @@ def train(
         on_epoch: see `OnEpoch`.
         on_crops: see `OnCrops`.
         work_dir: folder for the best checkpoint so far (``best``) and for what it takes to go on
-            after a kill: called again with the same folder, training goes on after the last
+            after a kill: called again with the same folder, training resumes after the last
             finished epoch.
 
     Raises:
