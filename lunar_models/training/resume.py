@@ -27,7 +27,7 @@ class TrainingState:
     """A training after a whole number of epochs."""
 
     fingerprint: str
-    """Of the parameters and the crops: a training resumes only with the same parameters and crops."""
+    """Digest of parameters and crops; a training resumes only where it is equal."""
     history: list[dict[str, float]]
     best_epoch: int
     best: dict[str, Tensor]
