@@ -100,7 +100,7 @@ def site(parts: Parts, tmp_path: Path) -> Iterator[Site]:
                 )
         mlflow.MlflowClient().set_registered_model_alias("craters", "champion", "1")
         model = ["serving", "--model", "models:/craters@champion", "--port", str(ports[1])]
-        options = ["--poll-s", "0.5", "--cache", str(tmp_path / "cache"), "--log_level", "warning"]
+        options = ["--poll_s", "0.5", "--cache", str(tmp_path / "cache"), "--log_level", "warning"]
         application = start([*model, *options], tmp_path, "app", MLFLOW_TRACKING_URI=tracking_uri)
         site = Site(f"http://127.0.0.1:{ports[1]}", tracking_uri, registry, application)
         wait_for(lambda: answers(f"{site.url}/ready"), 180)
