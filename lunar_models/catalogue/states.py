@@ -1,12 +1,14 @@
 """From what a label table says to ordered states: 1 the freshest, with names."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import pandas as pd
 
 from lunar_models.errors import LabelsError
 
 STATE_NAMES = ("New", "Semi-New", "Semi-Old", "Old")
+MOST_STATES = 20
+"""A whole number above it is no state but a measure, such as an age in years."""
 UNKNOWN = 0
 """State of a crater whose measure is missing; it is rejected, with that reason."""
 KNOWN_ORDERS = (STATE_NAMES, ("Fresh", "Degraded"))
@@ -20,24 +22,27 @@ def ordered_states(
     Args:
         text: the state of each crater, as written.
         order: all states from freshest to oldest. Empty: numbers ascend, and the names of
-            `KNOWN_ORDERS` are known in any case; the numbers 1 to 4 are given their names.
+            `KNOWN_ORDERS` are known in any case; the numbers 1 to 4 are given their names, unless
+            `order` or `merge` calls them by number.
         merge: groups such as ``Fresh=New+Semi-New``; states in none stay as they are.
 
     Returns:
         state (int64 from 1) and state_name (str), indexed as `text`.
 
     Raises:
-        LabelsError: a state is not in the order, the order cannot be inferred, or a merge
-            names an unknown state, a state twice, or states that are not neighbours.
+        LabelsError: a state is not in the order, the order cannot be inferred, a number is above
+            `MOST_STATES`, or a merge names an unknown state, a state twice, or states that are
+            not neighbours.
     """
-    names = _tidy(text)
-    order = [name.strip() for name in order] or _inferred_order(set(names))
+    order = [_tidy(name) for name in order]
+    names = _named(text.map(_tidy), {*order, *_members(merge)})
+    order = order or _inferred_order(set(names))
     spelling = {name.lower(): name for name in order}
-    unknown = sorted({name for name in names if name.lower() not in spelling})
-    if unknown:
+    unknown = ~names.str.lower().isin(spelling)
+    if unknown.any():
         raise LabelsError(
-            f"State {unknown[0]!r} is not in the order {', '.join(order)}; list all states from "
-            "freshest to oldest in label_order."
+            f"State {text[unknown].min()!r} is not in the order {', '.join(order)}; list all "
+            "states from freshest to oldest in label_order."
         )
     final = _merged(order, merge)
     ranks = {name: rank for rank, name in enumerate(dict.fromkeys(final.values()), start=1)}
@@ -72,16 +77,31 @@ def quantile_states(value: "pd.Series[float]", count: int, *, freshest: str) -> 
     return pd.DataFrame({"state": state, "state_name": "Q" + state.astype(str)})
 
 
-def _tidy(text: "pd.Series[str]") -> "pd.Series[str]":
-    """Trimmed names; whole numbers without decimals, and named where they are 1 to 4."""
-    names = text.str.strip()
-    numbers = pd.to_numeric(names, errors="coerce")
-    if numbers.isna().any():
+def _tidy(name: str) -> str:
+    """Trimmed, and a whole number without decimals."""
+    name = name.strip()
+    try:
+        number = float(name)
+    except ValueError:
+        return name
+    return f"{number:.0f}" if number.is_integer() else name
+
+
+def _named(names: "pd.Series[str]", words: set[str]) -> "pd.Series[str]":
+    """The numbers 1 to 4 by their names, unless the parameters call the states otherwise."""
+    numbers = {str(number): name for number, name in enumerate(STATE_NAMES, start=1)}
+    known = {name.lower() for name in STATE_NAMES}
+    if not {word.lower() for word in words} <= known:
         return names
-    whole = numbers.astype("int64")
-    if whole.max() != len(STATE_NAMES):
-        return whole.astype(str)
-    return whole.map(dict(enumerate(STATE_NAMES, start=1)))
+    if not set(names) <= set(numbers) or str(len(STATE_NAMES)) not in set(names):
+        return names
+    return names.map(numbers)
+
+
+def _members(merge: Sequence[str]) -> Iterator[str]:
+    """The states that the groups of `merge` join."""
+    for group in merge:
+        yield from (_tidy(part) for part in group.partition("=")[2].split("+"))
 
 
 def _inferred_order(found: set[str]) -> list[str]:
@@ -93,7 +113,13 @@ def _inferred_order(found: set[str]) -> list[str]:
             f"The order of the states {', '.join(sorted(found))} is not known; list them from "
             "freshest to oldest in label_order."
         )
-    return [str(number) for number in range(1, max(map(int, found)) + 1)]
+    oldest = max(found, key=int)
+    if int(oldest) > MOST_STATES:
+        raise LabelsError(
+            f"State {oldest} would be one of {oldest} states, and at most {MOST_STATES} are told "
+            "apart; cut a measure into states with quantile_states, or give it as value_column."
+        )
+    return [str(number) for number in range(1, int(oldest) + 1)]
 
 
 def _merged(order: Sequence[str], merge: Sequence[str]) -> dict[str, str]:
@@ -102,7 +128,7 @@ def _merged(order: Sequence[str], merge: Sequence[str]) -> dict[str, str]:
     used: set[int] = set()
     for group in merge:
         name, _, members = group.partition("=")
-        parts = [part.strip() for part in members.split("+")]
+        parts = [_tidy(part) for part in members.split("+")]
         positions = sorted(_position(order, part, group) for part in parts)
         together = positions == list(range(positions[0], positions[0] + len(positions)))
         if used & set(positions) or not together:

@@ -78,6 +78,70 @@ def test_bad_orders_and_merges(tmp_path: Path, options: dict, message: str) -> N
         read_labels(file, **options)
 
 
+@pytest.mark.parametrize(
+    ("options", "states", "names"),
+    [
+        ({}, [1, 2, 3, 4], ["New", "Semi-New", "Semi-Old", "Old"]),
+        ({"label_order": ("4", "3", "2", "1")}, [4, 3, 2, 1], ["1", "2", "3", "4"]),
+        ({"label_order": ("4.0", "3", "2", "1")}, [4, 3, 2, 1], ["1", "2", "3", "4"]),
+        (
+            {"label_order": ("Old", "Semi-Old", "Semi-New", "New")},
+            [4, 3, 2, 1],
+            ["New", "Semi-New", "Semi-Old", "Old"],
+        ),
+        (
+            {"merge_states": ("Fresh=1+2", "Worn=3+4")},
+            [1, 1, 2, 2],
+            ["Fresh", "Fresh", "Worn", "Worn"],
+        ),
+        ({"merge_states": ("Fresh=1+2",)}, [1, 1, 2, 3], ["Fresh", "Fresh", "3", "4"]),
+        (
+            {"label_order": ("4", "3", "2", "1"), "merge_states": ("Fresh=4+3",)},
+            [3, 2, 1, 1],
+            ["1", "2", "Fresh", "Fresh"],
+        ),
+    ],
+)
+def test_numbers_are_called_as_the_parameters_call_them(
+    tmp_path: Path, options: dict, states: list[int], names: list[str]
+) -> None:
+    file = write(tmp_path, "CRATER_ID,state\na,1\nb,2\nc,3.0\nd,4\n")
+    labels = read_labels(file, **options)
+    assert labels["state"].tolist() == states
+    assert labels["state_name"].tolist() == names
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"label_order": ("4", "3", "2")}, "State '1' is not in the order 4, 3, 2"),
+        ({"label_order": ("fresh", "old")}, "State '1' is not in the order fresh, old"),
+        ({"merge_states": ("Fresh=1+7",)}, "'7', which is not among the states 1, 2, 3, 4"),
+    ],
+)
+def test_messages_name_the_numbers_of_the_table(
+    tmp_path: Path, options: dict, message: str
+) -> None:
+    file = write(tmp_path, "CRATER_ID,state\na,1\nb,2\nc,3\nd,4\n")
+    with pytest.raises(LabelsError, match=message):
+        read_labels(file, **options)
+
+
+@pytest.mark.parametrize("number", ["21", "3850000000", "1e30"])
+def test_a_large_number_is_a_measure_and_no_state(tmp_path: Path, number: str) -> None:
+    """A list of all numbers up to an age in years would fill the memory."""
+    file = write(tmp_path, f"CRATER_ID,state\na,2\nb,{number}\n")
+    with pytest.raises(LabelsError, match=r"at most 20 are told apart; .* quantile_states"):
+        read_labels(file)
+
+
+def test_large_numbers_can_be_put_in_order(tmp_path: Path) -> None:
+    file = write(tmp_path, "CRATER_ID,state\na,300\nb,100\n")
+    labels = read_labels(file, label_order=("100", "300"))
+    assert labels["state"].tolist() == [2, 1]
+    assert labels["state_name"].tolist() == ["300", "100"]
+
+
 @pytest.mark.parametrize(("freshest", "states"), [("highest", [2, 1, 0]), ("lowest", [1, 2, 0])])
 def test_a_number_is_cut_into_states(tmp_path: Path, freshest: str, states: list[int]) -> None:
     file = write(tmp_path, "CRATER_ID,d_over_D\na,0.1\nb,0.2\nc,\n")
