@@ -16,6 +16,7 @@ from lunar_models.config.cluster import ClusterConfig
 from lunar_models.crops.crop_set import CropSet
 from lunar_models.embedding import score_crops
 from lunar_models.encoders.checkpoint import Checkpoint
+from lunar_models.errors import ConfigError
 from lunar_models.export import tables
 from lunar_models.heads.head import Head
 from lunar_models.mosaic.overview import read_overview
@@ -121,13 +122,25 @@ def _log_pictures(
         )
     )
     rows = sample_rows(len(embeddings), config.view_limit, config.seed)
-    views = [view_2d(embeddings[rows], kind, seed=config.seed) for kind in config.views]
+    views = _views(embeddings[rows], config)
     crops, groups = crop_set.crops[rows], cluster_groups(assignment.cluster_id).take(rows)
     log_figures(view_figures(views, crops, groups, thumbnails=config.thumbnails))
     if views:
         shown = np.union1d(rows, sample_rows(len(table), config.page_limit, config.seed))
         spread = [_spread(view, rows, shown, embeddings, config.seed) for view in views]
         _log_page(crop_set, table, shown, spread, background)
+
+
+def _views(embeddings: Embeddings, config: ClusterConfig) -> list[View2D]:
+    """The views that can be drawn; the others are said and tagged."""
+    views = []
+    for kind in config.views:
+        try:
+            views.append(view_2d(embeddings, kind, seed=config.seed))
+        except ConfigError as error:
+            click.echo(f"view {kind} is left out: {error}")
+            mlflow.set_tag(f"left_out.{kind}", str(error))
+    return views
 
 
 def _log_page(

@@ -116,8 +116,8 @@ def _inferred_order(found: set[str]) -> list[str]:
     oldest = max(found, key=int)
     if int(oldest) > MOST_STATES:
         raise LabelsError(
-            f"State {oldest} would be one of {oldest} states, and at most {MOST_STATES} are told "
-            "apart; cut a measure into states with quantile_states, or give it as value_column."
+            f"State {oldest} is too large: at most {MOST_STATES} states are told apart. Cut a "
+            "measure into states with quantile_states, or give it as value_column."
         )
     return [str(number) for number in range(1, int(oldest) + 1)]
 

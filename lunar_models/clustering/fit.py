@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from lunar_models.arrays import FloatArray, IntArray
-from lunar_models.clustering.methods import FIT_LIMITS, Fit, fit_method
+from lunar_models.clustering.methods import FIT_LIMITS, Fit, fit_method, least_points
 from lunar_models.clustering.model import (
     QUANTILES,
     ClusterModel,
@@ -55,6 +55,11 @@ def fit_clusters(
     fit = fit_method(points, n_clusters, config)
     canonical = _canonical_ids(points, fit.index)
     index = to_canonical(fit.index, canonical)
+    if len(canonical) < n_clusters and config.method != "hdbscan":
+        on_progress(
+            f"{n_clusters} clusters were asked for, {len(canonical)} found: no more embeddings "
+            "differ enough from each other"
+        )
     on_progress(f"{config.stability_rounds} bootstrap rounds")
     similarity = bootstrap_jaccard(
         points, index, n_clusters, config, rounds=config.stability_rounds
@@ -71,10 +76,12 @@ def fit_clusters(
 
 
 def _require_enough(count: int, config: ClusterConfig) -> None:
-    need = max(config.n_clusters or config.k_min + 1, 2)
+    n_clusters = config.n_clusters or config.k_min + 1
+    need = least_points(config.method, n_clusters)
     if count < need:
         raise ConfigError(
-            f"{count} craters cannot make {need} clusters; lower n_clusters or bring more craters."
+            f"{count} craters cannot make {n_clusters} clusters with method={config.method}, which "
+            f"needs {need}; lower n_clusters or bring more craters."
         )
 
 

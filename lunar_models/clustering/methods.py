@@ -1,7 +1,8 @@
 """The clustering methods: points in, cluster of each point and assignment rule out."""
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,6 +29,11 @@ FIT_LIMITS = {
 _FEW = 10_000
 
 
+def least_points(method: str, n_clusters: int) -> int:
+    """Count the points that a method needs to find so many clusters."""
+    return {"spectral": n_clusters + 1, "hdbscan": 3}.get(method, max(2, n_clusters))
+
+
 @dataclass(frozen=True)
 class Fit:
     """Outcome of one method on M points."""
@@ -45,27 +51,53 @@ def fit_method(points: FloatArray, n_clusters: int, config: ClusterConfig) -> Fi
 
 
 def _kmeans(points: FloatArray, n_clusters: int, config: ClusterConfig) -> Fit:
-    model = KMeans(n_clusters, n_init=10, random_state=config.seed).fit(points)
-    return Fit(model.labels_, CentroidRule(model.cluster_centers_))
+    model = KMeans(n_clusters, n_init=10, random_state=config.seed)
+    return _centroids(points, model)
 
 
 def _minibatch_kmeans(points: FloatArray, n_clusters: int, config: ClusterConfig) -> Fit:
     model = MiniBatchKMeans(n_clusters, n_init=4, batch_size=4096, random_state=config.seed)
-    model.fit(points)
-    return Fit(model.labels_, CentroidRule(model.cluster_centers_))
+    return _centroids(points, model)
+
+
+def _centroids(points: FloatArray, model: KMeans | MiniBatchKMeans) -> Fit:
+    with _few_distinct_points():
+        centroids = model.fit(points).cluster_centers_
+    return _fit_of_used(points, lambda used: CentroidRule(centroids[used]), len(centroids))
+
+
+def _fit_of_used(points: FloatArray, rule: Callable[[IntArray], Rule], count: int) -> Fit:
+    """Leave out clusters that own no point, such as the second of two equal centroids."""
+    index = rule(np.arange(count)).assign(points)[0]
+    used = np.unique(index)
+    return Fit(np.searchsorted(used, index), rule(used))
 
 
 def gaussian_mixture(points: FloatArray, n_clusters: int, config: ClusterConfig) -> GaussianMixture:
     """Fit a Gaussian mixture in float64, starting from k-means."""
-    return GaussianMixture(
+    model = GaussianMixture(
         n_clusters, covariance_type=config.covariance, n_init=2, random_state=config.seed
-    ).fit(points.astype(np.float64))
+    )
+    with _few_distinct_points():
+        return model.fit(points.astype(np.float64))
+
+
+@contextmanager
+def _few_distinct_points() -> Iterator[None]:
+    """Where fewer points differ than clusters are asked for, `fit_clusters` says so."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Number of distinct clusters")
+        yield
 
 
 def _gmm(points: FloatArray, n_clusters: int, config: ClusterConfig) -> Fit:
     model = gaussian_mixture(points, n_clusters, config)
-    rule = GaussianRule(np.log(model.weights_), model.means_, _full_factors(model))
-    return Fit(rule.assign(points)[0], rule)
+    weights, factors = np.log(model.weights_), _full_factors(model)
+    return _fit_of_used(
+        points,
+        lambda used: GaussianRule(weights[used], model.means_[used], factors[used]),
+        len(weights),
+    )
 
 
 def _full_factors(model: GaussianMixture) -> FloatArray:
@@ -81,6 +113,18 @@ def _full_factors(model: GaussianMixture) -> FloatArray:
 
 
 def _spectral(points: FloatArray, n_clusters: int, config: ClusterConfig) -> Fit:
+    # a graph would join each of many equal points to some of them, and cut them apart
+    distinct, group = np.unique(points, axis=0, return_inverse=True)
+    if len(distinct) == len(points):
+        index = _spectral_index(points, n_clusters, config)
+    elif len(distinct) <= n_clusters:
+        index = group.ravel()
+    else:
+        index = _spectral_index(distinct, n_clusters, config)[group.ravel()]
+    return Fit(index, _vote(points, index, config, np.zeros((0, 4))))
+
+
+def _spectral_index(points: FloatArray, n_clusters: int, config: ClusterConfig) -> IntArray:
     model = SpectralClustering(
         n_clusters,
         affinity="nearest_neighbors",
@@ -91,13 +135,14 @@ def _spectral(points: FloatArray, n_clusters: int, config: ClusterConfig) -> Fit
     with warnings.catch_warnings():
         # groups without any link between them are the easiest case, not a fault
         warnings.filterwarnings("ignore", message="Graph is not fully connected")
-        index = model.fit_predict(points)
-    return Fit(index, _vote(points, index, config, np.zeros((0, 4))))
+        index: IntArray = np.unique(model.fit_predict(points), return_inverse=True)[1]  # no gaps
+        return index
 
 
 def _agglomerative(points: FloatArray, n_clusters: int, config: ClusterConfig) -> Fit:
     merges = hierarchy.linkage(points, method=config.linkage)
-    index = hierarchy.cut_tree(merges, n_clusters=n_clusters).ravel()
+    distinct = len(np.unique(points, axis=0))  # equal points belong together
+    index = hierarchy.cut_tree(merges, n_clusters=min(n_clusters, distinct)).ravel()
     return Fit(index, _vote(points, index, config, merges))
 
 

@@ -15,6 +15,12 @@ from threadpoolctl import threadpool_limits
 
 from lunar_models.arrays import FloatArray
 from lunar_models.config.cluster import View
+from lunar_models.errors import ConfigError
+
+LEAST_DISTINCT = 5
+"""Fewer points have no neighbourhoods to show, and t-SNE and UMAP break on them."""
+
+_TITLES = {"tsne": "t-SNE", "umap": "UMAP"}
 
 
 @dataclass(frozen=True)
@@ -25,7 +31,7 @@ class View2D:
     points: npt.NDArray[np.float32]
     """(N, 2)."""
     explained: npt.NDArray[np.float64] | None = None
-    """PCA: share of the variance along every axis, largest first."""
+    """PCA: share of the variance along every axis, largest first; 0 where nothing varies."""
 
 
 def sample_rows(count: int, limit: int, seed: int) -> npt.NDArray[np.int64]:
@@ -36,23 +42,37 @@ def sample_rows(count: int, limit: int, seed: int) -> npt.NDArray[np.int64]:
 
 
 def view_2d(embeddings: FloatArray, kind: View, *, seed: int) -> View2D:
-    """Flatten (N, D) embeddings; sample first with `sample_rows`: t-SNE and UMAP need minutes
-    above about 20,000 rows.
+    """Project (N, D) embeddings to two dimensions.
+
+    Sample first with `sample_rows`: t-SNE and UMAP need minutes above about 20,000 rows.
+
+    Raises:
+        ConfigError: too few embeddings differ for t-SNE or UMAP, which show neighbourhoods.
     """
     rows = np.asarray(embeddings, dtype=np.float32)
     if kind == "pca":
         return _pca(rows)
+    distinct = len(np.unique(rows, axis=0))
+    if distinct < LEAST_DISTINCT:
+        raise ConfigError(
+            f"{_TITLES[kind]} needs {LEAST_DISTINCT} different embeddings, and {len(rows)} craters "
+            f"have {distinct}; bring more craters, or check the encoder and its crops."
+        )
+    # t-SNE starts from two principal axes, which one dimension does not have
+    rows = np.pad(rows, ((0, 0), (0, max(0, 2 - rows.shape[1]))))
     return View2D(kind, _MAKERS[kind](rows, seed).astype(np.float32))
 
 
 def _pca(rows: FloatArray) -> View2D:
-    model = PCA(svd_solver="covariance_eigh").fit(rows.astype(np.float64))
+    with np.errstate(invalid="ignore"):  # 0/0, a share of no variance, where all rows are equal
+        model = PCA(svd_solver="covariance_eigh").fit(rows.astype(np.float64))
     points = np.zeros((len(rows), 2), np.float32)
     kept = model.components_[:2]
     # an axis may point either way: let its largest loading be positive
     kept = kept * np.sign(kept[np.arange(len(kept)), np.abs(kept).argmax(axis=1)])[:, None]
     points[:, : len(kept)] = (rows - model.mean_) @ kept.T
-    return View2D("pca", points, model.explained_variance_ratio_)
+    explained = np.nan_to_num(model.explained_variance_ratio_)
+    return View2D("pca", points, explained)
 
 
 def _tsne(rows: FloatArray, seed: int) -> FloatArray:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import numpy as np
 
 from lunar_models.arrays import FloatArray, IntArray
-from lunar_models.clustering.methods import fit_method
+from lunar_models.clustering.methods import fit_method, least_points
 from lunar_models.clustering.types import NOISE
 from lunar_models.config.cluster import ClusterConfig
 
@@ -43,7 +43,8 @@ def bootstrap_jaccard(
         on_round: called with the number of rounds done.
 
     Returns:
-        (rounds, n) in [0, 1]; NaN where a draw misses a cluster altogether.
+        (rounds, n) in [0, 1]; NaN where a draw misses a cluster altogether, or is too small for the
+        method.
     """
     rng = np.random.default_rng(config.seed)
     count = int(index.max(initial=NOISE)) + 1
@@ -52,8 +53,9 @@ def bootstrap_jaccard(
     for done in range(rounds):
         drawn = np.unique(rng.integers(len(points), size=draw_size))
         smaller = _shrink(config, len(drawn) / len(points))
-        found = fit_method(points[drawn], min(n_clusters, len(drawn)), smaller).index
-        similarity[done] = best_jaccard(index[drawn], found, count)
+        if len(drawn) >= least_points(config.method, n_clusters):
+            found = fit_method(points[drawn], n_clusters, smaller).index
+            similarity[done] = best_jaccard(index[drawn], found, count)
         on_round(done + 1)
     return similarity
 

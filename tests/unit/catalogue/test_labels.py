@@ -131,7 +131,7 @@ def test_messages_name_the_numbers_of_the_table(
 def test_a_large_number_is_a_measure_and_no_state(tmp_path: Path, number: str) -> None:
     """A list of all numbers up to an age in years would fill the memory."""
     file = write(tmp_path, f"CRATER_ID,state\na,2\nb,{number}\n")
-    with pytest.raises(LabelsError, match=r"at most 20 are told apart; .* quantile_states"):
+    with pytest.raises(LabelsError, match=r"at most 20 states are told apart.* quantile_states"):
         read_labels(file)
 
 
