@@ -35,7 +35,7 @@ def test_hyphens_are_read_as_underscores(ask, option):
     "arguments",
     [
         ["--cors_origins", "https://a.org,https://b.org"],
-        ["--cors_origins", "https://a.org", "--cors_origins", "https://b.org"],
+        ["--cors-origins", "https://a.org", "--cors-origins", "https://b.org"],
     ],
 )
 def test_lists_are_given_with_commas_or_item_by_item(ask, arguments):
