@@ -32,6 +32,10 @@ class Checkpoint:
     normalisation: Normalisation = field(default_factory=Normalisation)
     radiometry: Radiometry = field(default_factory=Radiometry)
     context_diameters: float = 1.5
+    highpass_sigma_px: float | None = None
+    """Of the high-pass filter of the mosaic that the crops were cut from; None: unfiltered."""
+    alignment: str = "side"
+    """See `CropSetInfo.alignment`."""
 
     def __post_init__(self) -> None:
         self.encoder.see_crops(
@@ -43,7 +47,14 @@ class Checkpoint:
         """Pair an encoder with the way `crop_set` was made."""
         info = crop_set.info
         normalisation = Normalisation(**info.normalisation)
-        return cls(encoder, normalisation, info.radiometry, info.context_diameters)
+        return cls(
+            encoder,
+            normalisation,
+            info.radiometry,
+            info.context_diameters,
+            info.preprocess.get("highpass_sigma_px"),
+            info.alignment,
+        )
 
     def save(self, folder: str | Path) -> None:
         """Write the folder, made if missing."""
@@ -55,6 +66,8 @@ class Checkpoint:
             "normalisation": self.normalisation.to_dict(),
             "radiometry": asdict(self.radiometry),
             "context_diameters": self.context_diameters,
+            "highpass_sigma_px": self.highpass_sigma_px,
+            "alignment": self.alignment,
         }
         weights = {name: t.contiguous().cpu() for name, t in self.encoder.state_dict().items()}
         save_file(weights, folder / WEIGHTS_FILE)
@@ -76,6 +89,8 @@ class Checkpoint:
                 Normalisation(**config["normalisation"]),
                 Radiometry(**config["radiometry"]),
                 config["context_diameters"],
+                config.get("highpass_sigma_px"),  # not in checkpoints of version 0.1
+                config.get("alignment", "side"),
             )
         except FileNotFoundError as error:
             raise CheckpointError(f"{folder} is not an encoder checkpoint: {error}.") from error

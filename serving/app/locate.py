@@ -46,7 +46,10 @@ class Locator:
         latitude_deg: float,
         diameter_km: float,
     ) -> tuple[npt.NDArray[np.uint8], float]:
-        """Crop around a place, as a crop set would hold it before alignment.
+        """Crop around a place, as the encoder's crop set would hold it before alignment.
+
+        The mosaic is filtered as for the crop set, and its brightness scaled alike if it has the
+        same pixel type.
 
         Returns:
             (S, S) uint8, and how many mosaic pixels lie across it.
@@ -54,6 +57,10 @@ class Locator:
         Raises:
             Problem: 404 outside the mosaic, 503 when too many requests wait for it.
         """
+
+        radiometry = checkpoint.radiometry
+        if radiometry.source_dtype != self._radiometry.source_dtype:
+            radiometry = self._radiometry
 
         def extract() -> npt.NDArray[np.uint8]:
             return extract_crop(
@@ -63,7 +70,8 @@ class Locator:
                 diameter_km=diameter_km,
                 context_diameters=checkpoint.context_diameters,
                 crop_size_px=checkpoint.encoder.crop_size_px,
-                radiometry=self._radiometry,
+                radiometry=radiometry,
+                highpass_sigma_px=checkpoint.highpass_sigma_px,
             )
 
         try:

@@ -48,6 +48,8 @@ class Prepared:
     sun_side: str | None
     """As the request has it."""
     warnings: list[QualityWarning]
+    cut_here: bool = False
+    """From the service's own mosaic, filtered as the crop set's."""
 
 
 Crop = CropInput | Prepared | CropImageError
@@ -102,7 +104,7 @@ def prepare_cut(crop: npt.NDArray[np.uint8], native_px: float) -> Prepared | Cro
         _check_features(crop)
     except CropImageError as error:
         return error
-    return Prepared(crop.astype(np.float32), None, warnings)
+    return Prepared(crop.astype(np.float32), None, warnings, cut_here=True)
 
 
 def to_crop_units(

@@ -105,7 +105,7 @@ class QualityWarning(BaseModel):
 
     code: Literal[
         "few_pixels", "upsampled", "mostly_nodata", "not_square", "narrow_context", "rescaled",
-        "turned", "several_pages",
+        "turned", "several_pages", "filter_unknown",
     ]  # fmt: skip
     message: str
 

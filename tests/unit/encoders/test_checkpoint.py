@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,9 +17,15 @@ from lunar_models.errors import CheckpointError
 def folder(tmp_path: Path) -> Path:
     torch.manual_seed(0)
     encoder = build_encoder(TrainConfig(crops="", latent_dim=4), crop_size_px=16)
-    Checkpoint(encoder, Normalisation("ratio", clip=0.7), Radiometry("uint16", 10, 900), 2.0).save(
-        tmp_path / "checkpoint"
+    checkpoint = Checkpoint(
+        encoder,
+        Normalisation("ratio", clip=0.7),
+        Radiometry("uint16", 10, 900),
+        2.0,
+        highpass_sigma_px=5.0,
+        alignment="none",
     )
+    checkpoint.save(tmp_path / "checkpoint")
     return tmp_path / "checkpoint"
 
 
@@ -27,6 +34,8 @@ def test_round_trip_keeps_how_the_crops_were_made(folder: Path) -> None:
     assert loaded.normalisation == Normalisation("ratio", clip=0.7)
     assert loaded.radiometry == Radiometry("uint16", 10, 900)
     assert loaded.context_diameters == 2.0
+    assert loaded.highpass_sigma_px == 5.0
+    assert loaded.alignment == "none"
     assert loaded.encoder.embedding_dim == 4
     assert not loaded.encoder.training
 
@@ -36,6 +45,9 @@ def test_takes_normalisation_and_context_from_the_crop_set(crop_set: CropSet) ->
     checkpoint = Checkpoint.for_crops(encoder, crop_set)
     assert checkpoint.normalisation.to_dict() == crop_set.info.normalisation
     assert checkpoint.context_diameters == crop_set.info.context_diameters
+    info = replace(crop_set.info, preprocess={"highpass_sigma_px": 4.0}, alignment="none")
+    filtered = Checkpoint.for_crops(encoder, replace(crop_set, info=info))
+    assert (filtered.highpass_sigma_px, filtered.alignment) == (4.0, "none")
 
 
 def test_missing_folder(tmp_path: Path) -> None:
