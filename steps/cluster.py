@@ -20,6 +20,7 @@ from lunar_models.errors import ConfigError
 from lunar_models.export import tables
 from lunar_models.heads.head import Head
 from lunar_models.mosaic.overview import read_overview
+from lunar_models.mosaic.raster import READING, Mosaic
 from lunar_models.page import write_page
 from lunar_models.plots.cluster_map import Background
 from lunar_models.plots.clusters import group_figures, model_figures, view_figures
@@ -110,7 +111,7 @@ def _log_pictures(
     table: pd.DataFrame,
     config: ClusterConfig,
 ) -> None:
-    background = _background(config)
+    background = _background(config, crop_set)
     log_figures(
         group_figures(
             crop_set.crops,
@@ -171,10 +172,12 @@ def _spread(
     return View2D(view.kind, points, view.explained)
 
 
-def _background(config: ClusterConfig) -> Background | None:
+def _background(config: ClusterConfig, crop_set: CropSet) -> Background | None:
     if not config.mosaic:
         return None
-    image, (west, east, south, north) = read_overview(config.mosaic[0])
+    reading = {name: crop_set.info.preprocess.get(name) for name in READING}
+    mosaic = Mosaic.open(config.mosaic[0], **reading)
+    image, (west, east, south, north) = read_overview(mosaic)
     return Background(image, Bounds(west, east, south, north))
 
 

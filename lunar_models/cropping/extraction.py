@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from lunar_models.config.preprocess import PreprocessConfig
-from lunar_models.cropping.crop_plan import CropPlan, plan_crops
+from lunar_models.cropping.crop_plan import CropPlan, open_mosaics, plan_crops
 from lunar_models.cropping.illumination import sun_patterns
 from lunar_models.cropping.kernels.measures import MEASURES, Brightness
 from lunar_models.cropping.kernels.separable import Sites, sample_crops
@@ -58,7 +58,7 @@ def make_crop_set(config: PreprocessConfig, *, progress: Progress | None = None)
         MosaicError: a mosaic is unusable, or cannot be read to its end.
         CropSetError: the output holds something else, or the disk is full.
     """
-    mosaics = tuple(Mosaic.open(path) for path in config.mosaic)
+    mosaics = open_mosaics(config)
     finished = find_finished(config, mosaics)
     if finished is not None:
         return finished

@@ -5,7 +5,6 @@ A segment is the crops of one strip. ``00007.measures.npy`` appears when all of 
 """
 
 import errno
-import hashlib
 import json
 import os
 import shutil
@@ -24,6 +23,7 @@ from lunar_models.cropping.storage.crops_file import CropsFile, save_whole
 from lunar_models.crops.crop_set import CROPS_FILE, FORMAT_VERSION, INFO_FILE, CropSet
 from lunar_models.errors import CropSetError, MosaicError
 from lunar_models.mosaic.raster import Mosaic
+from lunar_models.mosaic.sources import source_digest, source_state
 
 KEY_FILE = "key.json"
 
@@ -144,7 +144,7 @@ def source_files(config: PreprocessConfig, mosaics: tuple[Mosaic, ...]) -> list[
 
 def source_digests(config: PreprocessConfig, mosaics: tuple[Mosaic, ...]) -> dict[str, str]:
     """sha256 of every source file, by its path."""
-    return {path: _sha256(path) for path in source_files(config, mosaics)}
+    return {path: source_digest(path) for path in source_files(config, mosaics)}
 
 
 def find_finished(config: PreprocessConfig, mosaics: tuple[Mosaic, ...]) -> CropSet | None:
@@ -195,14 +195,8 @@ def check_unchanged(
 
 
 def _work_key(config: PreprocessConfig, mosaics: tuple[Mosaic, ...]) -> dict[str, Any]:
-    stats = {path: os.stat(path) for path in source_files(config, mosaics)}
     return {
         "format_version": FORMAT_VERSION,
         "parameters": resolved_settings(config),
-        "files": {path: [stat.st_size, stat.st_mtime_ns] for path, stat in stats.items()},
+        "files": {path: source_state(path) for path in source_files(config, mosaics)},
     }
-
-
-def _sha256(path: str) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
