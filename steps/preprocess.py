@@ -9,6 +9,7 @@ from tqdm import tqdm
 from lunar_models.config.preprocess import PreprocessConfig
 from lunar_models.cropping.extraction import make_crop_set
 from lunar_models.crops.crop_set import REJECTED_FILE, CropSet
+from lunar_models.plots.azimuths import azimuth_figure
 from lunar_models.plots.crops import (
     alignment_figure,
     check_figure,
@@ -72,6 +73,8 @@ def _log_crop_set(crop_set: CropSet, config: PreprocessConfig) -> None:
             "crops/count": len(crop_set),
             "crops/rejected": len(crop_set.rejected),
             "crops/flip_rate": metadata["flipped"].mean(),
+            "crops/turned_rate": (metadata["rotation_deg"] != 0).mean(),
+            "crops/unknown_azimuth_rate": metadata["sun_azimuth_deg"].isna().mean(),
             "crops/illumination_confidence": metadata["illumination_confidence"].mean(),
         }
     )
@@ -90,6 +93,7 @@ def _log_crop_set(crop_set: CropSet, config: PreprocessConfig) -> None:
             "figures/alignment.png": alignment_figure(crop_set.crops, metadata, seed=config.seed),
             "figures/quality.png": quality_figure(metadata),
             "figures/flip_rate.png": flip_rate_figure(metadata, band_deg=BAND_DEG),
+            "figures/azimuth.png": azimuth_figure(metadata, seed=config.seed),
         }
     )
 

@@ -107,7 +107,7 @@ class PreprocessConfig(StepConfig):
         0.8, help="Minimum fraction of valid pixels.", minimum=0.0, maximum=1.0
     )
     max_shadow_fraction: float = param(
-        0.6, help="Maximum fraction of pixels in shadow.", minimum=0.0, maximum=1.0
+        0.5, help="Maximum fraction of pixels in shadow.", minimum=0.0, maximum=1.0
     )
     max_saturated_fraction: float = param(
         0.25, help="Maximum fraction of saturated pixels.", minimum=0.0, maximum=1.0
