@@ -69,7 +69,7 @@ class CropsFile:
         if not self.path.exists():
             fresh = self.path.with_suffix(".new")
             with open(fresh, "wb") as file:
-                os.posix_fallocate(file.fileno(), 0, self._raw_offset(count, count))
+                _reserve(file.fileno(), self._raw_offset(count, count))
             os.replace(fresh, self.path)
 
     def write_raw(
@@ -167,6 +167,14 @@ def save_whole(path: Path, values: npt.NDArray[Any]) -> None:
     with open(fresh, "wb") as file:
         np.save(file, values, allow_pickle=False)
     os.replace(fresh, path)
+
+
+def _reserve(descriptor: int, size: int) -> None:
+    """Claim disk space where the system can (not on macOS), else make a sparse file."""
+    if hasattr(os, "posix_fallocate"):
+        os.posix_fallocate(descriptor, 0, size)
+    else:
+        os.truncate(descriptor, size)
 
 
 def _write_at(descriptor: int, crops: npt.NDArray[np.uint8], offset: int) -> None:
