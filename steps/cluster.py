@@ -28,6 +28,7 @@ from lunar_models.plots.groups import cluster_colours, cluster_groups
 from lunar_models.plots.thumbnails import Bounds
 from serving.cli.options import config_command
 from serving.model.bundle import HEAD_FILE
+from steps.shared.inputs import open_crops
 from steps.shared.registry import embed_crop_set
 from steps.shared.store import prepare
 from steps.shared.tracking import (
@@ -49,7 +50,7 @@ def main(config: ClusterConfig) -> None:
     config = prepare(config)
     number = "" if config.method == "hdbscan" else f"-{config.n_clusters or 'chosen'}"
     with step_run("cluster", config, name=f"{config.method}{number}"):
-        crop_set = CropSet.open(config.crops)
+        crop_set = open_crops(config.crops)
         log_dataset(config.crops, name="crops", digest=crop_set.info.digest, context="clustering")
         checkpoint, embeddings = embed_crop_set(crop_set, config.encoder_uri)
         model = fit_clusters(embeddings, config, on_progress=click.echo)

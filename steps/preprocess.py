@@ -20,6 +20,7 @@ from serving.cli.options import config_command
 from steps.shared.inputs import digest
 from steps.shared.store import prepare
 from steps.shared.tracking import log_dataset, log_figures, log_metrics, log_output, step_run
+from steps.shared.waiting import when_free
 
 BAND_DEG = 15.0
 """Width of the longitude bands in which the flip rate is shown."""
@@ -40,7 +41,7 @@ def main(config: PreprocessConfig) -> None:
                 bar.total = total
                 bar.update(done - bar.n)
 
-            crop_set = make_crop_set(config, progress=progress)
+            crop_set = when_free(lambda: make_crop_set(config, progress=progress))
         log_output("crops", config.output)
         click.echo(_summary(crop_set))
         _log_crop_set(crop_set, config)

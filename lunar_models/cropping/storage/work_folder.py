@@ -9,7 +9,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -69,7 +69,7 @@ class WorkFolder:
         key = json.dumps(_work_key(config, mosaics), sort_keys=True)
         key_file = path / KEY_FILE
         with disk_errors(path):
-            if path.exists() and not (key_file.is_file() and key_file.read_text() == key):
+            if path.exists() and not (key_file.is_file() and key_file.read_bytes() == key.encode()):
                 shutil.rmtree(path)
             path.mkdir(parents=True, exist_ok=True)
             if not key_file.exists():
@@ -80,8 +80,17 @@ class WorkFolder:
         return cls(path, output, crops)
 
     def is_sampled(self, segment: Segment) -> bool:
-        """Whether nothing is left to sample."""
-        return self._marker(segment).exists()
+        """Whether nothing is left to sample; a damaged marker is deleted, and means no."""
+        marker = self._marker(segment)
+        if not marker.exists():
+            return False
+        try:
+            whole = len(np.load(marker, allow_pickle=False)) == segment.count
+        except (ValueError, TypeError, EOFError, OSError):
+            whole = False
+        if not whole:
+            marker.unlink()
+        return whole
 
     def mark_sampled(self, segment: Segment, measures: npt.NDArray[np.float32]) -> None:
         """Store a segment's measures, (n, M) float32, once all its crops are written."""
@@ -101,6 +110,7 @@ class WorkFolder:
         for file in self.path.iterdir():
             if file.suffix == ".new" or (file.suffix == ".npy" and file.name[:5].isdigit()):
                 file.unlink()
+        CropSet.open(self.path).check_bytes()
         os.replace(self.path, self.output)
         (self.output / KEY_FILE).unlink()  # last: without it a killed run would start afresh
         return CropSet.open(self.output)
@@ -161,6 +171,8 @@ def find_finished(config: PreprocessConfig, mosaics: tuple[Mosaic, ...]) -> Crop
         crop_set = CropSet.open(output)
     except CropSetError as error:
         raise CropSetError(f"{output} exists and cannot be reused: {error} {remedy}") from error
+    with suppress(OSError):  # left by a run that was killed while publishing
+        (output / KEY_FILE).unlink()
     here, wanted = crop_set.info.preprocess, resolved_settings(config)
     inputs = [spec.name for spec in specs(type(config)) if spec.role == "input"]
     different = [n for n in wanted if n not in inputs and here.get(n) != wanted[n]]
@@ -172,6 +184,7 @@ def find_finished(config: PreprocessConfig, mosaics: tuple[Mosaic, ...]) -> Crop
     digests = source_digests(config, mosaics)
     if sorted(crop_set.info.sources.values()) != sorted(digests.values()):
         raise CropSetError(f"{output} was made from other files than those given. {remedy}")
+    crop_set.check_bytes()
     return crop_set
 
 
