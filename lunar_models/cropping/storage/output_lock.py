@@ -4,7 +4,7 @@ import fcntl
 import os
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from lunar_models.errors import CropSetError, OutputBusyError
@@ -23,12 +23,13 @@ def output_lock(output: str | Path) -> Iterator[None]:
     """
     place = Path(output).resolve()
     file = place.with_name(f".{place.name}.lock")
-    descriptor = _acquire(file, place)
-    try:
+    with ExitStack() as stack:
+        descriptor = _acquire(file, place)
+        stack.callback(os.close, descriptor)
+        stack.callback(os.remove, file)
+        with suppress(OSError):  # a full disk; the lock holds without the note
+            os.pwrite(descriptor, f"process {os.getpid()} on {socket.gethostname()}".encode(), 0)
         yield
-    finally:
-        file.unlink(missing_ok=True)
-        os.close(descriptor)
 
 
 def _acquire(file: Path, place: Path) -> int:
@@ -48,9 +49,7 @@ def _acquire(file: Path, place: Path) -> int:
             raise OutputBusyError(
                 f"{place} is being made by {holder}. Wait for it, or choose another output."
             ) from error
-        if file.exists() and os.path.samestat(os.fstat(descriptor), file.stat()):
-            os.truncate(descriptor, 0)
-            os.pwrite(descriptor, f"process {os.getpid()} on {socket.gethostname()}".encode(), 0)
+        if os.fstat(descriptor).st_nlink:
             return descriptor
         os.close(descriptor)  # removed by its last holder in between
 
