@@ -9,7 +9,6 @@ from numba import njit
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 _KERNELS = (
-    "mosaic/brightness",
     "mosaic/projection",
     "mosaic/strips",
     "crops/resampling",
@@ -29,7 +28,13 @@ def compiled(*, fast: bool = False, inline: bool = False) -> Callable[[Function]
         inline: put the function's body into its callers.
     """
     decorator: Callable[[Function], Function] = njit(
-        nogil=True, cache=True, fastmath=fast, inline="always" if inline else "never"
+        nogil=True,
+        cache=True,
+        fastmath=fast,
+        inline="always" if inline else "never",
+        # A process that compiles would call the function as it was compiled by itself, one that
+        # finds it cached the function as it was compiled into its caller: sums may differ there.
+        forceinline=fast and not inline,
     )
     return decorator
 

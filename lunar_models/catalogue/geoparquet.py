@@ -26,24 +26,62 @@ def write_points(path: Path, table: pd.DataFrame) -> None:
         path: the file; an existing one is replaced.
         table: with longitude_deg and latitude_deg; all columns are kept, the index is not.
     """
-    plain = pa.Schema.from_pandas(table, preserve_index=False)
-    schema = plain.append(pa.field("geometry", pa.binary()))
-    schema = schema.with_metadata({b"geo": json.dumps(_description(table)).encode()})
-    with pq.ParquetWriter(path, schema) as writer:
+    schema = pa.Schema.from_pandas(table, preserve_index=False)
+    with PointsWriter(path, schema, bounds=find_bounds(table)) as writer:
         for start in range(0, len(table), _PIECE):
             piece = table.iloc[start : start + _PIECE]
-            points = shapely.to_wkb(shapely.points(*(piece[name].to_numpy() for name in _PLACE)))
-            columns = pa.Table.from_pandas(piece, plain, preserve_index=False)
-            columns = columns.append_column("geometry", pa.array(points, pa.binary()))
-            writer.write_table(columns.cast(schema))
+            writer.write(pa.Table.from_pandas(piece, schema, preserve_index=False))
 
 
-def _description(table: pd.DataFrame) -> dict[str, object]:
-    low, high = ([float(table[name].agg(end)) for name in _PLACE] for end in ("min", "max"))
+def find_bounds(table: pd.DataFrame) -> tuple[float, float, float, float] | None:
+    """Return west, south, east, north of all points in degrees; None without any."""
+    if table.empty:
+        return None
+    west, south = (float(table[name].min()) for name in _PLACE)
+    east, north = (float(table[name].max()) for name in _PLACE)
+    return west, south, east, north
+
+
+class PointsWriter:
+    """Write tables of craters one after the other as one GeoParquet file in `LUNAR_GEOGRAPHIC`."""
+
+    def __init__(
+        self,
+        path: Path,
+        schema: pa.Schema,
+        *,
+        bounds: tuple[float, float, float, float] | None,
+    ) -> None:
+        """Begin the file.
+
+        Args:
+            path: the file; an existing one is replaced.
+            schema: of the tables, longitude_deg and latitude_deg among the columns.
+            bounds: `find_bounds` of all of them.
+        """
+        described = json.dumps(_description(bounds)).encode()
+        schema = schema.append(pa.field("geometry", pa.binary()))
+        self._schema = schema.with_metadata({b"geo": described})
+        self._writer = pq.ParquetWriter(path, self._schema)
+
+    def __enter__(self) -> "PointsWriter":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._writer.close()
+
+    def write(self, table: pa.Table) -> None:
+        """Append craters as one row group."""
+        points = shapely.to_wkb(shapely.points(*(table[name].to_numpy() for name in _PLACE)))
+        table = table.append_column("geometry", pa.array(points, pa.binary()))
+        self._writer.write_table(table.cast(self._schema))
+
+
+def _description(bounds: tuple[float, float, float, float] | None) -> dict[str, object]:
     geometry = {
         "encoding": "WKB",
         "geometry_types": ["Point"],
         "crs": pyproj.CRS(LUNAR_GEOGRAPHIC).to_json_dict(),
-        **({"bbox": [*low, *high]} if len(table) else {}),
+        **({} if bounds is None else {"bbox": list(bounds)}),
     }
     return {"version": "1.0.0", "primary_column": "geometry", "columns": {"geometry": geometry}}

@@ -15,12 +15,8 @@ from lunar_models.cropping.placement import choose_mosaics, place_crops, strip_r
 from lunar_models.cropping.quality import placement_faults
 from lunar_models.cropping.storage.work_folder import Segment
 from lunar_models.crops.crop_set import Radiometry
-from lunar_models.errors import CatalogueError, MosaicError
-from lunar_models.mosaic.radiometry import fit_radiometry
-from lunar_models.mosaic.raster import Mosaic
-
-_MOST_NEGATIVE = 0.25
-"""Dark levels and noise may reach so far below zero, as a part of the brightest value."""
+from lunar_models.errors import CatalogueError
+from lunar_models.mosaic.raster import Mosaic, fit_radiometry
 
 
 @dataclass(frozen=True)
@@ -88,22 +84,30 @@ class CropPlan:
         craters = _in_sampling_order(craters, self.strip_rows)
         return replace(self, craters=craters, first_segment=len(self.segments))
 
+    def turned_in_place(self) -> "CropPlan":
+        """The same craters in the order of one sampling that turns crops for the Sun."""
+        turned = self.of_turned()
+        if turned is None:
+            return self
+        rest = self.craters[self.craters["rotation_deg"] == 0.0]
+        both = pd.concat([rest, turned.craters], ignore_index=True)
+        return replace(self, craters=_in_sampling_order(both, self.strip_rows))
 
-def open_mosaics(config: PreprocessConfig) -> tuple[Mosaic, ...]:
-    """Open the mosaics as the parameters say.
+
+def plan_crops(
+    config: PreprocessConfig, mosaics: tuple[Mosaic, ...], *, radiometry: Radiometry | None = None
+) -> CropPlan:
+    """Read the catalogue, filter it and find every crater's place in the mosaics.
+
+    Args:
+        config: parameters.
+        mosaics: open, in their order.
+        radiometry: how brightness becomes uint8; None fits it on the mosaics.
 
     Raises:
-        ConfigError: `shade` is not understood.
-        MosaicError: a mosaic is unusable.
+        CatalogueError: the catalogue is unusable, or none of its craters can be cut out.
+        MosaicError: a mosaic cannot be read.
     """
-    return tuple(
-        Mosaic.open(path, band=config.band, crs=config.crs, shade=config.shade)
-        for path in config.mosaic
-    )
-
-
-def plan_crops(config: PreprocessConfig, mosaics: tuple[Mosaic, ...]) -> CropPlan:
-    """Read the catalogue, filter it and find every crater's place in the mosaics."""
     catalogue, invalid = read_catalogue(config.catalogue, columns=config.column_names)
     chosen, filtered = filter_catalogue(
         catalogue,
@@ -135,8 +139,7 @@ def plan_crops(config: PreprocessConfig, mosaics: tuple[Mosaic, ...]) -> CropPla
     rows = strip_rows(craters["level"])
     craters = _in_sampling_order(craters, rows)
     craters["position"] = np.arange(len(craters))
-    radiometry = fit_radiometry(mosaics)
-    _check_positive(config, radiometry)
+    radiometry = radiometry or fit_radiometry(mosaics)
     return CropPlan(
         config=config,
         mosaics=mosaics,
@@ -155,17 +158,6 @@ def _in_sampling_order(craters: pd.DataFrame, strip_rows: int) -> pd.DataFrame:
     craters = craters.assign(strip=craters["bottom"] // strip_rows)
     order = ["mosaic", "strip", "level", "column_px", "crater_id"]
     return craters.sort_values(order).reset_index(drop=True)
-
-
-def _check_positive(config: PreprocessConfig, radiometry: Radiometry) -> None:
-    """Raise MosaicError where values that are not light would be divided by their mean."""
-    if config.normalisation == "ratio" and radiometry.low < -_MOST_NEGATIVE * radiometry.high:
-        raise MosaicError(
-            f"The values of {', '.join(config.mosaic)} reach from {radiometry.low:g} to "
-            f"{radiometry.high:g}; brightness is not negative, and normalisation=ratio divides by "
-            "its mean. Heights are lit with shade=90,65; state the scale and offset of other "
-            "values (gdal_edit.py -scale -offset) or choose normalisation=zscore."
-        )
 
 
 def _nothing_passes(config: PreprocessConfig, filtered: pd.DataFrame) -> str:

@@ -101,25 +101,38 @@ def assemble(
         return work.publish()
 
 
+def describe_crops(
+    craters: pd.DataFrame, measures: npt.NDArray[np.float32], *, crop_size_px: int
+) -> pd.DataFrame:
+    """Join what is known of each crop: `METADATA_COLUMNS` but for the split.
+
+    Args:
+        craters: N rows of a crop plan with the Sun, and overlap_larger.
+        measures: (N, M) float32, `MEASURES` of the crops.
+        crop_size_px: S.
+    """
+    table = craters.assign(**{name: measures[:, n] for n, name in enumerate(MEASURES)}).assign(
+        native_px=craters["native_px"].astype(np.float32),
+        upsampling=(crop_size_px / craters["native_px"]).astype(np.float32),
+    )
+    return table[[name for name in METADATA_COLUMNS if name != "split"]]
+
+
 def _describe(
     plan: CropPlan, measures: npt.NDArray[np.float32], overlap_larger: npt.NDArray[np.float32]
 ) -> pd.DataFrame:
     """`METADATA_COLUMNS` of all sampled crops."""
-    config, craters = plan.config, plan.craters
-    table = craters.assign(**{name: measures[:, n] for n, name in enumerate(MEASURES)}).assign(
-        overlap_larger=overlap_larger,
-        native_px=craters["native_px"].astype(np.float32),
-        upsampling=(config.crop_size_px / craters["native_px"]).astype(np.float32),
-        split=assign_splits(
-            longitude_deg=craters["longitude_deg"].to_numpy(),
-            latitude_deg=craters["latitude_deg"].to_numpy(),
-            block_deg=config.block_deg,
-            validation_fraction=config.validation_fraction,
-            test_fraction=config.test_fraction,
-            seed=config.seed,
-        ),
+    config = plan.config
+    craters = plan.craters.assign(overlap_larger=overlap_larger)
+    split = assign_splits(
+        longitude_deg=craters["longitude_deg"].to_numpy(),
+        latitude_deg=craters["latitude_deg"].to_numpy(),
+        block_deg=config.block_deg,
+        validation_fraction=config.validation_fraction,
+        test_fraction=config.test_fraction,
+        seed=config.seed,
     )
-    return table[list(METADATA_COLUMNS)]
+    return describe_crops(craters, measures, crop_size_px=config.crop_size_px).assign(split=split)
 
 
 def _alignment(config: PreprocessConfig, metadata: pd.DataFrame) -> str:
