@@ -83,7 +83,7 @@ def test_every_direct_import_is_declared():
 
 
 PACKAGES = ("lunar_models", "serving", "steps")
-OPTIONAL = ()
+OPTIONAL = ("ray",)
 """What an extra brings."""
 
 

@@ -1,0 +1,92 @@
+"""Parameters of the classify step: from mosaic, catalogue and model to a release."""
+
+from typing import Any, Literal
+
+from pydantic import create_model
+
+from lunar_models.config.base import StepConfig, param, specs
+from lunar_models.config.preprocess import PreprocessConfig
+
+OF_THE_MODEL = (
+    "crop_size_px", "context_diameters", "highpass_sigma_px", "normalisation", "block_deg",
+    "validation_fraction", "test_fraction",
+)  # fmt: skip
+"""Parameters of preprocess that the model decides, or that concern training only."""
+
+Engine = Literal["local", "ray"]
+
+
+class WorkConfig(StepConfig):
+    """What decides how the work is shared out, never what comes of it."""
+
+    shards: int | None = param(
+        None, help="Pieces of work; none: 16,384 craters each.", minimum=1, role="runtime"
+    )
+    engine: Engine = param(
+        "local", help="Processes of this machine, or a Ray cluster.", role="runtime"
+    )
+    address: str = param(
+        "auto",
+        help="Ray cluster: auto for the one that runs here, local to start one, or HOST:PORT.",
+        role="runtime",
+    )
+    workers: int | None = param(
+        None,
+        help="Processes of one thread each; none for one per core, or per GPU.",
+        minimum=1,
+        maximum=4096,
+        role="runtime",
+    )
+    device: Literal["auto", "cpu", "cuda"] = param(
+        "auto", help="Where the encoder computes.", role="runtime"
+    )
+
+
+class ReleaseConfig(WorkConfig):
+    """What the classify step adds to the parameters of preprocess."""
+
+    model: str = param(
+        "models:/lunar-craters@champion",
+        help="Service model: a models:/ or runs:/ URI, or a folder.",
+        role="input",
+    )
+    output: str = param("data/release", help="Folder of the release.", role="output")
+    title: str | None = param(None, help="Title of the release.", role="runtime")
+    creators: tuple[str, ...] = param((), help="Who made the release.", role="runtime")
+    licence: str | None = param(None, help="Licence of the release.", role="runtime")
+    citation: str | None = param(
+        None, help="How to cite the release; none: title, creators and model.", role="runtime"
+    )
+
+
+def _crop_fields() -> dict[str, Any]:
+    """Parameters of preprocess that hold here too."""
+    own = {*OF_THE_MODEL, *(spec.name for spec in specs(ReleaseConfig))}
+    return {
+        spec.name: (spec.annotation, spec.declare(spec.default))
+        for spec in specs(PreprocessConfig)
+        if spec.name not in own
+    }
+
+
+ClassifyConfig: type[ReleaseConfig] = create_model(
+    "ClassifyConfig",
+    __base__=ReleaseConfig,
+    __doc__="Which craters are classified, by which model, where, and on what.",
+    **_crop_fields(),
+)
+
+
+def crop_parameters(config: ReleaseConfig, **of_the_model: Any) -> PreprocessConfig:
+    """Return how crops are cut: as for preprocess, and as the model's own were.
+
+    Args:
+        config: a `ClassifyConfig`.
+        of_the_model: crop_size_px, context_diameters, highpass_sigma_px, and what else the model
+            decides.
+
+    Raises:
+        ConfigError: parameters contradict each other.
+    """
+    shared = {spec.name for spec in specs(PreprocessConfig)} - {*OF_THE_MODEL, "workers"}
+    return PreprocessConfig(**{name: getattr(config, name) for name in shared} | of_the_model)

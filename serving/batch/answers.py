@@ -1,0 +1,145 @@
+"""Answer for the crops of a whole catalogue: embeddings, states, scores and clusters as columns."""
+
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pyarrow as pa
+
+from lunar_models.embedding import embed_crops, pick_device, score_crops
+from lunar_models.encoders.checkpoint import Checkpoint
+from lunar_models.export.tables import SCORE_COLUMNS, score_table, state_table
+from lunar_models.heads.head import Head, HeadPrediction
+from serving.batch import columns
+from serving.model.bundle import ENCODER, Bundle
+
+NO_EMBEDDING = "the encoder makes no finite embedding that fits half precision"
+
+_BATCH = 64
+"""Crops per forward pass on a CPU; another number could change the last bits of an embedding."""
+_GPU_BATCH = 1024
+
+
+@dataclass(frozen=True)
+class Answerer:
+    """A loaded model and where it computes."""
+
+    bundle: Bundle
+    checkpoint: Checkpoint
+    device: str
+    batch_size: int
+
+    @classmethod
+    def load(cls, folder: Path, device: str) -> "Answerer":
+        """Load the model of a job.
+
+        Raises:
+            CheckpointError: it is damaged, or does not compute what it should.
+            ConfigError: the device is not on this machine.
+        """
+        bundle = Bundle.load(folder)
+        where = pick_device(device).type
+        if where == "cpu":
+            return cls(bundle, bundle.checkpoint, where, _BATCH)
+        # The bundle's encoder is prepared for the CPU and must not be moved.
+        return cls(bundle, Checkpoint.load(folder / ENCODER), where, _GPU_BATCH)
+
+    def answer(
+        self, crops: npt.NDArray[np.uint8], craters: pd.DataFrame
+    ) -> tuple[pa.Table, list[list[str]]]:
+        """Answer for aligned crops.
+
+        Args:
+            crops: (n, S, S) uint8.
+            craters: n rows of `columns.KNOWN`.
+
+        Returns:
+            A table of `schema` with one row for each crater that has an embedding, and
+            crater_id and reason of the others.
+        """
+        embeddings = embed_crops(
+            self.checkpoint, crops, batch_size=self.batch_size, device=self.device,
+            precision=self._precision,
+        )  # fmt: skip
+        half = embeddings.astype(np.float16)
+        usable = np.isfinite(half).all(axis=1)
+        refused = [[str(name), NO_EMBEDDING] for name in craters["crater_id"].to_numpy()[~usable]]
+        kept = embeddings[usable]
+        parts = [craters[usable][list(columns.KNOWN)], *self._parts(kept, crops[usable])]
+        frame = pd.concat([part.reset_index(drop=True) for part in parts], axis=1)
+        table = pa.Table.from_pandas(frame, self.schema, preserve_index=False)
+        vectors = pa.FixedSizeListArray.from_arrays(half[usable].ravel(), half.shape[1])
+        return table.append_column(columns.EMBEDDING, vectors), refused
+
+    @property
+    def _precision(self) -> Any:
+        return "fp32" if self.device == "cpu" else "auto"
+
+    def _parts(self, embeddings: npt.NDArray[np.float32], crops: Any) -> list[pd.DataFrame]:
+        parts = []
+        if self.bundle.head is not None:
+            parts.append(state_columns(self.bundle.head.predict(embeddings), self.bundle.head))
+        if self.scores:
+            scores = score_crops(
+                self.checkpoint, crops, batch_size=self.batch_size, device=self.device
+            )
+            parts.append(score_table(np.empty((0, 2), np.float32) if scores is None else scores))
+        if self.bundle.clusters is not None:
+            found = self.bundle.clusters.assign(embeddings)
+            parts.append(pd.DataFrame({
+                name: getattr(found, attribute) for name, attribute in columns.CLUSTER.items()
+            }))  # fmt: skip
+        return parts
+
+    @cached_property
+    def scores(self) -> bool:
+        """Whether the encoder tells degradation by itself."""
+        side = self.checkpoint.encoder.crop_size_px
+        probe = np.tile(np.arange(side, dtype=np.uint8), (1, side, 1))
+        return score_crops(self.checkpoint, probe, device=self.device) is not None
+
+    @cached_property
+    def schema(self) -> pa.Schema:
+        """Columns of the table, without the embedding."""
+        head, clusters = self.bundle.head, self.bundle.clusters
+        return columns.schema(
+            states=None if head is None else head.states,
+            scores=SCORE_COLUMNS if self.scores else (),
+            clusters=clusters is not None,
+        )
+
+    @property
+    def empty(self) -> pa.Table:
+        """The table of no crater."""
+        width = self.checkpoint.encoder.embedding_dim
+        none = pa.FixedSizeListArray.from_arrays(np.empty(0, np.float16), width)
+        return self.schema.empty_table().append_column(columns.EMBEDDING, none)
+
+
+@lru_cache(maxsize=1)
+def load_answerer(folder: Path, device: str) -> Answerer:
+    """Return the model of a job, loaded once in each process."""
+    return Answerer.load(folder, device)
+
+
+def state_columns(prediction: HeadPrediction, head: Head) -> pd.DataFrame:
+    """Join states, probabilities and scores with their conformal intervals, one row a crater.
+
+    The interval of the degradation score reaches from the first to the last state of the
+    conformal set, so it holds the true state's rank with probability `Head.conformal_level`
+    (Vovk et al. 2005, doi 10.1007/b106715).
+    """
+    ranks = np.linspace(0.0, 1.0, len(head.states), dtype=np.float32)
+    inside = prediction.conformal_set
+    last = inside.shape[1] - 1 - inside[:, ::-1].argmax(axis=1)
+    names = np.array(head.states)
+    return state_table(prediction, head.states).assign(
+        degradation_low=ranks[inside.argmax(axis=1)],
+        degradation_high=ranks[last],
+        conformal_set=["|".join(names[row]) for row in inside],
+        abstained=prediction.abstained,
+    )

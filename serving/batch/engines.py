@@ -1,0 +1,134 @@
+"""Hand out tasks: in this process, to processes of this machine, or to a Ray cluster.
+
+An engine yields each task as it ends, with its record or the error it ended with; an error of one
+task stops no other.
+"""
+
+import multiprocessing
+import os
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
+from typing import Any, NamedTuple, Protocol, TypeVar
+
+from lunar_models.errors import LunarModelsError
+
+ATTEMPTS = 3
+"""How often a task is begun whose process dies."""
+
+R = TypeVar("R")
+
+
+class Task(NamedTuple):
+    """A call of a function that every process can import."""
+
+    function: Callable[..., Any]
+    arguments: tuple[Any, ...]
+
+
+class Ended(NamedTuple):
+    """A task that ended."""
+
+    task: Task
+    result: Any
+    """None after an error."""
+    error: Exception | None
+
+
+class Engine(Protocol):
+    """Runs tasks."""
+
+    def run(self, tasks: Sequence[Task]) -> Iterator[Ended]:
+        """Yield every task as it ends, in any order."""
+
+    def close(self) -> None:
+        """Give back what the engine holds."""
+
+
+class WorkerDied(LunarModelsError):
+    """A process ended without an answer: killed, or out of memory."""
+
+
+class InlineEngine:
+    """Run tasks one after the other in this process."""
+
+    def run(self, tasks: Sequence[Task]) -> Iterator[Ended]:
+        """Yield every task as it ends."""
+        for task in tasks:
+            yield call(task)
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+def call(task: Task) -> Ended:
+    """Run a task here."""
+    try:
+        return Ended(task, task.function(*task.arguments), None)
+    except Exception as error:
+        return Ended(task, None, error)
+
+
+class ProcessEngine:
+    """Run tasks in processes of this machine; the task of one that is killed is begun again."""
+
+    def __init__(self, workers: int) -> None:
+        self._workers = workers
+        self._context = multiprocessing.get_context("forkserver")
+        # Imported once, before the processes are forked, so that they share the memory.
+        self._context.set_forkserver_preload(["serving.batch.tasks"])
+        self._pool = self._new_pool()
+
+    def run(self, tasks: Sequence[Task]) -> Iterator[Ended]:
+        """Yield every task as it ends, in any order."""
+        begun = dict.fromkeys(range(len(tasks)), 0)
+        waiting = list(reversed(range(len(tasks))))
+        running: dict[Future[Any], int] = {}
+        while waiting or running:
+            while waiting and len(running) < 2 * self._workers:
+                number = waiting.pop()
+                begun[number] += 1
+                try:
+                    future = self._pool.submit(tasks[number].function, *tasks[number].arguments)
+                except BrokenProcessPool:
+                    self._pool = self._new_pool()
+                    future = self._pool.submit(tasks[number].function, *tasks[number].arguments)
+                running[future] = number
+            for future in wait(running, return_when=FIRST_COMPLETED).done:
+                number = running.pop(future)
+                error = future.exception()
+                if isinstance(error, BrokenProcessPool) and begun[number] < ATTEMPTS:
+                    waiting.append(number)
+                    continue
+                if isinstance(error, BrokenProcessPool):
+                    error = WorkerDied(
+                        f"Its process died {ATTEMPTS} times: killed, or out of memory. Give fewer "
+                        "workers."
+                    )
+                if error is not None and not isinstance(error, Exception):
+                    raise error
+                yield Ended(tasks[number], None if error else future.result(), error)
+
+    def close(self) -> None:
+        """End the processes."""
+        self._pool.shutdown(cancel_futures=True)
+
+    def _new_pool(self) -> ProcessPoolExecutor:
+        return ProcessPoolExecutor(
+            self._workers, mp_context=self._context, initializer=_end_with_parent
+        )
+
+
+def _end_with_parent() -> None:
+    """End this process when the driver ends: else it would wait for work for ever."""
+    parent = multiprocessing.parent_process()
+
+    def watch() -> None:
+        with suppress(OSError):
+            assert parent is not None
+            parent.join()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()

@@ -1,0 +1,88 @@
+"""Find the service model that classifies, and keep a copy of what classifying needs of it."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from lunar_models.encoders.checkpoint import Checkpoint
+from lunar_models.errors import CheckpointError, ConfigError
+from serving.batch.files import digest
+from serving.model import bundle as bundles
+from serving.model.bundle import identify
+
+_PLACES = ("", "bundle", "artifacts/bundle")
+
+
+@dataclass(frozen=True)
+class Model:
+    """A service model on disk."""
+
+    uri: str
+    folder: Path
+    """Of the bundle."""
+    digest: str
+    """sha256 of the file that lists the digests of all others."""
+    name: str | None
+    version: str | None
+    model_id: str | None
+
+    @cached_property
+    def checkpoint(self) -> Checkpoint:
+        """The encoder, and how its crops are made."""
+        return Checkpoint.load(self.folder / bundles.ENCODER)
+
+    def describe(self) -> dict[str, Any]:
+        """What a release says of the model that made it."""
+        names = ("uri", "name", "version", "model_id", "digest")
+        return {name: getattr(self, name) for name in names}
+
+
+def find_model(uri: str) -> Model:
+    """Fetch a service model.
+
+    Args:
+        uri: ``models:/…``, ``runs:/…``, or a folder.
+
+    Raises:
+        CheckpointError: there is nothing there.
+        ConfigError: it is no service model.
+    """
+    folder = Path(uri) if Path(uri).is_dir() else _download(uri)
+    for place in _PLACES:
+        if (folder / place / bundles.BUNDLE_FILE).is_file():
+            found = (folder / place).absolute()
+            known = identify(found)
+            return Model(
+                uri, found, digest(found / bundles.BUNDLE_FILE),
+                known.name, known.version, known.model_id,
+            )  # fmt: skip
+    raise ConfigError(f"model={uri} is no service model; make one with the register step.")
+
+
+def copy_model(model: Model, folder: Path) -> None:
+    """Copy a bundle without its reference craters, so that every shard finds it beside the plan.
+
+    Raises:
+        CheckpointError: the bundle is damaged.
+    """
+    bundles.Bundle.load(model.folder)
+    parts = {name: model.folder / name for name in (bundles.HEAD, bundles.CLUSTERS)}
+    golden = bundles.golden_crops(model.folder)
+    bundles.assemble(
+        folder,
+        encoder=model.folder / bundles.ENCODER,
+        golden=golden if len(golden) else None,  # each process that loads it checks them
+        **{name: part for name, part in parts.items() if part.is_dir()},
+    )
+
+
+def _download(uri: str) -> Path:
+    import mlflow  # takes a second, and is not needed for a local folder
+
+    try:
+        return Path(mlflow.artifacts.download_artifacts(artifact_uri=uri))
+    except (mlflow.MlflowException, OSError, ValueError) as error:
+        raise CheckpointError(
+            f"model={uri} is neither a folder here nor a model of the registry: {error}"
+        ) from error

@@ -1,0 +1,88 @@
+"""``lunar-batch``: classify a whole catalogue, in one process or many, without MLflow runs."""
+
+from typing import Any
+
+import click
+from pydantic import create_model
+from tqdm import tqdm
+
+from lunar_models.config.base import param
+from lunar_models.config.classify import ClassifyConfig, ReleaseConfig
+from serving.batch.driver import Progress, classify_catalogue, classify_share, merge_shares
+from serving.cli.options import config_command
+
+
+class _Share(ReleaseConfig):
+    shard: str | None = param(
+        None,
+        help="Do one share alone, I/N, such as ${SLURM_ARRAY_TASK_ID}/100; none: the whole job.",
+        role="runtime",
+    )
+
+
+_ShareConfig: Any = create_model("_ShareConfig", __base__=(_Share, ClassifyConfig))
+
+
+@click.group()
+def main() -> None:
+    """Classify a catalogue in shards: one machine, a job array or a Ray cluster."""
+
+
+@config_command(_ShareConfig)
+def classify(config: Any) -> None:
+    """Classify every crater of a catalogue, or one share of it.
+
+    Shares need no engine: start I/N for I = 1 … N, anywhere that sees the output's folder, at
+    the same time or one after the other, again where one failed; then `merge`, with the same
+    options.
+    """
+    plain = _without_share(config)
+    with ProgressBar() as bar:
+        if config.shard is not None:
+            classify_share(plain, config.shard, report=bar.show)
+            click.echo(f"Share {config.shard} is done.")
+            return
+        made = classify_catalogue(plain, report=bar.show)
+    click.echo(f"{made['counts']['craters']:,} craters classified, in {config.output}.")
+
+
+@config_command(ClassifyConfig)
+def merge(config: ReleaseConfig) -> None:
+    """Check the shards of all shares and publish the release."""
+    click.echo(f"Released {merge_shares(config)}.")
+
+
+def _without_share(config: Any) -> ReleaseConfig:
+    return ClassifyConfig(**{name: value for name, value in config if name != "shard"})
+
+
+class ProgressBar:
+    """Show on the terminal how far a job is."""
+
+    def __init__(self) -> None:
+        self._bar: Any = None
+        self._stage = ""
+
+    def __enter__(self) -> "ProgressBar":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.close()
+
+    def show(self, progress: Progress) -> None:
+        """Move the bar; each stage has its own."""
+        if progress.stage != self._stage:
+            self.__exit__()
+            self._stage = progress.stage
+            self._bar = tqdm(
+                total=progress.craters, desc=progress.stage, unit="crater", disable=None
+            )
+        self._bar.update(progress.craters_done - self._bar.n)
+
+
+main.add_command(classify)
+main.add_command(merge)
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,148 @@
+"""Engines finish every task, report what failed, and survive the death of their processes."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from importlib.util import find_spec
+from pathlib import Path
+
+import psutil
+import pytest
+from batch_job import job_config, release_digests, write_moon
+
+from lunar_models.errors import ConfigError, MosaicError
+from serving.batch import ray_engine
+from serving.batch.driver import classify_catalogue
+from serving.batch.engines import InlineEngine, ProcessEngine, Task, WorkerDied
+
+needs_ray = pytest.mark.skipif(find_spec("ray") is None, reason="Ray is not installed: [ray]")
+
+
+def double(number):
+    return 2 * number
+
+
+def fail(number):
+    raise MosaicError(f"row {number}")
+
+
+def die_once(mark):
+    """Kill this process the first time."""
+    if not os.path.exists(mark):
+        Path(mark).touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return "alive"
+
+
+def die():
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_error_of_one_task_stops_no_other():
+    tasks = [Task(double, (1,)), Task(fail, (2,)), Task(double, (3,))]
+    ended = list(InlineEngine().run(tasks))
+    assert [e.result for e in ended] == [2, None, 6]
+    assert isinstance(ended[1].error, MosaicError)
+
+
+def test_task_of_a_killed_process_is_begun_again_and_one_that_kills_is_reported(tmp_path):
+    engine = ProcessEngine(2)
+    try:
+        mark = str(tmp_path / "mark")
+        tasks = [Task(double, (n,)) for n in range(5)]
+        tasks += [Task(die_once, (mark,)), Task(fail, (7,))]
+        ended = {e.task: e for e in engine.run(tasks)}
+        assert [ended[t].result for t in tasks[:6]] == [0, 2, 4, 6, 8, "alive"]
+        assert str(ended[tasks[6]].error) == "row 7"
+        (last,) = engine.run([Task(die, ())])
+        assert isinstance(last.error, WorkerDied)
+    finally:
+        engine.close()
+
+
+def test_missing_ray_is_told(monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(ConfigError, match=r"pip install 'lunar-models\[ray\]'"):
+        ray_engine.RayEngine("auto", workers=None, gpus=False)
+
+
+@pytest.fixture(scope="module")
+def moon(tmp_path_factory):
+    return write_moon(tmp_path_factory.mktemp("engines") / "moon")
+
+
+@pytest.fixture(scope="module")
+def release(moon, bundle_folder, tmp_path_factory) -> Path:
+    output = tmp_path_factory.mktemp("plain") / "release"
+    classify_catalogue(job_config(moon, bundle_folder, output, shards=1))
+    return output
+
+
+def start(config) -> subprocess.Popen:
+    """The driver as a process of its own."""
+    values = {**dict(config), "mosaic": list(config.mosaic), "creators": ()}
+    del values["creators"]
+    command = [sys.executable, "tests/batch_job.py", json.dumps(values)]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(("tests", "."))}
+    return subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
+
+
+def wait_for(found, seconds=240.0):
+    """Poll until `found()` is true."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if result := found():
+            return result
+        time.sleep(0.02)
+    raise AssertionError("it never happened")
+
+
+def shards_in(folder: Path, kind: str) -> list[Path]:
+    return list((folder / kind).glob("*.json"))
+
+
+@pytest.mark.slow
+def test_killed_worker_then_killed_driver_then_the_same_command(
+    moon, bundle_folder, release, tmp_path
+):
+    config = job_config(moon, bundle_folder, tmp_path / "release", shards=4, workers=2)
+    work = tmp_path / "release.partial"
+    driver = start(config)
+    wait_for(lambda: shards_in(work, "measures"))
+    workers = wait_for(lambda: [
+        p for p in psutil.Process(driver.pid).children(recursive=True)
+        if p.memory_info().rss > 1 << 27 and p.ppid() != driver.pid
+    ])  # fmt: skip
+    workers[0].send_signal(signal.SIGKILL)
+    wait_for(lambda: shards_in(work, "shards") or driver.poll() is not None)
+    family = psutil.Process(driver.pid).children(recursive=True)
+    driver.kill()
+    driver.wait()
+    assert not (tmp_path / "release").exists()
+    _, alive = psutil.wait_procs(family, timeout=60)
+    assert not alive  # workers end with their driver
+    again = start(config)
+    assert again.wait() == 0
+    assert release_digests(tmp_path / "release") == release_digests(release)
+
+
+@pytest.mark.slow
+@needs_ray
+def test_ray_gives_the_same_bytes_though_a_worker_is_killed(moon, bundle_folder, release, tmp_path):
+    config = job_config(
+        moon, bundle_folder, tmp_path / "release",
+        shards=4, workers=2, engine="ray", address="local",
+    )  # fmt: skip
+    driver = start(config)
+    work = tmp_path / "release.partial"
+    wait_for(lambda: shards_in(work, "measures"))
+    busy = wait_for(lambda: [
+        p for p in psutil.Process(driver.pid).children(recursive=True)
+        if p.name().startswith("ray::") and "call" in p.name()
+    ])  # fmt: skip
+    busy[0].send_signal(signal.SIGKILL)
+    assert driver.wait(timeout=300) == 0
+    assert release_digests(tmp_path / "release") == release_digests(release)
