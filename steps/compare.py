@@ -1,5 +1,6 @@
 """Set evaluations of different encoders side by side."""
 
+import re
 import tempfile
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from lunar_models.plots.comparison import comparison_figure
 from serving.cli.options import UserError, config_command
 from steps.shared.store import prepare
 from steps.shared.tracking import log_figures, log_folder, step_run
+
+_RUN_ID = re.compile(r"[0-9a-f]{32}")
 
 
 @config_command(CompareConfig)
@@ -49,21 +52,47 @@ def find_evaluation(name: str, experiment_id: str) -> Run:
     Raises:
         UserError: there is none, or it was made without labels.
     """
-    client = mlflow.MlflowClient()
-    if name.startswith("models:/"):
-        model_id = mlflow.models.get_model_info(name).model_id
-        wanted = f"params.encoder_uri = 'models:/{model_id}' or params.encoder_uri = '{name}'"
-        runs = [run for part in wanted.split(" or ") for run in _search(experiment_id, part)]
-    else:
-        runs = _search(experiment_id, f"attributes.run_name = '{name}'")
-        runs += [client.get_run(name)] if not runs and len(name) == 32 else []
-    for run in runs:
+    for run in _candidates(name, experiment_id):
         if "evaluation_digest" in run.data.tags:
             return run
     raise UserError(
         f"{name!r} names no evaluation with labels; run `-e evaluate` with labels first, or give "
         "the id of such a run."
     )
+
+
+def _candidates(name: str, experiment_id: str) -> list[Run]:
+    """Runs that a name may stand for, the newest first; none where nothing has this name."""
+    if name.startswith("models:/"):
+        try:
+            model_id = mlflow.models.get_model_info(name).model_id
+        except mlflow.MlflowException:
+            return []
+        uris = f"models:/{model_id}", name
+        return [
+            run
+            for uri in uris
+            for run in _search(experiment_id, f"params.encoder_uri = {_quoted(uri)}")
+        ]
+    named = _search(experiment_id, f"attributes.run_name = {_quoted(name)}")
+    if named or not _RUN_ID.fullmatch(name):
+        return named
+    try:
+        return [mlflow.get_run(name)]
+    except mlflow.MlflowException:
+        return []
+
+
+def _quoted(text: str) -> str:
+    """As a value in a search.
+
+    Raises:
+        UserError: MLflow can write no value with both kinds of quotation marks.
+    """
+    mark = next((mark for mark in "'\"" if mark not in text), None)
+    if mark is None:
+        raise UserError(f"{text!r} holds both \" and ', which MLflow cannot search; give a run id.")
+    return f"{mark}{text}{mark}"
 
 
 def _search(experiment_id: str, where: str) -> list[Run]:

@@ -1,5 +1,6 @@
 """Judge an encoder: reconstruction, and with labels the evidence of `lunar_models.evaluation`."""
 
+import math
 import tempfile
 from pathlib import Path
 
@@ -56,8 +57,13 @@ def _labels(crop_set: CropSet, config: EvaluateConfig) -> pd.DataFrame:
 
 
 def reconstruction_error(checkpoint: Checkpoint, crop_set: CropSet) -> float:
-    """Mean squared error of normalised brightness over (at most 2,048) test crops."""
+    """Mean squared error of normalised brightness over (at most 2,048) test crops.
+
+    NaN where the crop set has no test crops.
+    """
     rows = crop_set.indices("test")[:_RECONSTRUCTED]
+    if not len(rows):
+        return math.nan
     answers = (
         reconstruct_crops(checkpoint, crop_set.crops[part])
         for part in np.array_split(rows, max(1, len(rows) // 256))

@@ -70,8 +70,11 @@ def assign_splits(
 ) -> npt.NDArray[np.str_]:
     """Assign every crater to train, validation or test by a hash of its spatial block.
 
-    A crater's split depends on its place and the seed alone: not on the other craters of the
-    catalogue nor on their order. The fractions hold for blocks, so for craters only roughly.
+    With a given `block_deg`, a crater's split depends on its place and the seed alone: not on the
+    other craters of the catalogue nor on their order. With None the side of the blocks follows
+    from the extent of all craters, so that a catalogue of another region, or a part of this one,
+    may split the same crater differently: give `block_deg` where splits must agree. The fractions
+    hold for blocks, so for craters only roughly.
 
     Args:
         longitude_deg: (N,) east positive.

@@ -73,7 +73,8 @@ class PreprocessConfig(StepConfig):
     )
     block_deg: float | None = param(
         None,
-        help="Side length of the spatial blocks held out together; none: 4, less on small maps.",
+        help="Side length of the spatial blocks held out together; none: 4, less on small maps. "
+        "Give it where the splits of several crop sets must agree.",
         unit="deg",
         minimum=0.01,
         maximum=90.0,

@@ -2,6 +2,7 @@
 
 import io
 import json
+import math
 
 import geopandas as gpd
 import mlflow
@@ -9,11 +10,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from lunar_models.crops.crop_set import METADATA_FILE, CropSet
 from lunar_models.embedding import embed_crops
 from lunar_models.encoders.checkpoint import Checkpoint
+from lunar_models.encoders.families.pca import PcaEncoder
 from steps.cluster import main as cluster
+from steps.compare import find_evaluation
 from steps.compare import main as compare
 from steps.evaluate import main as evaluate
+from steps.evaluate import reconstruction_error
 from steps.register import main as register
 from steps.shared.registry import example, find_encoder
 from steps.train import main as train
@@ -123,6 +128,39 @@ def test_compare_pairs_runs_and_refuses_other_data(
     other = run_step(compare, runs=f"{ids[0]},{ids[2]}", bootstrap=20)
     assert other.exit_code == 2
     assert "on other craters, states or folds" in other.output
+
+
+@pytest.mark.parametrize(
+    "name", ["models:/nope/1", "0" * 32, "no-such-run", "Tycho's", 'say "Tycho"', "models:/it's/1"]
+)
+def test_compare_names_what_is_no_evaluation(run_step, name):
+    result = run_step(compare, runs=f"{name},x", bootstrap=20)
+    assert result.exit_code == 2
+    assert f"{name!r} names no evaluation with labels" in result.output
+    assert "Traceback" not in result.output
+
+
+def test_compare_cannot_search_both_quotation_marks(run_step):
+    result = run_step(compare, runs='Tycho\'s "best",x', bootstrap=20)
+    assert result.exit_code == 2
+    assert "give a run id" in result.output
+
+
+@pytest.mark.parametrize("name", ["Tycho's", 'say "Tycho"'])
+def test_an_evaluation_is_found_by_a_name_with_a_quotation_mark(store, name):
+    tags = {"step": "evaluate", "evaluation_digest": "d"}
+    with mlflow.start_run(run_name=name, tags=tags) as run:
+        pass
+    found = find_evaluation(name, run.info.experiment_id)
+    assert found.info.run_id == run.info.run_id
+
+
+def test_without_test_crops_there_is_no_reconstruction_error(crop_set):
+    checkpoint = Checkpoint.for_crops(
+        PcaEncoder(crop_size_px=crop_set.info.crop_size_px, latent_dim=2), crop_set
+    )
+    crop_set.metadata.assign(split="train").to_parquet(crop_set.path / METADATA_FILE)
+    assert math.isnan(reconstruction_error(checkpoint, CropSet.open(crop_set.path)))
 
 
 def test_labels_of_unknown_craters(run_step, crop_set, tmp_path):

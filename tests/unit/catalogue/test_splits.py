@@ -55,6 +55,20 @@ def test_splits_depend_on_place_and_seed_only():
     assert (assign_splits(**everyone, **FRACTIONS, seed=8) != splits).any()
 
 
+def test_without_a_side_blocks_follow_the_extent_of_all_craters():
+    """So splits of a part agree with those of the whole only where block_deg is given."""
+    everyone = places(5000)
+    near = (abs(everyone["longitude_deg"]) < 8) & (abs(everyone["latitude_deg"]) < 8)
+    some = {name: values[near] for name, values in everyone.items()}
+    options = {**FRACTIONS, "block_deg": None}
+    own_side = fitting_block_deg(**some)
+    assert own_side < fitting_block_deg(**everyone) == 4.0
+    of_part, of_all = (assign_splits(**each, **options, seed=7) for each in (some, everyone))
+    assert (of_part != of_all[near]).any()
+    same_side = {**FRACTIONS, "block_deg": own_side}
+    assert (of_part == assign_splits(**everyone, **same_side, seed=7)[near]).all()
+
+
 def test_no_block_is_in_two_splits_and_the_fractions_hold():
     craters = places(60_000)
     splits = assign_splits(**craters, **FRACTIONS, seed=0)
