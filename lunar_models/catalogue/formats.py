@@ -49,8 +49,20 @@ ALIASES: dict[str, tuple[str, ...]] = {
         "diameter",  # IAU gazetteer
     ),
     "diameter_m": ("diameter_m", "Diameter(m)"),  # LU1319373
+    "sun_azimuth_deg": ("sun_azimuth_deg",),
+    "sub_solar_longitude_deg": ("sub_solar_longitude_deg", "SUB_SOLAR_LONGITUDE"),  # PDS
+    "sub_solar_latitude_deg": ("sub_solar_latitude_deg", "SUB_SOLAR_LATITUDE"),
+    "incidence_deg": ("incidence_deg", "INCIDENCE_ANGLE"),
 }
 """Names by which catalogues call our columns, best first; case, spaces and ``_()`` are ignored."""
+
+SUN_COLUMNS = (
+    "sun_azimuth_deg",
+    "sub_solar_longitude_deg",
+    "sub_solar_latitude_deg",
+    "incidence_deg",
+)
+"""Taken where a catalogue has them; what else it has is left behind."""
 
 DELIMITERS = (",", "\t", ";", "|")
 HEADER_SEARCH_LINES = 64
@@ -240,6 +252,9 @@ def _standardise(table: pd.DataFrame, matched: Mapping[str, str]) -> pd.DataFram
         result["diameter_km"] = _numbers(table[matched["diameter_km"]])
     else:
         result["diameter_km"] = _numbers(table[matched["diameter_m"]]) / 1000.0
+    for key in SUN_COLUMNS:
+        if key in matched:
+            result[key] = _numbers(table[matched[key]])
     return result
 
 

@@ -7,7 +7,7 @@ from pydantic import model_validator
 from lunar_models.config.base import StepConfig, param
 from lunar_models.errors import ConfigError
 
-Illumination = Literal["auto", "east", "west", "none"]
+Illumination = Literal["auto", "east", "west", "azimuth", "sub_solar", "none"]
 
 
 class PreprocessConfig(StepConfig):
@@ -57,8 +57,44 @@ class PreprocessConfig(StepConfig):
     seed: int = param(0, help="Random seed of the draw and of the splits.", minimum=0)
     illumination: Illumination = param(
         "auto",
-        help="Side of the Sun: found by a vote of neighbours, east or west throughout, or none "
-        "to leave the crops as they are.",
+        help="Direction of the Sun: auto finds its azimuth in the crops; east or west throughout; "
+        "azimuth or sub_solar as given by the next parameters or by columns of the catalogue; "
+        "none leaves the crops as they are.",
+    )
+    sun_azimuth_deg: float | None = param(
+        None,
+        help="Azimuth of the Sun for all crops, clockwise from north; none: the column "
+        "sun_azimuth_deg of the catalogue.",
+        unit="deg",
+        minimum=0.0,
+        maximum=360.0,
+    )
+    sun_azimuth_map: str | None = param(
+        None,
+        help="Raster of the Sun's azimuth in degrees, or polygons with a column sun_azimuth_deg.",
+        role="input",
+    )
+    sub_solar_longitude_deg: float | None = param(
+        None,
+        help="Longitude of the sub-solar point for all crops; none: the column of that name.",
+        unit="deg",
+        minimum=-180.0,
+        maximum=360.0,
+    )
+    sub_solar_latitude_deg: float | None = param(
+        None,
+        help="Latitude of the sub-solar point for all crops; none: the column of that name.",
+        unit="deg",
+        minimum=-2.0,
+        maximum=2.0,
+    )
+    incidence_deg: float | None = param(
+        None,
+        help="Incidence angle for all crops; none: the column incidence_deg of the catalogue, the "
+        "sub-solar point, or an estimate from azimuth and latitude.",
+        unit="deg",
+        minimum=0.0,
+        maximum=90.0,
     )
     normalisation: Literal["ratio", "global", "zscore", "minmax"] = param(
         "ratio", help="Brightness normalisation; its constants are frozen with the crop set."
@@ -123,9 +159,25 @@ class PreprocessConfig(StepConfig):
                 f"test_fraction={self.test_fraction} leave nothing to train on; "
                 "choose a sum below 1."
             )
+        self._check_sun()
         self._check_order("diameter_min_km", "diameter_max_km")
         self._check_order("latitude_min_deg", "latitude_max_deg")
         return self
+
+    def _check_sun(self) -> None:
+        given = {
+            "azimuth": ("sun_azimuth_deg", "sun_azimuth_map"),
+            "sub_solar": ("sub_solar_longitude_deg", "sub_solar_latitude_deg"),
+        }
+        for name, parameters in given.items():
+            named = [p for p in parameters if getattr(self, p) is not None]
+            if named and self.illumination != name:
+                raise ConfigError(
+                    f"{named[0]} is given, but illumination={self.illumination}; "
+                    f"set illumination={name} too."
+                )
+            if name == "azimuth" and len(named) == 2:
+                raise ConfigError("sun_azimuth_deg and sun_azimuth_map exclude each other.")
 
     def _check_order(self, low: str, high: str) -> None:
         least, most = getattr(self, low), getattr(self, high)

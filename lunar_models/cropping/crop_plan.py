@@ -9,7 +9,7 @@ import pandas as pd
 
 from lunar_models.catalogue.table import filter_catalogue, read_catalogue
 from lunar_models.config.preprocess import PreprocessConfig
-from lunar_models.cropping.given_sun import given_sun
+from lunar_models.cropping.given_sun import given_incidence, given_sun, without_sun
 from lunar_models.cropping.lit_level import lit_level
 from lunar_models.cropping.placement import choose_mosaics, place_crops, strip_rows
 from lunar_models.cropping.quality import placement_faults
@@ -61,6 +61,8 @@ class CropPlan:
 
     def with_sun(self, sun: pd.DataFrame) -> "CropPlan":
         """The same craters, with columns of `sun.sun_table` that were found."""
+        incidence = self.craters["given_incidence_deg"].astype(np.float32)
+        sun = sun.assign(incidence_deg=incidence.fillna(sun["incidence_deg"]))
         return replace(self, craters=pd.concat([self.craters, sun], axis=1))
 
     def of_turned(self) -> "CropPlan | None":
@@ -122,7 +124,8 @@ def plan_crops(
     )
     if chosen.empty:
         raise CatalogueError(_nothing_passes(config, filtered))
-    sun = given_sun(config, chosen)
+    sun, incidence = given_sun(config, chosen), given_incidence(config, chosen)
+    chosen = without_sun(chosen).assign(given_incidence_deg=incidence)
     if sun is not None:
         chosen = pd.concat([chosen, sun], axis=1)
     place = choose_mosaics(

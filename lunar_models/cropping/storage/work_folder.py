@@ -138,8 +138,9 @@ def resolved_settings(config: PreprocessConfig) -> dict[str, Any]:
 
 
 def source_files(config: PreprocessConfig, mosaics: tuple[Mosaic, ...]) -> list[str]:
-    """The catalogue and every file of every mosaic, without repetition."""
-    return list(dict.fromkeys([config.catalogue, *(f for m in mosaics for f in m.files)]))
+    """The catalogue, the map of azimuths and every file of every mosaic, without repetition."""
+    files = [config.catalogue, *(f for m in mosaics for f in m.files)]
+    return list(dict.fromkeys([*files, *filter(None, [config.sun_azimuth_map])]))
 
 
 def source_digests(config: PreprocessConfig, mosaics: tuple[Mosaic, ...]) -> dict[str, str]:
