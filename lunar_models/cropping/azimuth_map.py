@@ -46,7 +46,7 @@ def _from_raster(path: Path, craters: pd.DataFrame) -> Float64Array:
     import rasterio
     from rasterio.errors import RasterioError
 
-    from lunar_models.mosaic.reference_system import parse_projection
+    from lunar_models.mosaic.raster import Mosaic
 
     try:
         with rasterio.open(path) as data:
@@ -55,8 +55,7 @@ def _from_raster(path: Path, craters: pd.DataFrame) -> Float64Array:
                     f"{path} has {data.width} x {data.height} pixels; azimuths need no such "
                     "detail: coarsen it with gdal_translate -r nearest -outsize 10% 10%."
                 )
-            wkt = data.crs.to_wkt() if data.crs else None
-            projection = parse_projection(wkt, data.transform, str(path))
+            projection = Mosaic.open(path).projection
             values = data.read(1, masked=True).astype(np.float64).filled(np.nan)
             values = values * data.scales[0] + data.offsets[0]
     except RasterioError as error:
