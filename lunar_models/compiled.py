@@ -9,6 +9,7 @@ from numba import njit
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 _KERNELS = (
+    "mosaic/brightness",
     "mosaic/projection",
     "mosaic/strips",
     "crops/resampling",

@@ -38,6 +38,10 @@ class CropSetError(LunarModelsError, OSError):
     """A crop set is missing, unfinished, damaged, or of another format version."""
 
 
+class OutputBusyError(CropSetError):
+    """Another process makes the same output at this moment."""
+
+
 class CheckpointError(LunarModelsError, OSError):
     """An encoder checkpoint is missing, damaged, or does not fit."""
 

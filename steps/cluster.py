@@ -20,6 +20,7 @@ from lunar_models.errors import ConfigError
 from lunar_models.export import tables
 from lunar_models.heads.head import Head
 from lunar_models.mosaic.overview import read_overview
+from lunar_models.mosaic.raster import READING, Mosaic
 from lunar_models.page import write_page
 from lunar_models.plots.cluster_map import Background
 from lunar_models.plots.clusters import group_figures, model_figures, view_figures
@@ -27,6 +28,7 @@ from lunar_models.plots.groups import cluster_colours, cluster_groups
 from lunar_models.plots.thumbnails import Bounds
 from serving.cli.options import config_command
 from serving.model.bundle import HEAD_FILE
+from steps.shared.inputs import open_crops
 from steps.shared.registry import embed_crop_set
 from steps.shared.store import prepare
 from steps.shared.tracking import (
@@ -48,7 +50,7 @@ def main(config: ClusterConfig) -> None:
     config = prepare(config)
     number = "" if config.method == "hdbscan" else f"-{config.n_clusters or 'chosen'}"
     with step_run("cluster", config, name=f"{config.method}{number}"):
-        crop_set = CropSet.open(config.crops)
+        crop_set = open_crops(config.crops)
         log_dataset(config.crops, name="crops", digest=crop_set.info.digest, context="clustering")
         checkpoint, embeddings = embed_crop_set(crop_set, config.encoder_uri)
         model = fit_clusters(embeddings, config, on_progress=click.echo)
@@ -110,7 +112,7 @@ def _log_pictures(
     table: pd.DataFrame,
     config: ClusterConfig,
 ) -> None:
-    background = _background(config)
+    background = _background(config, crop_set)
     log_figures(
         group_figures(
             crop_set.crops,
@@ -171,10 +173,12 @@ def _spread(
     return View2D(view.kind, points, view.explained)
 
 
-def _background(config: ClusterConfig) -> Background | None:
+def _background(config: ClusterConfig, crop_set: CropSet) -> Background | None:
     if not config.mosaic:
         return None
-    image, (west, east, south, north) = read_overview(config.mosaic[0])
+    reading = {name: crop_set.info.preprocess.get(name) for name in READING}
+    mosaic = Mosaic.open(config.mosaic[0], **reading)
+    image, (west, east, south, north) = read_overview(mosaic)
     return Background(image, Bounds(west, east, south, north))
 
 

@@ -18,6 +18,7 @@ from lunar_models.evaluation import Evaluation, evaluate, freeze
 from lunar_models.plots.evaluation import evaluation_figures
 from serving.cli.options import config_command
 from serving.model.bundle import HEAD_FILE
+from steps.shared.inputs import open_crops
 from steps.shared.registry import embed_crop_set
 from steps.shared.store import prepare
 from steps.shared.tracking import (
@@ -38,7 +39,7 @@ def main(config: EvaluateConfig) -> None:
     """Judge an encoder on a crop set, by its labels if there are any."""
     config = prepare(config)
     with step_run("evaluate", config, name="evaluate"):
-        crop_set = CropSet.open(config.crops)
+        crop_set = open_crops(config.crops)
         log_dataset(config.crops, name="crops", digest=crop_set.info.digest, context="evaluation")
         labels = None if config.labels is None else _labels(crop_set, config)
         checkpoint, embeddings = embed_crop_set(crop_set, config.encoder_uri)

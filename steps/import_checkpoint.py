@@ -6,9 +6,9 @@ from pathlib import Path
 import mlflow
 
 from lunar_models.config.import_checkpoint import ImportCheckpointConfig
-from lunar_models.crops.crop_set import CropSet
 from lunar_models.encoders.import_checkpoint import import_checkpoint
 from serving.cli.options import config_command
+from steps.shared.inputs import open_crops
 from steps.shared.registry import golden_crops, log_registered, log_service_model
 from steps.shared.store import prepare
 from steps.shared.tracking import log_dataset, log_output, step_run
@@ -19,7 +19,7 @@ def main(config: ImportCheckpointConfig) -> None:
     """Register an autoencoder of the original pipeline; it is read with weights only."""
     config = prepare(config)
     with step_run("import_checkpoint", config, name=f"import-{Path(config.file).stem}"):
-        crop_set = CropSet.open(config.crops)
+        crop_set = open_crops(config.crops)
         log_dataset(config.crops, name="crops", digest=crop_set.info.digest, context="examples")
         checkpoint = import_checkpoint(
             config.file,

@@ -11,6 +11,7 @@ from lunar_models.config.base import StepConfig, specs
 from lunar_models.config.train import encoder_label
 from serving.cli.options import UserError, config_command
 from steps.shared.cache import find_finished, outputs, step_key
+from steps.shared.ending import close_children
 from steps.shared.pipeline import (
     PIPELINE,
     MainConfig,
@@ -23,6 +24,7 @@ from steps.shared.pipeline import (
 from steps.shared.report import log_report
 from steps.shared.store import prepare
 from steps.shared.tracking import PROJECT, log_metrics, step_run
+from steps.shared.waiting import alone
 
 
 @config_command(MainConfig)
@@ -65,27 +67,32 @@ def _run_or_reuse(
     values = step_values(step, config, made)
     key = step_key(step.name, step.config(**values))
     experiment = parent.info.experiment_id
-    if config.cache and (finished := find_finished(key, experiment)):
-        mlflow.set_tag(f"reused.{step.name}", finished.info.run_id)
-        click.echo(f"{step.name}: nothing changed, reusing run {finished.info.run_name}")
-        return finished
-    if any(spec.role == "output" for spec in specs(step.config)):
-        # Named by content: runs with other parameters never overwrite each other.
-        values["output"] = str(Path(config.data_dir) / f"{step.name}-{key[:8]}")
-    click.echo(f"{step.name}: running")
-    return _run(step, step.config(**values), experiment)
+    # Named by content: runs with other parameters never overwrite each other.
+    output = Path(config.data_dir) / f"{step.name}-{key[:8]}"
+    with alone(
+        output.with_name(f"{output.name}.step")
+    ):  # two pipelines may share their first steps
+        if config.cache and (finished := find_finished(key, experiment)):
+            mlflow.set_tag(f"reused.{step.name}", finished.info.run_id)
+            click.echo(f"{step.name}: nothing changed, reusing run {finished.info.run_name}")
+            return finished
+        if any(spec.role == "output" for spec in specs(step.config)):
+            values["output"] = str(output)
+        click.echo(f"{step.name}: running")
+        return _run(step, step.config(**values), parent)
 
 
-def _run(step: Step, config: StepConfig, experiment: str) -> Run:
+def _run(step: Step, config: StepConfig, parent: mlflow.ActiveRun) -> Run:
     try:
         submitted = mlflow.projects.run(
             uri=str(PROJECT),
             entry_point=step.name,
             parameters=as_parameters(config),
-            experiment_id=experiment,
+            experiment_id=parent.info.experiment_id,
             env_manager="local",
         )
     except ExecutionException as error:
+        close_children(parent, "FAILED")
         raise UserError(
             f"Step {step.name} failed; what it said is above. Mend it and run the same command "
             "again: finished steps are reused."

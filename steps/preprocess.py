@@ -9,6 +9,7 @@ from tqdm import tqdm
 from lunar_models.config.preprocess import PreprocessConfig
 from lunar_models.cropping.extraction import make_crop_set
 from lunar_models.crops.crop_set import REJECTED_FILE, CropSet
+from lunar_models.plots.azimuths import azimuth_figure
 from lunar_models.plots.crops import (
     alignment_figure,
     check_figure,
@@ -19,6 +20,7 @@ from serving.cli.options import config_command
 from steps.shared.inputs import digest
 from steps.shared.store import prepare
 from steps.shared.tracking import log_dataset, log_figures, log_metrics, log_output, step_run
+from steps.shared.waiting import when_free
 
 BAND_DEG = 15.0
 """Width of the longitude bands in which the flip rate is shown."""
@@ -39,7 +41,7 @@ def main(config: PreprocessConfig) -> None:
                 bar.total = total
                 bar.update(done - bar.n)
 
-            crop_set = make_crop_set(config, progress=progress)
+            crop_set = when_free(lambda: make_crop_set(config, progress=progress))
         log_output("crops", config.output)
         click.echo(_summary(crop_set))
         _log_crop_set(crop_set, config)
@@ -72,6 +74,8 @@ def _log_crop_set(crop_set: CropSet, config: PreprocessConfig) -> None:
             "crops/count": len(crop_set),
             "crops/rejected": len(crop_set.rejected),
             "crops/flip_rate": metadata["flipped"].mean(),
+            "crops/turned_rate": (metadata["rotation_deg"] != 0).mean(),
+            "crops/unknown_azimuth_rate": metadata["sun_azimuth_deg"].isna().mean(),
             "crops/illumination_confidence": metadata["illumination_confidence"].mean(),
         }
     )
@@ -90,6 +94,7 @@ def _log_crop_set(crop_set: CropSet, config: PreprocessConfig) -> None:
             "figures/alignment.png": alignment_figure(crop_set.crops, metadata, seed=config.seed),
             "figures/quality.png": quality_figure(metadata),
             "figures/flip_rate.png": flip_rate_figure(metadata, band_deg=BAND_DEG),
+            "figures/azimuth.png": azimuth_figure(metadata, seed=config.seed),
         }
     )
 

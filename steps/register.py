@@ -15,6 +15,7 @@ from lunar_models.embedding import score_crops
 from lunar_models.encoders.checkpoint import Checkpoint
 from serving.cli.options import UserError, config_command
 from serving.model.reference import reference_set
+from steps.shared.inputs import open_crops
 from steps.shared.promotion import claim_alias
 from steps.shared.registry import embed_crop_set, find_encoder, golden_crops, log_service_model
 from steps.shared.store import prepare
@@ -28,7 +29,7 @@ def main(config: RegisterConfig) -> None:
     """Assemble encoder, head and clusters into the served model, and register it."""
     config = prepare(config)
     with step_run("register", config, name=config.service_model):
-        crop_set = CropSet.open(config.crops)
+        crop_set = open_crops(config.crops)
         log_dataset(config.crops, name="crops", digest=crop_set.info.digest, context="reference")
         judgement = _judgement(config.head)  # first: it may fail, and the rest takes long
         checkpoint, embeddings = embed_crop_set(crop_set, config.encoder_uri)

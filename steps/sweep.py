@@ -15,9 +15,9 @@ from mlflow.utils.mlflow_tags import MLFLOW_RUN_NOTE
 from lunar_models.config.base import ParamSpec
 from lunar_models.config.sweep import SweepConfig
 from lunar_models.config.train import deciding_specs
-from lunar_models.crops.crop_set import CropSet
 from lunar_models.errors import ConfigError
 from serving.cli.options import UserError, config_command, from_text, to_text
+from steps.shared.inputs import open_crops
 from steps.shared.store import prepare
 from steps.shared.tracking import PROJECT, step_run
 
@@ -30,7 +30,7 @@ def main(config: SweepConfig) -> None:
     config = prepare(config)
     space = parse_space(config.space)
     grid = _combinations(space, config.trials) if config.method == "grid" else None
-    CropSet.open(config.crops)  # what no training could read is told once, before the first
+    open_crops(config.crops)  # what no training could read is told once, before the first
     with step_run("sweep", config, name=f"sweep-{'-'.join(space)}") as run:
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         sampler = optuna.samplers.TPESampler(seed=config.seed)

@@ -23,6 +23,7 @@ from lunar_models.training import Metrics, TrainingResult, train
 from lunar_models.training.resume import RESUME_FILE, fingerprint
 from serving.cli.options import config_command
 from steps.shared.cache import code_digest
+from steps.shared.inputs import open_crops
 from steps.shared.registry import (
     find_encoder,
     golden_crops,
@@ -50,13 +51,13 @@ def main(config: TrainConfig) -> None:
     A killed training resumes after its last epoch when the same command is given again.
     """
     if rank() > 0:  # the first of several processes tells what happens
-        crop_set = CropSet.open(config.crops)
+        crop_set = open_crops(config.crops)
         train(crop_set, _with_members_here(config), work_dir=_work_dir(config, crop_set))
         return
     config = prepare(config)
     with step_run("train", config, name=f"{encoder_label(config)}-e{config.epochs}"):
         mlflow.set_tag("encoder", config.encoder)
-        crop_set = CropSet.open(config.crops)
+        crop_set = open_crops(config.crops)
         log_dataset(config.crops, name="crops", digest=crop_set.info.digest, context="training")
         with _alone_in(_work_dir(config, crop_set)) as work_dir:
             result = _train(crop_set, _with_members_here(config), work_dir)

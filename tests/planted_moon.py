@@ -12,7 +12,7 @@ from affine import Affine
 
 from lunar_models.arrays import Float64Array
 from lunar_models.config.preprocess import PreprocessConfig
-from lunar_models.mosaic.projection import parse_projection
+from lunar_models.mosaic.reference_system import parse_projection
 
 Brightness = Callable[[Float64Array, Float64Array], Float64Array]
 """(longitude_deg, latitude_deg) -> brightness in 0..255."""

@@ -122,7 +122,9 @@ def filter_catalogue(
         diameter_max_km: see above.
         latitude_min_deg: see above.
         latitude_max_deg: see above.
-        longitude_min_deg: in [-180, 360]; a minimum east of the maximum spans the antimeridian.
+        longitude_min_deg: in [-180, 360]; a minimum east of the maximum spans the antimeridian. A
+            bound without the other reaches to the end of its own convention: to 180, to 360 from a
+            minimum of 180 and more, from -180, and from 0 for a maximum above 180.
         longitude_max_deg: see above.
         limit: how many craters to draw.
         seed: of the draw.
@@ -158,7 +160,9 @@ def _longitude_inside(
 ) -> "pd.Series[bool]":
     if low is None and high is None:
         return pd.Series(True, index=longitude_deg.index)
-    low = -180.0 if low is None else low
-    high = 180.0 if high is None else high
-    span = high - low if high - low == 360 else (high - low) % 360
+    if low is None:
+        low = -180.0 if high is None or high <= 180 else 0.0
+    if high is None:
+        high = 180.0 if low < 180 else 360.0
+    span = min(high - low, 360.0) if high >= low else (high - low) % 360
     return (longitude_deg - low) % 360 <= span

@@ -26,6 +26,22 @@ class PreprocessConfig(StepConfig):
         help="Columns of any other table, as crater_id=NAME,longitude_deg=NAME,latitude_deg=NAME,"
         "diameter_km=NAME (or diameter_m).",
     )
+    band: int | None = param(
+        None,
+        help="Band of the mosaics that holds brightness, from 1; none: the only one, or grey of "
+        "red, green and blue.",
+        minimum=1,
+    )
+    crs: str | None = param(
+        None,
+        help="Reference system of the mosaics in place of the one they state, such as "
+        "IAU_2015:30110 or WKT.",
+    )
+    shade: str | None = param(
+        None,
+        help="Light height models, as AZIMUTH,INCIDENCE of the Sun in degrees (clockwise from "
+        "north, from the zenith), such as 90,65; with ,m or ,km where the unit is not stated.",
+    )
     crop_size_px: int = param(64, help="Side length of a crop.", unit="px", minimum=8, maximum=1024)
     context_diameters: float = param(
         1.5, help="Side length of a crop in crater diameters.", minimum=0.5, maximum=10.0
@@ -128,7 +144,7 @@ class PreprocessConfig(StepConfig):
         0.8, help="Minimum fraction of valid pixels.", minimum=0.0, maximum=1.0
     )
     max_shadow_fraction: float = param(
-        0.6, help="Maximum fraction of pixels in shadow.", minimum=0.0, maximum=1.0
+        0.5, help="Maximum fraction of pixels in shadow.", minimum=0.0, maximum=1.0
     )
     max_saturated_fraction: float = param(
         0.25, help="Maximum fraction of saturated pixels.", minimum=0.0, maximum=1.0

@@ -15,8 +15,12 @@ from lunar_models.cropping.placement import choose_mosaics, place_crops, strip_r
 from lunar_models.cropping.quality import placement_faults
 from lunar_models.cropping.storage.work_folder import Segment
 from lunar_models.crops.crop_set import Radiometry
-from lunar_models.errors import CatalogueError
-from lunar_models.mosaic.raster import Mosaic, fit_radiometry
+from lunar_models.errors import CatalogueError, MosaicError
+from lunar_models.mosaic.radiometry import fit_radiometry
+from lunar_models.mosaic.raster import Mosaic
+
+_MOST_NEGATIVE = 0.25
+"""Dark levels and noise may reach so far below zero, as a part of the brightest value."""
 
 
 @dataclass(frozen=True)
@@ -96,6 +100,19 @@ class CropPlan:
         return replace(self, craters=_in_sampling_order(both, self.strip_rows))
 
 
+def open_mosaics(config: PreprocessConfig) -> tuple[Mosaic, ...]:
+    """Open the mosaics as the parameters say.
+
+    Raises:
+        ConfigError: `shade` is not understood.
+        MosaicError: a mosaic is unusable.
+    """
+    return tuple(
+        Mosaic.open(path, band=config.band, crs=config.crs, shade=config.shade)
+        for path in config.mosaic
+    )
+
+
 def plan_crops(
     config: PreprocessConfig, mosaics: tuple[Mosaic, ...], *, radiometry: Radiometry | None = None
 ) -> CropPlan:
@@ -143,6 +160,7 @@ def plan_crops(
     craters = _in_sampling_order(craters, rows)
     craters["position"] = np.arange(len(craters))
     radiometry = radiometry or fit_radiometry(mosaics)
+    _check_positive(config, radiometry)
     return CropPlan(
         config=config,
         mosaics=mosaics,
@@ -161,6 +179,17 @@ def _in_sampling_order(craters: pd.DataFrame, strip_rows: int) -> pd.DataFrame:
     craters = craters.assign(strip=craters["bottom"] // strip_rows)
     order = ["mosaic", "strip", "level", "column_px", "crater_id"]
     return craters.sort_values(order).reset_index(drop=True)
+
+
+def _check_positive(config: PreprocessConfig, radiometry: Radiometry) -> None:
+    """Raise MosaicError where values that are not light would be divided by their mean."""
+    if config.normalisation == "ratio" and radiometry.low < -_MOST_NEGATIVE * radiometry.high:
+        raise MosaicError(
+            f"The values of {', '.join(config.mosaic)} reach from {radiometry.low:g} to "
+            f"{radiometry.high:g}; brightness is not negative, and normalisation=ratio divides by "
+            "its mean. Heights are lit with shade=90,65; state the scale and offset of other "
+            "values (gdal_edit.py -scale -offset) or choose normalisation=zscore."
+        )
 
 
 def _nothing_passes(config: PreprocessConfig, filtered: pd.DataFrame) -> str:

@@ -15,13 +15,14 @@ import numpy.typing as npt
 import pandas as pd
 
 from lunar_models.config.preprocess import PreprocessConfig
-from lunar_models.cropping.crop_plan import CropPlan, plan_crops
+from lunar_models.cropping.crop_plan import CropPlan, open_mosaics, plan_crops
 from lunar_models.cropping.illumination import sun_patterns
 from lunar_models.cropping.kernels.measures import MEASURES, Brightness
 from lunar_models.cropping.kernels.separable import Sites, sample_crops
 from lunar_models.cropping.quality import overlap_larger
 from lunar_models.cropping.storage.assembly import assemble
 from lunar_models.cropping.storage.buffers import ThreadBuffer
+from lunar_models.cropping.storage.output_lock import check_output, output_lock
 from lunar_models.cropping.storage.work_folder import (
     Segment,
     WorkFolder,
@@ -56,12 +57,22 @@ def make_crop_set(config: PreprocessConfig, *, progress: Progress | None = None)
     Raises:
         CatalogueError: the catalogue is unusable, or none of its craters can be cut out.
         MosaicError: a mosaic is unusable, or cannot be read to its end.
-        CropSetError: the output holds something else, or the disk is full.
+        OutputBusyError: another process makes this output.
+        CropSetError: the output holds something else, could not be published, or the disk is full.
     """
-    mosaics = tuple(Mosaic.open(path) for path in config.mosaic)
+    mosaics = open_mosaics(config)
     finished = find_finished(config, mosaics)
     if finished is not None:
         return finished
+    check_output(config.output)
+    with output_lock(config.output):
+        finished = find_finished(config, mosaics)  # by another process, before this one's turn
+        return finished if finished is not None else _make(config, mosaics, progress)
+
+
+def _make(
+    config: PreprocessConfig, mosaics: tuple[Mosaic, ...], progress: Progress | None
+) -> CropSet:
     with ThreadPoolExecutor(2, "beside") as beside:
         digests = beside.submit(source_digests, config, mosaics)
         plan = plan_crops(config, mosaics)

@@ -162,7 +162,7 @@ def choose_mosaics(
             place["shown"] = _shown(mosaic, catalogue, place)
         best = place.where(_is_better(place, best), best) if index else place
     best = best.drop(columns="shown", errors="ignore")
-    return best.astype({"level": np.int8, "separable": np.bool_, "mosaic": np.int8})
+    return best.astype({"level": np.int8, "separable": np.bool_, "mosaic": np.int32})
 
 
 def _shown(mosaic: Mosaic, catalogue: pd.DataFrame, place: pd.DataFrame) -> Float64Array:

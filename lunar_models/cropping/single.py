@@ -14,7 +14,8 @@ from lunar_models.cropping.placement import place_crops, strip_rows
 from lunar_models.crops.crop_set import Radiometry
 from lunar_models.errors import MosaicError
 from lunar_models.mosaic.highpass import filtered
-from lunar_models.mosaic.raster import Mosaic, fit_radiometry
+from lunar_models.mosaic.radiometry import fit_radiometry
+from lunar_models.mosaic.raster import Mosaic
 from lunar_models.mosaic.strips import plan_strips, stream_strips
 
 

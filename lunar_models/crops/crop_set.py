@@ -5,6 +5,7 @@ A crop set is a folder:
     crops.npy          (N, S, S) uint8, C order, plain NumPy format, opened as a memory map
     metadata.parquet   GeoParquet, N rows in the same order as the crops (`METADATA_COLUMNS`)
     rejected.csv       crater_id, reason: every catalogue row that has no crop, and why
+    digests.json       sha256 of each piece of crops.npy, so that changed bytes are noticed
     crop_set.json      `CropSetInfo`; written last, so a folder without it is not a crop set
 
 Crops are *aligned*: turned and mirrored left-right where needed, so that the Sun stands in the
@@ -25,6 +26,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from lunar_models.crops.digests import CHECKED_PIECES, check_digests, damaged
 from lunar_models.errors import CropSetError
 
 FORMAT_VERSION = 2
@@ -133,15 +135,21 @@ class CropSet:
     @cached_property
     def crops(self) -> npt.NDArray[np.uint8]:
         """(N, S, S) uint8, read-only memory map."""
-        array: npt.NDArray[np.uint8] = np.load(
-            self.path / CROPS_FILE, mmap_mode="r", allow_pickle=False
-        )
+        file, size = self.path / CROPS_FILE, self.info.crop_size_px
+        try:
+            array: npt.NDArray[np.uint8] = np.load(file, mmap_mode="r", allow_pickle=False)
+        except (ValueError, EOFError, OSError) as error:
+            raise damaged(file, "it is not a NumPy array of numbers") from error
+        if array.shape != (len(self), size, size) or array.dtype != np.uint8:
+            raise damaged(
+                file, f"it holds {array.dtype} {array.shape}, not uint8 {(len(self), size, size)}"
+            )
         return array
 
     @cached_property
     def metadata(self) -> pd.DataFrame:
         """N rows of `METADATA_COLUMNS`, in the order of the crops (without geometry)."""
-        return pd.read_parquet(self.path / METADATA_FILE, columns=list(METADATA_COLUMNS))
+        return self._read_metadata(list(METADATA_COLUMNS))
 
     @cached_property
     def rejected(self) -> pd.DataFrame:
@@ -155,8 +163,28 @@ class CropSet:
     @cached_property
     def _splits(self) -> "pd.Series[Any]":
         """One byte for each crop: a training needs no more of the metadata."""
-        table = pd.read_parquet(self.path / METADATA_FILE, columns=["split"])
-        return table["split"].astype("category")
+        return self._read_metadata(["split"])["split"].astype("category")
+
+    def _read_metadata(self, columns: list[str]) -> pd.DataFrame:
+        file = self.path / METADATA_FILE
+        try:
+            table = pd.read_parquet(file, columns=columns)
+        except (ValueError, KeyError, OSError) as error:
+            raise damaged(file, "it is not Parquet with the columns of a crop set") from error
+        if len(table) != len(self):
+            raise damaged(file, f"it has {len(table)} rows for {len(self)} crops")
+        return table
+
+    def check_bytes(self, pieces: int | None = CHECKED_PIECES) -> None:
+        """Compare the crops with the digests that were taken when they were made.
+
+        Args:
+            pieces: how many pieces of up to 16 MiB to read, drawn at random; None for all.
+
+        Raises:
+            CropSetError: bytes have changed since.
+        """
+        check_digests(self.path / CROPS_FILE, self.crops, pieces=pieces)
 
     def _check_size(self) -> None:
         crops_file = self.path / CROPS_FILE

@@ -22,7 +22,7 @@ _KERNEL_RADIUS = 3
 
 @torch.no_grad()
 def lunar_view(
-    crops: Tensor, generator: torch.Generator | None = None, *, context_diameters: float = 1.5
+    crops: Tensor, generator: torch.Generator | None = None, *, context_diameters: float
 ) -> Tensor:
     """A random view of each crop.
 

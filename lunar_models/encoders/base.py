@@ -29,6 +29,8 @@ class Encoder(nn.Module, ABC):
     """Short name, for logs and for messages; of the built-in families also `-P encoder=…`."""
     embedding_dim: int
     crop_size_px: int
+    context_diameters: float = 1.5
+    """Side of its crops in crater diameters."""
 
     @property
     def device(self) -> torch.device:
@@ -46,12 +48,13 @@ class Encoder(nn.Module, ABC):
         """Keyword arguments that make an encoder of the same shape; plain values for JSON."""
 
     def see_crops(self, *, normalisation: Normalisation, context_diameters: float) -> None:
-        """Told how its crops are made, by the checkpoint; most families need not know.
+        """Told how its crops are made, by the checkpoint; most families need to know no more.
 
         Args:
             normalisation: what made the values that the encoder sees.
             context_diameters: side of a crop in crater diameters.
         """
+        self.context_diameters = context_diameters
 
     @abstractmethod
     def _embed(self, crops: Tensor) -> Tensor:

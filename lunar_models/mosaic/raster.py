@@ -7,80 +7,98 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import rasterio
-from rasterio.enums import MaskFlags
+from rasterio.enums import Resampling
 from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
-from lunar_models.compiled import compiled
 from lunar_models.crops.crop_set import Radiometry
 from lunar_models.errors import MosaicError
-from lunar_models.mosaic.projection import Projection, parse_projection
+from lunar_models.mosaic.brightness import Encoding, brightness_to_uint8
+from lunar_models.mosaic.hillshade import Sun, height_scale_m, hillshade
+from lunar_models.mosaic.metadata import read_encoding
+from lunar_models.mosaic.planetary_label import (
+    check_label_place,
+    height_unit_m,
+    is_positive_west,
+)
+from lunar_models.mosaic.projection import Projection
+from lunar_models.mosaic.reference_system import check_placed, parse_projection
 from lunar_models.mosaic.source_files import source_files
+from lunar_models.mosaic.sources import gdal_environment, gdal_path, open_raster, unread
 
-GDAL_OPTIONS = {"GDAL_CACHEMAX": 192, "GDAL_NUM_THREADS": "2", "GTIFF_DIRECT_IO": "YES"}
-"""Block cache in MB (blocks are read once, in order); threads that decompress; no copy through
-the cache where a file is not compressed (which skips GDAL's own check for its end)."""
-
-PERCENTILES = (0.1, 99.9)
-"""Brightness percentiles that become 0 and 255 where a mosaic is not uint8."""
-
-_SAMPLE_ROWS = 256
-_SUPPORTED = ("uint8", "uint16", "int16", "float32")
+READING = ("band", "crs", "shade")
+"""Parameters of `Mosaic.open`, which crop sets record under these names."""
 
 
 @dataclass(frozen=True)
 class Mosaic:
-    """A map raster of the Moon; its first band is brightness."""
+    """A map raster of the Moon."""
 
     path: str
     width: int
     height: int
-    dtype: str
-    nodata: float | None
-    masked: bool
-    """Has a mask band or alpha band beside a nodata value."""
+    encoding: Encoding
     projection: Projection
     files: tuple[str, ...]
     """The files it is made of (several for a VRT)."""
+    sun: Sun | None = None
+    """From where a height model is lit; None for an image."""
+    height_m: float = 1.0
+    """Metres per unit of a height model."""
 
     @classmethod
-    def open(cls, path: str | Path) -> "Mosaic":
+    def open(
+        cls,
+        path: str | Path,
+        *,
+        band: int | None = None,
+        crs: str | None = None,
+        shade: str | None = None,
+    ) -> "Mosaic":
         """Open a mosaic and check it.
 
+        Args:
+            path: anything GDAL opens: a file, a VRT, ``/vsizip/…``, ``https://…``, ``s3://…``.
+            band: 1-based; None where there is one, or red, green and blue.
+            crs: its reference system, in place of the one it states.
+            shade: lights a height model: ``AZIMUTH,INCIDENCE`` of the Sun (`Sun.parse`).
+
         Raises:
-            MosaicError: unreadable, of an unsupported type, or not placed on the Moon.
+            ConfigError: `shade` is not understood.
+            MosaicError: unreadable, not understood, or not placed on the Moon.
         """
-        path = str(path)
-        try:
-            with rasterio.Env(**GDAL_OPTIONS), rasterio.open(path) as data:
-                dtype = data.dtypes[0]
-                if dtype not in _SUPPORTED:
-                    raise MosaicError(
-                        f"{path} holds {dtype} values; convert it to one of "
-                        f"{', '.join(_SUPPORTED)} with gdal_translate -ot."
-                    )
-                _check_whole(data)
-                flags = data.mask_flag_enums[0]
-                return cls(
-                    path=path,
-                    width=data.width,
-                    height=data.height,
-                    dtype=dtype,
-                    nodata=data.nodata,
-                    masked=MaskFlags.per_dataset in flags or MaskFlags.alpha in flags,
-                    projection=parse_projection(
-                        data.crs.to_wkt() if data.crs else None, data.transform, path
-                    ),
-                    files=source_files(path),
+        path, sun = gdal_path(str(path)), Sun.parse(shade) if shade else None
+        with gdal_environment(path), open_raster(path) as data:
+            check_placed(data, path, crs)
+            encoding = read_encoding(data, band, path)
+            unit_m = height_unit_m(data)
+            if unit_m is not None and sun is None:
+                raise MosaicError(
+                    f"{path} holds heights, not brightness; say from where they are lit, such as "
+                    "shade=90,65 for a Sun in the east at an incidence of 65 deg."
                 )
-        except RasterioError as error:
-            raise _unopened(path, error) from error
+            projection = parse_projection(crs or data.crs.to_wkt(), data.transform, path)
+            if not crs:
+                if is_positive_west(data):
+                    projection = projection._replace(lon0=-projection.lon0)
+                check_label_place(data, projection, path)
+            found = cls(
+                path=path,
+                width=data.width,
+                height=data.height,
+                encoding=encoding,
+                projection=projection,
+                files=source_files(path),
+                sun=sun,
+            )
+            if sun is None:
+                return found
+            return cls(**{**vars(found), "height_m": height_scale_m(found, sun, unit_m)})
 
     @property
     def has_nodata(self) -> bool:
         """Some pixels may be without data; they are read as 0, and valid pixels as 1 or more."""
-        return self.masked or self.nodata is not None or self.dtype == "float32"
+        return self.encoding.has_nodata
 
     @property
     def wraps(self) -> bool:
@@ -108,10 +126,31 @@ class Mosaic:
         shape = (min(self.height, 1024), min(self.width, 2048))
         if not self.has_nodata:
             return np.ones(shape, np.bool_)
-        with rasterio.Env(**GDAL_OPTIONS), _open(self.path) as data:
-            valid: npt.NDArray[np.bool_] = data.read_masks(1, out_shape=shape) > 0
-            valid &= np.isfinite(data.read(1, out_shape=shape))
-            return valid
+        return ~np.isnan(self.thin(shape))
+
+    def thin(self, shape: tuple[int, int], *, average: bool = False) -> npt.NDArray[np.float64]:
+        """Brightness (or height, unlit) of evenly spread pixels, (h, w) float64, NaN without data.
+
+        Args:
+            shape: (h, w).
+            average: takes the mean of the pixels between instead, where all bytes are brightness.
+
+        Raises:
+            MosaicError: the file cannot be read.
+        """
+        mean = average and self.encoding.plain
+        how = {"resampling": Resampling.average if mean else Resampling.nearest}
+        with gdal_environment(self.path), open_raster(self.path) as data:
+            try:
+                bands = list(self.encoding.bands)
+                values = data.read(bands, out_shape=(len(bands), *shape), **how)
+                mask = data.read_masks(self.encoding.bands[0], out_shape=shape)
+            except RasterioError as error:
+                raise unread(self.path, 0, error) from error
+        brightness = self.encoding.to_brightness(values)
+        if self.encoding.masked:
+            brightness[mask == 0] = np.nan
+        return brightness
 
     def reader(self, radiometry: Radiometry) -> "MosaicReader":
         """Open for reading; close it, or use it in a with statement."""
@@ -119,14 +158,15 @@ class Mosaic:
 
 
 class MosaicReader:
-    """Reads windows of a mosaic as uint8; not for several threads at once."""
+    """Reads windows of a mosaic; not for several threads at once."""
 
-    def __init__(self, mosaic: Mosaic, radiometry: Radiometry) -> None:
+    def __init__(self, mosaic: Mosaic, radiometry: Radiometry | None = None) -> None:
         self.mosaic = mosaic
-        self.radiometry = radiometry
-        self._env = rasterio.Env(**GDAL_OPTIONS)
+        self.radiometry = radiometry or Radiometry()
+        self._env = gdal_environment(mosaic.path)
+        self._bands = list(mosaic.encoding.bands)
         with self._env:
-            self._data = _open(mosaic.path)
+            self._data = open_raster(mosaic.path)
 
     def __enter__(self) -> "MosaicReader":
         return self
@@ -135,116 +175,73 @@ class MosaicReader:
         self._data.close()
 
     def read(self, row0: int, column0: int, out: npt.NDArray[np.uint8]) -> None:
-        """Read the window of `out`'s shape that starts at (row0, column0) into `out`.
+        """Read the window of `out`'s shape that starts at (row0, column0) into `out`, as uint8.
 
         Raises:
             MosaicError: the file cannot be read to the end of the window.
         """
+        mosaic = self.mosaic
+        if mosaic.sun is not None:
+            brightness = self.read_brightness(row0, column0, *out.shape)
+            out[:] = brightness_to_uint8(brightness, self.radiometry, lowest=1.0)
+            return
         window = Window(column0, row0, out.shape[1], out.shape[0])
-        plain = self.mosaic.dtype == "uint8" and self.mosaic.nodata in (None, 0.0)
-        try:
-            with self._env:
-                if plain and not self.mosaic.masked:
-                    self._data.read(1, window=window, out=out)
-                    return
-                values = self._data.read(1, window=window)
-                mask = self._data.read_masks(1, window=window) if self.mosaic.masked else None
-        except RasterioError as error:
-            raise MosaicError(
-                f"{self.mosaic.path} cannot be read at row {row0}: {error.__cause__ or error}. "
-                "It may be truncated or damaged; download or copy it again."
-            ) from error
-        _encode(values, self.mosaic, self.radiometry, out)
+        if mosaic.encoding.plain:
+            self._read(self._bands[0], window, out)
+            return
+        values, mask = self._read_stored(window)
+        mosaic.encoding.to_uint8(values, self.radiometry, out)
         if mask is not None:
             out[mask == 0] = 0
 
+    def read_brightness(
+        self, row0: int, column0: int, rows: int, columns: int
+    ) -> npt.NDArray[np.float64]:
+        """Brightness of a window, (rows, columns) float64: NaN without data, inf saturated.
 
-def _check_whole(data: Any) -> None:
-    """Raise MosaicError for a GeoTIFF that ends before its last block."""
-    if data.driver != "GTiff" or not Path(data.name).is_file():
-        return
-    height, width = data.block_shapes[0]
-    last = f"{(data.width - 1) // width}_{(data.height - 1) // height}"
-    offset = data.get_tag_item(f"BLOCK_OFFSET_{last}", "TIFF", bidx=1)
-    size = data.get_tag_item(f"BLOCK_SIZE_{last}", "TIFF", bidx=1)
-    end, have = int(offset or 0) + int(size or 0), Path(data.name).stat().st_size
-    if end > have:
-        raise MosaicError(
-            f"{data.name} is truncated: it has {have} bytes of at least {end}. "
-            "Download or copy it again."
+        Raises:
+            MosaicError: the file cannot be read to the end of the window.
+        """
+        mosaic = self.mosaic
+        if mosaic.sun is None:
+            return self._decode(row0, column0, rows, columns)
+        margins = (
+            min(1, row0),
+            min(1, mosaic.height - row0 - rows),
+            min(1, column0),
+            min(1, mosaic.width - column0 - columns),
         )
-
-
-def _open(path: str) -> Any:
-    try:
-        return rasterio.open(path)
-    except RasterioError as error:
-        raise _unopened(path, error) from error
-
-
-def _unopened(path: str, error: RasterioError) -> MosaicError:
-    remedy = "Check the path; if the file is damaged, download or copy it again."
-    return MosaicError(f"{path} cannot be opened as a raster ({error}). {remedy}")
-
-
-def _encode(
-    values: npt.NDArray[Any], mosaic: Mosaic, radiometry: Radiometry, out: npt.NDArray[np.uint8]
-) -> None:
-    gain = 255.0 / (radiometry.high - radiometry.low)
-    # No value equals NaN, so it serves as "no nodata value"; NaN pixels are always without data.
-    nodata = np.nan if mosaic.nodata is None else mosaic.nodata
-    lowest = 1.0 if mosaic.has_nodata else 0.0
-    _scale(values, nodata, radiometry.low, gain, lowest, out)
-
-
-@compiled()
-def _scale(values: Any, nodata: float, low: float, gain: float, lowest: float, out: Any) -> None:
-    for j in range(values.shape[0]):
-        for i in range(values.shape[1]):
-            value = np.float64(values[j, i])
-            if value == nodata or not np.isfinite(value):
-                out[j, i] = 0
-            else:
-                scaled = np.rint((value - low) * gain)
-                out[j, i] = np.uint8(min(max(scaled, lowest), 255.0))
-
-
-def fit_radiometry(mosaics: tuple[Mosaic, ...]) -> Radiometry:
-    """Freeze how the mosaics' brightness becomes uint8.
-
-    uint8 mosaics are left as they are. Otherwise `PERCENTILES` of rows spread evenly over all
-    mosaics become 0 and 255.
-
-    Raises:
-        MosaicError: the mosaics have different types, or no valid pixel in the sampled rows.
-    """
-    dtypes = sorted({mosaic.dtype for mosaic in mosaics})
-    if dtypes == ["uint8"]:
-        return Radiometry()
-    if len(dtypes) > 1:
-        raise MosaicError(
-            f"The mosaics hold different types ({', '.join(dtypes)}), whose brightness cannot be "
-            "compared; convert them to one with gdal_translate -ot."
+        top, bottom, left, right = margins
+        heights = self._decode(
+            row0 - top, column0 - left, rows + top + bottom, columns + left + right
         )
-    sample = np.concatenate([_sample_values(mosaic) for mosaic in mosaics])
-    if sample.size == 0:
-        raise MosaicError(f"{mosaics[0].path} has no valid pixel in {_SAMPLE_ROWS} sampled rows.")
-    low, high = (float(value) for value in np.percentile(sample, PERCENTILES))
-    if not high > low:
-        raise MosaicError(f"{mosaics[0].path} has the same brightness {low} everywhere.")
-    return Radiometry(source_dtype=dtypes[0], low=low, high=high)
+        lit = hillshade(
+            heights * mosaic.height_m, mosaic.projection, mosaic.sun, row0 - top, column0 - left
+        )
+        return lit[top : top + rows, left : left + columns]
 
+    def _decode(self, row0: int, column0: int, rows: int, columns: int) -> npt.NDArray[np.float64]:
+        values, mask = self._read_stored(Window(column0, row0, columns, rows))
+        brightness = self.mosaic.encoding.to_brightness(values)
+        if mask is not None:
+            brightness[mask == 0] = np.nan
+        return brightness
 
-def _sample_values(mosaic: Mosaic) -> npt.NDArray[np.float32]:
-    """Valid values of evenly spread rows, thinned to about a thousand a row."""
-    count = min(_SAMPLE_ROWS, mosaic.height)
-    rows = (np.arange(count) * mosaic.height) // count
-    thin = max(1, mosaic.width // 1024)
-    kept = []
-    with rasterio.Env(**GDAL_OPTIONS), _open(mosaic.path) as data:
-        for row in rows:
-            window = Window(0, int(row), mosaic.width, 1)
-            values = data.read(1, window=window)[0, ::thin].astype(np.float32)
-            valid = data.read_masks(1, window=window)[0, ::thin] > 0
-            kept.append(values[valid & np.isfinite(values)])
-    return np.concatenate(kept)
+    def _read_stored(self, window: Window) -> tuple[npt.NDArray[Any], npt.NDArray[np.uint8] | None]:
+        """Stored values (B, rows, columns) and the mask, if there is one."""
+        values = self._read(self._bands, window)
+        if not self.mosaic.encoding.masked:
+            return values, None
+        try:
+            with self._env:
+                return values, self._data.read_masks(self._bands[0], window=window)
+        except RasterioError as error:
+            raise unread(self.mosaic.path, int(window.row_off), error) from error
+
+    def _read(self, bands: int | list[int], window: Window, out: Any = None) -> npt.NDArray[Any]:
+        try:
+            with self._env:
+                values: npt.NDArray[Any] = self._data.read(bands, window=window, out=out)
+                return values
+        except RasterioError as error:
+            raise unread(self.mosaic.path, int(window.row_off), error) from error

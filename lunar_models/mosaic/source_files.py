@@ -6,6 +6,8 @@ from pathlib import Path
 import rasterio
 from rasterio.errors import RasterioError
 
+from lunar_models.mosaic.sources import gdal_environment
+
 TABLES = (".csv", ".txt", ".tsv", ".parquet", ".geoparquet", ".json", ".geojson")
 """What GDAL is not asked about: tables that consist of one file."""
 
@@ -47,7 +49,7 @@ def _parts(name: str) -> list[str]:
         beside = place.parent.glob("*") if place.parent.is_dir() else ()
         return sorted(str(p) for p in beside if p.stem.lower() == place.stem.lower())
     try:
-        with rasterio.open(name) as data:
+        with gdal_environment(name), rasterio.open(name) as data:
             return [part for part in data.files if part != name]
     except (RasterioError, ValueError):  # not a raster; whoever reads it says so
         return []

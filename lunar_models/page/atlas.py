@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from lunar_models.plots.thumbnails import display_crop
+from lunar_models.crops.display import display_crop
 
 _ACROSS_PX = 2048
 """Side of one atlas page: 16 MB in the browser, and only pages that are looked at are decoded."""

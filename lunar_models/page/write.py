@@ -18,6 +18,7 @@ from PIL import Image
 
 from lunar_models.arrays import FloatArray
 from lunar_models.clustering.projection_2d import View2D
+from lunar_models.crops.display import STRETCH_NOTE
 from lunar_models.errors import CatalogueError
 from lunar_models.page.atlas import build_atlas
 from lunar_models.plots.cluster_map import Background
@@ -73,6 +74,7 @@ def write_page(
     text = json.dumps(data, allow_nan=False, separators=(",", ":")).replace("</", "<\\/")
     parts = {
         "TITLE": html.escape(title),
+        "STRETCH": html.escape(STRETCH_NOTE),
         "STYLE": _asset("page.css"),
         "SCRIPT": "\n".join(_asset(name) for name in _SCRIPTS),
         "DATA": text,

@@ -7,9 +7,9 @@ import numpy.typing as npt
 from matplotlib.figure import Figure
 
 from lunar_models.arrays import FloatArray
+from lunar_models.crops.display import STRETCH_NOTE, display_crop
 from lunar_models.plots.groups import Groups
 from lunar_models.plots.style import new_figure, subplots
-from lunar_models.plots.thumbnails import display_crop
 
 _MEAN_OF = 2_000
 
@@ -42,7 +42,7 @@ def gallery(
             for spine in axis.spines.values():
                 spine.set(visible=True, color=style.colour, linewidth=2)
         line[0].set_ylabel(f"{style.name}\n{len(members):,}", rotation=0, ha="right", va="center")
-    figure.suptitle("most typical  →  least typical", fontsize=10)
+    figure.suptitle(f"most typical  →  least typical; {STRETCH_NOTE}", fontsize=10)
     return figure
 
 

@@ -8,6 +8,7 @@ import numpy.typing as npt
 from matplotlib.figure import Figure
 
 from lunar_models.arrays import FloatArray
+from lunar_models.crops.display import STRETCH_NOTE
 from lunar_models.moon import MOON_RADIUS_KM
 from lunar_models.plots.embedding_views import draw_dots
 from lunar_models.plots.groups import Groups, legend_beside
@@ -65,7 +66,9 @@ def map_thumbnails(
     placement = place(lonlat, bounds, limit=limit, aspect=aspect)
     picture = mosaic_of_thumbnails(crops, groups, placement)
     axes.imshow(picture, extent=bounds.extent, interpolation="antialiased", zorder=2)
-    axes.set_title(f"{len(placement.rows):,} of {len(lonlat):,} craters", loc="right")
+    axes.set_title(
+        f"{len(placement.rows):,} of {len(lonlat):,} craters; {STRETCH_NOTE}", loc="right"
+    )
     _finish(axes, bounds, groups)
     return figure
 

@@ -8,9 +8,10 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle
 from matplotlib.ticker import PercentFormatter, StrMethodFormatter
+from scipy import ndimage
 
+from lunar_models.crops.display import STRETCH_NOTE, display_crop
 from lunar_models.plots.style import BLACK, BLUE, ORANGE, VERMILION, new_figure, subplots
-from lunar_models.plots.thumbnails import display_crop
 
 Crops = npt.NDArray[np.uint8]
 
@@ -18,10 +19,11 @@ QUALITY_PANELS: tuple[tuple[str, str, bool], ...] = (
     ("native_px", "mosaic pixels across the crop", True),
     ("upsampling", "crop pixels per mosaic pixel", True),
     ("valid_fraction", "share of pixels with data", False),
-    ("illumination_confidence", "confidence in the Sun's side", False),
+    ("illumination_confidence", "probability: azimuth right to 15°", False),
     ("shadow_fraction", "share of pixels in shadow", False),
     ("saturated_fraction", "share of saturated pixels", False),
     ("overlap_larger", "share of the disc in larger craters", False),
+    ("contrast", "standard deviation over mean", False),
     ("mean_brightness", "mean brightness, grey levels", False),
 )
 """Metadata column, axis label, whether the axis is logarithmic."""
@@ -32,12 +34,12 @@ def check_figure(
 ) -> Figure:
     """Up to 40 random crops with the catalogue's rim drawn on them.
 
-    Circles that miss the rims show a wrong projection, catalogue or mosaic; bowls dark on the left
-    show a wrong Sun side.
+    Circles that miss the rims show a wrong projection, catalogue or mosaic; bowls that are not
+    dark on the right show a wrong azimuth.
 
     Args:
         crops: (N, S, S) uint8, an array or a memory map; only the shown rows are read.
-        table: N rows with crater_id, diameter_km, flipped, illumination_confidence.
+        table: N rows of `crops.crop_set.METADATA_COLUMNS`.
         context_diameters: side of a crop in crater diameters.
         seed: of the choice.
     """
@@ -45,14 +47,16 @@ def check_figure(
     rows = np.sort(np.random.default_rng(seed).choice(len(table), count, replace=False))
     columns = min(8, count)
     lines = -(-count // columns)
-    figure = new_figure(1.3 * columns, 1.75 * lines + 0.5)
+    figure = new_figure(1.3 * columns, 1.9 * lines + 0.6)
     axes = subplots(figure, lines, columns).ravel()
     for axis, row in zip(axes, rows, strict=False):
         _draw_checked(axis, crops[row], table.iloc[row], context_diameters)
     for axis in axes:
         axis.set_axis_off()
     figure.suptitle(
-        "Catalogued rims; aligned: the Sun on the right, so shadows in the right half", fontsize=11
+        "Catalogued rims; aligned: the Sun on the right, so shadows in the right half\n"
+        f"({STRETCH_NOTE})",
+        fontsize=11,
     )
     return figure
 
@@ -65,25 +69,40 @@ def _draw_checked(
     middle = (size - 1) / 2
     rim = Circle((middle, middle), size / context_diameters / 2, fill=False, color=ORANGE, lw=0.8)
     axis.add_patch(rim)
-    side = "W, mirrored" if crater["flipped"] else "E"
-    sun = f"Sun {side} ({crater['illumination_confidence']:.2f})"
     axis.set_title(
-        f"{crater['crater_id']}\n{crater['diameter_km']:.1f} km\n{sun}", fontsize=7.5, pad=2
+        f"{crater['crater_id']}\n{crater['diameter_km']:.1f} km\n{_sun_text(crater)}",
+        fontsize=7,
+        pad=2,
     )
 
 
+def _sun_text(crater: "pd.Series[Any]") -> str:
+    if not np.isfinite(crater["sun_azimuth_deg"]):
+        return "Sun unknown"
+    changes = [f"{crater['rotation_deg']:+.0f}°"] if crater["rotation_deg"] else []
+    changes += ["mirrored"] if crater["flipped"] else []
+    sun = f"Sun {crater['sun_azimuth_deg']:.0f}° ({crater['illumination_confidence']:.2f})"
+    return f"{sun}\n{', '.join(changes) or 'as it was'}"
+
+
 def alignment_figure(crops: Crops, table: pd.DataFrame, *, seed: int = 0) -> Figure:
-    """Up to 64 random crops before and after Sun-side alignment; mirrored ones are framed.
+    """Up to 64 random crops before and after alignment; turned or mirrored ones are framed.
+
+    Those before are the aligned ones turned back, so the corners of turned ones are missing.
 
     Args:
         crops: (N, S, S) uint8, an array or a memory map; only the shown rows are read.
-        table: N rows with flipped.
+        table: N rows with rotation_deg and flipped.
         seed: of the choice.
     """
     count = min(64, len(table))
     rows = np.sort(np.random.default_rng(seed).choice(len(table), count, replace=False))
     after, mirrored = np.array(crops[rows]), table["flipped"].to_numpy()[rows]
+    rotation = table["rotation_deg"].to_numpy()[rows]
     before = np.where(mirrored[:, None, None], after[:, :, ::-1], after)
+    for n in np.flatnonzero(rotation):  # counterclockwise in the picture
+        before[n] = ndimage.rotate(before[n], rotation[n], reshape=False, order=1, cval=0)
+    changed = mirrored | (rotation != 0)
     figure = new_figure(11, 5.9)
     for axis, shown, title in zip(
         subplots(figure, 1, 2).ravel(),
@@ -91,11 +110,12 @@ def alignment_figure(crops: Crops, table: pd.DataFrame, *, seed: int = 0) -> Fig
         ("as in the mosaic", "aligned"),
         strict=True,
     ):
-        axis.imshow(_montage(shown, mirrored))
+        axis.imshow(_montage(shown, changed))
         axis.set_title(title)
         axis.set_axis_off()
     figure.suptitle(
-        f"{int(mirrored.sum())} of {count} crops mirrored (framed): the Sun in the east",
+        f"{int(changed.sum())} of {count} crops turned or mirrored (framed): the Sun in the east\n"
+        f"({STRETCH_NOTE})",
         fontsize=11,
     )
     return figure
@@ -122,9 +142,9 @@ def quality_figure(metadata: pd.DataFrame) -> Figure:
     Args:
         metadata: N rows with the columns in `QUALITY_PANELS`.
     """
-    figure = new_figure(12, 5.6)
+    figure = new_figure(12, 8)
     for axis, (column, label, logarithmic) in zip(
-        subplots(figure, 2, 4).ravel(), QUALITY_PANELS, strict=True
+        subplots(figure, 3, 3).ravel(), QUALITY_PANELS, strict=True
     ):
         values = metadata[column].to_numpy(np.float64)
         axis.hist(values, bins=_bins(values, logarithmic), color=BLUE, log=True)

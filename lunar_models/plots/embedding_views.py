@@ -9,6 +9,7 @@ from matplotlib.ticker import MaxNLocator
 
 from lunar_models.arrays import FloatArray
 from lunar_models.clustering.projection_2d import View2D
+from lunar_models.crops.display import STRETCH_NOTE
 from lunar_models.plots.groups import Groups, legend_beside
 from lunar_models.plots.style import BLUE, VERMILION, new_figure, subplots
 from lunar_models.plots.thumbnails import bounds_around, mosaic_of_thumbnails, place
@@ -64,7 +65,8 @@ def view_thumbnails(
     picture = mosaic_of_thumbnails(crops, groups, placement)
     axes.imshow(picture, extent=bounds.extent, aspect="auto", interpolation="antialiased")
     _label(axes, view)
-    axes.set_title(f"{len(placement.rows):,} of {len(view.points):,} craters", loc="right")
+    shown = f"{len(placement.rows):,} of {len(view.points):,} craters"
+    axes.set_title(f"{shown}; {STRETCH_NOTE}", loc="right")
     legend_beside(axes, groups)
     return figure
 

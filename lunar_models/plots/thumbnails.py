@@ -10,22 +10,13 @@ import numpy as np
 import numpy.typing as npt
 
 from lunar_models.arrays import FloatArray
-from lunar_models.crops.resampling import resize_crop
+from lunar_models.crops.display import display_crop
 from lunar_models.plots.groups import Groups
 
 SIDE_PX = 54
 """Side of a thumbnail with its border, in picture pixels."""
 
 _BORDER_PX = 5
-
-
-def display_crop(crop: npt.NDArray[np.uint8], size_px: int | None = None) -> npt.NDArray[np.uint8]:
-    """(S, S) uint8 crop as pictures show it: its mean at mid grey, its contrast kept."""
-    if size_px is not None and size_px != len(crop):
-        crop = resize_crop(crop, size_px)
-    bright = crop * (118.0 / max(float(crop.mean()), 1.0))
-    shown: npt.NDArray[np.uint8] = np.clip(bright, 0, 255).astype(np.uint8)
-    return shown
 
 
 @dataclass(frozen=True)

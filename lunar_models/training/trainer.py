@@ -76,9 +76,13 @@ class Trainer:
         if isinstance(encoder, FittedEncoder):
             encoder.fit(crops, torch.Generator().manual_seed(self.config.seed))
         seconds = time.perf_counter() - started
-        metrics = epoch_metrics(
-            self.mean_loss(sample), self.mean_loss(self.validation), 0.0, len(sample) / seconds
-        )
+        losses = self.mean_loss(sample), self.mean_loss(self.validation)
+        if not all(map(math.isfinite, losses)):
+            raise ConfigError(
+                f"encoder={self.config.encoder} has a loss of {losses[0]} in training and "
+                f"{losses[1]} in validation; check the crops and their normalisation."
+            )
+        metrics = epoch_metrics(*losses, 0.0, len(sample) / seconds)
         self.on_epoch(0, metrics, encoder)
         return TrainingResult(self.checkpoint, [metrics], 0)
 

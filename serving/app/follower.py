@@ -20,6 +20,8 @@ from serving.app.pointer import Pointer
 _log = logging.getLogger(__name__)
 _ALIAS = re.compile(r"^models:/(?P<name>[^@/]+)@(?P<alias>[^@/]+)$")
 _VERSION = re.compile(r"^models:/(?P<name>[^@/]+)/(?P<version>\d+)$")
+_ABSOLUTE = re.compile(r"^(/|file:///|[\w+-]+:////|[\w+-]+://[^/])")
+"""A store that is the same from every working folder: a server, or an absolute path."""
 _BUNDLE = ("", "bundle", "artifacts/bundle")
 _KEPT = 2
 """Downloads that stay in the cache: the one in service and the one before."""
@@ -36,8 +38,8 @@ class Follower:
 
     def __init__(self, uri: str, cache: Path, poll_s: float) -> None:
         self._uri, self._poll_s = uri, poll_s
-        key = f"{uri} {os.environ.get('MLFLOW_TRACKING_URI', '')}"
-        self._folder = cache.expanduser() / hashlib.sha256(key.encode()).hexdigest()[:12]
+        key = hashlib.sha256(_meaning(uri).encode()).hexdigest()
+        self._folder = cache.expanduser() / key[:12]
         self._folder.mkdir(parents=True, exist_ok=True)
         self.file = self._folder / "current.json"
         self._pointer = Pointer.read(self.file)
@@ -104,6 +106,16 @@ class Follower:
         folders.sort(key=lambda path: path.stat().st_mtime, reverse=True)
         for path in folders[_KEPT - 1 :]:
             shutil.rmtree(path, ignore_errors=True)
+
+
+def _meaning(uri: str) -> str:
+    """What a model URI means here: unset and relative stores are those of the working folder."""
+    tracking, registry = (
+        os.environ.get(f"MLFLOW_{which}_URI", "") for which in ("TRACKING", "REGISTRY")
+    )
+    stores = [tracking, registry] if registry else [tracking]
+    anchored = uri.startswith(("models:/", "runs:/")) and all(map(_ABSOLUTE.match, stores))
+    return " ".join([uri, *stores, *([] if anchored else [str(Path.cwd())])])
 
 
 def _bundle_in(folder: Path) -> Path:

@@ -9,14 +9,14 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import rasterio
 from PIL import Image
-from rasterio.enums import Resampling
 
 from lunar_models.cropping.single import extract_crop
 from lunar_models.encoders.checkpoint import Checkpoint
 from lunar_models.errors import MosaicError
-from lunar_models.mosaic.raster import Mosaic, fit_radiometry
+from lunar_models.mosaic.brightness import brightness_to_uint8
+from lunar_models.mosaic.radiometry import fit_radiometry
+from lunar_models.mosaic.raster import Mosaic
 from lunar_models.tangent_plane import half_side
 from serving.app.problems import Problem
 
@@ -112,9 +112,9 @@ class Locator:
     def _overview(self) -> bytes:
         shrink = max(self._mosaic.width, self._mosaic.height) / _OVERVIEW_PX
         sides = (self._mosaic.height, self._mosaic.width)
-        shape = tuple(max(1, round(side / max(shrink, 1.0))) for side in sides)
-        with rasterio.open(self._mosaic.path) as data:
-            values = data.read(1, out_shape=shape, resampling=Resampling.average)
+        height, width = (max(1, round(side / max(shrink, 1.0))) for side in sides)
+        brightness = self._mosaic.thin((height, width), average=True)
         stream = io.BytesIO()
-        Image.fromarray(self._radiometry.to_uint8(values)).save(stream, "JPEG", quality=82)
+        picture = brightness_to_uint8(brightness, self._radiometry, lowest=0.0)
+        Image.fromarray(picture).save(stream, "JPEG", quality=82)
         return stream.getvalue()

@@ -26,12 +26,13 @@ import pandas as pd
 
 from lunar_models.config.base import specs
 from lunar_models.config.preprocess import PreprocessConfig
-from lunar_models.cropping.crop_plan import CropPlan, plan_crops
+from lunar_models.cropping.crop_plan import CropPlan, open_mosaics, plan_crops
 from lunar_models.cropping.quality import overlap_larger
 from lunar_models.cropping.storage.work_folder import Segment, disk_errors, work_key
 from lunar_models.cropping.streaming import cut_units, unit_crops
 from lunar_models.crops import Radiometry
 from lunar_models.errors import CropSetError
+from lunar_models.mosaic.radiometry import fit_radiometry
 from lunar_models.mosaic.raster import Mosaic
 from serving.batch.arrow import read_rows, write_rows
 from serving.batch.files import sync, temporary
@@ -144,7 +145,7 @@ class Job:
     def _crop_plan(self, craters: pd.DataFrame) -> CropPlan:
         return CropPlan(
             config=self.crops,
-            mosaics=tuple(Mosaic.open(path) for path in self.crops.mosaic),
+            mosaics=open_mosaics(self.crops),
             radiometry=Radiometry(**self.plan["radiometry"]),
             craters=craters,
             catalogue=pd.DataFrame(),
@@ -177,7 +178,7 @@ def open_or_plan(crops: PreprocessConfig, model: Model, *, shards: int | None) -
         MosaicError: a mosaic is unusable.
     """
     folder = work_folder(crops)
-    mosaics = tuple(Mosaic.open(path) for path in crops.mosaic)
+    mosaics = open_mosaics(crops)
     key = work_key(crops, mosaics) | {"model": model.digest}
     with disk_errors(folder):
         for name in (MEASURES_FOLDER, SHARDS):
@@ -195,7 +196,7 @@ def check_unchanged(job: Job) -> None:
     Raises:
         CropSetError: one did.
     """
-    mosaics = tuple(Mosaic.open(path) for path in job.crops.mosaic)
+    mosaics = open_mosaics(job.crops)
     key = work_key(job.crops, mosaics) | {"model": job.plan["key"]["model"]}
     _check_same(job, key, None)
 
@@ -224,9 +225,9 @@ def _make_plan(
     shards: int | None,
 ) -> None:
     """Plan under a name of this process's own; the first to rename it wins."""
-    trained = model.checkpoint.radiometry
-    same = trained.source_dtype == mosaics[0].dtype
-    crop_plan = plan_crops(crops, mosaics, radiometry=trained if same else None)
+    trained, fitted = model.checkpoint.radiometry, fit_radiometry(mosaics)
+    same = trained.source_dtype == fitted.source_dtype
+    crop_plan = plan_crops(crops, mosaics, radiometry=trained if same else fitted)
     overlap = overlap_larger(crop_plan.craters, crop_plan.catalogue)
     craters = crop_plan.craters.assign(overlap_larger=overlap)
     fresh = temporary(folder / PLAN)

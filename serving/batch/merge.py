@@ -17,9 +17,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from lunar_models.catalogue.geoparquet import PointsWriter, find_bounds
+from lunar_models.cropping.crop_plan import open_mosaics
 from lunar_models.cropping.storage.work_folder import disk_errors, source_digests
 from lunar_models.errors import CropSetError
-from lunar_models.mosaic.raster import Mosaic
 from serving.batch import columns
 from serving.batch.files import find_fault, read_record, record_file, sync
 from serving.batch.job import REJECTED_FILE, Job, check_unchanged
@@ -59,7 +59,7 @@ def merge(job: Job, credit: Credit) -> Path:
         rejected = _rejected(job)
         rejected.to_csv(fresh / REJECTED_FILE, index=False)
         schema = _write_tables(job, fresh)
-        mosaics = tuple(Mosaic.open(path) for path in job.crops.mosaic)
+        mosaics = open_mosaics(job.crops)
         said = describe_release(
             job,
             fresh,

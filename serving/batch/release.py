@@ -11,10 +11,10 @@ import pyarrow.parquet as pq
 
 import lunar_models
 from lunar_models.config.preprocess import PreprocessConfig
+from lunar_models.cropping.crop_plan import open_mosaics
 from lunar_models.cropping.storage.work_folder import resolved_settings, source_digests
 from lunar_models.errors import CropSetError
 from lunar_models.moon import LUNAR_GEOGRAPHIC
-from lunar_models.mosaic.raster import Mosaic
 from serving.batch import columns
 from serving.batch.files import digest
 from serving.batch.job import REJECTED_FILE, Job
@@ -145,7 +145,7 @@ def find_finished(crops: PreprocessConfig, model: Model) -> dict[str, Any] | Non
     found = open_release(output)
     if found is None:
         return None
-    mosaics = tuple(Mosaic.open(path) for path in crops.mosaic)
+    mosaics = open_mosaics(crops)
     here, wanted = found["parameters"], resolved_settings(crops)
     different = [name for name in wanted if here.get(name) != wanted[name]]
     different += ["model"] if found["model"]["digest"] != model.digest else []

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from lunar_models.arrays import Float32Array
+from lunar_models.crops.luminance import LUMINANCE_WEIGHTS
 from lunar_models.errors import CropImageError
 from serving.model.image_structure import MAX_IMAGE_PIXELS, ImageStructure, inspect, npy_header
 from serving.model.schema import QualityWarning
@@ -29,8 +30,7 @@ _DATA_URI = re.compile(r"data:[a-zA-Z0-9.+/=;-]*;base64,")
 _SPACES = str.maketrans("", "", " \t\r\n")
 _URL_SAFE = str.maketrans("-_", "+/")
 
-_LUMA = np.array([0.299, 0.587, 0.114], np.float32)
-"""ITU-R BT.601 weights."""
+_LUMA = np.array(LUMINANCE_WEIGHTS, np.float32)
 
 
 @dataclass(frozen=True)

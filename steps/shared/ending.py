@@ -4,6 +4,7 @@ import os
 import signal
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -14,11 +15,13 @@ from mlflow.entities import Run
 from steps.shared.cache import KEY_TAG
 
 PROCESS_TAG = "process"
-_KILLED = "KILLED"
+_KILLED, _FAILED, _OPEN = "KILLED", "FAILED", ("RUNNING", "SCHEDULED")
+_CANCELLED_MS = 60_000
+"""A child that failed so shortly before its parent was interrupted was cancelled with it."""
 
 
-class _Terminated(SystemExit):
-    """A SIGTERM, such as a cluster's scheduler sends, as an exception that unwinds the step."""
+class _Terminated(KeyboardInterrupt):
+    """A SIGTERM, such as a cluster's scheduler sends; MLflow cancels the child of a Ctrl-C."""
 
 
 @contextmanager
@@ -35,16 +38,40 @@ def closed_when_killed(run: Run, key: str) -> Iterator[None]:
     before = signal.signal(signal.SIGTERM, _terminate) if main else None
     try:
         yield
-    except (KeyboardInterrupt, _Terminated):
+    except KeyboardInterrupt as interrupt:
+        if main:  # `mlflow run` around this sends another one meanwhile
+            for number in (signal.SIGTERM, signal.SIGINT):
+                signal.signal(number, signal.SIG_IGN)
         mlflow.end_run(_KILLED)
+        close_children(run, _KILLED)
+        if isinstance(interrupt, _Terminated):
+            raise SystemExit(128 + signal.SIGTERM) from None
         raise
     finally:
         if main:
             signal.signal(signal.SIGTERM, before)
 
 
+def close_children(run: Run, status: str) -> None:
+    """End the nested runs that are open, or that MLflow called FAILED when it cancelled them.
+
+    Args:
+        run: their parent.
+        status: KILLED or FAILED.
+    """
+    client = mlflow.MlflowClient()
+    now_ms = time.time() * 1000
+    for child in client.search_runs(
+        [run.info.experiment_id], f"tags.`mlflow.parentRunId` = '{run.info.run_id}'"
+    ):
+        ended_ms = child.info.end_time or now_ms
+        cancelled = child.info.status == _FAILED and now_ms - ended_ms < _CANCELLED_MS
+        if child.info.status in _OPEN or (status == _KILLED and cancelled):
+            client.set_terminated(child.info.run_id, status)
+
+
 def _terminate(number: int, frame: FrameType | None) -> None:
-    raise _Terminated(128 + number)
+    raise _Terminated
 
 
 def _close_abandoned(run: Run, key: str) -> None:

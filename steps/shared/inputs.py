@@ -59,6 +59,17 @@ def file_digest(file: Path) -> str:
     return sha.hexdigest()
 
 
+def open_crops(path: str) -> CropSet:
+    """Open a crop set for work on all its crops, having compared a sample with its digests.
+
+    Raises:
+        CropSetError: it is missing, unfinished, damaged or has changed since it was made.
+    """
+    crop_set = CropSet.open(path)
+    crop_set.check_bytes()
+    return crop_set
+
+
 def pinned(config: C) -> C:
     """Replace registry aliases among the inputs (``models:/NAME@ALIAS``) by exact versions.
 

@@ -24,12 +24,13 @@ from steps.shared.tracking import git
 _CONTENTS: dict[str, tuple[str, str, tuple[tuple[str, str], ...]]] = {
     "preprocess": (
         "Data",
-        "One crop per crater, cut out of the mosaic on a plane centred on the crater and mirrored "
-        "where needed, so that the Sun stands in the east in all of them.",
+        "One crop per crater, cut out of the mosaic on a plane centred on the crater, turned "
+        "and mirrored where needed, so that the Sun stands in the east in all of them.",
         (
             ("figures/crops.png", "Random crops with the catalogue's rims."),
             ("figures/alignment.png", "Crops before and after the Sun was put in the east."),
             ("figures/quality.png", "Quality of the crops."),
+            ("figures/azimuth.png", "Where the Sun stood, and how sure that is."),
             ("figures/flip_rate.png", "Side of the Sun by longitude."),
         ),
     ),

@@ -10,13 +10,12 @@ from planted_moon import crop_config
 SAMPLE = """
 import hashlib, sys
 from lunar_models.config.preprocess import PreprocessConfig
-from lunar_models.cropping.crop_plan import plan_crops
+from lunar_models.cropping.crop_plan import open_mosaics, plan_crops
 from lunar_models.cropping.streaming import cut_units, stream_crops
-from lunar_models.mosaic.raster import Mosaic
 
 mosaic, catalogue = sys.argv[1:]
 config = PreprocessConfig(mosaic=(mosaic,), catalogue=catalogue, crop_size_px=32)
-plan = plan_crops(config, (Mosaic.open(mosaic),))
+plan = plan_crops(config, open_mosaics(config))
 sha = hashlib.sha256()
 for _, crops, measures in stream_crops(plan, cut_units(plan.segments, 1024)):
     sha.update(crops.tobytes() + measures.tobytes())

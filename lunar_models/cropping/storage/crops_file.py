@@ -9,19 +9,27 @@ Pieces are read and written with explicit offsets: a memory map would count ever
 touched as resident memory of the process.
 """
 
-import hashlib
 import os
+import zlib
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from lunar_models.compiled import compiled
 from lunar_models.cropping.storage.buffers import ThreadBuffer
+from lunar_models.cropping.storage.piece_summary import (
+    Summary,
+    hex_digests,
+    summarise,
+    summarise_piece,
+)
+from lunar_models.crops.digests import write_digests
+from lunar_models.errors import CropSetError
 
 PIECE_BYTES = 1 << 24
 """Crops are moved and digested in pieces of this size, at least one crop each."""
@@ -29,18 +37,7 @@ PIECE_BYTES = 1 << 24
 GROUP_PIECES = 4
 HEADER_BYTES = 128
 
-_THIN_SIDE_PX = 32
-
 _scratch = ThreadBuffer()
-
-
-class Summary(NamedTuple):
-    """What reading all crops once tells."""
-
-    digest: str
-    """sha256 over the sha256 of each piece of crops, then the ids."""
-    histogram: npt.NDArray[np.int64]
-    """(256,) how often each value occurs (in large crops, among evenly spread pixels)."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +66,7 @@ class CropsFile:
         if not self.path.exists():
             fresh = self.path.with_suffix(".new")
             with open(fresh, "wb") as file:
-                os.posix_fallocate(file.fileno(), 0, self._raw_offset(count, count))
+                _reserve(file.fileno(), self._raw_offset(count, count))
             os.replace(fresh, self.path)
 
     def write_raw(
@@ -96,7 +93,9 @@ class CropsFile:
     ) -> Summary:
         """Bring the crops to their final places, mirrored where needed.
 
-        A group that is done leaves a record beside the file (``00007.group.npy``).
+        A group that is done leaves the checksums of its pieces beside the file
+        (``00007.group.npy``). In the end the file is read back: the digests are those of the
+        bytes in the file, which must be the bytes that were written.
 
         Args:
             order: (n,) position among the sampled crops of each final crop, `kept_order`.
@@ -104,28 +103,51 @@ class CropsFile:
             crater_id: n ids.
             count: of the sampled crops.
             workers: threads.
+
+        Raises:
+            CropSetError: the file does not hold what was written to it.
         """
-        records = []
+        checksums = []
         step = GROUP_PIECES * self.piece_crops
         with open(self.path, "r+b") as file, ThreadPoolExecutor(workers, "finish") as pool:
 
-            def move(start: int) -> npt.NDArray[np.int64]:
+            def move(start: int) -> int:
                 part = slice(start, min(start + self.piece_crops, len(order)))
                 piece = self._gather(file.fileno(), order[part], start, count)
                 mirror(piece, flipped[part])
                 _write_at(file.fileno(), piece, self._final_offset(start))
-                return _record(piece)
+                return zlib.crc32(piece.data)
 
             for start in range(0, len(order), step):
                 done = self.path.with_name(f"{start // step:05d}.group.npy")
                 if not done.exists():
                     stop = min(start + step, len(order))
                     pieces = pool.map(move, range(start, stop, self.piece_crops))
-                    save_whole(done, np.stack(list(pieces)))
-                records.append(np.load(done, allow_pickle=False))
+                    save_whole(done, np.array(list(pieces)))
+                checksums.append(_load_group(done))
             file.write(_header((len(order), self.crop_size_px, self.crop_size_px)))
             file.truncate(self._final_offset(len(order)))
-        return _summarise(np.concatenate(records), crater_id)
+            records = self._read_back(pool, np.concatenate(checksums), len(order))
+        write_digests(self.path.parent, hex_digests(records), piece_crops=self.piece_crops)
+        return summarise(records, crater_id)
+
+    def _read_back(
+        self, pool: ThreadPoolExecutor, checksums: npt.NDArray[np.int64], count: int
+    ) -> npt.NDArray[np.int64]:
+        """(pieces, 288) `summarise_piece` of what the file holds."""
+
+        def check(piece: int) -> npt.NDArray[np.int64]:
+            start = piece * self.piece_crops
+            crops = self.read(start, min(self.piece_crops, count - start))
+            if zlib.crc32(crops.data) != checksums[piece]:
+                raise CropSetError(
+                    f"{self.path} does not hold what was written to it, around crop {start}: the "
+                    f"disk fails, or another program writes there. Delete {self.path.parent} and "
+                    "start again."
+                )
+            return summarise_piece(crops)
+
+        return np.stack(list(pool.map(check, range(len(checksums)))))
 
     def read(self, start: int, count: int) -> npt.NDArray[np.uint8]:
         """(count, S, S) finished crops from position `start`."""
@@ -153,6 +175,17 @@ class CropsFile:
         return HEADER_BYTES + position * self.crop_bytes
 
 
+def _load_group(file: Path) -> npt.NDArray[np.int64]:
+    try:
+        checksums: npt.NDArray[np.int64] = np.load(file, allow_pickle=False)
+    except (ValueError, EOFError, OSError) as error:
+        raise CropSetError(
+            f"{file} is damaged, and the crops it tells of are moved already. Delete {file.parent} "
+            "and start again."
+        ) from error
+    return checksums
+
+
 def kept_order(keep: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
     """(n,) positions of the n kept crops: as they were, with holes filled from the end."""
     count = int(keep.sum())
@@ -167,6 +200,14 @@ def save_whole(path: Path, values: npt.NDArray[Any]) -> None:
     with open(fresh, "wb") as file:
         np.save(file, values, allow_pickle=False)
     os.replace(fresh, path)
+
+
+def _reserve(descriptor: int, size: int) -> None:
+    """Claim disk space where the system can (not on macOS), else make a sparse file."""
+    if hasattr(os, "posix_fallocate"):
+        os.posix_fallocate(descriptor, 0, size)
+    else:
+        os.truncate(descriptor, size)
 
 
 def _write_at(descriptor: int, crops: npt.NDArray[np.uint8], offset: int) -> None:
@@ -192,19 +233,6 @@ def _header(shape: tuple[int, ...]) -> bytes:
     return b"\x93NUMPY\x01\x00" + room.to_bytes(2, "little") + text.encode("latin1")
 
 
-def _record(piece: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
-    """(288,): histogram (256) and sha256 (32) of a piece."""
-    digest = np.frombuffer(hashlib.sha256(piece.data).digest(), np.uint8)
-    thin = max(1, piece.shape[1] // _THIN_SIDE_PX)
-    return np.concatenate([_histogram(piece[:, ::thin, ::thin]), digest.astype(np.int64)])
-
-
-def _summarise(records: npt.NDArray[np.int64], crater_id: Sequence[str]) -> Summary:
-    total = hashlib.sha256(records[:, 256:].astype(np.uint8).tobytes())
-    total.update("\n".join(crater_id).encode())
-    return Summary(total.hexdigest(), records[:, :256].sum(axis=0))
-
-
 @compiled()
 def mirror(crops: Any, chosen: Any) -> None:
     """Swap left and right of the chosen crops, (N, S, S) and (N,) bool, in place."""
@@ -214,13 +242,3 @@ def mirror(crops: Any, chosen: Any) -> None:
                 row = crops[n, k]
                 for i in range(row.size // 2):
                     row[i], row[row.size - 1 - i] = row[row.size - 1 - i], row[i]
-
-
-@compiled()
-def _histogram(crops: Any) -> Any:
-    counts = np.zeros((4, 256), np.int64)  # four, so that equal neighbours do not wait
-    for n in range(crops.shape[0]):
-        for k in range(crops.shape[1]):
-            for i in range(crops.shape[2]):
-                counts[i & 3, crops[n, k, i]] += 1
-    return counts.sum(axis=0)

@@ -5,12 +5,11 @@ A segment is the crops of one strip. ``00007.measures.npy`` appears when all of 
 """
 
 import errno
-import hashlib
 import json
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +23,7 @@ from lunar_models.cropping.storage.crops_file import CropsFile, save_whole
 from lunar_models.crops.crop_set import CROPS_FILE, FORMAT_VERSION, INFO_FILE, CropSet
 from lunar_models.errors import CropSetError, MosaicError
 from lunar_models.mosaic.raster import Mosaic
+from lunar_models.mosaic.sources import source_digest, source_state
 
 KEY_FILE = "key.json"
 
@@ -69,7 +69,7 @@ class WorkFolder:
         key = json.dumps(work_key(config, mosaics), sort_keys=True)
         key_file = path / KEY_FILE
         with disk_errors(path):
-            if path.exists() and not (key_file.is_file() and key_file.read_text() == key):
+            if path.exists() and not (key_file.is_file() and key_file.read_bytes() == key.encode()):
                 shutil.rmtree(path)
             path.mkdir(parents=True, exist_ok=True)
             if not key_file.exists():
@@ -80,8 +80,17 @@ class WorkFolder:
         return cls(path, output, crops)
 
     def is_sampled(self, segment: Segment) -> bool:
-        """Whether nothing is left to sample."""
-        return self._marker(segment).exists()
+        """Whether nothing is left to sample; a damaged marker is deleted, and means no."""
+        marker = self._marker(segment)
+        if not marker.exists():
+            return False
+        try:
+            whole = len(np.load(marker, allow_pickle=False)) == segment.count
+        except (ValueError, TypeError, EOFError, OSError):
+            whole = False
+        if not whole:
+            marker.unlink()
+        return whole
 
     def mark_sampled(self, segment: Segment, measures: npt.NDArray[np.float32]) -> None:
         """Store a segment's measures, (n, M) float32, once all its crops are written."""
@@ -101,6 +110,7 @@ class WorkFolder:
         for file in self.path.iterdir():
             if file.suffix == ".new" or (file.suffix == ".npy" and file.name[:5].isdigit()):
                 file.unlink()
+        CropSet.open(self.path).check_bytes()
         os.replace(self.path, self.output)
         (self.output / KEY_FILE).unlink()  # last: without it a killed run would start afresh
         return CropSet.open(self.output)
@@ -145,7 +155,7 @@ def source_files(config: PreprocessConfig, mosaics: tuple[Mosaic, ...]) -> list[
 
 def source_digests(config: PreprocessConfig, mosaics: tuple[Mosaic, ...]) -> dict[str, str]:
     """sha256 of every source file, by its path."""
-    return {path: _sha256(path) for path in source_files(config, mosaics)}
+    return {path: source_digest(path) for path in source_files(config, mosaics)}
 
 
 def find_finished(config: PreprocessConfig, mosaics: tuple[Mosaic, ...]) -> CropSet | None:
@@ -162,6 +172,8 @@ def find_finished(config: PreprocessConfig, mosaics: tuple[Mosaic, ...]) -> Crop
         crop_set = CropSet.open(output)
     except CropSetError as error:
         raise CropSetError(f"{output} exists and cannot be reused: {error} {remedy}") from error
+    with suppress(OSError):  # left by a run that was killed while publishing
+        (output / KEY_FILE).unlink()
     here, wanted = crop_set.info.preprocess, resolved_settings(config)
     inputs = [spec.name for spec in specs(type(config)) if spec.role == "input"]
     different = [n for n in wanted if n not in inputs and here.get(n) != wanted[n]]
@@ -173,6 +185,7 @@ def find_finished(config: PreprocessConfig, mosaics: tuple[Mosaic, ...]) -> Crop
     digests = source_digests(config, mosaics)
     if sorted(crop_set.info.sources.values()) != sorted(digests.values()):
         raise CropSetError(f"{output} was made from other files than those given. {remedy}")
+    crop_set.check_bytes()
     return crop_set
 
 
@@ -196,15 +209,9 @@ def check_unchanged(
 
 
 def work_key(config: PreprocessConfig, mosaics: tuple[Mosaic, ...]) -> dict[str, Any]:
-    """What work in progress must agree in to be resumed: parameters, sizes and times of sources."""
-    stats = {path: os.stat(path) for path in source_files(config, mosaics)}
+    """What work in progress must agree in to be resumed: parameters and state of the sources."""
     return {
         "format_version": FORMAT_VERSION,
         "parameters": resolved_settings(config),
-        "files": {path: [stat.st_size, stat.st_mtime_ns] for path, stat in stats.items()},
+        "files": {path: source_state(path) for path in source_files(config, mosaics)},
     }
-
-
-def _sha256(path: str) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -106,7 +106,12 @@ class BackboneEncoder(Encoder):
         return torch.cat([tokens[:, 0], tokens[:, first_patch:].mean(1)], 1)
 
     def loss(self, crops: Tensor, generator: torch.Generator | None = None) -> dict[str, Tensor]:
-        views = torch.cat([lunar_view(crops, generator) for _ in range(2)])
+        views = torch.cat(
+            [
+                lunar_view(crops, generator, context_diameters=self.context_diameters)
+                for _ in range(2)
+            ]
+        )
         return vicreg_terms(*self.projector(self._embed(views)).float().chunk(2))
 
 

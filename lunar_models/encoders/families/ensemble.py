@@ -87,6 +87,7 @@ class EnsembleEncoder(FittedEncoder):
                     "members see the same crops; train it on this crop set. An imported encoder "
                     "keeps its own normalisation, so it cannot be a member."
                 )
+        super().see_crops(normalisation=normalisation, context_diameters=context_diameters)
         for member in self.members:
             member.see_crops(normalisation=normalisation, context_diameters=context_diameters)
 

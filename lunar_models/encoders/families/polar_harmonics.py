@@ -68,7 +68,8 @@ class PolarHarmonicsEncoder(FittedEncoder):
         radius = torch.hypot(axis[:, None], axis).clamp(radii[0], radii[-1])
         step = radii[1] - radii[0]
         hats = (1 - (radius - radii[:, None, None]).abs() / step).clamp_min(0)
-        return torch.cat([hats, 2 * hats * axis / torch.hypot(axis[:, None], axis)])
+        east = axis / torch.hypot(axis[:, None], axis).clamp_min(1e-12)  # 0 in the very centre
+        return torch.cat([hats, 2 * hats * east])
 
     def fit(self, crops: Tensor, generator: torch.Generator) -> None:
         pass

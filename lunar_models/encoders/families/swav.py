@@ -73,7 +73,12 @@ class SwavEncoder(Encoder):
         return features
 
     def loss(self, crops: Tensor, generator: torch.Generator | None = None) -> dict[str, Tensor]:
-        views = torch.cat([lunar_view(crops, generator) for _ in range(2)])
+        views = torch.cat(
+            [
+                lunar_view(crops, generator, context_diameters=self.context_diameters)
+                for _ in range(2)
+            ]
+        )
         projections = functional.normalize(self.projector(self.network(views)).float())
         first, second = (projections @ functional.normalize(self.prototypes).T).chunk(2)
         swapped = (_disagreement(first, _assign(second)), _disagreement(second, _assign(first)))

@@ -108,7 +108,12 @@ class VicregEncoder(Encoder):
         return pixels.view(-1, 1, self.crop_size_px, self.crop_size_px)
 
     def loss(self, crops: Tensor, generator: torch.Generator | None = None) -> dict[str, Tensor]:
-        views = torch.cat([lunar_view(crops, generator) for _ in range(2)])
+        views = torch.cat(
+            [
+                lunar_view(crops, generator, context_diameters=self.context_diameters)
+                for _ in range(2)
+            ]
+        )
         features = self.network(views)
         first, second = self.projector(features).float().chunk(2)
         terms = vicreg_terms(first, second)

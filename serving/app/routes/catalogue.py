@@ -10,6 +10,7 @@ from PIL import Image
 from pydantic import BaseModel
 from starlette.responses import Response
 
+from lunar_models.crops.display import display_crop
 from lunar_models.neighbours import NeighbourIndex
 from serving.app.problems import Problem
 from serving.app.routes.predict import (
@@ -120,13 +121,13 @@ async def crater(request: Request, crater_id: CraterId, top_k: TopK = 5) -> Crat
     responses={200: {"content": {"image/png": {}}}, **_READ_FAULTS},
 )
 async def image(request: Request, crater_id: CraterId) -> Response:
-    """Thumbnail of a reference crater, the Sun in the east."""
+    """Thumbnail of a reference crater, the Sun in the east, stretched for display (2-98 %)."""
     _, index = _reference(request)
     row = _row(index, crater_id)
     if index.thumbnails is None:
         raise Problem(404, "no_image", "This reference set has no images.")
     stream = io.BytesIO()
-    Image.fromarray(np.array(index.thumbnails[row])).save(stream, "PNG")
+    Image.fromarray(display_crop(np.array(index.thumbnails[row]))).save(stream, "PNG")
     headers = {"cache-control": "private, max-age=3600"}
     return Response(stream.getvalue(), media_type="image/png", headers=headers)
 

@@ -203,6 +203,13 @@ def test_filter_bounds_are_inclusive_and_every_loss_has_a_reason() -> None:
         (-180, 180, [-180, -170, 0, 170]),
         (0, None, [-180, 0, 170]),  # 180 E is 180 W
         (None, -170, [-180, -170]),
+        (-180, 360, [-180, -170, 0, 170]),  # more than one turn
+        (-10, 355, [-180, -170, 0, 170]),
+        (190, None, [-170, 0]),  # to 360 E, which is 0
+        (185, None, [-170, 0]),
+        (None, 190, [-180, -170, 0, 170]),  # from 0 E
+        (None, 175, [-180, -170, 0, 170]),
+        (180, -180, [-180]),
     ],
 )
 def test_longitude_range(low: float | None, high: float | None, expected: list[float]) -> None:

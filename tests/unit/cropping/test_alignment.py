@@ -143,7 +143,7 @@ def test_crops_in_shadow_blown_out_and_blank_are_rejected(noise_moon, tmp_path):
         )
     )
     reasons = made.rejected.set_index("crater_id")["reason"]
-    assert reasons["dark"] == "shadow_fraction above 0.6"
+    assert reasons["dark"] == "shadow_fraction above 0.5"
     assert reasons["white"] == "saturated_fraction above 0.25"
     assert reasons["blank"] == "contrast below 0.01"
     assert "good" in set(made.metadata["crater_id"])

@@ -130,6 +130,14 @@ def test_full_disk_is_a_clear_error(noise_moon, tmp_path, monkeypatch, name):
     assert not (tmp_path / "crops").exists()
 
 
+def test_crops_do_not_depend_on_reserving_space(noise_moon, tmp_path, monkeypatch):
+    """macOS has no posix_fallocate."""
+    expected = make_crop_set(crop_config(noise_moon, tmp_path / "linux"))
+    monkeypatch.delattr(os, "posix_fallocate")
+    found = make_crop_set(crop_config(noise_moon, tmp_path / "macos"))
+    assert found.info.digest == expected.info.digest
+
+
 @pytest.mark.parametrize("profile", [{}, {"tiled": True, "compress": "deflate"}])
 def test_truncated_mosaic_is_a_clear_error(noise_moon, tmp_path, profile):
     with rasterio.open(noise_moon / "mosaic.tif") as source:

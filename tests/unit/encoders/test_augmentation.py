@@ -11,13 +11,13 @@ def _generator(seed: int = 0) -> torch.Generator:
 def test_the_sun_stays_in_the_east() -> None:
     """East-west gradients keep their direction in every view."""
     gradient = torch.linspace(1, -1, 32).expand(64, 1, 32, 32)
-    views = lunar_view(gradient, _generator())
+    views = lunar_view(gradient, _generator(), context_diameters=1.5)
     assert (views[..., :8].mean((1, 2, 3)) > views[..., -8:].mean((1, 2, 3))).all()
 
 
 def test_north_and_south_change_places_in_half_of_the_views() -> None:
     gradient = torch.linspace(1, -1, 32)[:, None].expand(400, 1, 32, 32)
-    views = lunar_view(gradient, _generator())
+    views = lunar_view(gradient, _generator(), context_diameters=1.5)
     flipped = views[:, :, :8].mean((1, 2, 3)) < views[:, :, -8:].mean((1, 2, 3))
     assert 0.4 < flipped.float().mean() < 0.6
 
@@ -26,17 +26,28 @@ def test_contrast_is_kept() -> None:
     """A wide step keeps its height; only edges move and soften."""
     step = torch.ones(64, 1, 32, 32)
     step[..., 16:] = -1
-    views = lunar_view(step, _generator())
+    views = lunar_view(step, _generator(), context_diameters=1.5)
     assert views[..., 12:20, 2].sub(1).abs().max() < 0.05
     assert views.abs().max() < 1.001
 
 
+def test_centres_shift_by_a_part_of_the_crater_not_of_the_crop() -> None:
+    """The middle of a ramp tells how far its view has moved, whatever else was done to it."""
+    ramp = torch.linspace(-1, 1, 33).expand(200, 1, 33, 33)
+    near, wide = (
+        lunar_view(ramp, _generator(), context_diameters=context)[:, 0, 16, 16]
+        for context in (1.5, 3.0)
+    )
+    assert near.std() > 0.03
+    torch.testing.assert_close(near, 2 * wide, atol=1e-5, rtol=1e-4)
+
+
 def test_all_randomness_comes_from_the_generator() -> None:
     crops = torch.randn(8, 1, 16, 16)
-    first = lunar_view(crops, _generator(3))
+    first = lunar_view(crops, _generator(3), context_diameters=1.5)
     torch.manual_seed(1)
-    assert torch.equal(lunar_view(crops, _generator(3)), first)
-    assert not torch.equal(lunar_view(crops, _generator(4)), first)
+    assert torch.equal(lunar_view(crops, _generator(3), context_diameters=1.5), first)
+    assert not torch.equal(lunar_view(crops, _generator(4), context_diameters=1.5), first)
 
 
 def test_vicreg_is_zero_for_equal_white_views() -> None:

@@ -1,6 +1,7 @@
 """One contract for every encoder family: a new one only adds a class at the end."""
 
 import json
+import sys
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -160,6 +161,25 @@ class EncoderContract:
         assert losses[-1] < self.overfit * losses[0]
 
 
+class SeesViews:
+    """Families that learn from pairs of views."""
+
+    def test_views_know_the_context(
+        self, encoder: Encoder, crops: Tensor, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        seen = []
+
+        def view(part: Tensor, generator: Any = None, *, context_diameters: float) -> Tensor:
+            seen.append(context_diameters)
+            return part
+
+        monkeypatch.setattr(sys.modules[type(encoder).__module__], "lunar_view", view)
+        encoder.see_crops(normalisation=Normalisation(), context_diameters=3.0)
+        encoder.loss(crops, generator())
+        assert seen
+        assert set(seen) == {3.0}
+
+
 class TestCae(EncoderContract):
     name = "cae"
 
@@ -207,6 +227,12 @@ class TestPolarHarmonics(EncoderContract):
         for feature, expected in zip(rings, (0.2, -0.15, 0.15, 0.05), strict=True):
             torch.testing.assert_close(feature, torch.full((11,), expected), atol=5e-3, rtol=0)
 
+    def test_the_middle_pixel_of_an_odd_crop_has_no_angle(self) -> None:
+        encoder = build_encoder(TrainConfig(crops="", encoder=self.name), crop_size_px=33)
+        crops = make_crops(4, 33)
+        assert torch.isfinite(encoder.reconstruct(crops)).all()
+        assert torch.isfinite(encoder.loss(crops)["loss"])
+
     def test_knows_the_context(self) -> None:
         """A ring at one radius lies further in when the crop shows more around the crater."""
         axis = ((torch.arange(96) + 0.5) / 48 - 1) * 3.0
@@ -218,7 +244,7 @@ class TestPolarHarmonics(EncoderContract):
         assert torch.linspace(0.1, 1.45, 14)[brightest] == pytest.approx(0.9, abs=0.1)
 
 
-class TestVicreg(EncoderContract):
+class TestVicreg(SeesViews, EncoderContract):
     name = "vicreg"
     overfit = 0.8  # variance and covariance cannot vanish with four crops
 
@@ -229,7 +255,7 @@ class TestVicregWithReconstruction(EncoderContract):
     overfit = 0.8
 
 
-class TestPhysics(EncoderContract):
+class TestPhysics(SeesViews, EncoderContract):
     name = "physics"
     overfit = 0.8
 
@@ -423,7 +449,7 @@ class TestPretrainedViTMae(EncoderContract):
             pretrained_mae(tmp_path)
 
 
-class TestSwav(EncoderContract):
+class TestSwav(SeesViews, EncoderContract):
     name = "swav"
     settings: ClassVar[dict[str, Any]] = {"latent_dim": 6, "prototypes": 8}
     overfit = 0.9
@@ -471,7 +497,7 @@ def vit_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-class TestBackbone(EncoderContract):
+class TestBackbone(SeesViews, EncoderContract):
     name = "backbone"
     overfit = 0.9
 

@@ -7,7 +7,8 @@ from rasterio import Affine
 from lunar_models.cropping.single import extract_crop
 from lunar_models.crops.crop_set import Radiometry
 from lunar_models.errors import MosaicError
-from lunar_models.mosaic.raster import Mosaic, fit_radiometry
+from lunar_models.mosaic.radiometry import fit_radiometry
+from lunar_models.mosaic.raster import Mosaic
 
 LOCAL = Affine(0.01, 0, 10, 0, -0.01, 5)
 

@@ -7,7 +7,7 @@ from planted_moon import SPHERE
 from pyproj import CRS, Transformer
 
 from lunar_models.errors import MosaicError
-from lunar_models.mosaic.projection import parse_projection
+from lunar_models.mosaic.reference_system import parse_projection
 
 METRES = Affine(100.0, 0, -5_458_203.0, 0, -100.0, 2_729_101.0)
 DEGREES = Affine(0.01, 0, -180.0, 0, -0.01, 90.0)

@@ -6,6 +6,7 @@ from matplotlib.colors import to_rgb
 
 from lunar_models.clustering import NOISE
 from lunar_models.clustering.projection_2d import sample_rows, view_2d
+from lunar_models.crops.display import display_crop
 from lunar_models.plots import cluster_gallery, cluster_map, embedding_views
 from lunar_models.plots.groups import GREY, cluster_colours, cluster_groups, state_groups
 from lunar_models.plots.thumbnails import (
@@ -13,7 +14,6 @@ from lunar_models.plots.thumbnails import (
     Bounds,
     Placement,
     bounds_around,
-    display_crop,
     mosaic_of_thumbnails,
     place,
 )
@@ -94,11 +94,6 @@ def test_groups_of_other_craters_are_refused(crops, lonlat) -> None:
         cluster_map.map_dots(lonlat, groups, None)
     with pytest.raises(ValueError, match="39 craters"):
         cluster_map.map_thumbnails(lonlat, crops, groups, None)
-
-
-def test_display_keeps_contrast_and_levels_brightness() -> None:
-    dark, bright = np.uint8([[20, 40], [40, 60]]), np.uint8([[60, 120], [120, 180]])
-    np.testing.assert_array_equal(display_crop(dark), display_crop(bright))
 
 
 def test_density_is_per_area_of_the_sphere() -> None:

@@ -5,6 +5,8 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
+from lunar_models.crops.display import display_crop
+from lunar_models.plots.azimuths import azimuth_figure
 from lunar_models.plots.crops import (
     QUALITY_PANELS,
     alignment_figure,
@@ -13,7 +15,6 @@ from lunar_models.plots.crops import (
     flip_rates,
     quality_figure,
 )
-from lunar_models.plots.thumbnails import display_crop
 
 
 def metadata(count: int) -> pd.DataFrame:
@@ -23,7 +24,10 @@ def metadata(count: int) -> pd.DataFrame:
         crater_id=[f"crater {n}" for n in range(count)],
         diameter_km=rng.uniform(1, 10, count),
         longitude_deg=rng.uniform(-60, 60, count),
+        latitude_deg=rng.uniform(-40, 40, count),
         flipped=rng.random(count) < 0.5,
+        sun_azimuth_deg=rng.uniform(0, 360, count),
+        rotation_deg=0.0,
     )
 
 
@@ -70,6 +74,37 @@ def test_alignment_figure_undoes_the_mirroring_and_frames_it() -> None:
     inside = (slice(2, 18), slice(2, 18))
     np.testing.assert_array_equal(after[inside][..., 0], display_crop(stored[0]))
     np.testing.assert_array_equal(before[inside][..., 0], display_crop(stored[0, :, ::-1]))
+
+
+def test_alignment_figure_turns_back_what_was_turned() -> None:
+    size = 33
+    upright = np.full((size, size), 100, np.uint8)
+    upright[:10, 14:19] = 200  # a bar in the north
+    stored = np.rot90(upright, -1)[None]  # turned clockwise by 90 degrees
+    figure = alignment_figure(stored, metadata(1).assign(flipped=False, rotation_deg=90.0))
+    before = figure.axes[0].images[0].get_array()[2:35, 2:35, 0].astype(int)
+    assert np.abs(before[1:-1, 1:-1] - display_crop(upright)[1:-1, 1:-1]).mean() < 2
+
+
+@pytest.mark.parametrize("latitude", [(-40, 40), (65, 89), (-89, -65)])
+def test_azimuth_figure_points_to_the_sun(latitude: tuple[float, float]) -> None:
+    table = metadata(200)
+    table["latitude_deg"] = np.random.default_rng(0).uniform(*latitude, 200)
+    table.loc[:9, "sun_azimuth_deg"] = np.nan
+    figure = azimuth_figure(table)
+    draw(figure)
+    assert "10 unknown" in figure.get_suptitle()
+    (arrows,) = figure.axes[0].collections
+    assert arrows.N == 190
+    if latitude == (-40, 40):
+        turn = np.radians(table["sun_azimuth_deg"].dropna().to_numpy())
+        np.testing.assert_allclose(arrows.U, np.sin(turn))
+        np.testing.assert_allclose(arrows.V, np.cos(turn))
+    else:  # a Sun in the south stands away from the north pole, in the middle of the map
+        offsets = arrows.get_offsets()
+        away = np.sum(offsets * np.stack((arrows.U, arrows.V), axis=1), axis=1)
+        south = np.cos(np.radians(table["sun_azimuth_deg"].dropna().to_numpy())) < 0
+        assert ((away > 0) == (south if latitude[0] > 0 else ~south)).all()
 
 
 def test_quality_figure_shows_every_column_even_a_constant_one() -> None:

@@ -42,6 +42,14 @@ def test_fitted_encoders_report_the_same_keys(crop_set: CropSet, encoder: str) -
     assert set(METRICS) <= set(result.history[0])
 
 
+def test_a_fitted_encoder_without_a_finite_loss_is_refused(
+    crop_set: CropSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Trainer, "mean_loss", lambda trainer, indices: float("nan"))
+    with pytest.raises(ConfigError, match="encoder=pca has a loss of nan in training"):
+        train(crop_set, CONFIG.replace(encoder="pca"))
+
+
 def test_a_frozen_encoder_is_taken_as_it_is(crop_set: CropSet) -> None:
     config = CONFIG.replace(encoder="vit_mae", patch_size_px=16, trainable="none")
     assert len(train(crop_set, config).history) == 1

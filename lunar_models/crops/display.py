@@ -1,0 +1,31 @@
+"""Stretch the brightness of crops for pictures. Encoders never see stretched crops."""
+
+import numpy as np
+import numpy.typing as npt
+
+from lunar_models.crops.resampling import resize_crop
+
+STRETCH_PERCENTILES = (2.0, 98.0)
+LEAST_RANGE = 8.0
+"""Grey levels that are spread over the whole scale at most, so that noise stays noise."""
+
+STRETCH_NOTE = "each crop stretched from its 2nd to its 98th percentile"
+"""To be stated beside the pictures."""
+
+
+def display_crop(crop: npt.NDArray[np.uint8], size_px: int | None = None) -> npt.NDArray[np.uint8]:
+    """Stretch a crop for display: linearly, its `STRETCH_PERCENTILES` to black and white.
+
+    Args:
+        crop: (S, S) uint8.
+        size_px: side of the picture; by default S.
+
+    Returns:
+        (S, S) or (size_px, size_px) uint8.
+    """
+    if size_px is not None and size_px != len(crop):
+        crop = resize_crop(crop, size_px)
+    low, high = np.percentile(crop, STRETCH_PERCENTILES)
+    middle, half = (low + high) / 2.0, max(high - low, LEAST_RANGE) / 2.0
+    grey = (crop - np.float32(middle)) * np.float32(127.5 / half) + np.float32(127.5)
+    return np.asarray(np.clip(np.rint(grey), 0, 255), np.uint8)

@@ -1,0 +1,125 @@
+"""Read from a raster's metadata how its stored values become brightness, as an `Encoding`."""
+
+import math
+from typing import Any
+
+import numpy as np
+from rasterio.enums import ColorInterp, MaskFlags
+
+from lunar_models.crops.luminance import LUMINANCE_WEIGHTS
+from lunar_models.errors import MosaicError
+from lunar_models.mosaic.brightness import FLOAT32_LOWEST, Encoding, grey_palette
+from lunar_models.mosaic.planetary_label import special_constants
+
+ISIS_VALID: dict[str, tuple[float, float]] = {
+    "uint8": (1.0, 254.0),
+    "int16": (-32752.0, 32767.0),
+    "uint16": (3.0, 65522.0),
+    "int32": (-8388614.0, 2147483647.0),
+    "uint32": (3.0, 4294967282.0),
+    "float32": (FLOAT32_LOWEST, math.inf),
+    "float64": (-1.797693134862315e308, math.inf),
+}
+"""Stored values that are brightness in ISIS cubes, by type (ISIS ``SpecialPixel.h``)."""
+
+ISIS_NULL_INT16 = -32768.0
+
+ISIS_SATURATED: dict[str, tuple[float, float]] = {
+    "uint8": (255.0, 255.0),
+    "int16": (-32765.0, -32764.0),
+    "uint16": (65523.0, 65535.0),
+    "int32": (-8388610.0, -8388609.0),
+    "uint32": (4294967283.0, 4294967295.0),
+    "float32": (-3.4028235e38, -3.4028232e38),
+    "float64": (-1.7976931348623157e308, -1.7976931348623155e308),
+}
+"""HIS and HRS of each type: instrument and representation saturated high."""
+
+_RGB = (ColorInterp.red, ColorInterp.green, ColorInterp.blue)
+
+
+def read_encoding(data: Any, band: int | None, name: str) -> Encoding:
+    """Find out how a raster's values become brightness.
+
+    Args:
+        data: an open rasterio dataset.
+        band: 1-based; None where the raster has one, or red, green and blue.
+        name: how error messages call the raster.
+
+    Raises:
+        MosaicError: no such band, several without saying which, bands of several types, or values
+            that are no real numbers.
+    """
+    bands = _choose_bands(data, band, name)
+    dtypes = {data.dtypes[b - 1] for b in bands}
+    if len(dtypes) > 1:
+        raise MosaicError(f"{name} has bands of several types ({', '.join(sorted(dtypes))}).")
+    (dtype,) = dtypes
+    if np.dtype(dtype).kind not in "iuf":
+        raise MosaicError(
+            f"{name} holds {dtype} values; convert it to real ones with gdal_translate -ot Float32."
+        )
+    scales, offsets = ([factors[b - 1] for b in bands] for factors in (data.scales, data.offsets))
+    bits = int(data.tags(bands[0], ns="IMAGE_STRUCTURE").get("NBITS", np.dtype(dtype).itemsize * 8))
+    if data.tags(ns="IMAGE_STRUCTURE").get("MINISWHITE") == "YES" and np.dtype(dtype).kind == "u":
+        offsets = [s * (2.0**bits - 1.0) + o for s, o in zip(scales, offsets, strict=True)]
+        scales = [-scale for scale in scales]
+    empty, bright = special_constants(data)
+    special = _special_pixels(data, dtype)
+    flags = data.mask_flag_enums[bands[0] - 1]
+    return Encoding(
+        dtype=dtype,
+        bands=bands,
+        weights=LUMINANCE_WEIGHTS if len(bands) == 3 else (1.0,),
+        scales=tuple(scales),
+        offsets=tuple(offsets),
+        nodata=tuple(data.nodatavals[b - 1] for b in bands),
+        valid_range=special[0],
+        bright_range=special[1],
+        empty=empty,
+        bright=bright,
+        palette=_palette(data, bands[0]),
+        masked=MaskFlags.per_dataset in flags or MaskFlags.alpha in flags,
+        bits=bits,
+    )
+
+
+def _choose_bands(data: Any, band: int | None, name: str) -> tuple[int, ...]:
+    if band is not None:
+        if band > data.count:
+            raise MosaicError(f"{name} has {data.count} band(s); band={band} is not among them.")
+        return (band,)
+    kinds = data.colorinterp
+    grey = [n for n, kind in enumerate(kinds, start=1) if kind != ColorInterp.alpha]
+    if len(grey) == 1:
+        return (grey[0],)
+    if set(_RGB) <= set(kinds):
+        return tuple(kinds.index(kind) + 1 for kind in _RGB)
+    shown = ", ".join(
+        f"{n} ({data.descriptions[n - 1] or data.colorinterp[n - 1].name})" for n in grey[:8]
+    )
+    raise MosaicError(
+        f"{name} has {len(grey)} bands, {shown}{', …' if len(grey) > 8 else ''}; say which one is "
+        "brightness, such as band=1."
+    )
+
+
+def _palette(data: Any, band: int) -> tuple[float, ...]:
+    if data.colorinterp[band - 1] != ColorInterp.palette:
+        return ()
+    return grey_palette(data.colormap(band))
+
+
+def _special_pixels(data: Any, dtype: str) -> tuple[tuple[float, float], tuple[float, float]]:
+    """Range of valid values, and of those that mean saturation."""
+    nothing = (math.inf, -math.inf)
+    cube = data.driver in ("ISIS3", "ISIS2") or (data.driver == "VRT" and _made_of_cubes(data))
+    if cube or (dtype == "int16" and data.nodatavals[0] == ISIS_NULL_INT16):
+        return ISIS_VALID.get(dtype, (-math.inf, math.inf)), ISIS_SATURATED.get(dtype, nothing)
+    if np.dtype(dtype).kind == "f":  # a cube or PDS product converted, or an undeclared fill value
+        return ISIS_VALID[dtype], ISIS_SATURATED[dtype] if data.driver == "PDS" else nothing
+    return (-math.inf, math.inf), nothing
+
+
+def _made_of_cubes(data: Any) -> bool:
+    return any(str(file).lower().endswith(".cub") for file in data.files)

@@ -1,0 +1,156 @@
+"""What the label of a planetary product (PDS3, PDS4, ISIS3) says that GDAL leaves aside."""
+
+import json
+import math
+import re
+import struct
+from collections.abc import Iterator
+from typing import Any
+from xml.etree import ElementTree
+
+import numpy as np
+
+from lunar_models.errors import MosaicError
+from lunar_models.mosaic.projection import Projection
+
+_EMPTY_WORDS = re.compile(
+    r"(NULL|MISSING|INVALID|UNKNOWN|ERROR|NOT_APPLICABLE)(_CONSTANT|_VALUE)?|LOW_\w*SATURATION"
+)
+_BRIGHT_WORDS = re.compile(r"HIGH_\w*SATURATION|SATURATED_CONSTANT")
+_HEIGHT_UNITS = {"m": 1.0, "metre": 1.0, "meter": 1.0, "metres": 1.0, "meters": 1.0,
+                 "km": 1000.0, "kilometer": 1000.0, "kilometre": 1000.0, "kilometers": 1000.0,
+                 "kilometres": 1000.0, "ft": 0.3048, "foot": 0.3048, "feet": 0.3048}  # fmt: skip
+
+_CENTRE_TOLERANCE = 0.05
+"""Part of a map's extent by which its stated and its computed middle may differ."""
+
+
+def special_constants(data: Any) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Stored values without data, and saturated ones, as a PDS3 or PDS4 label declares them."""
+    empty: set[float] = set()
+    bright: set[float] = set()
+    kinds: list[Any] = []
+    for key, value in _label_items(data):
+        word = key.upper().removeprefix("CORE_")
+        if word == "INVALID_TYPE":  # of the INVALID_VALUE that follows (Kaguya)
+            kinds = _listed(value)
+        bright_word = _BRIGHT_WORDS.fullmatch(word)
+        if not bright_word and not _EMPTY_WORDS.fullmatch(word):
+            continue
+        for n, item in enumerate(_listed(value)):
+            named = word == "INVALID_VALUE" and n < len(kinds) and str(kinds[n]) == "SATURATION"
+            if (number := _number(item)) is not None:
+                (bright if bright_word or named else empty).add(number)
+    return tuple(sorted(empty - bright)), tuple(sorted(bright))
+
+
+def _label_items(data: Any) -> Iterator[tuple[str, Any]]:
+    """All keywords of the label, however deep."""
+    if "json:PDS" in data.tag_namespaces():
+        # rasterio parts the text at its first colon
+        parts = [f"{key}:{value}" for key, value in data.tags(ns="json:PDS").items()]
+        yield from _walk(json.loads("".join(parts) or "{}"))
+    if "json:ISIS3" in data.tag_namespaces():
+        parts = [f"{key}:{value}" for key, value in data.tags(ns="json:ISIS3").items()]
+        yield from _walk(json.loads("".join(parts) or "{}"))
+    if "xml:PDS4" in data.tag_namespaces():
+        text = "".join(data.tags(ns="xml:PDS4").values())
+        for element in ElementTree.fromstring(text).iter():
+            if element.text and not len(element):
+                yield element.tag.rpartition("}")[2], element.text.strip()
+
+
+def _walk(node: Any) -> Iterator[tuple[str, Any]]:
+    for key, value in node.items() if isinstance(node, dict) else ():
+        yield str(key), value
+        yield from _walk(value)
+
+
+def _listed(value: Any) -> list[Any]:
+    if isinstance(value, str):
+        return [item.strip() for item in value.strip("() ").split(",")]
+    if isinstance(value, dict):  # with a unit
+        return [value.get("value")]
+    return value if isinstance(value, list) else [value]
+
+
+def _number(text: Any) -> float | None:
+    """A number of a label: plain, or PDS3's ``16#FF7FFFFB#``, the bytes of a float32."""
+    text = str(text).strip('"')
+    if text.startswith("16#") and text.endswith("#"):
+        digits = text[3:-1]
+        if len(digits) == 8:
+            return float(struct.unpack(">f", bytes.fromhex(digits))[0])
+        if len(digits) == 16:
+            return float(struct.unpack(">d", bytes.fromhex(digits))[0])
+        return float(int(digits, 16))
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
+def height_unit_m(data: Any) -> float | None:
+    """Metres per unit where a raster says that its values are lengths, such as heights."""
+    texts = [unit for unit in data.units if unit]
+    word = "unit" if data.driver == "PDS4" else "UNIT"  # PDS3's lower case ones are GDAL's
+    texts += [str(value) for key, value in _label_items(data) if key == word]
+    for text in texts:
+        plain = text.strip(' "<>()').lower()
+        if plain in _HEIGHT_UNITS:
+            return _HEIGHT_UNITS[plain]
+    return None
+
+
+def raw_frame(data: Any) -> str | None:
+    """The instrument of an image without map projection, where its label names one."""
+    if data.driver not in ("ISIS3", "ISIS2", "PDS", "PDS4", "VICAR"):
+        return None
+    name = data.tags().get("INSTRUMENT_NAME", "").strip('"')
+    return name or f"the {data.driver} product"
+
+
+def is_positive_west(data: Any) -> bool:
+    """The label counts longitudes westward, and GDAL takes its central meridian as eastward.
+
+    True of GDAL's ISIS3 and PDS drivers; its PDS4 driver minds the direction.
+    """
+    if data.driver not in ("ISIS3", "PDS"):
+        return False
+    words = ("POSITIVE_LONGITUDE_DIRECTION", "LONGITUDEDIRECTION")
+    stated = [str(value).upper() for key, value in _label_items(data) if key.upper() in words]
+    return any("WEST" in value for value in stated)
+
+
+def check_label_place(data: Any, projection: Projection, name: str) -> None:
+    """Make sure that a PDS3 map lies where its label says that its edges are.
+
+    Producers count the projection offsets in several ways, of which GDAL knows one.
+
+    Raises:
+        MosaicError: the middle lies elsewhere.
+    """
+    if data.driver != "PDS":
+        return
+    items = {key.upper(): _number(_listed(value)[0]) for key, value in _label_items(data)}
+    words = ("WESTERNMOST", "EASTERNMOST", "MINIMUM", "MAXIMUM")
+    edges = [items.get(f"{word}_{'LONGITUDE' if 'MOST' in word else 'LATITUDE'}") for word in words]
+    if projection.pole or any(edge is None for edge in edges):
+        return
+    west, east, south, north = (float(edge) for edge in edges if edge is not None)
+    if is_positive_west(data):
+        west, east = -west, -east
+    row, column = (data.height - 1) / 2.0, (data.width - 1) / 2.0
+    longitude, latitude = projection.to_degrees(column_px=column, row_px=row)
+    span = (east - west) % 360.0 or 360.0
+    pixel_deg = math.degrees(1.0 / abs(projection.ky))
+    away = (abs((float(longitude) - west - span / 2.0 + 180.0) % 360.0 - 180.0),
+            abs(float(latitude) - (south + north) / 2.0))  # fmt: skip
+    limits = np.maximum(2.0 * pixel_deg, _CENTRE_TOLERANCE * np.array([span, north - south]))
+    if (span < 359.0 and away[0] > limits[0]) or away[1] > limits[1]:
+        raise MosaicError(
+            f"{name}: its middle is at longitude {float(longitude):.3f}, latitude "
+            f"{float(latitude):.3f} by its projection, but the label's edges say "
+            f"{west:g} to {east:g} and {south:g} to {north:g} deg. Convert it with the right "
+            "corners: gdal_translate -a_ullr WEST NORTH EAST SOUTH -a_srs IAU_2015:30100."
+        )

@@ -1,0 +1,78 @@
+"""Freeze how the brightness of one or several mosaics becomes uint8."""
+
+import numpy as np
+
+from lunar_models.arrays import Float64Array
+from lunar_models.crops.crop_set import Radiometry
+from lunar_models.errors import MosaicError
+from lunar_models.mosaic.raster import Mosaic, MosaicReader
+
+PERCENTILES = (0.1, 99.9)
+"""Brightness percentiles that become 0 and 255 where a mosaic is not 8 bits."""
+
+_SAMPLE_ROWS = 256
+
+
+def fit_radiometry(mosaics: tuple[Mosaic, ...]) -> Radiometry:
+    """Freeze how the mosaics' brightness becomes uint8.
+
+    8-bit mosaics are left as they are. Otherwise `PERCENTILES` of rows spread evenly over all
+    mosaics become 0 and 255.
+
+    Raises:
+        MosaicError: the mosaics' brightness cannot be compared, or they have no valid pixel in the
+            sampled rows.
+    """
+    encodings = [mosaic.encoding for mosaic in mosaics]
+    lit = [mosaic.sun is not None for mosaic in mosaics]
+    if all(encoding.eight_bit for encoding in encodings) and not any(lit):
+        return Radiometry()
+    samples = [sample_brightness(mosaic) for mosaic in mosaics]
+    _check_comparable(mosaics, samples)
+    sample = np.concatenate(samples)
+    if sample.size == 0:
+        raise MosaicError(f"{mosaics[0].path} has no valid pixel in {_SAMPLE_ROWS} sampled rows.")
+    low, high = (float(value) for value in np.percentile(sample, PERCENTILES))
+    if not high > low:
+        raise MosaicError(f"{mosaics[0].path} has the same brightness {low} everywhere.")
+    stored = not any(lit) and not any(e.scaled or len(e.bands) > 1 for e in encodings)
+    return Radiometry(source_dtype=encodings[0].dtype if stored else "float32", low=low, high=high)
+
+
+def _check_comparable(mosaics: tuple[Mosaic, ...], samples: list[Float64Array]) -> None:
+    """Raise MosaicError where one mosaic's brightness says nothing of another's."""
+    kinds = {(m.encoding.dtype, m.encoding.scales, m.encoding.offsets) for m in mosaics}
+    if len(kinds) == 1 or all(mosaic.sun is not None for mosaic in mosaics):
+        return
+    dtypes = sorted({mosaic.encoding.dtype for mosaic in mosaics})
+    if len(dtypes) > 1 and not all(mosaic.encoding.physical for mosaic in mosaics):
+        raise MosaicError(
+            f"The mosaics hold different types ({', '.join(dtypes)}), whose brightness cannot be "
+            "compared; convert them to one with gdal_translate -ot, or say their scale and offset "
+            "with gdal_edit.py -scale -offset."
+        )
+    ranges = [np.percentile(s, (1, 99)) if s.size else np.array([np.nan] * 2) for s in samples]
+    for mosaic, (low, high) in zip(mosaics[1:], ranges[1:], strict=True):
+        if low > ranges[0][1] or high < ranges[0][0]:
+            raise MosaicError(
+                f"The brightness of {mosaic.path} ({low:g} to {high:g}) has nothing in common with "
+                f"that of {mosaics[0].path} ({ranges[0][0]:g} to {ranges[0][1]:g}); correct their "
+                "scale and offset with gdal_edit.py -scale -offset."
+            )
+
+
+def sample_brightness(mosaic: Mosaic) -> Float64Array:
+    """Valid, not saturated brightness of evenly spread rows, thinned to about a thousand a row.
+
+    Raises:
+        MosaicError: the file cannot be read.
+    """
+    count = min(_SAMPLE_ROWS, mosaic.height)
+    rows = (np.arange(count) * mosaic.height) // count
+    thin = max(1, mosaic.width // 1024)
+    kept = []
+    with MosaicReader(mosaic) as reader:
+        for row in rows:
+            values = reader.read_brightness(int(row), 0, 1, mosaic.width)[0, ::thin]
+            kept.append(values[np.isfinite(values)])
+    return np.concatenate(kept)

@@ -1,0 +1,423 @@
+"""The same scene stored in many ways is the same brightness: small files with a known truth."""
+
+import numpy as np
+import pytest
+import rasterio
+from planted_moon import GEOGRAPHIC
+from rasterio import Affine
+
+from lunar_models.errors import MosaicError
+from lunar_models.mosaic.metadata import ISIS_SATURATED, ISIS_VALID
+from lunar_models.mosaic.radiometry import fit_radiometry
+from lunar_models.mosaic.raster import Mosaic, MosaicReader
+
+LOCAL = Affine(0.01, 0, 10, 0, -0.01, 5)
+SHAPE = (60, 80)
+ISIS_SPECIAL = {  # NULL, LRS, LIS, HIS, HRS (ISIS SpecialPixel.h)
+    "uint8": [0, 0, 0, 255, 255],
+    "int16": [-32768, -32767, -32766, -32765, -32764],
+    "uint16": [0, 1, 2, 65534, 65535],
+    "float32": [0xFF7FFFFB, 0xFF7FFFFC, 0xFF7FFFFD, 0xFF7FFFFE, 0xFF7FFFFF],
+}
+
+
+def scene(low=20, high=240):
+    return np.random.default_rng(0).integers(low, high, SHAPE).astype(np.uint8)
+
+
+def write(path, values, **profile):
+    """Write (H, W) or (B, H, W)."""
+    values = values if values.ndim == 3 else values[None]
+    attributes = {k: profile.pop(k) for k in ("scales", "offsets") if k in profile}
+    profile = {"driver": "GTiff", "dtype": values.dtype, "crs": GEOGRAPHIC, **profile}
+    height, width = values.shape[1:]
+    with rasterio.open(
+        path, "w", count=len(values), height=height, width=width, transform=LOCAL, **profile
+    ) as target:
+        target.write(values)
+        for name, value in attributes.items():
+            setattr(target, name, value)
+    return path
+
+
+def brightness(path, **reading):
+    mosaic = Mosaic.open(path, **reading)
+    with MosaicReader(mosaic) as reader:
+        return reader.read_brightness(0, 0, mosaic.height, mosaic.width)
+
+
+def as_bytes(path, **reading):
+    mosaic = Mosaic.open(path, **reading)
+    out = np.empty((mosaic.height, mosaic.width), np.uint8)
+    with mosaic.reader(fit_radiometry((mosaic,))) as reader:
+        reader.read(0, 0, out)
+    return out
+
+
+def isis_values(dtype):
+    special = ISIS_SPECIAL[dtype]
+    return np.array(special, np.uint32).view("f4") if dtype == "float32" else special
+
+
+@pytest.mark.parametrize("dtype", ISIS_SPECIAL)
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_isis_special_pixels(tmp_path, dtype, wrapped):
+    """NULL, LRS and LIS have no data; HIS and HRS are saturated; in a VRT of a cube too."""
+    values = scene().astype(dtype)
+    values[3, :5] = isis_values(dtype)
+    path = write(tmp_path / "moon.cub", values, driver="ISIS3")
+    if wrapped:
+        path = vrt(tmp_path / "moon.vrt", [path], dtype=dtype, nodata=isis_values(dtype)[0])
+    read = brightness(path)
+    assert np.isnan(read[3, :3]).all()
+    assert np.isposinf(read[3, 3:5]).all()
+    rest = np.ones(SHAPE, bool)
+    rest[3, :5] = False
+    np.testing.assert_array_equal(read[rest], values[rest])
+    shown = as_bytes(path)
+    assert (shown[3, :5] == [0, 0, 0, 255, 255]).all()
+    assert (shown[rest] > 0).all()
+
+
+def test_isis_special_pixels_after_conversion(tmp_path):
+    """gdal_translate keeps the numbers and forgets all but NULL."""
+    for dtype, nodata in (("float32", None), ("float32", -1.0), ("int16", -32768)):
+        values = scene().astype(dtype)
+        values[3, :5] = isis_values(dtype)
+        read = brightness(write(tmp_path / f"{dtype}{nodata}.tif", values, nodata=nodata))
+        assert not np.isfinite(read[3, :5]).any()
+        assert np.isfinite(np.delete(read, 3, axis=0)).all()
+
+
+def test_isis_tables_agree_with_the_special_pixels():
+    for dtype in ISIS_SPECIAL:
+        values = np.array(isis_values(dtype), np.float64)
+        low, high = ISIS_VALID[dtype]
+        assert ((values < low) | (values > high)).all()
+        bright = (values >= ISIS_SATURATED[dtype][0]) & (values <= ISIS_SATURATED[dtype][1])
+        assert bright.tolist() == [False, False, False, True, True]
+
+
+def test_isis_base_and_multiplier(tmp_path):
+    values = scene().astype(np.int16)
+    path = write(tmp_path / "m.cub", values, driver="ISIS3")
+    label = path.read_bytes().replace(b"Base       = 0.0", b"Base       = 7.0")
+    path.write_bytes(label.replace(b"Multiplier = 1.0", b"Multiplier = 0.5"))
+    np.testing.assert_allclose(brightness(path), values * 0.5 + 7.0)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int16", "uint16", "int32", "uint32", "float64"])
+def test_scale_and_offset(tmp_path, dtype):
+    values = scene().astype(dtype)
+    path = write(tmp_path / "m.tif", values, scales=(0.25,), offsets=(-3.0,), nodata=50)
+    read = brightness(path)
+    np.testing.assert_array_equal(np.isnan(read), values == 50)
+    np.testing.assert_allclose(read[values != 50], values[values != 50] * 0.25 - 3.0)
+
+
+def test_storage_does_not_change_the_bytes(tmp_path):
+    """Float, scaled int16, and tiles of different scales give the same uint8."""
+    light = scene().astype(np.float32) / 1000.0 + 0.05
+    stored = np.rint((light - 0.05) / 1e-5).astype(np.int16)
+    plain = as_bytes(write(tmp_path / "f.tif", light))
+    scaled = as_bytes(write(tmp_path / "s.tif", stored, scales=(1e-5,), offsets=(0.05,)))
+    assert np.abs(plain.astype(int) - scaled).max() <= 1
+    tiles = [
+        write(tmp_path / "a.tif", stored, scales=(1e-5,), offsets=(0.05,)),
+        write(tmp_path / "b.tif", stored // 4, scales=(4e-5,), offsets=(0.05,)),
+        write(tmp_path / "c.tif", light.astype(np.float64)),
+    ]
+    mosaics = tuple(Mosaic.open(tile) for tile in tiles)
+    radiometry = fit_radiometry(mosaics)
+    read = []
+    for mosaic in mosaics:
+        out = np.empty(SHAPE, np.uint8)
+        with mosaic.reader(radiometry) as reader:
+            reader.read(0, 0, out)
+        read.append(out.astype(int))
+    assert max(np.abs(read[0] - other).max() for other in read[1:]) <= 1
+
+
+def test_tiles_that_cannot_be_compared(tmp_path):
+    values = scene().astype(np.int16)
+    raw = Mosaic.open(write(tmp_path / "raw.tif", values * 100))
+    scaled = Mosaic.open(write(tmp_path / "scaled.tif", values, scales=(1e-3,)))
+    with pytest.raises(MosaicError, match=r"scaled\.tif .*nothing in common.*-scale"):
+        fit_radiometry((raw, scaled))
+    byte = Mosaic.open(write(tmp_path / "byte.tif", scene()))
+    with pytest.raises(MosaicError, match=r"different types.*-scale"):
+        fit_radiometry((byte, raw))
+
+
+RGB_WEIGHTS = np.array([0.299, 0.587, 0.114])
+
+
+def test_rgb_is_grey_by_the_weights_of_the_served_model(tmp_path):
+    from serving.model.images import decode_image
+
+    colours = np.stack([scene(), scene()[::-1], scene()[:, ::-1]])
+    path = write(tmp_path / "rgb.tif", colours)
+    read = brightness(path)
+    np.testing.assert_allclose(read, np.tensordot(RGB_WEIGHTS, colours, 1))
+    np.testing.assert_allclose(read, decode_image(path.read_bytes()).values, atol=1e-3)
+    np.testing.assert_array_equal(as_bytes(path), np.rint(read).astype(np.uint8))
+    assert (brightness(path, band=2) == colours[1]).all()
+
+
+def test_rgb_nodata_counts_where_all_bands_have_it(tmp_path):
+    colours = np.stack([scene()] * 3)
+    colours[:, 5, 5] = 0
+    colours[0, 6, 6] = 0  # blue-green, not without data
+    read = brightness(write(tmp_path / "rgb.tif", colours, nodata=0))
+    assert np.isnan(read[5, 5])
+    assert np.isnan(read).sum() == 1
+
+
+def test_bands_of_different_scale(tmp_path):
+    colours = np.stack([scene()] * 3)
+    path = write(tmp_path / "m.tif", colours, scales=(1.0, 2.0, 4.0), offsets=(0.0, 1.0, 2.0))
+    expected = RGB_WEIGHTS @ np.array([[1, 0], [2, 1], [4, 2]]) @ np.array([100.0, 1.0])
+    assert brightness(path)[colours[0] == 100] == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("bands", [1, 3])
+def test_alpha_is_no_data(tmp_path, bands):
+    alpha = np.full(SHAPE, 255, np.uint8)
+    alpha[:10] = 0
+    values = np.stack([scene()] * bands + [alpha])
+    path = write(tmp_path / "a.tif", values, alpha="yes")
+    assert (as_bytes(path)[:10] == 0).all()
+    np.testing.assert_array_equal(as_bytes(path)[10:], scene()[10:])
+
+
+def test_palette(tmp_path):
+    """An inverted grey palette whose entry 9 is transparent."""
+    values = scene(0, 256)
+    write(tmp_path / "p.tif", values)
+    path = vrt(tmp_path / "p.vrt", [tmp_path / "p.tif"])
+    entries = (
+        f'<Entry c1="{255 - n}" c2="{255 - n}" c3="{255 - n}" c4="{255 * (n != 9)}"/>'
+        for n in range(256)
+    )
+    table = f"<ColorInterp>Palette</ColorInterp><ColorTable>{''.join(entries)}</ColorTable>"
+    path.write_text(path.read_text().replace("<SimpleSource>", table + "<SimpleSource>", 1))
+    read = brightness(path)
+    np.testing.assert_array_equal(np.isnan(read), values == 9)
+    np.testing.assert_allclose(read[values != 9], 255.0 - values[values != 9])
+
+
+@pytest.mark.parametrize(("dtype", "top"), [("uint8", 255), ("uint16", 65535)])
+def test_min_is_white(tmp_path, dtype, top):
+    values = scene().astype(dtype)
+    path = write(tmp_path / "m.tif", values, photometric="MINISWHITE", nodata=33)
+    read = brightness(path)
+    np.testing.assert_array_equal(np.isnan(read), values == 33)
+    np.testing.assert_allclose(read[values != 33], top - values[values != 33].astype(float))
+
+
+@pytest.mark.parametrize(
+    ("dtype", "bits", "profile"),
+    [
+        ("uint16", 12, {}),
+        ("uint16", 12, {"driver": "JP2OpenJPEG", "QUALITY": "100", "REVERSIBLE": "YES"}),
+        ("uint8", 4, {}),
+        ("uint16", 16, {"ENDIANNESS": "BIG"}),
+        ("int16", 16, {"ENDIANNESS": "BIG"}),
+        ("float32", 32, {"ENDIANNESS": "BIG"}),
+        ("float32", 32, {"BIGTIFF": "YES", "compress": "deflate", "predictor": 3}),
+    ],
+)
+def test_bits_and_byte_order(tmp_path, dtype, bits, profile):
+    top = min(2.0 ** min(bits, 15) - 1, 4095.0)
+    values = (scene(0, 256) / 255.0 * top).astype(dtype)
+    profile = {"NBITS": bits, **profile} if bits in (4, 12) else profile
+    path = write(tmp_path / f"m.{'jp2' if 'driver' in profile else 'tif'}", values, **profile)
+    np.testing.assert_array_equal(brightness(path), values)
+    assert as_bytes(path).max() == 255  # not a sixteenth of it
+
+
+def test_several_bands_are_a_question(tmp_path):
+    values = np.stack([scene() // n for n in (1, 2, 3, 4, 5)])
+    path = write(tmp_path / "m.tif", values, photometric="minisblack")
+    with pytest.raises(MosaicError, match=r"5 bands, 1 \(gray\).*band=1"):
+        Mosaic.open(path)
+    assert (brightness(path, band=4) == values[3]).all()
+    with pytest.raises(MosaicError, match="band=6 is not among them"):
+        Mosaic.open(path, band=6)
+
+
+def vrt(path, files, *, dtype="Byte", nodata=None, scale=None, relative=False):
+    """A VRT that puts files of one size side by side."""
+    dtype = {"uint8": "Byte", "int16": "Int16", "uint16": "UInt16", "float32": "Float32"}.get(
+        dtype, dtype
+    )
+    wkt = rasterio.crs.CRS.from_user_input(GEOGRAPHIC).to_wkt().replace('"', "&quot;")
+    height, width = SHAPE
+    sources = "".join(
+        f'<SimpleSource><SourceFilename relativeToVRT="{int(relative)}">'
+        f"{file.name if relative else file}</SourceFilename><SourceBand>1</SourceBand>"
+        f'<SrcRect xOff="0" yOff="0" xSize="{width}" ySize="{height}"/>'
+        f'<DstRect xOff="{n * width}" yOff="0" xSize="{width}" ySize="{height}"/></SimpleSource>'
+        for n, file in enumerate(files)
+    )
+    extra = f"<NoDataValue>{float(nodata)!r}</NoDataValue>" if nodata is not None else ""
+    extra += f"<Scale>{scale}</Scale>" if scale is not None else ""
+    path.write_text(
+        f'<VRTDataset rasterXSize="{width * len(files)}" rasterYSize="{height}"><SRS>{wkt}</SRS>'
+        f"<GeoTransform>10,0.01,0,5,0,-0.01</GeoTransform>"
+        f'<VRTRasterBand dataType="{dtype}" band="1">{extra}{sources}</VRTRasterBand></VRTDataset>'
+    )
+    return path
+
+
+def test_vrt_of_tiles_that_mean_other_numbers(tmp_path):
+    values = scene()
+    plain = write(tmp_path / "plain.tif", values)
+    scaled = write(tmp_path / "scaled.tif", values, scales=(2.0,))
+    inverted = write(tmp_path / "inverted.tif", values, photometric="MINISWHITE")
+    empty = write(tmp_path / "empty.tif", values, nodata=77)
+    both = brightness(vrt(tmp_path / "same.vrt", [scaled, scaled], scale=2.0))
+    np.testing.assert_array_equal(both, np.hstack([values, values]) * 2.0)
+    for bad, said in (
+        (scaled, "scale 2"),
+        (inverted, "MinIsWhite"),
+        (empty, "nodata value 77, the VRT none"),
+    ):
+        mixed = vrt(tmp_path / "mixed.vrt", [plain, bad])
+        with pytest.raises(MosaicError, match=rf"{bad.name} has .*{said}.*mosaic=A\.tif,B\.tif"):
+            Mosaic.open(mixed)
+
+
+def test_vrt_with_a_missing_tile(tmp_path):
+    plain = write(tmp_path / "plain.tif", scene())
+    for relative in (False, True):
+        moon = vrt(tmp_path / "m.vrt", [plain, tmp_path / "gone.tif"], relative=relative)
+        with pytest.raises(MosaicError, match=r"1 are missing, such as .*gone\.tif"):
+            Mosaic.open(moon)
+    (tmp_path / "bad.vrt").write_text("<VRTDataset")
+    with pytest.raises(MosaicError, match="not a readable VRT"):
+        Mosaic.open(tmp_path / "bad.vrt")
+
+
+PDS3 = """PDS_VERSION_ID = PDS3
+RECORD_TYPE = FIXED_LENGTH
+RECORD_BYTES = 160
+FILE_RECORDS = 60
+^IMAGE = "{data}"
+OBJECT = IMAGE
+ LINES = 60
+ LINE_SAMPLES = 80
+ SAMPLE_TYPE = {kind}
+ SAMPLE_BITS = 16
+ {extra}
+END_OBJECT = IMAGE
+OBJECT = IMAGE_MAP_PROJECTION
+ MAP_PROJECTION_TYPE = "SIMPLE CYLINDRICAL"
+ A_AXIS_RADIUS = 1737.4 <km>
+ B_AXIS_RADIUS = 1737.4 <km>
+ C_AXIS_RADIUS = 1737.4 <km>
+ POSITIVE_LONGITUDE_DIRECTION = {direction}
+ CENTER_LATITUDE = 0 <deg>
+ CENTER_LONGITUDE = {centre} <deg>
+ MAP_RESOLUTION = 10 <pix/deg>
+ MAP_SCALE = 3032.335 <m/pix>
+ LINE_PROJECTION_OFFSET = 29.5 <pix>
+ SAMPLE_PROJECTION_OFFSET = 39.5 <pix>
+END_OBJECT = IMAGE_MAP_PROJECTION
+END
+"""
+
+
+def pds3(folder, values, extra="", *, direction="EAST", centre=20):
+    order = "MSB" if values.dtype.byteorder == ">" else "LSB"
+    (folder / "moon.img").write_bytes(values.tobytes())
+    text = PDS3.format(
+        data="moon.img", kind=f"{order}_INTEGER", extra=extra, direction=direction, centre=centre
+    )
+    (folder / "moon.lbl").write_text(text.replace("\n", "\r\n"))
+    return folder / "moon.lbl"
+
+
+@pytest.mark.parametrize("dtype", ["<i2", ">i2"])
+def test_pds3_label(tmp_path, dtype):
+    values = scene().astype(dtype)
+    values[4, :4] = [-20000, -21000, -5, -7]
+    extra = (
+        "SCALING_FACTOR = 0.5\n OFFSET = 3.0\n INVALID_TYPE = (SATURATION, MINUS)\n "
+        "INVALID_VALUE = (-20000, -21000)\n MISSING_CONSTANT = -5\n CORE_HIGH_REPR_SATURATION = -7"
+    )
+    path = pds3(tmp_path, values, extra)
+    read = brightness(path)
+    assert np.isposinf(read[4, [0, 3]]).all()
+    assert np.isnan(read[4, [1, 2]]).all()
+    rest = np.delete(read, 4, axis=0)
+    np.testing.assert_allclose(rest, np.delete(values, 4, axis=0) * 0.5 + 3.0)
+    with pytest.raises(MosaicError, match=r"give the label instead: .*moon\.lbl"):
+        Mosaic.open(tmp_path / "moon.img")
+
+
+def test_pds3_map_that_lies_elsewhere_than_its_label_says(tmp_path):
+    edges = "\n MAXIMUM_LATITUDE = {}\n MINIMUM_LATITUDE = {}\n WESTERNMOST_LONGITUDE = {}\n "
+    edges += "EASTERNMOST_LONGITUDE = {}\nEND_OBJECT = IMAGE_MAP_PROJECTION"
+    path = pds3(tmp_path, scene().astype("<i2"))
+    label = path.read_text().replace("\n", "\r\n")
+
+    def say(*numbers, more=""):
+        text = edges.format(*numbers).replace("END_OBJECT", more + "END_OBJECT")
+        path.write_text(label.replace("\r\nEND_OBJECT = IMAGE_MAP_PROJECTION", text))
+        return Mosaic.open(path)
+
+    assert say(3, -3, 16, 24).projection.lon0 == pytest.approx(np.radians(20))
+    with pytest.raises(MosaicError, match=r"longitude 20\.000.*edges say 196 to 204.*-a_ullr"):
+        say(3, -3, 196, 204)
+    with pytest.raises(MosaicError, match="edges say"):
+        say(9, 3, 16, 24)
+    with pytest.raises(MosaicError, match="rotated pixels"):
+        say(3, -3, 16, 24, more="MAP_PROJECTION_ROTATION = 90\n")
+
+
+@pytest.mark.parametrize("west", [False, True])
+def test_isis_positive_west_longitudes(tmp_path, west):
+    crs = "+proj=eqc +lon_0=20 +R=1737400 +units=m +no_defs"
+    path = write(tmp_path / "m.cub", scene(), driver="ISIS3", crs=crs)
+    label = path.read_bytes()
+    if west:  # 20 deg W
+        path.write_bytes(label.replace(b"PositiveEast", b"PositiveWest"))
+    mosaic = Mosaic.open(path)
+    assert np.degrees(mosaic.projection.lon0) == pytest.approx(-20 if west else 20)
+    if west:
+        moon = vrt(tmp_path / "m.vrt", [path], nodata=0)
+        with pytest.raises(MosaicError, match="counted westward"):
+            Mosaic.open(moon)
+
+
+@pytest.mark.parametrize("west", [False, True])
+def test_pds4_label(tmp_path, west):
+    crs = "+proj=eqc +lon_0=20 +R=1737400 +units=m +no_defs"
+    values = scene().astype(np.int16)
+    path = write(tmp_path / "m.xml", values, driver="PDS4", crs=crs, nodata=30)
+    text = path.read_text().replace(
+        "</data_type>",
+        "</data_type><scaling_factor>0.5</scaling_factor><value_offset>1.0</value_offset>",
+    )
+    constant = "<Special_Constants><high_instrument_saturation>40</high_instrument_saturation>"
+    text = text.replace("<Special_Constants>", constant)
+    if west:
+        text = text.replace("Positive East", "Positive West")
+    path.write_text(text)
+    assert np.degrees(Mosaic.open(path).projection.lon0) == pytest.approx(-20 if west else 20)
+    read = brightness(path)
+    np.testing.assert_array_equal(np.isnan(read), values == 30)
+    np.testing.assert_array_equal(np.isposinf(read), values == 40)
+    kept = np.isfinite(read)
+    np.testing.assert_allclose(read[kept], values[kept] * 0.5 + 1.0)
+
+
+@pytest.mark.parametrize(("direction", "centre"), [("EAST", 20), ("WEST", 340), ("WEST", -20)])
+def test_pds3_positive_west_longitudes(tmp_path, direction, centre):
+    """20 deg E is 340 deg W; the image itself has east on the right either way."""
+    path = pds3(tmp_path, scene().astype("<i2"), direction=direction, centre=centre)
+    projection = Mosaic.open(path).projection
+    longitude, latitude = projection.to_degrees(column_px=[39.5, 49.5], row_px=[29.5, 29.5])
+    np.testing.assert_allclose(longitude, [20.0, 21.0], atol=1e-3)
+    np.testing.assert_allclose(latitude, 0.0, atol=1e-3)
