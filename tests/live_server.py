@@ -1,5 +1,6 @@
 """The HTTP application on a free port, in a thread of this process."""
 
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -55,6 +56,22 @@ def live_server(folder: Path, bundle: Path | None, **settings) -> Iterator[Live]
     finally:
         server.should_exit = True
         thread.join()
+
+
+def reserve_port() -> int:
+    """A free port that the system gives to nobody else for the next minute.
+
+    A connection that the server has closed leaves its port in TIME_WAIT: `bind` to port 0 avoids
+    it, while a server with SO_REUSEADDR, as ours, Uvicorn's and MLflow's are, may listen on it.
+    """
+    with socket.socket() as server, socket.socket() as client:
+        server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        server.bind(("127.0.0.1", 0))
+        server.listen(1)
+        client.connect(server.getsockname())
+        accepted, _ = server.accept()
+        with accepted:  # closed before the client
+            return server.getsockname()[1]
 
 
 def wait_for(condition, seconds: float = 60.0) -> None:

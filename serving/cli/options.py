@@ -96,7 +96,7 @@ def _option(spec: ParamSpec) -> click.Parameter:
     return click.Option(
         [option_name(spec.name), spec.name],
         type=ParameterType(spec),
-        help=_help(spec),
+        help=help_text(spec),
         **settings,
     )
 
@@ -106,7 +106,8 @@ def _chain(context: click.Context, option: click.Parameter, lists: Any) -> Any:
     return None if None in lists else tuple(item for each in lists for item in each)
 
 
-def _help(spec: ParamSpec) -> str:
+def help_text(spec: ParamSpec) -> str:
+    """What a parameter means, with its unit and its limits."""
     limits = {"at least": spec.minimum, "at most": spec.maximum}
     notes = [f"{word} {limit}" for word, limit in limits.items() if limit is not None]
     notes[:0] = [spec.unit] if spec.unit else []

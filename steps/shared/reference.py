@@ -18,7 +18,7 @@ from lunar_models.config.download import DownloadConfig
 from lunar_models.config.import_checkpoint import ImportCheckpointConfig
 from lunar_models.config.promote import PromoteConfig
 from lunar_models.config.sweep import SweepConfig
-from serving.cli.options import option_name, to_text
+from serving.cli.options import help_text, option_name, to_text
 from steps.shared.pipeline import PIPELINE, MainConfig
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -125,8 +125,7 @@ def parameter_table(name: str) -> str:
     for spec in specs(ENTRY_POINTS[name]):
         default = "required" if spec.required else f"`{to_text(spec, spec.default)}`"
         choices = f" One of {', '.join(spec.choices)}." if spec.choices else ""
-        unit = f" [{spec.unit}]" if spec.unit else ""
-        rows.append(f"| `{spec.name}` | {default} | {spec.help}{choices}{unit} |")
+        rows.append(f"| `{spec.name}` | {default} | {help_text(spec)}{choices} |")
     return "\n".join(rows)
 
 

@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -15,6 +14,7 @@ import numpy as np
 import pytest
 import requests
 from crop_images import item
+from live_server import reserve_port
 from service_parts import Parts
 
 from lunar_models.embedding import embed_crops
@@ -29,9 +29,7 @@ def loaded(champion: str) -> mlflow.pyfunc.PyFuncModel:
 @pytest.fixture(scope="module")
 def url(champion: str, tracking: Path) -> Iterator[str]:
     """The stock scoring server with the champion."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = reserve_port()
     command = ["mlflow", "models", "serve", "-m", champion, "-p", str(port)]
     process = subprocess.Popen(
         [sys.executable, "-m", *command, "--env-manager", "local"],

@@ -6,7 +6,6 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -20,18 +19,12 @@ import psutil
 import pytest
 import requests
 from crop_images import item
-from live_server import wait_for
+from live_server import reserve_port, wait_for
 from load import Load
 from service_parts import Parts
 
 pytestmark = pytest.mark.slow
 SOAK_S = float(os.environ.get("LUNAR_SOAK_S", "20"))
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 @dataclass
@@ -76,7 +69,7 @@ def answers(url: str) -> bool:
 def site(parts: Parts, tmp_path: Path) -> Iterator[Site]:
     from steps.shared.registry import log_service_model
 
-    ports = free_port(), free_port()
+    ports = reserve_port(), reserve_port()
     tracking_uri = f"http://127.0.0.1:{ports[0]}"
     store = ["--backend-store-uri", f"sqlite:///{tmp_path}/mlflow.db"]
     artifacts = ["--artifacts-destination", str(tmp_path / "artifacts"), "--workers", "1"]

@@ -2,6 +2,7 @@
 
 import ast
 import importlib
+import re
 import shlex
 import sys
 from importlib.metadata import packages_distributions
@@ -27,6 +28,32 @@ PROJECT = yaml.safe_load((ROOT / "MLproject").read_text())
 @pytest.mark.parametrize("name", COPIES)
 def test_written_copies_are_up_to_date(name):
     assert (ROOT / name).read_text() == COPIES[name](), "run `make reference`"
+
+
+@pytest.mark.parametrize("name", ENTRY_POINTS)
+def test_the_page_of_parameters_says_what_the_config_says(name):
+    """Read back from the page, because the generator may write nonsense twice alike."""
+    page = (ROOT / "docs/parameters.md").read_text()
+    (section,) = re.findall(rf"^## {name}\n\n(.*?)(?=^## |\Z)", page, re.M | re.S)
+    intro, _, table = section.partition("\n\n")
+    assert len(intro) <= 120
+    assert intro.endswith(".")
+    assert "(*" not in intro  # pydantic's and dataclasses' signature of a class without docstring
+    heading, rule, *rows = table.strip().splitlines()
+    assert (heading, rule) == ("| parameter | default | meaning |", "|---|---|---|")
+    cells = [re.fullmatch(r"\| `(\w+)` \| (.+?) \| (.+) \|", row).groups() for row in rows]
+    wanted = specs(ENTRY_POINTS[name])
+    assert [parameter for parameter, _, _ in cells] == [spec.name for spec in wanted]
+    for spec, (_, default, meaning) in zip(wanted, cells, strict=True):
+        assert meaning.startswith(spec.help)
+        assert (default == "required") == spec.required
+        if not spec.required:
+            assert from_text(spec, default.strip("`")) == spec.default
+        for fact in (spec.unit, *(spec.choices or ())):
+            assert fact is None or fact in meaning
+        for word, limit in (("at least", spec.minimum), ("at most", spec.maximum)):
+            assert (limit is None) == (f"{word} " not in meaning.removeprefix(spec.help))
+            assert limit is None or f"{word} {limit}" in meaning
 
 
 def test_mlproject_has_every_entry_point():

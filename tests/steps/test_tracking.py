@@ -72,16 +72,15 @@ def test_a_failing_step_leaves_a_failed_run(store, last_run):
 
 
 def test_a_tracking_server_that_is_down_is_named_at_once(store, monkeypatch):
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    mlflow.set_tracking_uri(f"http://127.0.0.1:{port}")
-
     @config_command(Sample)
     def command(config: Sample) -> None:
         connect()
 
-    result = CliRunner().invoke(command, [])
+    with socket.socket() as nobody:  # has the port, and does not listen
+        nobody.bind(("127.0.0.1", 0))
+        port = nobody.getsockname()[1]
+        mlflow.set_tracking_uri(f"http://127.0.0.1:{port}")
+        result = CliRunner().invoke(command, [])
     assert result.exit_code == 2
     assert f"127.0.0.1:{port} does not answer" in result.output
     assert "MLFLOW_TRACKING_URI" in result.output

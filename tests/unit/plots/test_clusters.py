@@ -1,7 +1,10 @@
 """Pictures of clusters show what the arrays say."""
 
+import re
+
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgb
 
 from lunar_models.clustering import NOISE
@@ -122,24 +125,60 @@ def test_gallery_runs_from_typical_to_untypical(crops) -> None:
     np.testing.assert_array_equal(last.get_array(), display_crop(crops[0]))
 
 
+def shown(figure) -> np.ndarray:
+    """(H, W, 3): what a reader sees of a figure."""
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[..., :3]
+
+
+def dots(figure) -> int:
+    """How many points are scattered in its first axes."""
+    return sum(len(part.get_offsets()) for part in figure.axes[0].collections)
+
+
+def images(figure) -> int:
+    return sum(len(axes.images) for axes in figure.axes)
+
+
+def legend(figure) -> list[str]:
+    return [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
+
+
+def labels(figure) -> tuple[str, str]:
+    return figure.axes[0].get_xlabel(), figure.axes[0].get_ylabel()
+
+
 @pytest.mark.parametrize("count", [1, 9])
 def test_every_figure_draws(crops, lonlat, count: int) -> None:
     groups = cluster_groups(np.arange(40) % count - (count > 1))
     image = np.zeros((10, 20), np.uint8)
     background = cluster_map.Background(image, Bounds(-90, 0, 0, 60))
     view = view_2d(np.random.default_rng(0).normal(size=(40, 5)), "pca", seed=0)
-    figures = [
-        embedding_views.view_dots(view, groups),
-        embedding_views.view_thumbnails(view, crops, groups, limit=50),
-        embedding_views.explained_variance(view.explained),
-        cluster_gallery.gallery(crops, groups, np.arange(40)),
-        cluster_gallery.mean_images(crops, groups),
-        cluster_map.map_dots(lonlat, groups, background),
-        cluster_map.map_thumbnails(lonlat, crops, groups, None),
-        cluster_map.density_maps(lonlat, groups, background),
-    ]
-    for figure in figures:
-        figure.canvas.draw()
+    view_dots = embedding_views.view_dots(view, groups)
+    view_crops = embedding_views.view_thumbnails(view, crops, groups, limit=50)
+    variance = embedding_views.explained_variance(view.explained)
+    gallery = cluster_gallery.gallery(crops, groups, np.arange(40))
+    means = cluster_gallery.mean_images(crops, groups)
+    map_dots = cluster_map.map_dots(lonlat, groups, background)
+    map_crops = cluster_map.map_thumbnails(lonlat, crops, groups, None)
+    density = cluster_map.density_maps(lonlat, groups, background)
+
+    sizes = np.bincount(groups.ids - groups.ids.min())
+    assert dots(view_dots) == dots(map_dots) == 40
+    assert images(gallery) == min(sizes[0], 10) * count if count == 1 else 40
+    assert images(means) == 2 * count
+    assert images(density) == count
+    assert len(variance.axes[0].patches) == 5
+    for figure in (view_dots, view_crops, map_dots, map_crops):
+        assert len(legend(figure)) == count
+        assert any(f"({sizes.max()})" in text for text in legend(figure))
+    for figure in (view_dots, view_crops):
+        assert all(re.match(r"principal axis [12] \(.*%", label) for label in labels(figure))
+    for figure in (map_dots, map_crops):
+        assert labels(figure) == ("longitude (°, east positive)", "latitude (°)")
+    for figure in (view_dots, view_crops, variance, gallery, means, map_dots, map_crops, density):
+        assert len(np.unique(shown(figure).reshape(-1, 3), axis=0)) > 20
 
 
 def test_views_are_the_same_for_the_same_seed() -> None:
