@@ -54,8 +54,8 @@ SHARD_CRATERS = 16_384
 _COLUMNS = (
     "crater_id", "longitude_deg", "latitude_deg", "diameter_km", "native_px", "half_side",
     "column_px", "separable", "level", "top", "bottom", "left", "right", "mosaic", "strip",
-    "overlap_larger", "sun_azimuth_deg", "sun_azimuth_std_deg", "illumination_confidence",
-    "incidence_deg", "rotation_deg", "flipped",
+    "overlap_larger", "given_incidence_deg", "sun_azimuth_deg", "sun_azimuth_std_deg",
+    "illumination_confidence", "incidence_deg", "rotation_deg", "flipped",
 )  # fmt: skip
 """Of `CropPlan.craters`; those of the Sun are there if it is given."""
 

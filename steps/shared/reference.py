@@ -13,6 +13,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from lunar_models.config.base import ParamSpec, StepConfig, specs
+from lunar_models.config.classify import ClassifyConfig
 from lunar_models.config.compare import CompareConfig
 from lunar_models.config.download import DownloadConfig
 from lunar_models.config.import_checkpoint import ImportCheckpointConfig
@@ -26,6 +27,7 @@ ROOT = Path(__file__).resolve().parents[2]
 ENTRY_POINTS: dict[str, type[StepConfig]] = {
     "main": MainConfig,
     **{step.name: step.config for step in PIPELINE},
+    "classify": ClassifyConfig,
     "sweep": SweepConfig,
     "import_checkpoint": ImportCheckpointConfig,
     "compare": CompareConfig,
