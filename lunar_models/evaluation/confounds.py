@@ -30,6 +30,8 @@ Ranks = npt.NDArray[np.integer[Any]]
 
 LIGHTING, PLACE, SIZE, GEOLOGY = "lighting", "place", "size", "geology"
 BINS = 4
+LEAST_KNOWN = 100
+"""Craters whose azimuth or incidence is known, from which on it is judged."""
 
 
 def audit(
@@ -49,7 +51,8 @@ def audit(
         config: bands, folds, bootstrap and seed.
 
     Returns:
-        The columns of `audit_readout`, and `association` of `cluster_association`.
+        The columns of `audit_readout`, and `association`: `association` of the clusters, and
+        `state_association`, of the states: labels too may depend on the light.
     """
     options: dict[str, Any] = {
         "n_folds": config.folds,
@@ -77,7 +80,11 @@ def audit(
     )
     labelled = nuisances(metadata.iloc[frozen.position], band_deg=config.band_deg)
     shown = {name: values for name, (_, values) in {**geology, **labelled}.items()}
-    return readout.merge(cluster_association(cluster_id, shown), on="property", how="left")
+    states = _classes(geology["state"][1])
+    of_states = association(states, shown).rename(columns={"association": "state_association"})
+    return readout.merge(association(cluster_id, shown), on="property", how="left").merge(
+        of_states, on="property", how="left"
+    )
 
 
 def nuisances(
@@ -86,12 +93,13 @@ def nuisances(
     """The properties an encoder should not know: name -> (kind, values).
 
     Args:
-        metadata: rows of `crops.METADATA_COLUMNS`; `incidence_deg` is used when present.
+        metadata: rows of `crops.METADATA_COLUMNS`.
         band_deg: width of the longitude bands.
 
     Returns:
-        Categorical or boolean series are classes, the others continuous; those that do not
-        vary are left out.
+        Categorical or boolean series are classes, the others continuous. Azimuth and incidence
+        are missing where they are unknown. Those that do not vary, or are known of fewer than
+        `LEAST_KNOWN` craters, are left out.
     """
     properties: dict[str, tuple[str, pd.Series[Any]]] = {
         "Sun side": (LIGHTING, metadata["flipped"].astype(bool)),
@@ -101,9 +109,22 @@ def nuisances(
         "log diameter": (SIZE, np.log10(metadata["diameter_km"])),
         "log native_px": (SIZE, np.log10(metadata["native_px"])),
     }
-    if "incidence_deg" in metadata:
-        properties["incidence"] = (LIGHTING, metadata["incidence_deg"])
-    return {name: item for name, item in properties.items() if item[1].nunique() > 1}
+    if (metadata["rotation_deg"] != 0.0).any():  # else the Sun's side says the same
+        properties["Sun azimuth"] = (LIGHTING, _octants(metadata["sun_azimuth_deg"]))
+    properties["incidence"] = (LIGHTING, metadata["incidence_deg"])
+    return {
+        name: item
+        for name, item in properties.items()
+        if item[1].nunique() > 1 and item[1].notna().sum() >= min(LEAST_KNOWN, len(metadata))
+    }
+
+
+def _octants(azimuth_deg: "pd.Series[float]") -> "pd.Series[Any]":
+    """Azimuths as eight classes of 45 degrees around north, north-east and so on."""
+    names = np.array(["N", "NE", "E", "SE", "S", "SW", "W", "NW"])
+    known = azimuth_deg.dropna()
+    octant = names[np.rint(known.to_numpy() / 45.0).astype(np.int64) % 8]
+    return pd.Series(octant, known.index, dtype="object").reindex(azimuth_deg.index)
 
 
 def audit_readout(
@@ -120,7 +141,7 @@ def audit_readout(
 
     Args:
         embeddings: (N, D).
-        properties: from `nuisances`, (N,) values each.
+        properties: from `nuisances`, (N,) values each; craters without a value are left out.
         blocks: (N,) spatial blocks. Blocks stay whole, and for classes each fold holds its
             share of every class: else a band that lies in one fold could never be learned.
         n_folds: spatial folds.
@@ -132,12 +153,14 @@ def audit_readout(
         `property`, `kind`, `measure` (R2 or balanced accuracy), `value`, `low`, `high`,
         `chance`, and `skill`: 0 is chance, 1 is perfect; never below 0.
     """
-    draws = BlockBootstrap.draw(blocks, replicates, seed)
     rows = []
-    for name, (kind, values) in properties.items():
+    for name, (kind, every) in properties.items():
+        known = every.notna().to_numpy()
+        values, where = every[known], blocks[known]
         judge = _read_class if _is_class(values) else _read_value
-        folds = _folds(values, blocks, n_folds, seed)
-        measure, chance, scores = judge(embeddings, values, folds, draws)
+        folds = _folds(values, where, n_folds, seed)
+        draws = BlockBootstrap.draw(where, replicates, seed)
+        measure, chance, scores = judge(embeddings[known], values, folds, draws)
         low, high = percentile_interval(scores[1:], level)
         skill = max(0.0, (scores[0] - chance) / (1.0 - chance))
         rows.append((name, kind, measure, scores[0], low, high, chance, skill))
@@ -145,11 +168,11 @@ def audit_readout(
     return pd.DataFrame(rows, columns=columns)
 
 
-def cluster_association(cluster_id: Ranks, properties: dict[str, "pd.Series[Any]"]) -> pd.DataFrame:
-    """How much clusters and each property tell about each other.
+def association(groups: Ranks, properties: dict[str, "pd.Series[Any]"]) -> pd.DataFrame:
+    """Measure how much groups (clusters, states) and each property tell about each other.
 
     Args:
-        cluster_id: (N,) any integers.
+        groups: (N,) any integers.
         properties: name -> (N,) values; continuous ones are cut into four equal groups, so
             that all properties are measured alike.
 
@@ -158,7 +181,10 @@ def cluster_association(cluster_id: Ranks, properties: dict[str, "pd.Series[Any]
         about 0 by chance, 1 when either tells the other.
     """
     rows = [
-        (name, float(adjusted_mutual_info_score(_classes(values), cluster_id)))
+        (
+            name,
+            float(adjusted_mutual_info_score(_classes(values.dropna()), groups[values.notna()])),
+        )
         for name, values in properties.items()
     ]
     return pd.DataFrame(rows, columns=["property", "association"])

@@ -50,7 +50,8 @@ class Evaluation:
     baselines: pd.DataFrame
     """features, metric, value, low, high: this encoder, diameter, nuisances, majority."""
     audit: pd.DataFrame
-    """property, kind, measure, value, low, high, chance, skill, association."""
+    """property, kind, measure, value, low, high, chance, skill, association, and the states'
+    association with the property."""
     learning_curve: pd.DataFrame
     """labels, balanced_accuracy, balanced_accuracy_std, qwk, qwk_std."""
     rejected: pd.DataFrame

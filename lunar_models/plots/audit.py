@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from lunar_models.plots.style import BLUE, GREEN, ORANGE, PURPLE, new_figure, subplots
+from lunar_models.plots.style import BLACK, BLUE, GREEN, ORANGE, PURPLE, new_figure, subplots
 
 KIND_COLOURS = {"geology": GREEN, "lighting": ORANGE, "place": BLUE, "size": PURPLE}
 
@@ -16,10 +16,11 @@ FAINT = 0.05
 
 
 def audit_figure(audit: pd.DataFrame) -> Figure:
-    """What the embedding knows (left) and what the clusters follow (right), geology on top.
+    """What the embedding knows (left) and what clusters and states follow (right), geology on top.
 
     Args:
-        audit: property, kind, measure, value, low, high, chance, skill, association.
+        audit: property, kind, measure, value, low, high, chance, skill, association,
+            state_association.
     """
     order = [kind for kind in KIND_COLOURS if kind in set(audit["kind"])]
     table = audit.sort_values(
@@ -31,16 +32,26 @@ def audit_figure(audit: pd.DataFrame) -> Figure:
     colours = [KIND_COLOURS[kind] for kind in table["kind"]]
     known.barh(rows, table["skill"], color=colours, height=0.7)
     followed.barh(rows, np.maximum(table["association"], 0.0), color=colours, height=0.7)
+    nuisance = (table["kind"] != "geology").to_numpy()
+    of_states = followed.plot(
+        np.maximum(table["state_association"], 0.0)[nuisance],
+        rows[nuisance],
+        "D",
+        color=BLACK,
+        markersize=5,
+        label="states against the property",
+    )
     known.set_yticks(rows, table["property"])
     _annotate(known, rows, table["skill"], [_measured(row) for _, row in table.iterrows()])
     _annotate(followed, rows, table["association"], [f"{x:.2f}" for x in table["association"]])
     known.set(title="What the embedding knows", xlabel="skill of a linear read-out\n"
               "(0 chance, 1 perfect)", xlim=(0, 1.25))  # fmt: skip
-    followed.set(title="What the clusters follow", xlabel="adjusted mutual information\n"
-                 "(0 nothing, 1 the same)", xlim=(0, 1.25))  # fmt: skip
+    followed.set(title="What clusters (bars) and states (diamonds) follow",
+                 xlabel="adjusted mutual information\n(0 nothing, 1 the same)",
+                 xlim=(0, 1.25))  # fmt: skip
     figure.suptitle(verdict(table), fontweight="bold")
-    handles = [Patch(color=KIND_COLOURS[kind], label=kind) for kind in order]
-    figure.legend(handles=handles, loc="outside lower center", ncols=len(order), frameon=False)
+    handles = [Patch(color=KIND_COLOURS[kind], label=kind) for kind in order] + of_states
+    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), frameon=False)
     return figure
 
 

@@ -31,6 +31,9 @@ def moon(count=400, seed=0):
             "native_px": rng.uniform(20, 90, count).astype(np.float32),
             "mean_brightness": rng.uniform(60, 120, count).astype(np.float32),
             "flipped": (np.floor(longitude / 15) % 2).astype(bool),
+            "sun_azimuth_deg": np.where(np.floor(longitude / 15) % 2, 270.0, 90.0),
+            "rotation_deg": 0.0,
+            "incidence_deg": np.nan,
             "split": rng.choice(["train", "test"], count),
         }
     )
@@ -310,3 +313,24 @@ def test_the_verdict_of_the_audit(state, sun, sentence):
 def test_the_audit_figure_states_its_verdict(case):
     title = evaluation_figures(case[2])["figures/audit.png"].get_suptitle()
     assert title.startswith("Clusters follow geology: ")
+
+
+def test_audit_shows_that_states_depend_on_the_incidence(case):
+    """The incidence of most craters is known, and the more worn the higher it is."""
+    metadata, labels, _ = case
+    state = labels.set_index("crater_id")["state"].reindex(metadata["crater_id"]).to_numpy(float)
+    noise = np.random.default_rng(0).normal(size=len(metadata))
+    incidence = np.where(noise < 1, 55 + 5 * state + 2 * noise, np.nan)
+    table = metadata.assign(
+        incidence_deg=incidence,
+        rotation_deg=20.0,
+        sun_azimuth_deg=np.where(noise > 0.5, np.nan, 180 + 90 * np.sign(noise)),
+    )
+    audit = judge(table, labels, embed(metadata, labels)).audit.set_index("property")
+    assert audit.loc["incidence", "state_association"] > 0.4
+    assert audit.loc["incidence", "value"] > 0.5
+    assert abs(audit.loc["Sun azimuth", "state_association"]) < 0.05
+    assert audit.loc["Sun azimuth", "chance"] == pytest.approx(1 / 2)
+    assert audit.loc["state", "state_association"] == pytest.approx(1)
+    few = metadata.assign(incidence_deg=np.where(np.arange(len(metadata)) < 50, incidence, np.nan))
+    assert "incidence" not in set(judge(few, labels, embed(metadata, labels)).audit["property"])
