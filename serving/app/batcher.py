@@ -55,6 +55,7 @@ class Batcher:
         self._jobs: deque[Job] = deque()
         self._changed = threading.Condition()
         self._closed = False
+        self._computing_since: float | None = None
         self._thread = threading.Thread(target=self._run, name="batcher", daemon=True)
 
     def start(self) -> None:
@@ -84,9 +85,16 @@ class Batcher:
             self._changed.notify()
         metrics.WAITING.set(self._waiting)
 
+    def stuck(self, seconds: float) -> bool:
+        """Whether one batch has taken longer than that."""
+        since = self._computing_since
+        return since is not None and time.monotonic() - since > seconds
+
     def _run(self) -> None:
         while batch := self._take():
+            self._computing_since = time.monotonic()
             self._compute(batch)
+            self._computing_since = None
 
     def _take(self) -> list[tuple[Job, Crop]]:
         """The next crops, all for one model; empty when closed and done."""

@@ -85,19 +85,30 @@ class ModelHolder:
         before, self.pointer = self.pointer, Pointer.read(self._file)
         if self.pointer.folder is None or self.pointer.folder == before.folder:
             return
-        version = {"model": self.pointer.name, "version": self.pointer.version}
-        try:
-            newest = Served.load(self.pointer)
-        except LunarModelsError as error:
-            self.load_problem = str(error)
-            _log.error("model refused", extra={**version, "reason": str(error)})
+        newest = self._load(self.pointer)
+        if newest is not None:
+            self.load_problem = None  # before the swap: no reply may blame the new model
+        elif self.current is None and (last := self.pointer.fallback()):
+            newest = self._load(last)
+        if newest is None:
             return
-        self.load_problem = None  # before the swap: no reply may blame the new model
         self.current = newest
         _set_aside_what_stays()
         self.swaps += 1
-        metrics.note_model(self.pointer.version)
-        _log.info("model in service", extra=version)
+        metrics.note_model(newest.identity.version)
+        identity = {"model": newest.identity.name, "version": newest.identity.version}
+        _log.info("model in service", extra=identity)
+
+    def _load(self, pointer: Pointer) -> Served | None:
+        """Load a model; None, and why in `load_problem`, if it must not serve."""
+        assert pointer.folder is not None
+        try:
+            return Served.load(pointer)
+        except LunarModelsError as error:
+            extra = {"model": pointer.name, "version": pointer.version, "reason": str(error)}
+            _log.error("model refused", extra=extra)
+            self.load_problem = str(error).replace(pointer.folder, "of this version")
+            return None
 
     def _watch(self) -> None:
         while not self._stop.wait(_WATCH_S):

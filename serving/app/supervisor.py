@@ -1,59 +1,94 @@
-"""Starts the workers, starts them again when they die, and stops them all."""
+"""Checks the configuration, follows the model, and keeps the workers going until a signal."""
 
 import logging
-import multiprocessing
 import os
+import re
 import signal
 import socket
-import tempfile
+import ssl
 import threading
-import time
-from multiprocessing.connection import wait
-from multiprocessing.process import BaseProcess
 from pathlib import Path
-
-from prometheus_client import multiprocess as metrics_files
 
 from lunar_models.config.serve import ServeConfig
 from lunar_models.errors import ConfigError
 from serving.app import logs
+from serving.app.crew import Crew
 from serving.app.follower import Follower
-from serving.app.worker import bind, run
+from serving.app.metrics_folder import metrics_folder
+from serving.app.tokens import TokenStore
+from serving.app.worker import bind
 
 _log = logging.getLogger(__name__)
-_EARLY_S = 10.0
-_MOST_EARLY_DEATHS = 3
-_GRACE_S = 10.0
+_URI = re.compile(r"^[a-z0-9+.-]+:/")
+_EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "[::1]", "": "127.0.0.1"}
+_RETURNED_FROM_BYTES = 4 * 2**20
 
 
 def serve(config: ServeConfig) -> int:
-    """Serve until SIGTERM or SIGINT.
+    """Serve until SIGTERM, SIGINT or SIGHUP.
 
     Returns:
-        Exit code: 0 after a signal, 1 when workers die as soon as they start.
+        Exit code: 0 after a signal, 1 when no worker can be started.
 
     Raises:
-        ConfigError: the port is taken, or the address is not of this machine.
+        ConfigError: no worker could serve with this configuration; the port is taken, or the
+            address is not of this machine.
     """
+    check(config)
     logs.configure(config.log_level)
+    # Blocks as large as request bodies go back to the system when they are free.
+    os.environ.setdefault("MALLOC_MMAP_THRESHOLD_", str(_RETURNED_FROM_BYTES))
+    os.environ.setdefault("MALLOC_TRIM_THRESHOLD_", str(_RETURNED_FROM_BYTES))
     reservation = _reserve(config.host, config.port)
     port = reservation.getsockname()[1]
     follower = Follower(config.model, Path(config.cache), config.poll_s)
     stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
-    with tempfile.TemporaryDirectory(prefix="lunar-metrics-") as metrics_folder:
-        os.environ["PROMETHEUS_MULTIPROC_DIR"] = metrics_folder
+    _stop_on_signals(stop)
+    scheme = "https" if config.tls_certificate else "http"
+    url = f"{scheme}://{_EVERYWHERE.get(config.host, config.host)}:{port}/"
+    with metrics_folder():
         threading.Thread(target=follower.run, args=(stop,), daemon=True).start()
-        scheme = "https" if config.tls_certificate else "http"
-        url = f"{scheme}://{config.host}:{port}"
         _log.info("serving", extra={"url": url, "model": config.model})
-        crew = _Crew(config, follower.file, port)
+        crew = Crew(config, follower.file, port, lambda: print(f"Open {url}", flush=True))
         try:
             return crew.keep(stop)
         finally:
             crew.dismiss()
             reservation.close()
+
+
+def _stop_on_signals(stop: threading.Event) -> None:
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # nohup stays nohup
+            signal.signal(number, lambda *_: stop.set())
+
+
+def check(config: ServeConfig) -> None:
+    """Find out here what would end every worker.
+
+    Raises:
+        ConfigError: the model's name, the tokens, the mosaic or the certificate cannot be used.
+    """
+    if not _URI.match(config.model) and not Path(config.model).is_dir():
+        raise ConfigError(
+            f"model={config.model!r} is neither a folder nor a URI; a registered model is named "
+            f"models:/{Path(config.model).name}@champion."
+        )
+    if config.tokens:
+        TokenStore(Path(config.tokens))
+    mosaic = config.mosaic or "/vsi"
+    if not (mosaic.startswith("/vsi") or "://" in mosaic or Path(mosaic).exists()):
+        raise ConfigError(f"mosaic={mosaic} does not exist; give a raster file.")
+    if config.tls_certificate:
+        try:
+            ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(
+                config.tls_certificate, config.tls_key
+            )
+        except OSError as error:
+            raise ConfigError(
+                f"tls_certificate={config.tls_certificate} and tls_key={config.tls_key} cannot be "
+                f"used ({error.strerror or error}); give a PEM certificate and its PEM key."
+            ) from error
 
 
 def _reserve(host: str, port: int) -> socket.socket:
@@ -71,54 +106,3 @@ def _reserve(host: str, port: int) -> socket.socket:
 
 def _family(host: str, port: int) -> socket.AddressFamily:
     return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-
-
-class _Crew:
-    """The workers."""
-
-    def __init__(self, config: ServeConfig, pointer_file: Path, port: int) -> None:
-        self._config = config
-        self._arguments = (config, pointer_file, port)
-        # Threads and locks of this process do not survive a fork.
-        self._context = multiprocessing.get_context("spawn")
-        self._born: dict[BaseProcess, float] = {}
-        self._early_deaths = 0
-
-    def keep(self, stop: threading.Event) -> int:
-        """Keep the crew complete until `stop` is set."""
-        for _ in range(self._config.workers):
-            self._start()
-        while not stop.is_set():
-            wait([worker.sentinel for worker in self._born], timeout=0.5)
-            for worker in [w for w in self._born if not w.is_alive()]:
-                if stop.is_set():
-                    break
-                if self._bury(worker) >= _MOST_EARLY_DEATHS:
-                    _log.error("workers die as soon as they start; giving up")
-                    return 1
-                self._start()
-        return 0
-
-    def dismiss(self) -> None:
-        """Ask all workers to finish; end those that do not."""
-        for worker in self._born:
-            if worker.is_alive() and worker.pid:
-                os.kill(worker.pid, signal.SIGTERM)
-        until = time.monotonic() + self._config.drain_s + self._config.deadline_s + _GRACE_S
-        for worker in self._born:
-            worker.join(max(0.0, until - time.monotonic()))
-            if worker.is_alive():
-                worker.kill()
-
-    def _start(self) -> None:
-        worker = self._context.Process(target=run, args=self._arguments)
-        worker.start()
-        self._born[worker] = time.monotonic()
-
-    def _bury(self, worker: BaseProcess) -> int:
-        """Note a death; returns how many in a row came early."""
-        age = time.monotonic() - self._born.pop(worker)
-        self._early_deaths = self._early_deaths + 1 if age < _EARLY_S else 0
-        metrics_files.mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]
-        _log.error("worker died", extra={"worker": worker.pid, "exit_code": worker.exitcode})
-        return self._early_deaths

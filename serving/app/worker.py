@@ -6,9 +6,10 @@ import multiprocessing
 import os
 import signal
 import socket
+import sys
 import threading
 import time
-from multiprocessing.connection import wait
+from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -16,8 +17,10 @@ from typing import TYPE_CHECKING, Any
 import uvicorn
 
 from lunar_models.config.serve import ServeConfig
+from lunar_models.errors import LunarModelsError
 from serving.app import logs
 from serving.app.connection import BoundedProtocol, raise_file_limit
+from serving.app.metrics_folder import reserve_files
 
 if TYPE_CHECKING:  # brings torch, which the supervisor can do without
     from fastapi import FastAPI
@@ -27,24 +30,40 @@ if TYPE_CHECKING:  # brings torch, which the supervisor can do without
 _BACKLOG = 2048
 _KEEP_ALIVE_S = 75
 _FIRST_MODEL_S = 60.0
+READY, ALIVE = b"ready", b"alive"
+"""What a worker says to its supervisor."""
+_TICKS_PER_WORD = 10
 _LAST_WORD_S = 0.5
 """How long a connection may take to send its request once the door is closed."""
 
 
-def run(config: ServeConfig, pointer_file: Path, port: int) -> None:
-    """Serve until SIGTERM; then answer for `drain_s` more, finish what was accepted, and end."""
+def run(config: ServeConfig, pointer_file: Path, port: int, line: Connection) -> None:
+    """Serve until SIGTERM; then answer for `drain_s` more, finish what was accepted, and end.
+
+    Args:
+        config: limits and options.
+        pointer_file: says which model to serve.
+        port: shared with other workers.
+        line: to the supervisor; `READY` and `ALIVE` go over it, or why this worker cannot start.
+    """
+    logs.configure(config.log_level)
+    reserve_files()
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # the supervisor says when to end
+    _end_with_parent()
     import torch
 
     from serving.app.application import create_app
 
-    logs.configure(config.log_level)
     raise_file_limit()
     torch.set_num_threads(config.threads)
-    _end_with_parent()
-    app = create_app(config, pointer_file)
+    try:
+        app = create_app(config, pointer_file)
+    except LunarModelsError as error:
+        line.send_bytes(str(error).encode())
+        sys.exit(1)
     # No connection comes here before there is a model, while the other workers answer.
     app.state.runtime.holder.wait_for_first(_FIRST_MODEL_S)
-    server = _DrainingServer(server_config(app, config), app.state.runtime)
+    server = DrainingServer(server_config(app, config), app.state.runtime, line)
     server.run(sockets=[bind(config.host, port)])
 
 
@@ -81,15 +100,19 @@ def bind(host: str, port: int) -> socket.socket:
     return sock
 
 
-class _DrainingServer(uvicorn.Server):
+class DrainingServer(uvicorn.Server):
     """On the first signal says "not ready" and closes connections politely, then stops."""
 
-    def __init__(self, config: uvicorn.Config, runtime: "WorkerState") -> None:
+    def __init__(
+        self, config: uvicorn.Config, runtime: "WorkerState", line: Connection | None = None
+    ) -> None:
         super().__init__(config)
         self._runtime = runtime
+        self._line, self._said_ready = line, False
         self._drained_at = float("inf")
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Begin to drain; a second signal ends the server at once."""
         if self._runtime.draining:
             super().handle_exit(sig, frame)
             return
@@ -127,9 +150,20 @@ class _DrainingServer(uvicorn.Server):
         return protocol
 
     async def on_tick(self, counter: int) -> bool:
+        """Report to the supervisor, and end when drained."""
+        if counter % _TICKS_PER_WORD == 0:
+            self._say_alive()
         if time.monotonic() >= self._drained_at:
             self.should_exit = True
         return await super().on_tick(counter)
+
+    def _say_alive(self) -> None:
+        """Tell the supervisor that requests are answered; it replaces workers that are silent."""
+        if self._line is None or self._runtime.batcher.stuck(self._runtime.config.deadline_s):
+            return
+        with contextlib.suppress(OSError):  # the supervisor is gone, and this worker will be soon
+            self._line.send_bytes(ALIVE if self._said_ready else READY)
+            self._said_ready = True
 
 
 def _end_with_parent() -> None:

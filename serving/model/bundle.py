@@ -8,10 +8,9 @@ golden/         a few crops and the embeddings they must have, wherever the mode
 bundle.json     schema version and the sha256 of every other file; written last
 """
 
-import hashlib
-import json
 import shutil
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +25,9 @@ from lunar_models.encoders.inference import inference_copy
 from lunar_models.errors import CheckpointError
 from lunar_models.heads.head import Head
 from lunar_models.neighbours import NeighbourIndex
-from serving.model.schema import SCHEMA_VERSION, ModelAnswer
+from serving.model.schema import ModelAnswer
+from serving.model.seal import seal, verify
 
-BUNDLE_FILE = "bundle.json"
 ENCODER, HEAD, CLUSTERS, NEIGHBOURS, GOLDEN = "encoder", "head", "clusters", "neighbours", "golden"
 HEAD_FILE = "head.npz"
 _REGISTERED = "registered_model_meta"
@@ -54,10 +53,11 @@ class Bundle:
 
         Raises:
             CheckpointError: missing, tampered with, truncated, of another schema version, of
-                parts that do not fit together, or not reproducing its golden embeddings.
+                parts that do not fit together, with NaN in their numbers, without golden
+                crops, or not reproducing their embeddings.
         """
         folder = Path(folder)
-        _verify(folder)
+        verify(folder)
         head, clusters, neighbours = (
             folder / HEAD / HEAD_FILE,
             folder / CLUSTERS,
@@ -71,8 +71,13 @@ class Bundle:
             NeighbourIndex.load(neighbours) if neighbours.is_dir() else None,
         )
         bundle._check_widths()
-        if (folder / GOLDEN).is_dir():
-            _check_golden(bundle.checkpoint, folder / GOLDEN)
+        bundle._check_numbers()
+        if not len(golden_crops(folder)):
+            raise CheckpointError(
+                f"The bundle {folder} carries no golden crops, so nothing shows that it computes "
+                "what it should; register the model again."
+            )
+        _check_golden(bundle.checkpoint, folder / GOLDEN)
         return bundle
 
     def _check_widths(self) -> None:
@@ -89,6 +94,20 @@ class Bundle:
                     f"encoder makes {width}; register parts of one encoder."
                 )
 
+    def _check_numbers(self) -> None:
+        arrays = {
+            ENCODER: [t.float().numpy() for t in self.checkpoint.encoder.state_dict().values()],
+            HEAD: _arrays(self.head),
+            CLUSTERS: _arrays(self.clusters),
+            NEIGHBOURS: [self.neighbours.embeddings] if self.neighbours else [],
+        }
+        for part, each in arrays.items():
+            # The least of numbers of which one is not a number is not a number.
+            if any(a.dtype.kind == "f" and a.size and np.isnan(a.min()) for a in each):
+                raise CheckpointError(
+                    f"The {part} of the bundle holds NaN; train and register it again."
+                )
+
 
 def assemble(
     folder: Path,
@@ -97,7 +116,7 @@ def assemble(
     head: Path | None = None,
     clusters: Path | None = None,
     neighbours: Path | None = None,
-    golden: npt.NDArray[np.uint8] | None = None,
+    golden: npt.NDArray[np.uint8],
 ) -> Path:
     """Copy the parts into a bundle folder and seal it with digests; returns the folder.
 
@@ -107,7 +126,8 @@ def assemble(
         head: folder of the classification head.
         clusters: folder of the cluster model.
         neighbours: folder of the neighbour index.
-        golden: (n, S, S) uint8 crops whose embeddings are noted now and checked at each load.
+        golden: (n, S, S) uint8 crops, n ≥ 1; their embeddings are noted now and checked at each
+            load.
 
     Raises:
         CheckpointError: a part is damaged, or the parts do not fit together.
@@ -116,13 +136,11 @@ def assemble(
     for name, source in parts:
         if source is not None:
             shutil.copytree(source, folder / name)
-    if golden is not None:
-        (folder / GOLDEN).mkdir()
-        embeddings = embed_crops(Checkpoint.load(folder / ENCODER), golden, device="cpu")
-        np.save(folder / GOLDEN / "crops.npy", golden, allow_pickle=False)
-        np.save(folder / GOLDEN / "embeddings.npy", embeddings, allow_pickle=False)
-    contents = {"schema_version": SCHEMA_VERSION, "sha256": _digests(folder)}
-    (folder / BUNDLE_FILE).write_text(json.dumps(contents, indent=2, sort_keys=True) + "\n")
+    (folder / GOLDEN).mkdir()
+    embeddings = embed_crops(Checkpoint.load(folder / ENCODER), golden, device="cpu")
+    np.save(folder / GOLDEN / "crops.npy", golden, allow_pickle=False)
+    np.save(folder / GOLDEN / "embeddings.npy", embeddings, allow_pickle=False)
+    seal(folder)
     Bundle.load(folder)
     return folder
 
@@ -148,6 +166,15 @@ def identify(bundle_folder: Path) -> ModelAnswer:
     return ModelAnswer()
 
 
+def _arrays(part: object | None) -> Iterator[npt.NDArray[Any]]:
+    """The arrays that a part is made of, also those of the parts within it."""
+    for value in vars(part).values() if part is not None else ():
+        if isinstance(value, np.ndarray):
+            yield value
+        elif is_dataclass(value):
+            yield from _arrays(value)
+
+
 def _check_golden(checkpoint: Checkpoint, folder: Path) -> None:
     expected = _load(folder / "embeddings.npy")
     found = embed_crops(checkpoint, _load(folder / "crops.npy"), device="cpu")
@@ -162,32 +189,3 @@ def _check_golden(checkpoint: Checkpoint, folder: Path) -> None:
 def _load(file: Path) -> npt.NDArray[Any]:
     array: npt.NDArray[Any] = np.load(file, allow_pickle=False)
     return array
-
-
-def _digests(folder: Path) -> dict[str, str]:
-    files = (p for p in folder.rglob("*") if p.is_file() and p.name != BUNDLE_FILE)
-    return {p.relative_to(folder).as_posix(): _digest(p) for p in sorted(files)}
-
-
-def _digest(file: Path) -> str:
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def _verify(folder: Path) -> None:
-    try:
-        contents = json.loads((folder / BUNDLE_FILE).read_text())
-        version, expected = contents["schema_version"], contents["sha256"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise CheckpointError(f"{folder} is not a service bundle: {error}.") from error
-    if version != SCHEMA_VERSION:
-        raise CheckpointError(
-            f"The bundle {folder} has schema version {version}, this code serves "
-            f"{SCHEMA_VERSION}; register the model again."
-        )
-    found = _digests(folder)
-    if changed := sorted(k for k in expected | found if expected.get(k) != found.get(k)):
-        raise CheckpointError(
-            f"The bundle {folder} is not what was registered: {', '.join(changed)} changed or "
-            "missing. Register the model again."
-        )

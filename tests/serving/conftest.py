@@ -51,7 +51,10 @@ def taught(parts: Parts, tmp_path_factory: pytest.TempPathFactory) -> Path:
     scores = np.linspace([0, 0.1], [1, 0.2], len(parts.crop_set)).astype(np.float32)
     reference_set(parts.crop_set, embeddings, scores=scores).save(folder / "neighbours")
     return bundles.assemble(
-        folder / "bundle", encoder=folder / "encoder", neighbours=folder / "neighbours"
+        folder / "bundle",
+        encoder=folder / "encoder",
+        neighbours=folder / "neighbours",
+        golden=parts.crop_set.crops[:4],
     )
 
 

@@ -68,8 +68,8 @@ async def ready(request: Request) -> Response:
     content = Ready(
         ready=able,
         model=holder.current.identity if holder.current else None,
-        newest_version=holder.pointer.version,
-        load_problem=holder.load_problem,
+        newest_version=holder.pointer.newest or holder.pointer.version,
+        load_problem=holder.load_problem or holder.pointer.refused,
         registry_problem=holder.pointer.problem,
         loads=holder.swaps,
     )

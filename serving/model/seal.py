@@ -1,0 +1,54 @@
+"""Digests that seal a bundle folder: whether it is, byte by byte, what was registered."""
+
+import hashlib
+import json
+from pathlib import Path
+
+from lunar_models.errors import CheckpointError
+from serving.model.schema import SCHEMA_VERSION
+
+BUNDLE_FILE = "bundle.json"
+
+
+def seal(folder: Path) -> None:
+    """Write the digests of all files; to be done last."""
+    contents = {"schema_version": SCHEMA_VERSION, "sha256": digests(folder)}
+    (folder / BUNDLE_FILE).write_text(json.dumps(contents, indent=2, sort_keys=True) + "\n")
+
+
+def digests(folder: Path) -> dict[str, str]:
+    """SHA-256 of every file but the seal itself, by its path within the folder."""
+    files = (p for p in folder.rglob("*") if p.is_file() and p.name != BUNDLE_FILE)
+    return {p.relative_to(folder).as_posix(): _digest(p) for p in sorted(files)}
+
+
+def verify(folder: Path) -> None:
+    """Compare a folder with its seal.
+
+    Raises:
+        CheckpointError: it is no bundle, of another schema version, or not what was registered.
+    """
+    try:
+        contents = json.loads((folder / BUNDLE_FILE).read_text())
+        version, expected = contents["schema_version"], contents["sha256"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise CheckpointError(f"{folder} is not a service bundle: {error}.") from error
+    if version != SCHEMA_VERSION:
+        raise CheckpointError(
+            f"The bundle {folder} has schema version {version}, this code serves "
+            f"{SCHEMA_VERSION}; register the model again."
+        )
+    try:
+        found = digests(folder)
+    except OSError as error:
+        raise CheckpointError(f"The bundle {folder} cannot be read: {error}.") from error
+    if changed := sorted(k for k in expected | found if expected.get(k) != found.get(k)):
+        raise CheckpointError(
+            f"The bundle {folder} is not what was registered: {', '.join(changed)} changed or "
+            "missing. Register the model again."
+        )
+
+
+def _digest(file: Path) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
