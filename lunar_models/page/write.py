@@ -4,6 +4,7 @@ import base64
 import html
 import io
 import json
+import re
 from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
@@ -70,8 +71,8 @@ def write_page(
         "background": _background(background),
         "viridis": [to_hex(colour) for colour in colormaps["viridis"](np.linspace(0.1, 1, 64))],
     }
-    # "</" would end the script element early
-    text = json.dumps(data, allow_nan=False, separators=(",", ":")).replace("</", "<\\/")
+    # "</script>" would end the script element early, "<!--<script>" would keep it open
+    text = json.dumps(data, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
     parts = {
         "TITLE": html.escape(title),
         "STRETCH": html.escape(STRETCH_NOTE),
@@ -79,9 +80,8 @@ def write_page(
         "SCRIPT": "\n".join(_asset(name) for name in _SCRIPTS),
         "DATA": text,
     }
-    page = _asset("page.html")
-    for name, part in parts.items():
-        page = page.replace("{{" + name + "}}", part)
+    # In one pass, so that no part is taken for the place of another.
+    page = re.sub(r"\{\{([A-Z]+)\}\}", lambda place: parts[place[1]], _asset("page.html"))
     path.write_text(page, encoding="utf-8")
 
 

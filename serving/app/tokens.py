@@ -3,12 +3,16 @@
 A slow password hash would gain nothing, since a token has 256 random bits.
 """
 
+import fcntl
 import hashlib
 import json
+import logging
 import os
 import secrets
+import tempfile
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +22,7 @@ SCOPES = ("predict", "read", "metrics")
 """predict: send images or places; read: look into the catalogue; metrics: Prometheus."""
 
 _RELOAD_S = 1.0
+_log = logging.getLogger(__name__)
 
 
 def create_token(file: Path, *, name: str, scopes: Iterable[str]) -> str:
@@ -29,12 +34,13 @@ def create_token(file: Path, *, name: str, scopes: Iterable[str]) -> str:
     scopes = sorted(set(scopes))
     if unknown := [scope for scope in scopes if scope not in SCOPES]:
         raise ConfigError(f"scope {unknown[0]!r} is not one of {', '.join(SCOPES)}.")
-    entries = _read(file) if file.exists() else []
-    if any(entry["name"] == name for entry in entries):
-        raise ConfigError(f"{file} has a token named {name!r} already; choose another name.")
     token = secrets.token_urlsafe(32)
-    entries.append({"name": name, "sha256": _digest(token), "scopes": scopes})
-    _write(file, entries)
+    with _locked(file):
+        entries = _read(file) if file.exists() else []
+        if any(entry["name"] == name for entry in entries):
+            raise ConfigError(f"{file} has a token named {name!r} already; choose another name.")
+        entries.append({"name": name, "sha256": _digest(token), "scopes": scopes})
+        _write(file, entries)
     return token
 
 
@@ -44,11 +50,12 @@ def revoke_token(file: Path, *, name: str) -> None:
     Raises:
         ConfigError: there is no such token.
     """
-    entries = _read(file)
-    kept = [entry for entry in entries if entry["name"] != name]
-    if len(kept) == len(entries):
-        raise ConfigError(f"{file} has no token named {name!r}.")
-    _write(file, kept)
+    with _locked(file):
+        entries = _read(file)
+        kept = [entry for entry in entries if entry["name"] != name]
+        if len(kept) == len(entries):
+            raise ConfigError(f"{file} has no token named {name!r}.")
+        _write(file, kept)
 
 
 class TokenStore:
@@ -70,19 +77,30 @@ class TokenStore:
         return self._scopes.get(_digest(token))
 
     def _load(self) -> None:
-        self._modified = self._file.stat().st_mtime_ns if self._file.exists() else 0
+        self._state = self._look()  # before reading: what changes meanwhile is read again
         entries = _read(self._file)
         self._scopes = {entry["sha256"]: frozenset(entry["scopes"]) for entry in entries}
         self._checked = time.monotonic()
 
+    def _look(self) -> tuple[int, int, int] | None:
+        """What changes whenever the file is replaced, however quickly; None without a file."""
+        try:
+            stat = self._file.stat()
+        except OSError:
+            return None
+        return stat.st_ino, stat.st_mtime_ns, stat.st_size
+
     def _reload(self) -> None:
         self._checked = time.monotonic()
-        try:
-            if self._file.stat().st_mtime_ns != self._modified:
-                self._load()
-        except (OSError, ConfigError):
-            # A file that cannot be read must not open or close doors.
+        state = self._look()
+        if state == self._state:
             return
+        try:
+            self._load()
+        except ConfigError as error:
+            # A file that cannot be read must not open or close doors; said once.
+            self._state = state
+            _log.error("tokens cannot be read again", extra={"reason": str(error)})
 
 
 def _digest(token: str) -> str:
@@ -102,8 +120,27 @@ def _read(file: Path) -> list[dict[str, Any]]:
     return list(entries)
 
 
+@contextmanager
+def _locked(file: Path) -> Iterator[None]:
+    """Keep other processes from changing the file; the lock is a file beside it."""
+    try:
+        descriptor = os.open(file.with_name(f"{file.name}.lock"), os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as error:
+        raise ConfigError(f"{file} cannot be written ({error.strerror}).") from error
+    with os.fdopen(descriptor) as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 def _write(file: Path, entries: list[dict[str, Any]]) -> None:
-    temporary = file.with_name(file.name + ".tmp")
-    with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as stream:
-        json.dump({"tokens": entries}, stream, indent=2)
-    os.replace(temporary, file)
+    """Replace the file at once: it is never seen half written."""
+    descriptor, temporary = tempfile.mkstemp(prefix=f"{file.name}.", dir=file.parent)  # mode 0600
+    try:
+        with os.fdopen(descriptor, "w") as stream:
+            json.dump({"tokens": entries}, stream, indent=2)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(temporary, file)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise

@@ -44,7 +44,7 @@ def craters(count: int) -> tuple[pd.DataFrame, list[View2D], np.ndarray]:
             "cluster_id": cluster.astype(np.int32),
             "confidence": rng.random(count).astype(np.float32),
             "state": rng.integers(0, 5, count),
-            "note": ["</script><script>alert(1)</script>"] * count,
+            "note": ["</script><script>alert(1)</script><!--<script>"] * count,
         }
     )
     # clusters stand side by side in the view: -1, 0, 1, 2 from left to right
@@ -72,6 +72,7 @@ def test_the_file_refers_to_nothing_outside(small) -> None:
     assert "{{" not in text
     assert "<title>Craters &amp; &lt;Moon&gt;</title>" in text
     assert "</script><script>alert" not in text
+    assert "<!--" not in text
 
 
 def test_the_data_survives(small) -> None:
