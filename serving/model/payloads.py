@@ -47,10 +47,6 @@ def read_body(content: Any) -> tuple[Items, Any]:
         if not isinstance(value, list):
             raise ValueError("'dataframe_records' is a list of objects.")
         return Items([_without_gaps(row) for row in value], table=True), params
-    if isinstance(value, str):
-        return Items([_single(value)]), params
-    if not isinstance(value, list | dict):
-        raise ValueError(f"{SEND}.")
     return read_input(value), params
 
 
@@ -72,7 +68,11 @@ def read_input(model_input: Any) -> Items:
         return Items([_without_gaps(row) for row in rows], table=True)
     if isinstance(model_input, pd.Series):
         return Items(model_input.tolist(), table=True)
-    if isinstance(model_input, str | bytes):
+    if isinstance(model_input, np.ndarray) and model_input.ndim == 0:
+        model_input = model_input.item()  # as which MLflow hands on a single value
+    if isinstance(model_input, str):
+        return Items([_single(model_input)])
+    if isinstance(model_input, bytes):
         return Items([model_input])
     if isinstance(model_input, np.ndarray):
         if model_input.ndim == 2 and model_input.shape[1] != 1:

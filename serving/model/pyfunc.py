@@ -32,6 +32,7 @@ with warnings.catch_warnings(record=True):
             folder = Path(context.artifacts[ARTIFACT])
             self.bundle = Bundle.load(folder)
             self.identity = identify(folder)
+            self.column = str((context.model_config or {}).get("column", ""))
             warm_up(self.bundle)
 
         def predict(self, context, model_input, params=None):  # type: ignore[no-untyped-def]
@@ -45,7 +46,8 @@ with warnings.catch_warnings(record=True):
 
             Returns:
                 A list of `CropAnswer` as plain values; for a table, a DataFrame with one flat row
-                for each of its rows, or the one column that ``params["column"]`` names.
+                for each of its rows, or the one column that ``params["column"]`` names, or the
+                ``model_config`` with which the model was loaded.
             """
             try:
                 asked = read_input(model_input)
@@ -63,13 +65,14 @@ with warnings.catch_warnings(record=True):
             if not asked.table:
                 return plain
             rows = pd.DataFrame(table(plain))
-            if not options.column:
+            column = options.column or self.column
+            if not column:
                 return rows
-            if options.column not in rows:
+            if column not in rows:
                 raise mlflow.MlflowException.invalid_parameter_value(
                     f"'column' is none of {', '.join(map(str, rows))}."
                 )
-            return rows[options.column]
+            return rows[column]
 
 
 mlflow.models.set_model(CraterModel())

@@ -19,16 +19,19 @@ from tqdm import tqdm
 
 from lunar_models.crops.crop_set import CropSet
 from lunar_models.embedding import embed_crops
-from lunar_models.encoders.checkpoint import Checkpoint
+from lunar_models.encoders.checkpoint import CONFIG_FILE, Checkpoint
 from serving.model import bundle as bundles
 from serving.model import pyfunc as served
 from serving.model.schema import Options
 from steps.shared.tracking import PROJECT, git, log_output, resolve_artifacts
 
 _REQUIREMENTS = (
-    "mlflow", "hdbscan", "numba", "numpy", "opencv-python-headless", "pandas", "pillow", "pyarrow",
-    "pydantic", "safetensors", "scikit-learn", "scipy", "torch", "transformers", "usearch",
+    "mlflow", "numba", "numpy", "pandas", "pillow", "pyarrow", "pydantic", "safetensors",
+    "scikit-learn", "scipy", "torch", "usearch",
 )  # fmt: skip
+"""What every served model needs; `tests/serving/test_isolated.py` loads one with no more."""
+_OF_ENCODERS = {"vit_mae": "transformers", "backbone": "transformers"}
+"""What only some encoders need, also as members of an ensemble."""
 
 GOLDEN_CROPS = 16
 
@@ -77,9 +80,11 @@ def log_service_model(
                 artifacts={served.ARTIFACT: str(bundle)},
                 code_paths=[str(PROJECT / "serving"), str(PROJECT / "lunar_models")],
                 # Exact versions; MLflow's own inference takes seconds and drops local version tags.
-                pip_requirements=[f"{name}=={_public(version(name))}" for name in _REQUIREMENTS],
+                pip_requirements=requirements(bundle / bundles.ENCODER),
                 # Only params: with a signature of the input MLflow would refuse a whole request for
                 # one item of a wrong type, and drop columns that it does not know without a word.
+                # MLflow lets only those keys be set later that are here.
+                model_config={"column": ""},
                 signature=infer_signature(params=Options().model_dump()),
                 input_example=(example(golden_crops[0]), Options().model_dump()),
                 registered_model_name=registered_model,
@@ -98,6 +103,13 @@ def log_registered(name: str | None, info: ModelInfo) -> None:
     """Note the version among the run's outputs: it is made anew if somebody deletes it."""
     if name is not None:
         log_output("version", f"models:/{name}/{info.registered_model_version}")
+
+
+def requirements(encoder: Path) -> list[str]:
+    """Pinned requirements of a model with the encoder in a checkpoint folder."""
+    config = (encoder / CONFIG_FILE).read_text()
+    further = {package for name, package in _OF_ENCODERS.items() if f'"{name}"' in config}
+    return [f"{name}=={_public(version(name))}" for name in (*_REQUIREMENTS, *sorted(further))]
 
 
 @contextmanager

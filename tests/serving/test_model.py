@@ -1,5 +1,7 @@
 """The pyfunc through every door of MLflow: log, load, predict, command line, real HTTP."""
 
+import base64
+import contextlib
 import json
 import os
 import shutil
@@ -11,11 +13,12 @@ from pathlib import Path
 
 import mlflow
 import numpy as np
+import pandas as pd
 import pytest
 import requests
 from crop_images import item
-from live_server import reserve_port
-from service_parts import Parts
+from live_server import live_server, reserve_port
+from service_parts import STATES, Parts
 
 from lunar_models.embedding import embed_crops
 from serving.model.bundle import Bundle
@@ -157,3 +160,99 @@ def test_models_predict(champion: str, parts: Parts, tmp_path: Path) -> None:
     (answer,) = json.loads((tmp_path / "out.json").read_text())["predictions"]
     assert answer["error"] is None
     assert answer["model"]["name"] == "craters"
+
+
+@pytest.fixture(scope="module")
+def images(parts: Parts) -> list[str]:
+    """Base64 of three crops."""
+    return [item(np.array(crop))["image"] for crop in parts.crop_set.crops[:3]]
+
+
+def test_a_table_is_answered_by_a_table(
+    loaded: mlflow.pyfunc.PyFuncModel, images: list[str]
+) -> None:
+    hints = {"sun_side": ["east", None, "west"], "diameter_km": [np.nan, 2.0, np.nan]}
+    rows = loaded.predict(pd.DataFrame({"image": [*images[:2], "####"], **hints}))
+    assert isinstance(rows, pd.DataFrame)
+    assert list(rows["error_code"].fillna("")) == ["", "", "bad_base64"]
+    (direct,) = loaded.predict([{"image": images[0], "sun_side": "east"}])
+    assert rows["state"][0] == direct["state"]["label"]
+    assert rows["degradation"][0] == pytest.approx(direct["degradation"]["score"], abs=1e-5)
+    column = loaded.predict(pd.DataFrame({"image": images}), params={"column": "state"})
+    assert list(column) == [a["state"]["label"] for a in loaded.predict(images)]
+    with pytest.raises(mlflow.MlflowException, match="'column' is none of state, "):
+        loaded.predict(pd.DataFrame({"image": images}), params={"column": "age"})
+
+
+def test_columns_that_are_not_understood_are_refused(
+    loaded: mlflow.pyfunc.PyFuncModel, images: list[str]
+) -> None:
+    for table in ({"image": images, "sun_sid": "east"}, {"picture": images}):
+        with pytest.raises(mlflow.MlflowException, match="A table has the column 'image'"):
+            loaded.predict(pd.DataFrame(table))
+
+
+def test_other_inputs_of_predict(loaded: mlflow.pyfunc.PyFuncModel, images: list[str]) -> None:
+    one = loaded.predict([{"image": images[0]}])
+    for given in (images[0], {"image": images[0]}, np.array(images[:1]), np.array([images[:1]]),
+                  {"image": images[:1]}, base64.b64decode(images[0])):  # fmt: skip
+        assert loaded.predict(given) == one
+    with pytest.raises(mlflow.MlflowException, match="Send"):
+        loaded.predict(5)
+
+
+def test_mlflow_evaluates_it(champion: str, images: list[str]) -> None:
+    table = pd.DataFrame({"image": images * 4, "label": [*STATES, *STATES, *STATES]})
+    result = mlflow.models.evaluate(
+        champion,
+        table,
+        targets="label",
+        model_type="classifier",
+        model_config={"column": "state"},
+        evaluator_config={"log_model_explainability": False, "log_explainer": False},
+    )
+    assert 0 <= result.metrics["accuracy_score"] <= 1
+
+
+@pytest.mark.parametrize("server", ["stock", "ours"])
+def test_payloads_that_people_send(
+    url: str, bundle_folder: Path, tmp_path: Path, images: list[str], server: str
+) -> None:
+    """Both servers understand the same forms and answer alike."""
+    items = [{"image": image} for image in images]
+    lists = [
+        {"inputs": items},
+        {"instances": items},
+        {"inputs": images},
+        {"inputs": {"image": images}},
+    ]
+    tables = [
+        {"dataframe_records": items},
+        {"dataframe_split": {"columns": ["image"], "data": [[image] for image in images]}},
+        {"dataframe_split": {"columns": ["image", "sun_side"], "index": [0, 1, 2],
+                             "data": [[image, None] for image in images]}},
+    ]  # fmt: skip
+    refused = [{}, {"inputs": 5}, {"inputs": []}, {"data": items}, {"dataframe_split": items},
+               {"dataframe_records": 5}, {"inputs": "no image"}]  # fmt: skip
+    with contextlib.ExitStack() as stack:
+        if server == "ours":
+            url = stack.enter_context(live_server(tmp_path, bundle_folder)).url
+        first, *others = [_post(url, body).json()["predictions"] for body in lists]
+        assert [p["error"] for p in first] == [None] * 3
+        for other in others:
+            assert _states(other) == _states(first)
+        for body in tables:
+            rows = _post(url, body).json()["predictions"]
+            assert [row["state"] for row in rows] == _states(first)
+            assert [row["error_code"] for row in rows] == [None] * 3
+        for single in ({"inputs": images[0]}, {"inputs": items[0]}, {"instances": items[:1]}):
+            assert _states(_post(url, single).json()["predictions"]) == _states(first[:1])
+        for body in refused:
+            reply = _post(url, body)
+            assert 400 <= reply.status_code < 500, body
+        if server == "ours":
+            assert "dataframe_split" in _post(url, {"data": items}).json()["detail"]
+
+
+def _states(predictions: list[dict]) -> list[str]:
+    return [prediction["state"]["label"] for prediction in predictions]
