@@ -10,6 +10,7 @@ from lunar_models.errors import CheckpointError, ConfigError
 from serving.batch.files import digest
 from serving.model import bundle as bundles
 from serving.model.bundle import identify
+from serving.model.seal import BUNDLE_FILE
 
 _PLACES = ("", "bundle", "artifacts/bundle")
 
@@ -50,11 +51,11 @@ def find_model(uri: str) -> Model:
     """
     folder = Path(uri) if Path(uri).is_dir() else _download(uri)
     for place in _PLACES:
-        if (folder / place / bundles.BUNDLE_FILE).is_file():
+        if (folder / place / BUNDLE_FILE).is_file():
             found = (folder / place).absolute()
             known = identify(found)
             return Model(
-                uri, found, digest(found / bundles.BUNDLE_FILE),
+                uri, found, digest(found / BUNDLE_FILE),
                 known.name, known.version, known.model_id,
             )  # fmt: skip
     raise ConfigError(f"model={uri} is no service model; make one with the register step.")
@@ -68,11 +69,10 @@ def copy_model(model: Model, folder: Path) -> None:
     """
     bundles.Bundle.load(model.folder)
     parts = {name: model.folder / name for name in (bundles.HEAD, bundles.CLUSTERS)}
-    golden = bundles.golden_crops(model.folder)
     bundles.assemble(
         folder,
         encoder=model.folder / bundles.ENCODER,
-        golden=golden if len(golden) else None,  # each process that loads it checks them
+        golden=bundles.golden_crops(model.folder),  # each process that loads it checks them
         **{name: part for name, part in parts.items() if part.is_dir()},
     )
 
