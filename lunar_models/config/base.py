@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import Annotated, Any, Literal, Self, Union, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails, PydanticUndefined
 
@@ -155,7 +155,7 @@ def _spec(name: str, f: FieldInfo) -> ParamSpec:
     meaning: Any = f.json_schema_extra
     return ParamSpec(
         name=name,
-        annotation=f.annotation,
+        annotation=_with_rules(f),
         type=str if choices else hint,
         default=f.default,
         help=f.description or "",
@@ -164,6 +164,15 @@ def _spec(name: str, f: FieldInfo) -> ParamSpec:
         repeated=repeated,
         **meaning,
     )
+
+
+def _with_rules(f: FieldInfo) -> Any:
+    """The declared type with the rules of its own that `Annotated` gave it."""
+    annotation: Any = f.annotation
+    for rule in f.metadata:
+        if isinstance(rule, AfterValidator):
+            annotation = Annotated[annotation, rule]
+    return annotation
 
 
 def _in_words(known: Iterable[ParamSpec], error: ValidationError, owner: str = "") -> str:

@@ -3,9 +3,9 @@
 import difflib
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import model_validator
+from pydantic import AfterValidator, model_validator
 
 from lunar_models.config.base import ParamSpec, StepConfig, param, specs
 from lunar_models.errors import ConfigError
@@ -32,11 +32,27 @@ Precision = Literal["auto", "bf16", "fp32"]
 Device = Literal["auto", "cpu", "cuda", "mps"]
 
 
+def _offered(encoder: str) -> str:
+    """Check that a name is a family's or may be a class's."""
+    offered = {*ENCODER_FAMILIES, *(entry.name for entry in entry_points(group=ENCODER_GROUP))}
+    if encoder not in offered and ":" not in encoder:
+        close = difflib.get_close_matches(encoder, offered, n=1)
+        raise ConfigError(
+            f"encoder={encoder!r} is not one of {', '.join(sorted(offered))}"
+            f"{f'; did you mean {close[0]}?' if close else '.'} "
+            "An encoder of your own is given as PACKAGE.MODULE:CLASS."
+        )
+    return encoder
+
+
+EncoderName = Annotated[str, AfterValidator(_offered)]
+
+
 class TrainConfig(StepConfig):
     """What is trained, and how."""
 
     crops: str = param(help="Crop set folder made by preprocess.", role="input")
-    encoder: str = param(
+    encoder: EncoderName = param(
         "cae",
         help=f"Encoder family: {', '.join(ENCODER_FAMILIES)}; or a class of your own as "
         "PACKAGE.MODULE:CLASS.",
@@ -140,18 +156,6 @@ class TrainConfig(StepConfig):
     registered_model: str | None = param(
         "lunar-encoder", help="Registry name of the encoder; none does not register it."
     )
-
-    @model_validator(mode="after")
-    def _check_encoder(self) -> Self:
-        offered = {*ENCODER_FAMILIES, *(e.name for e in entry_points(group=ENCODER_GROUP))}
-        if self.encoder not in offered and ":" not in self.encoder:
-            close = difflib.get_close_matches(self.encoder, offered, n=1)
-            raise ConfigError(
-                f"encoder={self.encoder!r} is not one of {', '.join(sorted(offered))}"
-                f"{f'; did you mean {close[0]}?' if close else '.'} "
-                "An encoder of your own is given as PACKAGE.MODULE:CLASS."
-            )
-        return self
 
     @model_validator(mode="after")
     def _check_together(self) -> Self:
