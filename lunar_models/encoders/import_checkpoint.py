@@ -8,11 +8,7 @@ from torch import Tensor
 
 from lunar_models.crops.normalisation import Normalisation
 from lunar_models.encoders.checkpoint import Checkpoint
-from lunar_models.encoders.families.original_cae import (
-    WIDTHS,
-    OriginalEncoder,
-    side_after_convolutions,
-)
+from lunar_models.encoders.families.original_cae import OriginalEncoder, side_after_convolutions
 from lunar_models.errors import CheckpointError
 
 ORIGINAL_SIZES_PX = (100, 224)
@@ -26,9 +22,11 @@ def import_checkpoint(
 ) -> Checkpoint:
     """Read ``autoencoder.pth`` with weights only, never running code from it.
 
-    The file's ``encoder`` must be a Sequential of 1-16-32-64-128 convolutions (stride 2, padding
-    1, batch normalisation or not) and a linear layer to the latent, inputs of 100 or 224 px. Its
-    decoder is left behind.
+    The file's ``encoder`` must be a Sequential of stride-2 convolutions of one kernel size, each
+    with batch normalisation or all without, rectifiers, and one linear layer to the latent, such
+    as the original's 1-16-32-64-128 or 1-16-32. Channels, kernel and latent follow from the
+    weights; the padding is 1, or else what fits the crops. A state dict does not name its
+    rectifiers: the original's ReLU is taken. The decoder is left behind.
 
     Args:
         file: a state dict as written by ``torch.save``.
@@ -38,24 +36,47 @@ def import_checkpoint(
     Raises:
         CheckpointError: the file is damaged, holds more than weights, or another network.
     """
-    weights = _encoder_layers(_read(Path(file)), file)
+    numbered = _encoder_layers(_read(Path(file)), file)
+    weights = [layer for _, layer in numbered]
     convolutions = [layer["weight"] for layer in weights if layer["weight"].ndim == 4]
-    linear = weights[-1]["weight"]
-    shapes = [tuple(weight.shape[:2]) for weight in convolutions]
-    if shapes != list(zip(WIDTHS[1:], WIDTHS, strict=False)) or linear.ndim != 2:
+    linear, batch_norm = weights[-1]["weight"], any("running_mean" in layer for layer in weights)
+    widths = [weight.shape[0] for weight in convolutions]
+    if not _is_original([w.shape for w in convolutions], linear, numbered, batch_norm):
+        layers = ", ".join(f"{place}: {tuple(layer['weight'].shape)}" for place, layer in numbered)
         raise CheckpointError(
-            f"{file} holds convolutions {shapes}, not the original's 1-16-32-64-128 followed by a "
-            "linear layer; only that autoencoder can be imported."
+            f"{file} holds the layers {layers}, not stride-2 convolutions of one channel with "
+            "rectifiers and one linear layer, such as the original's 1-16-32-64-128 or 1-16-32; "
+            "only such an autoencoder can be imported."
         )
-    kernel_px = convolutions[0].shape[-1]
+    kernel_px = int(convolutions[0].shape[-1])
+    size, padding = _crop_size(linear.shape[1] / widths[-1], kernel_px, widths, crop_size_px, file)
     encoder = OriginalEncoder(
-        crop_size_px=_crop_size(linear.shape[1], kernel_px, crop_size_px, file),
+        crop_size_px=size,
         latent_dim=linear.shape[0],
         kernel_px=kernel_px,
-        batch_norm=any("running_mean" in layer for layer in weights),
+        batch_norm=batch_norm,
+        widths=widths,
+        padding_px=padding,
     )
     _copy(weights, encoder, file)
     return Checkpoint(encoder.eval(), UNIT_PIXELS, context_diameters=context_diameters)
+
+
+def _is_original(
+    shapes: list[torch.Size],
+    linear: Tensor,
+    numbered: list[tuple[int, dict[str, Tensor]]],
+    batch_norm: bool,
+) -> bool:
+    """Channels follow one another, kernels are square and equal, and no layer lies in between."""
+    channels = [1, *(shape[0] for shape in shapes)]
+    kernels = {tuple(shape[2:]) for shape in shapes}
+    chained = [shape[1] for shape in shapes] == channels[:-1]
+    square = len(kernels) == 1 and len(set(next(iter(kernels)))) == 1
+    step = 3 if batch_norm else 2  # convolution, normalisation, rectifier
+    places = [n * step + k for n in range(len(shapes)) for k in range(step - 1)]
+    places.append(len(shapes) * step + 1)  # after the flattening
+    return chained and square and linear.ndim == 2 and [n for n, _ in numbered] == places
 
 
 def _read(file: Path) -> dict[str, Any]:
@@ -78,8 +99,10 @@ def _read(file: Path) -> dict[str, Any]:
     return weights
 
 
-def _encoder_layers(weights: dict[str, Any], file: str | Path) -> list[dict[str, Tensor]]:
-    """The tensors of each layer of ``encoder`` that has any, in its order."""
+def _encoder_layers(
+    weights: dict[str, Any], file: str | Path
+) -> list[tuple[int, dict[str, Tensor]]]:
+    """Place and tensors of each layer of ``encoder`` that has any, in its order."""
     layers: dict[int, dict[str, Tensor]] = {}
     for name, tensor in weights.items():
         part, _, rest = str(name).removeprefix("module.").partition(".")
@@ -95,7 +118,7 @@ def _encoder_layers(weights: dict[str, Any], file: str | Path) -> list[dict[str,
                 f"{file}: encoder.{place} has no weight, only {', '.join(layer)}; only the "
                 "original's autoencoder can be imported."
             )
-    return [layers[place] for place in sorted(layers)]
+    return sorted(layers.items())
 
 
 def _check_tensor(name: str, tensor: Any, file: str | Path) -> None:
@@ -110,22 +133,29 @@ def _check_tensor(name: str, tensor: Any, file: str | Path) -> None:
         )
 
 
-def _crop_size(features: int, kernel_px: int, given: int | None, file: str | Path) -> int:
-    """Side of the crops that give so many features; several sizes give the same number."""
-    sizes = [
-        size
-        for size in range(1, LARGEST_CROP_PX + 1)
-        if WIDTHS[-1] * max(side_after_convolutions(size, kernel_px), 0) ** 2 == features
-    ]
-    tried = ORIGINAL_SIZES_PX if given is None else (given,)
+def _crop_size(
+    positions: float, kernel_px: int, widths: list[int], given: int | None, file: str | Path
+) -> tuple[int, int]:
+    """Side of the crops that give so many positions, and the padding with which they do."""
+    fitting = {
+        padding: [
+            size
+            for size in range(1, LARGEST_CROP_PX + 1)
+            if side_after_convolutions(size, kernel_px, padding, len(widths)) ** 2 == positions
+        ]
+        for padding in dict.fromkeys((1, (kernel_px - 1) // 2, 0))
+    }
+    for size in ORIGINAL_SIZES_PX if given is None else (given,):
+        for padding, sizes in fitting.items():
+            if size in sizes:
+                return size, padding
+    sizes = next((found for found in fitting.values() if found), [])
     if not sizes:
         raise CheckpointError(
-            f"{file}: a linear layer of {features} inputs fits no crop up to {LARGEST_CROP_PX} px; "
-            "only the original's autoencoder can be imported."
+            f"{file}: a linear layer of {positions * widths[-1]:g} inputs fits no crop up to "
+            f"{LARGEST_CROP_PX} px; only the original's autoencoder can be imported."
         )
-    for size in tried:
-        if size in sizes:
-            return size
+    tried = ORIGINAL_SIZES_PX if given is None else (given,)
     likely = next((size for size in ORIGINAL_SIZES_PX if size in sizes), sizes[-1])
     remedy = "give" if given is None else "bring a crop set that preprocess made with"
     raise CheckpointError(

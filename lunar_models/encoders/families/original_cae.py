@@ -1,5 +1,6 @@
 """The encoder half of the original pipeline's autoencoder, so that its models live on."""
 
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any, Self
 
@@ -10,11 +11,12 @@ from lunar_models.config.train import TrainConfig
 from lunar_models.encoders.base import Encoder
 from lunar_models.errors import ConfigError
 
-WIDTHS = (1, 16, 32, 64, 128)
+WIDTHS = (16, 32, 64, 128)
+"""Channels after each convolution, in the published form."""
 
 
 class OriginalEncoder(Encoder):
-    """Four stride-2 convolutions with rectifiers, flatten, and a linear layer to the latent.
+    """Stride-2 convolutions with rectifiers, flatten, and a linear layer to the latent.
 
     Comes from `import_checkpoint` and is not trained again: its decoder is left behind.
     """
@@ -22,17 +24,26 @@ class OriginalEncoder(Encoder):
     name = "original_cae"
 
     def __init__(
-        self, *, crop_size_px: int, latent_dim: int, kernel_px: int, batch_norm: bool
+        self,
+        *,
+        crop_size_px: int,
+        latent_dim: int,
+        kernel_px: int,
+        batch_norm: bool,
+        widths: Sequence[int] = WIDTHS,
+        padding_px: int = 1,
     ) -> None:
         super().__init__()
         self.crop_size_px, self.embedding_dim = crop_size_px, latent_dim
-        self.kernel_px, self.batch_norm = kernel_px, batch_norm
+        self.kernel_px, self.batch_norm, self.padding_px = kernel_px, batch_norm, padding_px
+        self.widths = tuple(widths)
         layers: list[nn.Module] = []
-        for inputs, outputs in pairwise(WIDTHS):
-            layers.append(nn.Conv2d(inputs, outputs, kernel_px, stride=2, padding=1))
+        for inputs, outputs in pairwise((1, *self.widths)):
+            layers.append(nn.Conv2d(inputs, outputs, kernel_px, stride=2, padding=padding_px))
             layers += [nn.BatchNorm2d(outputs)] if batch_norm else []
             layers.append(nn.ReLU())
-        features = WIDTHS[-1] * side_after_convolutions(crop_size_px, kernel_px) ** 2
+        side = side_after_convolutions(crop_size_px, kernel_px, padding_px, len(self.widths))
+        features = self.widths[-1] * side**2
         self.encoder = nn.Sequential(*layers, nn.Flatten(), nn.Linear(features, latent_dim))
 
     @classmethod
@@ -46,6 +57,8 @@ class OriginalEncoder(Encoder):
             "latent_dim": self.embedding_dim,
             "kernel_px": self.kernel_px,
             "batch_norm": self.batch_norm,
+            "widths": list(self.widths),
+            "padding_px": self.padding_px,
         }
 
     def _embed(self, crops: Tensor) -> Tensor:
@@ -56,9 +69,9 @@ class OriginalEncoder(Encoder):
         raise ConfigError("original_cae was imported without its decoder and has no loss.")
 
 
-def side_after_convolutions(crop_size_px: int, kernel_px: int) -> int:
-    """Side of the last convolution's output, padding 1, stride 2."""
+def side_after_convolutions(crop_size_px: int, kernel_px: int, padding_px: int, count: int) -> int:
+    """Side of the last of `count` stride-2 convolutions' output; 0 where nothing is left."""
     side = crop_size_px
-    for _ in WIDTHS[1:]:
-        side = (side + 2 - kernel_px) // 2 + 1
+    for _ in range(count):
+        side = max((side + 2 * padding_px - kernel_px) // 2 + 1, 0)
     return side

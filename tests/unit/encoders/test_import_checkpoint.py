@@ -1,3 +1,4 @@
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -38,6 +39,59 @@ def test_embeds_as_the_original_did(tmp_path: Path, size: int, batch_norm: bool)
     with torch.no_grad():
         theirs = original.encoder(torch.from_numpy(crops)[:, None] / 255)
     np.testing.assert_allclose(ours, theirs.numpy(), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("widths", "kernel_px", "padding_px", "size", "batch_norm"),
+    [
+        ((16, 32), 3, 1, 100, False),  # what the original pipeline wrote
+        ((16, 32), 3, 1, 100, True),
+        ((8,), 5, 2, 100, False),
+        ((4, 8, 16, 32, 64), 4, 1, 224, False),
+        ((6, 5), 3, 0, 100, False),
+    ],
+)
+def test_any_chain_of_convolutions(
+    tmp_path: Path,
+    widths: tuple[int, ...],
+    kernel_px: int,
+    padding_px: int,
+    size: int,
+    batch_norm: bool,
+) -> None:
+    """Latents are those that PyTorch computes from the same state dict, row by row."""
+    torch.manual_seed(1)
+    layers: list[nn.Module] = []
+    for inputs, outputs in pairwise((1, *widths)):
+        layers.append(nn.Conv2d(inputs, outputs, kernel_px, stride=2, padding=padding_px))
+        layers += [nn.BatchNorm2d(outputs)] if batch_norm else []
+        layers.append(nn.ReLU())
+    features = nn.Sequential(*layers, nn.Flatten())(torch.zeros(2, 1, size, size)).shape[1]
+    encoder = nn.Sequential(*layers, nn.Flatten(), nn.Linear(features, 20)).eval()
+    model = nn.ModuleDict({"encoder": encoder, "decoder": nn.Linear(20, 3)})
+    torch.save(model.state_dict(), tmp_path / "a.pth")
+    import_checkpoint(tmp_path / "a.pth").save(tmp_path / "taken_over")
+    crops = np.random.default_rng(0).integers(0, 256, (7, size, size), dtype=np.uint8)
+    ours = embed_crops(Checkpoint.load(tmp_path / "taken_over"), crops, device="cpu")
+    with torch.no_grad():
+        theirs = encoder(torch.from_numpy(crops)[:, None] / 255).numpy()
+    np.testing.assert_allclose(ours, theirs, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "layers",
+    [
+        [nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 50 * 50, 6)],
+        [nn.Conv2d(1, 4, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(4 * 25 * 25, 6)],
+        [nn.Conv2d(1, 4, (3, 5)), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 50 * 50, 6)],
+        [nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(4, 9), nn.ReLU(), nn.Linear(9, 6)],
+        [nn.Flatten(), nn.Linear(10_000, 6)],
+    ],
+)
+def test_other_networks_are_refused(tmp_path: Path, layers: list[nn.Module]) -> None:
+    torch.save(nn.ModuleDict({"encoder": nn.Sequential(*layers)}).state_dict(), tmp_path / "a.pth")
+    with pytest.raises(CheckpointError, match=r"holds the layers \d: .*only such an autoencoder"):
+        import_checkpoint(tmp_path / "a.pth")
 
 
 def test_another_crop_size_must_be_given(tmp_path: Path) -> None:
