@@ -1,262 +1,282 @@
-"""Read the four columns of a crater catalogue from whatever file it comes in.
+"""Read a crater catalogue from whatever file it comes in, and say what was understood.
 
-Finds the columns by the names the published catalogues use; `catalogue.py` validates the rows.
+Finds the columns by the names the published catalogues use (`columns.py`); `table.py` validates
+the rows. What could mean two things is a question to the user, never a guess.
 """
 
-import csv
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
-import pyarrow.csv as pa_csv
-import pyarrow.parquet as pa_parquet
 
-from lunar_models.errors import CatalogueError
-from lunar_models.moon import LUNAR_GEOGRAPHIC
-
-ALIASES: dict[str, tuple[str, ...]] = {
-    "crater_id": ("crater_id", "id", "feature_id", "feature_name", "clean_name", "name"),
-    "longitude_deg": (
-        "longitude_deg",
-        "LON_CIRC_IMG",  # Robbins 2018
-        "Longitude(degree)",  # LU1319373
-        "Longitude",
-        "center_longitude",  # IAU gazetteer, table
-        "center_lon",  # IAU gazetteer, shapefile
-        "Long",  # Povilaitis 2018, table
-        "Lon",  # Head 2010
-        "x_coord",  # Head and Povilaitis, shapefile
-    ),
-    "latitude_deg": (
-        "latitude_deg",
-        "LAT_CIRC_IMG",
-        "Latitude(degree)",
-        "Latitude",
-        "center_latitude",
-        "center_lat",
-        "Lat",
-        "y_coord",
-    ),
-    "diameter_km": (
-        "diameter_km",
-        "DIAM_CIRC_IMG",  # Robbins 2018
-        "DIAM_C_IM",  # Robbins 2018, shapefile (coordinates in the geometry)
-        "Diam_km",  # Head, Povilaitis
-        "Diameter(km)",
-        "diameter",  # IAU gazetteer
-    ),
-    "diameter_m": ("diameter_m", "Diameter(m)"),  # LU1319373
-    "sun_azimuth_deg": ("sun_azimuth_deg",),
-    "sub_solar_longitude_deg": ("sub_solar_longitude_deg", "SUB_SOLAR_LONGITUDE"),  # PDS
-    "sub_solar_latitude_deg": ("sub_solar_latitude_deg", "SUB_SOLAR_LATITUDE"),
-    "incidence_deg": ("incidence_deg", "INCIDENCE_ANGLE"),
-}
-"""Names by which catalogues call our columns, best first; case, spaces and ``_()`` are ignored."""
-
-SUN_COLUMNS = (
-    "sun_azimuth_deg",
-    "sub_solar_longitude_deg",
-    "sub_solar_latitude_deg",
-    "incidence_deg",
+from lunar_models.arrays import Float64Array
+from lunar_models.catalogue import craterstats, text, vector
+from lunar_models.catalogue.columns import (
+    BOX,
+    NUMBERS,
+    SUN_COLUMNS,
+    Columns,
+    match_columns,
+    plain_name,
 )
-"""Taken where a catalogue has them; what else it has is left behind."""
+from lunar_models.catalogue.values import apply_hemisphere, hemisphere_signs, read_numbers
+from lunar_models.errors import CatalogueError
+from lunar_models.moon import MOON_RADIUS_KM
 
-DELIMITERS = (",", "\t", ";", "|")
-HEADER_SEARCH_LINES = 64
-"""LU1319373 has 16 lines of notes above its header."""
+EXCEL = (".xlsx", ".xlsm", ".xls")
+
+_OWN_IDS = ("crater_id", "craterid", "id", "feature_id")
+"""Columns that name each crater; others do only where no value is empty or repeated."""
+
+_TO_KM = {"diameter_km": 1.0, "diameter_m": 1e-3, "radius_km": 2.0, "radius_m": 2e-3,
+          "diameter": 1.0, "radius": 2.0}  # fmt: skip
+_LARGE_KM = 60.0
+"""Half of a catalogue's craters are not larger than this, so such numbers are a question."""
+
+_CRATERS = ("crater", "satellite")
 
 
 @dataclass(frozen=True)
-class TextLayout:
-    """Where the header of a delimited text file is."""
+class CatalogueReading:
+    """A catalogue's rows, unchecked, and how they were understood."""
 
-    header_line: int
-    delimiter: str
-    names: list[str]
+    rows: pd.DataFrame
+    """crater_id (str), longitude_deg, latitude_deg, diameter_km (float64, NaN where there is no
+    number), or x_px, y_px, diameter_px and image (str) of a catalogue in pixels; and fault (str)
+    where a row is no crater of the Moon."""
+    columns: dict[str, str]
+    """Field -> the column that it was taken from."""
+    notes: list[str] = field(default_factory=list)
+    """What was noticed, each a sentence without its full stop."""
+
+    @property
+    def pixels(self) -> bool:
+        """Craters are given in pixels of an image."""
+        return "x_px" in self.rows
 
 
-def read_columns(path: Path, columns: Mapping[str, str] | None) -> pd.DataFrame:
-    """The catalogue's rows, unchecked.
+def understand_catalogue(path: Path, columns: Mapping[str, str] | None) -> CatalogueReading:
+    """Read a catalogue's rows, and say how they were understood.
 
     Args:
-        path: CSV or other delimited text, Parquet, GeoParquet, or what GDAL's vector drivers open.
+        path: delimited text (gzip too), Excel, Parquet, GeoParquet, CraterStats' .scc or .diam, or
+            what GDAL's vector drivers open.
         columns: our name -> the file's name, replacing the search by known names.
 
-    Returns:
-        crater_id (str, "" if missing; the row number if there is no such column) and
-        longitude_deg, latitude_deg, diameter_km (float64, NaN if missing or not a number).
-
     Raises:
-        CatalogueError: the file cannot be read or lacks a column.
+        CatalogueError: the file cannot be read, lacks a column, or may mean several things.
     """
     if not path.is_file():
         raise CatalogueError(f"There is no catalogue file {path}; check the path.")
     if path.stat().st_size == 0:
         raise CatalogueError(f"{path} is empty; give a catalogue with at least one crater.")
-    suffix = path.suffix.lower()
     try:
-        if suffix in (".csv", ".txt", ".tsv", ".tab"):
-            return _read_text(path, columns)
-        if suffix in (".parquet", ".geoparquet"):
-            return _read_parquet(path, columns)
-        return _read_vector(path, columns)
+        table, matched, notes = _read(path, columns)
     except CatalogueError:
         raise
     except Exception as error:  # each reader raises its own kinds
         raise CatalogueError(
-            f"{path} cannot be read as a crater catalogue ({error}). Give a CSV, Parquet, "
-            "GeoParquet, GeoPackage or Shapefile."
+            f"{path} cannot be read as a crater catalogue ({error}). Give a CSV, Excel, Parquet, "
+            "GeoParquet, GeoPackage, Shapefile or CraterStats file."
         ) from error
+    return _standardise(table.reset_index(drop=True), matched, notes, path)
 
 
-def match_columns(
-    names: list[str], columns: Mapping[str, str] | None, *, has_points: bool = False
-) -> dict[str, str]:
-    """Our column name -> the file's.
-
-    Args:
-        names: the file's column names.
-        columns: explicit mapping; its names must exist.
-        has_points: coordinates may come from the geometry instead.
-
-    Raises:
-        CatalogueError: a column is missing; names the columns found.
-    """
-    known = {_plain(name): name for name in reversed(names)}
-    wanted = ALIASES if columns is None else {key: (name,) for key, name in columns.items()}
-    if unknown := set(wanted) - set(ALIASES):
-        raise CatalogueError(
-            f"Unknown column name {', '.join(sorted(unknown))} in the mapping; "
-            f"use {', '.join(ALIASES)}."
-        )
-    found = {
-        key: next((known[_plain(name)] for name in choices if _plain(name) in known), None)
-        for key, choices in wanted.items()
-    }
-    matched = {key: name for key, name in found.items() if name is not None}
-    explicit = columns or {}
-    needed = [*_needed(matched, has_points), *explicit]
-    missing = [explicit.get(key, key) for key in dict.fromkeys(needed) if key not in matched]
-    if missing:
-        raise CatalogueError(
-            f"The catalogue has no column for {', '.join(missing)}; its columns are "
-            f"{', '.join(names) or '(none)'}. Rename them, or say which they are, such as "
-            "columns=longitude_deg=LON,latitude_deg=LAT,diameter_km=D."
-        )
-    return matched
+def _read(path: Path, columns: Mapping[str, str] | None) -> tuple[pd.DataFrame, Columns, list[str]]:
+    suffix = path.suffix.lower()
+    if suffix in craterstats.SUFFIXES:
+        return _read_craterstats(path)
+    if suffix in text.SUFFIXES:
+        return text.read_text(path, columns)
+    if suffix in vector.PARQUET:
+        return vector.read_parquet(path, columns)
+    if suffix in EXCEL:
+        return _read_excel(path, columns)
+    return vector.read_vector(path, columns)
 
 
-def _needed(matched: Mapping[str, str], has_points: bool) -> list[str]:
-    diameter = "diameter_m" if "diameter_m" in matched else "diameter_km"
-    return [diameter] if has_points else ["longitude_deg", "latitude_deg", diameter]
+def _read_craterstats(path: Path) -> tuple[pd.DataFrame, Columns, list[str]]:
+    count = craterstats.read_craterstats(path)
+    count.require_moon()
+    count.require_places()
+    names = ("longitude_deg", "latitude_deg", "diameter_km")
+    notes = [] if count.radius_km else ["the file does not say of which body; the Moon is taken"]
+    return count.craters, Columns({name: name for name in names}, ()), notes
 
 
-def _plain(name: str) -> str:
-    return "".join(c for c in name.lower() if c not in " _()\ufeff")
-
-
-def _read_text(path: Path, columns: Mapping[str, str] | None) -> pd.DataFrame:
-    layout = _find_header(path, columns)
-    matched = match_columns(layout.names, columns)
-    numbers = [name for key, name in matched.items() if key != "crater_id"]
-    types = dict.fromkeys(numbers, pa.float64())
-    try:
-        table = _read_delimited(path, layout, matched, types)
-    except pa.ArrowInvalid:  # a number that is none: read as text, so that only its row suffers
-        table = _read_delimited(path, layout, matched, dict.fromkeys(numbers, pa.string()))
-    return _standardise(table.to_pandas(), matched)
-
-
-def _read_delimited(
-    path: Path, layout: TextLayout, matched: Mapping[str, str], types: dict[str, pa.DataType]
-) -> pa.Table:
-    if "crater_id" in matched:
-        types = types | {matched["crater_id"]: pa.string()}
-    return pa_csv.read_csv(
-        path,
-        read_options=pa_csv.ReadOptions(
-            skip_rows=layout.header_line + 1, column_names=layout.names
-        ),
-        parse_options=pa_csv.ParseOptions(delimiter=layout.delimiter),
-        convert_options=pa_csv.ConvertOptions(
-            include_columns=list(types), column_types=types, strings_can_be_null=True
-        ),
-    )
-
-
-def _find_header(path: Path, columns: Mapping[str, str] | None) -> TextLayout:
-    """The first line that names the columns we need; else the first line, to complain about."""
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        lines = [line for _, line in zip(range(HEADER_SEARCH_LINES), file, strict=False)]
-    for number, line in enumerate(lines):
-        for delimiter in DELIMITERS:
-            names = _split(line, delimiter)
+def _read_excel(
+    path: Path, columns: Mapping[str, str] | None
+) -> tuple[pd.DataFrame, Columns, list[str]]:
+    """The first sheet that has the columns needed."""
+    sheets = pd.read_excel(path, sheet_name=None, header=None, dtype=object)
+    fault = CatalogueError(f"{path} has no sheet with data.")
+    for name, sheet in sheets.items():
+        for row in range(min(len(sheet), text.HEADER_SEARCH_LINES)):
+            names = ["" if pd.isna(value) else str(value) for value in sheet.iloc[row]]
             try:
-                match_columns(names, columns)
-            except CatalogueError:
+                matched = match_columns(names, columns)
+            except CatalogueError as error:
+                fault = error if row == 0 and name == next(iter(sheets)) else fault
                 continue
-            return TextLayout(number, delimiter, names)
-    delimiter = max(DELIMITERS, key=lambda d: lines[0].count(d)) if lines else ","
-    return TextLayout(0, delimiter, _split(lines[0], delimiter) if lines else [])
+            table = sheet.iloc[row + 1 :].set_axis(names, axis=1)
+            table = table.loc[:, ~table.columns.duplicated()].infer_objects()
+            return table, matched, [f"sheet {name!r}"] if len(sheets) > 1 else []
+    raise fault
 
 
-def _split(line: str, delimiter: str) -> list[str]:
-    return [name.strip() for name in next(csv.reader([line], delimiter=delimiter), [])]
-
-
-def _read_parquet(path: Path, columns: Mapping[str, str] | None) -> pd.DataFrame:
-    schema = pa_parquet.read_schema(path)
-    if b"geo" in (schema.metadata or {}):
-        import geopandas
-
-        return _from_geometry(geopandas.read_parquet(path), columns)
-    matched = match_columns(schema.names, columns)
-    table = pa_parquet.read_table(path, columns=list(matched.values()))
-    return _standardise(table.to_pandas(), matched)
-
-
-def _read_vector(path: Path, columns: Mapping[str, str] | None) -> pd.DataFrame:
-    import geopandas
-
-    return _from_geometry(geopandas.read_file(path, engine="pyogrio"), columns)
-
-
-def _from_geometry(frame: "pd.DataFrame", columns: Mapping[str, str] | None) -> pd.DataFrame:
-    """Columns where the table has them; else the coordinates of its points."""
-    points = frame.geometry
-    has_points = len(points) > 0 and bool((points.geom_type.dropna() == "Point").all())
-    names = [str(name) for name in frame.columns if name != points.name]
-    matched = match_columns(names, columns, has_points=has_points)
-    table = pd.DataFrame(frame.drop(columns=points.name))
-    if not {"longitude_deg", "latitude_deg"} <= matched.keys():
-        if points.crs is not None and points.crs.is_projected:
-            points = points.to_crs(LUNAR_GEOGRAPHIC)
-        table["longitude_deg"], table["latitude_deg"] = points.x, points.y
-        matched |= {"longitude_deg": "longitude_deg", "latitude_deg": "latitude_deg"}
-    return _standardise(table, matched)
-
-
-def _standardise(table: pd.DataFrame, matched: Mapping[str, str]) -> pd.DataFrame:
-    result = pd.DataFrame(index=pd.RangeIndex(len(table)))
-    if "crater_id" in matched:
-        identifiers = table[matched["crater_id"]].astype("str").fillna("")
-        result["crater_id"] = identifiers.str.strip().to_numpy()
+def _standardise(
+    table: pd.DataFrame, matched: Columns, notes: list[str], path: Path
+) -> CatalogueReading:
+    numbers = read_numbers(
+        {key: table[name] for key, name in matched.found.items() if key in NUMBERS}, str(path)
+    )
+    rows, taken = pd.DataFrame(index=pd.RangeIndex(len(table))), dict(matched.found)
+    rows["crater_id"], said = _identifiers(table, matched)
+    notes = [*notes, *said]
+    if matched.pixels:
+        rows = rows.assign(**_boxes(numbers, matched))
+        if "image" in matched.found:
+            rows["image"] = table[matched.found["image"]].astype("str").str.strip().to_numpy()
     else:
-        result["crater_id"] = [f"row-{row:07d}" for row in range(1, len(table) + 1)]
-    for key in ("longitude_deg", "latitude_deg"):
-        result[key] = _numbers(table[matched[key]])
-    if "diameter_km" in matched:
-        result["diameter_km"] = _numbers(table[matched["diameter_km"]])
+        for axis in ("longitude", "latitude"):
+            rows[f"{axis}_deg"] = _coordinate(axis, numbers, table, matched, taken, notes, path)
+        rows["diameter_km"] = _diameters(numbers, matched, notes, path)
+    rows = rows.assign(**{key: numbers[key] for key in SUN_COLUMNS if key in numbers})
+    rows["fault"] = _foreign(table, matched)
+    return CatalogueReading(rows, taken, notes)
+
+
+def _identifiers(table: pd.DataFrame, matched: Columns) -> tuple[Any, list[str]]:
+    for name in matched.identifiers:
+        values = table[name]
+        if pd.api.types.is_float_dtype(values) and (values.dropna() % 1.0 == 0.0).all():
+            values = values.astype("Int64")  # whole numbers that a spreadsheet made floats
+        texts = values.astype("str").where(values.notna(), "").str.strip()
+        plain = plain_name(name)
+        if any(plain == plain_name(own) for own in _OWN_IDS):
+            return texts.to_numpy(), []
+        only = len(matched.identifiers) == 1 and plain not in ("name", "crater")
+        if only or ((texts != "").all() and not texts.duplicated().any()):
+            return texts.to_numpy(), [f"ids are those of column {name!r}"]
+    numbered = np.array([f"row-{row:07d}" for row in range(1, len(table) + 1)], object)
+    return numbered, ["no column names each crater: rows are numbered row-0000001, row-0000002, …"]
+
+
+def _boxes(numbers: Mapping[str, Float64Array], matched: Columns) -> dict[str, Float64Array]:
+    """Centre and diameter in pixels, of circles or of boxes."""
+    if "x_px" in matched.found and matched.size is not None:
+        factor = 2.0 if matched.size == "radius_px" else 1.0
+        return {
+            "x_px": numbers["x_px"],
+            "y_px": numbers["y_px"],
+            "diameter_px": factor * numbers[matched.size],
+        }
+    left, top, right, bottom = (numbers[name] for name in BOX)
+    return {
+        "x_px": (left + right) / 2.0,
+        "y_px": (top + bottom) / 2.0,
+        "diameter_px": (right - left + bottom - top) / 2.0,
+    }
+
+
+def _coordinate(
+    axis: str,
+    numbers: Mapping[str, Float64Array],
+    table: pd.DataFrame,
+    matched: Columns,
+    taken: dict[str, str],
+    notes: list[str],
+    path: Path,
+) -> Float64Array:
+    """Longitude (east positive) or latitude in degrees."""
+    if axis == "longitude" and "longitude_deg" not in numbers:
+        values = _eastward(numbers["longitude_west"])
+        notes.append(f"longitudes of {matched.found['longitude_west']!r} are positive west")
     else:
-        result["diameter_km"] = _numbers(table[matched["diameter_m"]]) / 1000.0
-    for key in SUN_COLUMNS:
-        if key in matched:
-            result[key] = _numbers(table[matched[key]])
-    return result
+        values = numbers[f"{axis}_deg"]
+    beside = _hemisphere_column(axis, values, table, matched, path)
+    if beside is not None:
+        column, signs = beside
+        values = apply_hemisphere(values, signs, str(path), column)
+        taken[f"{axis}_hemisphere"] = column
+        notes.append(f"column {column!r} gives the sign of the {axis}")
+    elif axis == "longitude" and "coordinate_system" in matched.found:
+        system = table[matched.found["coordinate_system"]].astype("str").str.lower()
+        westward = system.str.contains(r"\+\s*west", regex=True).to_numpy()
+        if westward.any():
+            values = np.where(westward, _eastward(values), values)
+            notes.append(f"{int(westward.sum())} longitudes are positive west by their system")
+    return values
 
 
-def _numbers(column: pd.Series) -> "np.ndarray[tuple[int], np.dtype[np.float64]]":
-    return pd.to_numeric(column, errors="coerce").to_numpy(dtype=np.float64)
+def _eastward(west: Float64Array) -> Float64Array:
+    """East positive longitudes of west positive ones in [-180, 360]."""
+    return np.where(west > 180.0, 360.0 - west, -west)
+
+
+def _hemisphere_column(
+    axis: str, values: Float64Array, table: pd.DataFrame, matched: Columns, path: Path
+) -> tuple[str, Float64Array] | None:
+    """The column of directions (E, W or N, S) that signs unsigned coordinates."""
+    named = matched.found.get(f"{axis}_hemisphere")
+    if named is not None:
+        signs = hemisphere_signs(table[named], axis)
+        if signs is None:
+            raise CatalogueError(
+                f"{path}: column {named} should hold directions such as E and W or N and S, but "
+                f"holds {table[named].iloc[0]!r}. Rename it, or give columns=."
+            )
+        return named, signs
+    if (values < 0.0).any():
+        return None
+    others = [c for c in table.columns if c not in matched.found.values()]
+    found = [(str(c), s) for c in others if (s := hemisphere_signs(table[c], axis)) is not None]
+    if len(found) > 1:
+        raise CatalogueError(
+            f"{path}: columns {' and '.join(name for name, _ in found)} may each be the hemisphere "
+            f"of the {axis}; say which with columns={axis}_hemisphere=NAME,…"
+        )
+    return found[0] if found else None
+
+
+def _diameters(
+    numbers: Mapping[str, Float64Array], matched: Columns, notes: list[str], path: Path
+) -> Float64Array:
+    size = matched.size
+    assert size is not None
+    name, km = matched.found[size], numbers[size] * _TO_KM[size]
+    if size.startswith("radius"):
+        notes.append(f"diameters are twice the radii of {name!r}")
+    if size in ("diameter", "radius") and km.size and np.isfinite(km).any():
+        largest, middle = float(np.nanmax(km)), float(np.nanmedian(km))
+        if largest > 2.0 * MOON_RADIUS_KM or middle > _LARGE_KM:
+            raise CatalogueError(
+                f"{path}: column {name!r} names no unit, and its values (as diameters, median "
+                f"{middle:g}, largest {largest:g}) are not those of craters in km. Say which unit: "
+                f"columns=longitude_deg=…,latitude_deg=…,{size}_m={name} (or {size}_km={name})."
+            )
+        notes.append(f"{name!r} names no unit and is taken as km")
+    elif np.isfinite(km).any() and np.nanmedian(km) > 2.0 * MOON_RADIUS_KM:
+        raise CatalogueError(
+            f"{path}: column {name!r} should be in km, but half of its values exceed the Moon's "
+            f"diameter. For metres: columns=longitude_deg=…,latitude_deg=…,diameter_m={name}."
+        )
+    return km
+
+
+def _foreign(table: pd.DataFrame, matched: Columns) -> Any:
+    """Why rows are not craters of the Moon: those of other bodies, and other features."""
+    fault = pd.Series("", index=table.index, dtype="object")
+    if "body" in matched.found:
+        body = table[matched.found["body"]].astype("str").str.strip()
+        other = ~body.str.lower().isin(["moon", "luna", "", "nan", "none", "<na>"])
+        fault[other] = "is of " + body[other] + ", not of the Moon"
+    if "feature_type" in matched.found:
+        kind = table[matched.found["feature_type"]].astype("str").str.strip()
+        other = ~kind.str.lower().str.contains("|".join(_CRATERS)) & (kind.str.lower() != "nan")
+        other &= kind != ""
+        fault[other & (fault == "")] = "is " + kind[other] + ", not a crater"
+    return fault.to_numpy()

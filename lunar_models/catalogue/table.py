@@ -1,5 +1,6 @@
 """Read, validate and filter a crater catalogue."""
 
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pandas as pd
 import pandera.pandas as pa
 from pandera.errors import SchemaErrors
 
-from lunar_models.catalogue.formats import read_columns
+from lunar_models.catalogue.formats import CatalogueReading, understand_catalogue
 from lunar_models.errors import CatalogueError
 
 CATALOGUE_COLUMNS = ("crater_id", "longitude_deg", "latitude_deg", "diameter_km")
@@ -27,14 +28,16 @@ def _number_column(low: float, high: float, outside: str) -> pa.Column:
     )
 
 
+_IDENTIFIER = pa.Column(
+    checks=[
+        pa.Check(lambda ids: ids != "", error="is empty"),
+        pa.Check(lambda ids: ~ids.duplicated() | (ids == ""), error="repeats a row above"),
+    ]
+)
+
 SCHEMA = pa.DataFrameSchema(
     {
-        "crater_id": pa.Column(
-            checks=[
-                pa.Check(lambda ids: ids != "", error="is empty"),
-                pa.Check(lambda ids: ~ids.duplicated() | (ids == ""), error="repeats a row above"),
-            ]
-        ),
+        "crater_id": _IDENTIFIER,
         "longitude_deg": _number_column(-180, 360, "is outside [-180, 360]"),
         "latitude_deg": _number_column(-90, 90, "is outside [-90, 90]"),
         "diameter_km": _number_column(
@@ -44,6 +47,20 @@ SCHEMA = pa.DataFrameSchema(
 )
 """What every row must satisfy; the `error` texts become the reasons of rejected rows."""
 
+_LARGEST_PX = 1e7
+
+PIXEL_SCHEMA = pa.DataFrameSchema(
+    {
+        "crater_id": _IDENTIFIER,
+        "x_px": _number_column(-_LARGEST_PX, _LARGEST_PX, "is no pixel"),
+        "y_px": _number_column(-_LARGEST_PX, _LARGEST_PX, "is no pixel"),
+        "diameter_px": _number_column(np.nextafter(0, 1), _LARGEST_PX, "is not above 0"),
+    }
+)
+"""Likewise of a catalogue in pixels of an image."""
+
+_log = logging.getLogger(__name__)
+
 
 def read_catalogue(
     path: str | Path, *, columns: Mapping[str, str] | None = None
@@ -51,55 +68,72 @@ def read_catalogue(
     """Read a crater catalogue and sort the rows into usable and rejected ones.
 
     Recognised without `columns`: Robbins 2018 (doi 10.1029/2018JE005592), LU1319373 (doi
-    10.1029/2021JE007046), Head 2010, Povilaitis 2018, the IAU gazetteer, and tables with our own
-    column names. Coordinates of a Robbins crater are those of its fitted circle.
+    10.1029/2021JE007046) and LU1319381, Head 2010, Povilaitis 2018, Salamuniccar 2011, the LPI and
+    IAU lists, CraterStats, and tables with our own column names. Coordinates of a Robbins crater
+    are those of its fitted circle. What was noticed on the way is logged as a warning.
 
     Args:
-        path: CSV, Parquet, GeoParquet, GeoPackage or Shapefile.
+        path: CSV (gzip too), Excel, Parquet, GeoParquet, GeoPackage, Shapefile, or CraterStats'
+            .scc or .diam.
         columns: for any other table, our name -> its name: ``crater_id`` (optional: rows are
-            numbered), ``longitude_deg``, ``latitude_deg``, and ``diameter_km`` or ``diameter_m``.
+            numbered), ``longitude_deg``, ``latitude_deg``, and ``diameter_km`` or ``diameter_m``
+            (`columns.FIELDS` lists all).
 
     Returns:
         catalogue: crater_id (str, unique), longitude_deg (float64 in [-180, 180)), latitude_deg
-            (float64 in [-90, 90]), diameter_km (float64, > 0), in the order of the file.
+            (float64 in [-90, 90]), diameter_km (float64, > 0), in the order of the file; or
+            crater_id, x_px, y_px, diameter_px and image, where craters are given in pixels.
         rejected: crater_id, reason (str); the reason ends with the 1-based data row.
 
     Raises:
         CatalogueError: the file is unreadable or empty, lacks a column, or has no valid row.
     """
-    rows = read_columns(Path(path), columns)
+    reading = understand_catalogue(Path(path), columns)
+    for note in reading.notes:
+        _log.warning("%s: %s.", path, note)
+    return check_rows(reading, path)
+
+
+def check_rows(reading: CatalogueReading, path: str | Path) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Sort the rows of a catalogue into usable and rejected ones, as `read_catalogue` does."""
+    rows = reading.rows
     if rows.empty:
         raise CatalogueError(f"{path} has no rows; give a catalogue with at least one crater.")
     reasons = _find_faults(rows)
-    catalogue = rows.drop(index=reasons.index).reset_index(drop=True)
+    catalogue = rows.drop(index=reasons.index, columns="fault").reset_index(drop=True)
     rejected = pd.DataFrame({"crater_id": rows["crater_id"][reasons.index], "reason": reasons})
     if catalogue.empty:
         raise CatalogueError(
             f"{path} has no valid row among {len(rows)}: {reasons.iloc[0]}. "
             "Check the units and which columns are read."
         )
-    longitude = catalogue["longitude_deg"]
-    catalogue["longitude_deg"] = longitude.where(longitude < 180, longitude - 360)
+    if not reading.pixels:
+        longitude = catalogue["longitude_deg"]
+        catalogue["longitude_deg"] = longitude.where(longitude < 180, longitude - 360)
     return catalogue, rejected.reset_index(drop=True)
 
 
 def _find_faults(rows: pd.DataFrame) -> "pd.Series[str]":
     """Why rows cannot be used, indexed by row; faultless rows are left out."""
+    foreign = rows["fault"][rows["fault"] != ""]
+    schema = PIXEL_SCHEMA if "x_px" in rows else SCHEMA
     try:
-        SCHEMA.validate(rows, lazy=True)
+        schema.validate(rows.drop(index=foreign.index), lazy=True)
     except SchemaErrors as errors:
         faults = errors.failure_cases.sort_values("index", kind="stable")
+        texts = [
+            f"{column}={value} {check}"
+            for column, value, check in zip(
+                faults["column"], faults["failure_case"], faults["check"], strict=True
+            )
+        ]
+        row = faults["index"].astype(int).to_numpy()
+        wrong = pd.Series(texts, index=row).groupby(level=0).agg("; ".join)
     else:
-        return pd.Series(dtype="str")
-    texts = [
-        f"{column}={value} {check}"
-        for column, value, check in zip(
-            faults["column"], faults["failure_case"], faults["check"], strict=True
-        )
-    ]
-    row = faults["index"].astype(int).to_numpy()
-    reasons = pd.Series(texts, index=row).groupby(level=0).agg("; ".join)
-    return reasons + " (row " + (reasons.index + 1).astype(str) + ")"
+        wrong = pd.Series(dtype="str")
+    reasons = pd.concat([foreign, wrong]).sort_index()
+    numbered: pd.Series[str] = reasons + " (row " + (reasons.index + 1).astype(str) + ")"
+    return numbered
 
 
 def filter_catalogue(

@@ -18,7 +18,8 @@ class PreprocessConfig(StepConfig):
         role="input",
     )
     catalogue: str = param(
-        help="Crater table: CSV, Parquet, GeoParquet, GeoPackage or Shapefile.", role="input"
+        help="Crater table: CSV, Excel, Parquet, GeoParquet, GeoPackage, Shapefile or CraterStats.",
+        role="input",
     )
     output: str = param("data/crops", help="Output folder of the crop set.", role="output")
     columns: str | None = param(

@@ -1,0 +1,146 @@
+"""Numbers as people write them: hemispheres, degrees and minutes, decimal commas, thousands."""
+
+import re
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from lunar_models.arrays import Float64Array
+from lunar_models.errors import CatalogueError
+
+_EAST, _WEST = frozenset({"e", "east", "o", "ost"}), frozenset({"w", "west"})
+_NORTH, _SOUTH = frozenset({"n", "north", "nord"}), frozenset({"s", "south", "sued", "süd"})
+_ANGLE = re.compile(
+    r"(?P<before>[NSEW])?\s*(?P<degrees>[-+]?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?)\s*(?:[°d:]|deg)?\s*"
+    r"(?:(?P<minutes>\d+(?:\.\d+)?)\s*['′:m]\s*)?(?:(?P<seconds>\d+(?:\.\d+)?)\s*(?:\"|″|''|s)?\s*)?"
+    r"(?P<after>[NSEW])?",
+    re.IGNORECASE,
+)
+_MISSING = ("", "nan", "na", "n/a", "null", "none", "-", "--")
+
+
+def read_numbers(columns: dict[str, "pd.Series[Any]"], name: str) -> dict[str, Float64Array]:
+    """Read columns of numbers, or of text with numbers, by one convention for all of them.
+
+    Args:
+        columns: field -> values; longitudes and latitudes may carry N, S, E, W and minutes.
+        name: how error messages call the table.
+
+    Returns:
+        field -> float64, NaN where there is no number.
+
+    Raises:
+        CatalogueError: commas may be decimal or separate thousands.
+    """
+    texts = {key: _text(values) for key, values in columns.items() if not _is_number(values)}
+    convention = _comma_convention(texts, name)
+    result = {}
+    for key, values in columns.items():
+        if key not in texts:
+            result[key] = pd.to_numeric(values, errors="coerce").to_numpy(np.float64)
+        elif key.startswith(("longitude", "latitude")):
+            result[key] = _angles(_plain_numbers(texts[key], convention))
+        else:
+            plain = _plain_numbers(texts[key], convention).str.replace(
+                r"\s*(k?m|px)$", "", regex=True
+            )
+            result[key] = pd.to_numeric(plain, errors="coerce").to_numpy(np.float64)
+    return result
+
+
+def _is_number(values: "pd.Series[Any]") -> bool:
+    return bool(pd.api.types.is_numeric_dtype(values))
+
+
+def _text(values: "pd.Series[Any]") -> "pd.Series[str]":
+    text = values.astype("str").str.strip().str.replace("\u2212", "-").str.replace("\u2013", "-")
+    return text.where(~text.str.lower().isin(_MISSING), "")
+
+
+def _comma_convention(texts: dict[str, "pd.Series[str]"], name: str) -> str:
+    """``decimal``, ``thousands`` or ``none``: what a comma means in these columns."""
+    values = pd.concat(list(texts.values())) if texts else pd.Series(dtype="str")
+    values = values[values.str.contains(",", regex=False)]
+    if values.empty:
+        return "none"
+    if (values.str.contains(r"\..*,") | values.str.contains(r",.*,.*,")).any():
+        decimal = bool(values.str.contains(r"\..*,").any())  # 1.234,5
+        return "decimal" if decimal else "thousands"
+    if values.str.contains(r",.*\.").any():  # 1,234.5
+        return "thousands"
+    if (~values.str.fullmatch(r"[^,]*\d{1,3}(?:,\d{3})+\D*")).any():
+        return "decimal"
+    for key in ("longitude_deg", "latitude_deg", "longitude_west"):
+        if key in texts and texts[key].str.contains(",", regex=False).any():
+            return "decimal"  # no longitude reaches a thousand
+    others = [t for key, t in texts.items() if key.startswith(("longitude", "latitude"))]
+    if any(text.str.contains(".", regex=False).any() for text in others):
+        return "thousands"  # decimal points beside
+    raise CatalogueError(
+        f"{name}: the comma in {values.iloc[0]!r} may be decimal or separate thousands. Write such "
+        "numbers without comma."
+    )
+
+
+def _plain_numbers(text: "pd.Series[str]", convention: str) -> "pd.Series[str]":
+    """Numbers with a decimal point and without separators of thousands."""
+    text = text.str.replace(r"(?<=\d)['’\u00a0\u202f ](?=\d{3}(?:\D|$))", "", regex=True)
+    if convention == "decimal":
+        return text.str.replace(r"\.(?=\d{3}(?:\D|$))", "", regex=True).str.replace(",", ".")
+    return text.str.replace(",", "") if convention == "thousands" else text
+
+
+def _angles(text: "pd.Series[str]") -> Float64Array:
+    """Degrees of texts such as ``-12.3``, ``12.3 W``, ``S 12°30'``."""
+    numbers = pd.to_numeric(text, errors="coerce").to_numpy(np.float64).copy()
+    for n in np.flatnonzero(np.isnan(numbers) & (text != "").to_numpy()):
+        match = _ANGLE.fullmatch(text.iloc[n])
+        if match is None or (match["before"] and match["after"]):
+            continue
+        value = float(match["degrees"])
+        part = float(match["minutes"] or 0.0) / 60.0 + float(match["seconds"] or 0.0) / 3600.0
+        if match["seconds"] and not match["minutes"]:
+            continue
+        value = value - part if match["degrees"].startswith("-") else value + part
+        side = (match["before"] or match["after"] or "").lower()
+        if side in ("w", "s"):
+            value = -value if not match["degrees"].startswith("-") else np.nan
+        numbers[n] = value
+    return numbers
+
+
+def hemisphere_signs(values: "pd.Series[Any]", axis: str) -> Float64Array | None:
+    """+1 or -1 of a column of directions, NaN where empty; None where it is not such a column.
+
+    Args:
+        values: of any type.
+        axis: ``longitude`` (E, W) or ``latitude`` (N, S).
+    """
+    if _is_number(values):
+        return None
+    words = _text(values).str.lower().str.rstrip(".")
+    positive, negative = (_EAST, _WEST) if axis == "longitude" else (_NORTH, _SOUTH)
+    if (words == "").all() or not words.isin(positive | negative | {""}).all():
+        return None
+    signs = np.where(words.isin(list(negative)), -1.0, 1.0)
+    return np.where(words == "", np.nan, signs)
+
+
+def apply_hemisphere(
+    numbers: Float64Array, signs: Float64Array, name: str, column: str
+) -> Float64Array:
+    """Sign numbers by the hemisphere in a column beside them.
+
+    Raises:
+        CatalogueError: a sign contradicts its hemisphere.
+    """
+    against = (numbers < 0.0) & (signs > 0.0)
+    if against.any():
+        row = int(np.flatnonzero(against)[0])
+        raise CatalogueError(
+            f"{name}: row {row + 1} has {numbers[row]:g}, but {column} says the positive "
+            "hemisphere of longitude or latitude; leave out the column or the sign."
+        )
+    signed: Float64Array = np.where(np.isnan(signs), np.nan, np.abs(numbers) * signs)
+    return signed
