@@ -4,8 +4,10 @@
 #
 # Variables: TORCH=cpu    the CPU build of torch, on a machine without a GPU (saves gigabytes)
 #            PYTHON=…     the interpreter to build the environment with (3.11 or newer)
+#            SERVICE_MODEL=lunar-craters    what `make serve` serves: the demo's model, or yours
 
 PYTHON ?= python3
+SERVICE_MODEL ?= lunar-craters-demo
 VENV := .venv
 READY := $(VENV)/.ready
 DOCS_READY := $(VENV)/.docs-ready
@@ -71,7 +73,7 @@ reference: setup
 	python -m steps.shared.reference
 
 serve: setup
-	mlflow models serve -m models:/lunar-craters@champion --env-manager local --port 5001
+	mlflow models serve -m models:/$(SERVICE_MODEL)@champion --env-manager local --port 5001
 
 ui: setup
 	mlflow ui --backend-store-uri $(MLFLOW_TRACKING_URI) --port 5000

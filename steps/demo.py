@@ -16,14 +16,14 @@ from typing import Any
 import pandas as pd
 
 from lunar_models.catalogue.table import read_catalogue
-from lunar_models.config.register import RegisterConfig
 from lunar_models.config.synthesize import SynthesizeConfig
 from lunar_models.cropping.single import extract_crop
 from lunar_models.synthetic.synthesize import synthesize
+from steps.shared.pipeline import DEMO_MODEL
 from steps.shared.registry import example
 
 PORT = 5001
-MODEL = f"models:/{RegisterConfig.service_model}@champion"
+MODEL = f"models:/{DEMO_MODEL}@champion"
 _START_SECONDS = 120
 _PLACE = ["longitude_deg", "latitude_deg", "diameter_km"]
 

@@ -18,8 +18,10 @@ from steps.shared.pipeline import (
     PipelineConfig,
     Step,
     as_parameters,
+    is_synthetic,
     needed_steps,
     step_values,
+    with_service_model,
 )
 from steps.shared.report import log_report
 from steps.shared.store import prepare
@@ -32,6 +34,12 @@ def main(config: PipelineConfig) -> None:
     """Run the pipeline from a mosaic to a registered model; without data, on a synthetic Moon."""
     config = prepare(config)
     needed = needed_steps(config)
+    config = with_service_model(config, needed)
+    if is_synthetic(needed):
+        click.echo(
+            "No data were given, so this runs on a SYNTHETIC Moon, and its model is registered as "
+            f"{config.service_model}. For your own: -P mosaic=… -P catalogue=…, or -P crops=…."
+        )
     with step_run("main", config, name=_run_name(config, needed)) as run:
         made: dict[str, str] = {}
         runs: dict[str, Run] = {}

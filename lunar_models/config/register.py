@@ -20,4 +20,7 @@ class RegisterConfig(StepConfig):
         None, help="Cluster model fitted by cluster: a folder or URI.", role="input"
     )
     service_model: str = param("lunar-craters", help="Registry name of the served model.")
-    alias: str | None = param("champion", help="Alias that the new version gets.")
+    alias: str | None = param(
+        "champion",
+        help="Alias that the new version gets; challenger if another version has it already.",
+    )

@@ -12,8 +12,6 @@ from types import FrameType
 import mlflow
 from mlflow.entities import Run
 
-from steps.shared.cache import KEY_TAG
-
 PROCESS_TAG = "process"
 _KILLED, _FAILED, _OPEN = "KILLED", "FAILED", ("RUNNING", "SCHEDULED")
 _CANCELLED_MS = 60_000
@@ -25,15 +23,14 @@ class _Terminated(KeyboardInterrupt):
 
 
 @contextmanager
-def closed_when_killed(run: Run, key: str) -> Iterator[None]:
+def closed_when_killed(run: Run) -> Iterator[None]:
     """End the active run as KILLED on SIGTERM or Ctrl-C, and those that a SIGKILL left open.
 
     Args:
         run: the active run.
-        key: its step key.
     """
     mlflow.set_tag(PROCESS_TAG, f"{socket.gethostname()}:{os.getpid()}")
-    _close_abandoned(run, key)
+    _close_abandoned(run)
     main = threading.current_thread() is threading.main_thread()  # only there signals are set
     before = signal.signal(signal.SIGTERM, _terminate) if main else None
     try:
@@ -74,14 +71,21 @@ def _terminate(number: int, frame: FrameType | None) -> None:
     raise _Terminated
 
 
-def _close_abandoned(run: Run, key: str) -> None:
-    """End the runs of the same work whose process on this machine is gone."""
+def _close_abandoned(run: Run) -> None:
+    """End the runs of this experiment whose process on this machine is gone.
+
+    A nested run that got no further than to be made goes with its parent.
+    """
     client = mlflow.MlflowClient()
-    for other in client.search_runs(
-        [run.info.experiment_id],
-        f"tags.{KEY_TAG} = '{key}' and attributes.status = 'RUNNING'",
-    ):
-        if other.info.run_id != run.info.run_id and _is_gone(other.data.tags.get(PROCESS_TAG, "")):
+    found = client.search_runs([run.info.experiment_id], "attributes.status = 'RUNNING'")
+    gone = {
+        other.info.run_id
+        for other in found
+        if other.info.run_id != run.info.run_id and _is_gone(other.data.tags.get(PROCESS_TAG, ""))
+    }
+    for other in found:
+        parent = other.data.tags.get("mlflow.parentRunId")
+        if other.info.run_id in gone or (parent in gone and PROCESS_TAG not in other.data.tags):
             client.set_terminated(other.info.run_id, _KILLED)
 
 

@@ -54,12 +54,22 @@ PIPELINE = (
 )
 
 
+SERVICE_MODEL = next(s.default for s in specs(RegisterConfig) if s.name == "service_model")
+DEMO_MODEL = f"{SERVICE_MODEL}-demo"
+"""A model of a synthetic Moon never stands beside those of the real one."""
+
+
 class PipelineConfig(StepConfig):
     """What `main` adds to the parameters of its steps."""
 
     steps: tuple[StepName, ...] = param(STEP_NAMES, help="Steps to run.")
     cache: bool = param(True, help="Reuse finished runs of unchanged steps.", role="runtime")
     data_dir: str = param("data", help="Folder for mosaics and crop sets.", role="runtime")
+    service_model: str | None = param(
+        None,
+        help="Registry name of the served model; none: that of register, for a synthetic Moon "
+        f"{DEMO_MODEL}.",
+    )
 
     @model_validator(mode="after")
     def _check_together(self) -> Self:
@@ -73,9 +83,10 @@ class PipelineConfig(StepConfig):
 def _step_fields() -> dict[str, Any]:
     """Every step's parameters, once; what is wired between steps becomes optional."""
     merged: dict[str, Any] = {}
+    own = {spec.name for spec in specs(PipelineConfig)}
     for step in PIPELINE:
         for spec in specs(step.config):
-            if spec.role == "output" or not step.offers(spec.name) or spec.name in merged:
+            if spec.role == "output" or not step.offers(spec.name) or spec.name in own | {*merged}:
                 continue
             wired = spec.name in step.wires
             hint = spec.annotation | None if wired else spec.annotation
@@ -110,6 +121,17 @@ def needed_steps(config: PipelineConfig) -> list[Step]:
         if step.name in config.steps and (missing or not consumed):
             needed.insert(0, step)
     return needed
+
+
+def is_synthetic(needed: list[Step]) -> bool:
+    """Whether the pipeline works on a Moon that it makes itself."""
+    return any(step.name == "synthesize" for step in needed)
+
+
+def with_service_model(config: PipelineConfig, needed: list[Step]) -> PipelineConfig:
+    """Settle the registry name of the served model."""
+    name = config.service_model or (DEMO_MODEL if is_synthetic(needed) else SERVICE_MODEL)
+    return config.replace(service_model=name)
 
 
 def is_required(step: Step, parameter: str) -> bool:

@@ -20,6 +20,7 @@ import mlflow
 from lunar_models.config.base import StepConfig
 from serving.cli.options import UserError
 from steps.shared.inputs import pinned
+from steps.shared.outage import be_patient, store_errors
 
 C = TypeVar("C", bound=StepConfig)
 
@@ -75,8 +76,9 @@ def connect() -> None:
         mlflow.set_tracking_uri(DEFAULT_TRACKING_URI)
     uri = mlflow.get_tracking_uri()
     if urlsplit(uri).scheme in ("http", "https"):
+        be_patient()
         _wait_for(uri)
-    with _one_at_a_time(uri):
+    with _one_at_a_time(uri), store_errors():
         _check_experiment()
 
 
@@ -105,19 +107,6 @@ def check_names(config: StepConfig) -> None:
                 f"{parameter}={alias!r} is no alias: use letters, digits, '_' and '-'; 'latest' "
                 "and 'v1', 'v2', … are reserved."
             )
-
-
-@contextmanager
-def store_errors() -> Iterator[None]:
-    """Turn what the tracking store refuses into one sentence.
-
-    Raises:
-        UserError: instead of an `MlflowException`, which stays its cause.
-    """
-    try:
-        yield
-    except mlflow.MlflowException as error:
-        raise UserError(f"The tracking store says: {error.message}") from error
 
 
 def _wait_for(uri: str) -> None:
@@ -153,16 +142,13 @@ def _check_experiment() -> None:
     """Make the experiment that the environment names, unless the run exists already."""
     client = mlflow.MlflowClient()
     name, number = (os.environ.get(f"MLFLOW_EXPERIMENT_{key}") for key in ("NAME", "ID"))
-    try:
-        if "MLFLOW_RUN_ID" in os.environ or not (name or number):
-            client.search_experiments(max_results=1)  # makes the tables
-            return
-        found = client.get_experiment(number) if number else client.get_experiment_by_name(name)
-        if found is None:
-            _create_experiment(client, str(name))
-            return
-    except mlflow.MlflowException as error:
-        raise UserError(f"Experiment {name or number}: {error.message}") from error
+    if "MLFLOW_RUN_ID" in os.environ or not (name or number):
+        client.search_experiments(max_results=1)  # makes the tables
+        return
+    found = client.get_experiment(number) if number else client.get_experiment_by_name(name)
+    if found is None:
+        _create_experiment(client, str(name))
+        return
     if found.lifecycle_stage != "active":
         raise UserError(
             f"Experiment {found.name!r} was deleted. Restore it (`mlflow experiments restore -x "

@@ -25,7 +25,7 @@ from lunar_models.config.base import StepConfig, specs
 from serving.cli.options import UserError, to_text
 from steps.shared.cache import KEY_TAG, OUTPUT_TAG, step_key
 from steps.shared.ending import closed_when_killed
-from steps.shared.store import store_errors
+from steps.shared.outage import no_second_wait, store_errors
 
 PROJECT = Path(__file__).resolve().parents[2]
 STEP_TAG = "step"
@@ -59,6 +59,7 @@ def step_run(step: str, config: StepConfig, *, name: str) -> Iterator[mlflow.Act
         mlflow.start_run(
             run_name=None if joined else name, log_system_metrics=step == "train"
         ) as run,
+        no_second_wait(),
     ):
         if _GENERATED_NAME.match(run.info.run_name or ""):
             mlflow.set_tag("mlflow.runName", name)
@@ -67,7 +68,7 @@ def step_run(step: str, config: StepConfig, *, name: str) -> Iterator[mlflow.Act
         _log_parameters(run, config)
         _log_snapshot(config)
         started = time.perf_counter()
-        with closed_when_killed(run, key):
+        with closed_when_killed(run):
             yield run
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # KiB; bytes on macOS
         mib = peak / 2**20 if sys.platform == "darwin" else peak / 2**10

@@ -10,6 +10,7 @@ from pathlib import Path
 import mlflow
 import pytest
 
+MODEL = "lunar-craters-demo"
 MACHINE = ("step/", "system/")
 ROOT = Path(__file__).resolve().parents[2]
 SMALL = {
@@ -79,15 +80,15 @@ def test_pipeline_then_one_changed_parameter(place, client):
         assert results.items() <= parent.data.metrics.items()
         assert child.data.metrics["step/peak_memory_mib"] > 50
         assert "snapshot" in {a.path for a in client.list_artifacts(child.info.run_id)}
-    champion = client.get_model_version_by_alias("lunar-craters", "champion")
+    champion = client.get_model_version_by_alias(MODEL, "champion")
     assert int(champion.version) == 1
 
     output = finish(start(place, n_clusters=2))
     assert output.count("nothing changed, reusing run") == 4
     assert [len(runs(client, s)) for s in ("preprocess", "train", "evaluate")] == [1, 1, 1]
     assert [len(runs(client, s)) for s in ("cluster", "register")] == [2, 2]
-    aliases = client.get_registered_model("lunar-craters").aliases
-    assert {name: int(version) for name, version in aliases.items()} == {
+    aliases = client.get_registered_model(MODEL).aliases
+    assert {alias: int(number) for alias, number in aliases.items()} == {
         "champion": 1,  # only `promote` replaces a champion
         "challenger": 2,
     }

@@ -4,7 +4,14 @@ import pytest
 
 from lunar_models.errors import ConfigError
 from steps.main import _run_name
-from steps.shared.pipeline import PIPELINE, STEP_NAMES, MainConfig, needed_steps, step_values
+from steps.shared.pipeline import (
+    PIPELINE,
+    STEP_NAMES,
+    MainConfig,
+    needed_steps,
+    step_values,
+    with_service_model,
+)
 
 STEPS = {step.name: step for step in PIPELINE}
 
@@ -72,3 +79,20 @@ def test_runs_are_named_after_what_they_train():
     assert name(encoder="pca") == "pca-d20-from-1km-e25"
     assert name(encoder="vit_mae") == "vit_mae-tiny-p8-from-1km-e25"
     assert name(crops="c", encoder_uri="models:/e/1") == "evaluate+cluster+register"
+
+
+def test_a_synthetic_moon_has_a_served_model_of_its_own():
+    def name(**values) -> str:
+        config = MainConfig(**values)
+        needed = needed_steps(config)
+        settled = with_service_model(config, needed)
+        made = {"train.encoder_uri": "m", "preprocess.crops": "c"}
+        assert step_values(STEPS["register"], settled, made)["service_model"] == (
+            settled.service_model
+        )
+        return settled.service_model
+
+    assert name(encoder="pca") == "lunar-craters-demo"
+    assert name(encoder="pca", mosaic=("m.tif",), catalogue="c.csv") == "lunar-craters"
+    assert name(crops="data/crops") == "lunar-craters"
+    assert name(service_model="mine") == "mine"

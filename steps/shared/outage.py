@@ -1,0 +1,77 @@
+"""Sit out a tracking server that is away, quietly, and say in one sentence if it stays away."""
+
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import mlflow
+
+from serving.cli.options import UserError
+
+RETRIES = 8
+"""MLflow waits 0, 4, 8, 16, 32, 64, 120 and 120 s before these: six minutes together."""
+
+_RETRIES_VARIABLE = "MLFLOW_HTTP_REQUEST_MAX_RETRIES"
+_NO_ANSWER = "API request to"
+"""How MLflow begins what it says of a request that got no answer, or none that is one."""
+
+
+def be_patient() -> None:
+    """Let each request to the tracking server wait for minutes, unless the user chose otherwise."""
+    os.environ.setdefault(_RETRIES_VARIABLE, str(RETRIES))
+    logger = logging.getLogger("urllib3.connectionpool")
+    if not any(isinstance(handler, _OneLine) for handler in logger.handlers):
+        logger.addHandler(_OneLine())
+        logger.setLevel(logging.DEBUG)  # where it tells that an answer of 503 is not taken
+        logger.propagate = False
+
+
+@contextmanager
+def store_errors() -> Iterator[None]:
+    """Turn what the tracking store refuses into one sentence. Enter it before the run.
+
+    Raises:
+        UserError: instead of an `MlflowException`, which stays its cause.
+    """
+    try:
+        yield
+    except mlflow.MlflowException as error:
+        if is_outage(error):
+            raise UserError(
+                f"The tracking store {mlflow.get_tracking_uri()} stopped answering and did not "
+                "come back in time. Finished steps and epochs are kept: start the same command "
+                "again when it answers, and it goes on from them and logs what is missing."
+            ) from error
+        raise UserError(f"The tracking store says: {error.message}") from error
+
+
+@contextmanager
+def no_second_wait() -> Iterator[None]:
+    """End the run at once when the server stayed away. Enter it inside the run."""
+    try:
+        yield
+    except mlflow.MlflowException as error:
+        if is_outage(error):
+            os.environ[_RETRIES_VARIABLE] = "0"
+        raise
+
+
+def is_outage(error: mlflow.MlflowException) -> bool:
+    """Whether the store could not be asked, rather than refused."""
+    return error.error_code == "TEMPORARILY_UNAVAILABLE" or _NO_ANSWER in str(error.message)
+
+
+class _OneLine(logging.Handler):
+    """Say once per outage that the server is away, in place of a line for each attempt."""
+
+    said = False
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if str(record.msg).startswith("Retry") and not _OneLine.said:
+            _OneLine.said = True
+            print(
+                f"The tracking server {mlflow.get_tracking_uri()} does not answer; trying again "
+                "for some minutes …",
+                flush=True,
+            )

@@ -1,0 +1,89 @@
+"""A tracking server that goes away for a while, or for good, in the middle of a step."""
+
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import mlflow
+import pytest
+from mlflow.exceptions import MlflowException
+
+from lunar_models.config.base import StepConfig, param
+from serving.cli.options import UserError
+from steps.shared import outage
+from steps.shared.outage import be_patient, store_errors
+from steps.shared.store import prepare
+from steps.shared.tracking import step_run
+
+
+class Sample(StepConfig):
+    count: int = param(1, help="A number.")
+
+
+@pytest.fixture
+def broken_server(monkeypatch):
+    """Answers 503 so many times, then with an empty list of experiments."""
+
+    class Handler(BaseHTTPRequestHandler):
+        left, seen = 0, 0
+
+        def answer(self):
+            Handler.seen += 1
+            Handler.left -= 1
+            body = b'{"experiments": []}'
+            self.send_response(503 if Handler.left >= 0 else 200)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        do_POST = do_GET = answer
+
+        def log_message(self, *_):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    for name, value in (("BACKOFF_FACTOR", "0"), ("BACKOFF_JITTER", "0")):
+        monkeypatch.setenv(f"MLFLOW_HTTP_REQUEST_{name}", value)
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", str(outage.RETRIES))
+    monkeypatch.delenv("MLFLOW_RUN_ID", raising=False)
+    monkeypatch.setattr(outage._OneLine, "said", False)
+    mlflow.set_tracking_uri(f"http://127.0.0.1:{server.server_port}")
+    yield Handler
+    mlflow.set_tracking_uri(None)
+    server.shutdown()
+
+
+def test_a_server_that_comes_back_is_waited_for(broken_server, capfd):
+    broken_server.left = 5
+    prepare(Sample())
+    assert broken_server.seen == 6
+    said = capfd.readouterr()
+    assert said.out.count("does not answer; trying again") == 1
+    assert "Retrying" not in said.err
+
+
+def test_a_server_that_stays_away_ends_the_step_with_one_sentence(broken_server):
+    broken_server.left = 1000
+    with pytest.raises(UserError, match=r"did not come back in time.*start the same command again"):
+        prepare(Sample())
+    assert broken_server.seen == outage.RETRIES + 1
+
+
+def test_a_run_is_not_waited_for_twice(store, monkeypatch):
+    """Ending the run of a step needs the same server that is away."""
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "8")
+    with pytest.raises(UserError, match="did not come back"), step_run("s", Sample(), name="n"):
+        raise MlflowException("API request to http://x failed with exception refused")
+    assert outage.os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] == "0"
+
+
+def test_what_the_store_refuses_is_told_as_it_is():
+    with pytest.raises(UserError, match="The tracking store says: no such thing"), store_errors():
+        raise MlflowException("no such thing")
+
+
+def test_a_choice_of_the_user_stays(monkeypatch):
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+    be_patient()
+    assert outage.os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] == "1"
