@@ -12,12 +12,13 @@ import pandas as pd
 from lunar_models.catalogue.labels import labels_for
 from lunar_models.config.evaluate import EvaluateConfig
 from lunar_models.crops.crop_set import CropSet
+from lunar_models.crops.training_domain import TrainingDomain
 from lunar_models.embedding import reconstruct_crops
 from lunar_models.encoders.checkpoint import Checkpoint
 from lunar_models.evaluation import Evaluation, evaluate, freeze
 from lunar_models.plots.evaluation import evaluation_figures
 from serving.cli.options import config_command
-from serving.model.bundle import HEAD_FILE
+from serving.model.bundle import DOMAIN_FILE, HEAD_FILE
 from steps.shared.inputs import open_crops
 from steps.shared.registry import embed_crop_set
 from steps.shared.store import prepare
@@ -92,6 +93,8 @@ def _judge(
     _log_tables(evaluation)
     with tempfile.TemporaryDirectory() as folder:
         evaluation.head.save(Path(folder) / HEAD_FILE)
+        labelled = crop_set.metadata["crater_id"].isin(evaluation.predictions["crater_id"])
+        TrainingDomain.of(crop_set.metadata[labelled]).save(Path(folder) / DOMAIN_FILE)
         log_output("head", log_folder(Path(folder), "head"))
 
 

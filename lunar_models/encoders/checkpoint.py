@@ -14,6 +14,7 @@ from safetensors.torch import load_file, save_file
 
 from lunar_models.crops.crop_set import CropSet, Radiometry
 from lunar_models.crops.normalisation import Normalisation
+from lunar_models.crops.training_domain import TrainingDomain
 from lunar_models.encoders.build import Encoder, family_name, find_family
 from lunar_models.errors import CheckpointError
 
@@ -36,6 +37,8 @@ class Checkpoint:
     """Of the high-pass filter of the mosaic that the crops were cut from; None: unfiltered."""
     alignment: str = "side"
     """See `CropSetInfo.alignment`."""
+    domain: TrainingDomain = field(default_factory=TrainingDomain)
+    """Ranges of the craters of the crop set; empty where it is not known."""
 
     def __post_init__(self) -> None:
         self.encoder.see_crops(
@@ -54,6 +57,7 @@ class Checkpoint:
             info.context_diameters,
             info.preprocess.get("highpass_sigma_px"),
             info.alignment,
+            TrainingDomain.of(crop_set.metadata),
         )
 
     def save(self, folder: str | Path) -> None:
@@ -68,6 +72,7 @@ class Checkpoint:
             "context_diameters": self.context_diameters,
             "highpass_sigma_px": self.highpass_sigma_px,
             "alignment": self.alignment,
+            "domain": self.domain.ranges,
         }
         weights = {name: t.contiguous().cpu() for name, t in self.encoder.state_dict().items()}
         save_file(weights, folder / WEIGHTS_FILE)
@@ -91,6 +96,7 @@ class Checkpoint:
                 config["context_diameters"],
                 config.get("highpass_sigma_px"),  # not in checkpoints of version 0.1
                 config.get("alignment", "side"),
+                TrainingDomain.from_ranges(config.get("domain", {})),
             )
         except FileNotFoundError as error:
             raise CheckpointError(f"{folder} is not an encoder checkpoint: {error}.") from error

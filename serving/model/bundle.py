@@ -10,7 +10,7 @@ bundle.json     schema version and the sha256 of every other file; written last
 
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass, is_dataclass, replace
+from dataclasses import dataclass, field, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ import numpy.typing as npt
 import yaml
 
 from lunar_models.clustering import ClusterModel
+from lunar_models.crops.training_domain import TrainingDomain
 from lunar_models.embedding import embed_crops
 from lunar_models.encoders.checkpoint import Checkpoint
 from lunar_models.encoders.inference import inference_copy
@@ -30,6 +31,8 @@ from serving.model.seal import seal, verify
 
 ENCODER, HEAD, CLUSTERS, NEIGHBOURS, GOLDEN = "encoder", "head", "clusters", "neighbours", "golden"
 HEAD_FILE = "head.npz"
+DOMAIN_FILE = "domain.json"
+"""Beside the head: ranges of the craters it was fitted on."""
 _REGISTERED = "registered_model_meta"
 """Where MLflow notes name and version of a model loaded from the registry."""
 GOLDEN_TOLERANCE = 1e-3
@@ -44,6 +47,8 @@ class Bundle:
     head: Head | None = None
     clusters: ClusterModel | None = None
     neighbours: NeighbourIndex | None = None
+    head_domain: TrainingDomain = field(default_factory=TrainingDomain)
+    """Ranges of the craters that the head was fitted on; empty where it is not known."""
     scores: bool = True
     """Whether to ask the encoder for its own degradation score, if it has one."""
 
@@ -69,6 +74,7 @@ class Bundle:
             Head.load(head) if head.is_file() else None,
             ClusterModel.load(clusters) if clusters.is_dir() else None,
             NeighbourIndex.load(neighbours) if neighbours.is_dir() else None,
+            _load_domain(folder / HEAD / DOMAIN_FILE),
         )
         bundle._check_widths()
         bundle._check_numbers()
@@ -164,6 +170,13 @@ def identify(bundle_folder: Path) -> ModelAnswer:
                 model_id=yaml.safe_load((folder / "MLmodel").read_text()).get("model_id"),
             )
     return ModelAnswer()
+
+
+def _load_domain(file: Path) -> TrainingDomain:
+    try:
+        return TrainingDomain.load(file)
+    except (ValueError, TypeError, AttributeError) as error:
+        raise CheckpointError(f"{file} is damaged; register the model again.") from error
 
 
 def _arrays(part: object | None) -> Iterator[npt.NDArray[Any]]:

@@ -12,8 +12,10 @@ from lunar_models.arrays import Float32Array
 from lunar_models.cropping.illumination import sun_side_evidence
 from lunar_models.encoders.checkpoint import Checkpoint
 from lunar_models.errors import CropImageError
+from lunar_models.heads.head import Head
 from serving.model.bundle import Bundle
 from serving.model.crop_input import CropInput, read_items
+from serving.model.domain import note_domain
 from serving.model.preparation import Crop, CropForm, Prepared, ready_to_embed
 from serving.model.schema import (
     ClusterAnswer,
@@ -113,6 +115,8 @@ def _answer(
     kept = np.flatnonzero(finite).tolist()
     if kept:
         _fill(bundle, embeddings[kept], [answers[i] for i in kept], [options[i] for i in kept])
+    for i in kept:
+        note_domain(bundle, prepared[i].known, answers[i])
 
 
 def align(
@@ -180,7 +184,7 @@ def _fill(
     if bundle.clusters is not None:
         _fill_clusters(bundle.clusters.assign(embeddings), answers)
     if bundle.head is not None:
-        _fill_states(bundle.head.predict(embeddings), bundle.head.states, answers, options)
+        _fill_states(bundle.head, embeddings, answers, options)
     if bundle.neighbours is not None and (k := max(o.top_k for o in options)) > 0:
         found = bundle.neighbours.search(embeddings, k)
         for i, (answer, option) in enumerate(zip(answers, options, strict=True)):
@@ -199,22 +203,25 @@ def _fill_clusters(assigned: Any, answers: Sequence[CropAnswer]) -> None:
 
 
 def _fill_states(
-    predicted: Any,
-    states: tuple[str, ...],
+    head: Head,
+    embeddings: Float32Array,
     answers: Sequence[CropAnswer],
     options: Sequence[Options],
 ) -> None:
+    predicted = head.predict(embeddings)
     for i, (answer, option) in enumerate(zip(answers, options, strict=True)):
         probabilities = predicted.probabilities[i].tolist()
-        abstained = bool(predicted.abstained[i])
+        abstained, least = bool(predicted.abstained[i]), head.abstain_below
         if option.abstain_below >= 0.0:
-            abstained = max(probabilities) < option.abstain_below
+            abstained, least = max(probabilities) < option.abstain_below, option.abstain_below
+        doubt = f"The best probability, {max(probabilities):.2f}, is below {least:.2f}."
         inside = predicted.conformal_set[i].tolist()
         answer.state = StateAnswer(
             label=str(predicted.state[i]),
-            probabilities=dict(zip(states, probabilities, strict=True)),
-            conformal_set=[s for s, keep in zip(states, inside, strict=True) if keep],
+            probabilities=dict(zip(head.states, probabilities, strict=True)),
+            conformal_set=[s for s, keep in zip(head.states, inside, strict=True) if keep],
             abstained=abstained,
+            reason=doubt if abstained else None,
         )
         answer.degradation = DegradationAnswer(
             score=float(predicted.score[i]), uncertainty=float(predicted.score_std[i])

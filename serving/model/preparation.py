@@ -1,6 +1,6 @@
 """From a decoded image to the square the encoder is used to, noting what looks doubtful."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,6 +9,7 @@ import numpy.typing as npt
 from lunar_models.arrays import Float32Array
 from lunar_models.crops.crop_set import Radiometry
 from lunar_models.crops.resampling import resize_crop
+from lunar_models.crops.training_domain import QUANTITIES
 from lunar_models.errors import CropImageError
 from serving.model.crop_input import CropInput
 from serving.model.images import Decoded, decode_image
@@ -50,6 +51,8 @@ class Prepared:
     warnings: list[QualityWarning]
     cut_here: bool = False
     """From the service's own mosaic, filtered as the crop set's."""
+    known: dict[str, float] = field(default_factory=dict)
+    """What is known of the crater, by quantity (`training_domain.QUANTITIES`)."""
 
 
 Crop = CropInput | Prepared | CropImageError
@@ -83,7 +86,17 @@ def prepare_input(form: CropForm, crop_input: CropInput) -> Prepared:
     if len(crop) != size:
         crop = resize_crop(crop, size)
     _check_features(crop)
-    return Prepared(crop.astype(np.float32, copy=False), hints.sun_side, warnings)
+    known = _known(hints, form.context_diameters)
+    return Prepared(crop.astype(np.float32, copy=False), hints.sun_side, warnings, known=known)
+
+
+def _known(hints: CropHints, context_diameters: float) -> dict[str, float]:
+    """What a request tells of the crater, by quantity."""
+    told = {name: getattr(hints, name, None) for name in QUANTITIES}
+    if hints.pixel_scale_m is not None and hints.diameter_km is not None:
+        across_m = context_diameters * hints.diameter_km * 1000.0
+        told["native_px"] = across_m / hints.pixel_scale_m
+    return {name: value for name, value in told.items() if value is not None}
 
 
 def ready_to_embed(form: CropForm, crop: Crop) -> Prepared | CropImageError:
@@ -96,7 +109,9 @@ def ready_to_embed(form: CropForm, crop: Crop) -> Prepared | CropImageError:
         return error
 
 
-def prepare_cut(crop: npt.NDArray[np.uint8], native_px: float) -> Prepared | CropImageError:
+def prepare_cut(
+    crop: npt.NDArray[np.uint8], native_px: float, diameter_km: float | None = None
+) -> Prepared | CropImageError:
     """Like `prepare`, for a crop cut from a mosaic, `native_px` of whose pixels lie across it."""
     warnings: list[QualityWarning] = []
     _note_size(native_px, len(crop), warnings)
@@ -104,7 +119,10 @@ def prepare_cut(crop: npt.NDArray[np.uint8], native_px: float) -> Prepared | Cro
         _check_features(crop)
     except CropImageError as error:
         return error
-    return Prepared(crop.astype(np.float32), None, warnings, cut_here=True)
+    known = {"native_px": native_px}
+    if diameter_km is not None:
+        known["diameter_km"] = diameter_km
+    return Prepared(crop.astype(np.float32), None, warnings, cut_here=True, known=known)
 
 
 def to_crop_units(

@@ -74,6 +74,7 @@ class StateAnswer(BaseModel):
     probabilities: dict[str, float] = Field(description="By state, freshest first; sum 1.")
     conformal_set: list[str] = Field(description="States that cannot be excluded.")
     abstained: bool = Field(description="Too uncertain to say; leave it to a person.")
+    reason: str | None = Field(default=None, description="Why it abstained.")
 
 
 class DegradationAnswer(BaseModel):
@@ -105,7 +106,7 @@ class QualityWarning(BaseModel):
 
     code: Literal[
         "few_pixels", "upsampled", "mostly_nodata", "not_square", "narrow_context", "rescaled",
-        "turned", "several_pages", "filter_unknown",
+        "turned", "several_pages", "outside_training", "novel", "filter_unknown",
     ]  # fmt: skip
     message: str
 

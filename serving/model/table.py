@@ -18,6 +18,7 @@ def flat(prediction: Prediction) -> dict[str, Any]:
         **{f"probability_{name}": value for name, value in probabilities.items()},
         "conformal_set": "|".join(state["conformal_set"]) if state else None,
         "abstained": state.get("abstained"),
+        "abstained_because": state.get("reason"),
         "degradation": degradation.get("score"),
         "degradation_uncertainty": degradation.get("uncertainty"),
         "encoder_degradation": own.get("score"),

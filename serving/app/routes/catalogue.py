@@ -29,6 +29,7 @@ from serving.app.routes.predict import (
 from serving.app.served import Served
 from serving.app.worker_state import WorkerState
 from serving.model.classify import answer_embeddings, fill_scores
+from serving.model.domain import note_domain
 from serving.model.reference import SCORE_COLUMNS
 from serving.model.schema import CropAnswer, ModelAnswer, Options, SimilarCrater
 
@@ -100,7 +101,9 @@ def _answer(served: Served, row: int, options: Options) -> CropAnswer:
     (answer,) = answer_embeddings(served.bundle, embedding, model=served.identity, options=wider)
     if set(SCORE_COLUMNS) <= set(index.craters):
         fill_scores(index.craters[list(SCORE_COLUMNS)].iloc[[row]].to_numpy(), [answer])
-    itself = index.crater(row)["crater_id"]
+    crater = index.crater(row)
+    note_domain(served.bundle, {"diameter_km": crater["diameter_km"]}, answer)
+    itself = crater["crater_id"]
     answer.similar = [s for s in answer.similar if s.crater_id != itself][: options.top_k]
     return answer
 

@@ -195,7 +195,7 @@ async def locate_and_predict(
     admission = runtime.admit(request)
     cut = runtime.locator.crop(admission.served.bundle.checkpoint, **place)
     crop, native_px = await admission.until(cut)
-    ready = prepare_cut(crop, native_px)
+    ready = prepare_cut(crop, native_px, place["diameter_km"])
 
     def encode(answers: list[CropAnswer]) -> bytes:
         content = json.loads(encode_predictions(answers))

@@ -1,0 +1,74 @@
+"""Which craters something was fitted on, so that others are recognised as being outside of that."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+QUANTITIES = {
+    "diameter_km": ("diameter", "km"),
+    "native_px": ("native resolution", "px across the crop"),
+    "incidence_deg": ("incidence of the Sun", "°"),
+}
+"""Column of the crop set's metadata: what it is called, and its unit."""
+
+
+@dataclass(frozen=True)
+class TrainingDomain:
+    """Ranges of the craters that an encoder was trained on, or a head fitted on."""
+
+    ranges: dict[str, tuple[float, float]] = field(default_factory=dict)
+    """Least and largest value by quantity (`QUANTITIES`); without those that are not known."""
+
+    @classmethod
+    def of(cls, metadata: pd.DataFrame) -> "TrainingDomain":
+        """The domain of some craters.
+
+        Args:
+            metadata: rows of a crop set's metadata.
+        """
+        ranges = {}
+        for name in QUANTITIES:
+            if name in metadata:
+                values = metadata[name].to_numpy(np.float64)
+                if (values := values[np.isfinite(values)]).size:
+                    ranges[name] = (float(values.min()), float(values.max()))
+        return cls(ranges)
+
+    def outside(self, known: Mapping[str, float]) -> list[str]:
+        """What of a crater is outside, one phrase each.
+
+        Args:
+            known: what is known of the crater, by quantity.
+        """
+        phrases = []
+        for name, (low, high) in self.ranges.items():
+            value = known.get(name)
+            if value is not None and not low <= value <= high:
+                label, unit = QUANTITIES[name]
+                phrases.append(f"its {label}, {value:.3g} {unit}, is not in {low:.3g}–{high:.3g}")
+        return phrases
+
+    def save(self, file: Path) -> None:
+        """Write the ranges as JSON."""
+        file.write_text(json.dumps(self.ranges, indent=2, sort_keys=True) + "\n")
+
+    @classmethod
+    def load(cls, file: Path) -> "TrainingDomain":
+        """Read what `save` wrote; an empty domain if there is no file.
+
+        Raises:
+            ValueError, TypeError: the file is damaged.
+        """
+        if not file.is_file():
+            return cls()
+        return cls.from_ranges(json.loads(file.read_text()))
+
+    @classmethod
+    def from_ranges(cls, ranges: Mapping[str, tuple[float, float]]) -> "TrainingDomain":
+        """The domain with these ranges, as JSON holds them."""
+        known = {name: pair for name, pair in ranges.items() if name in QUANTITIES}
+        return cls({name: (float(low), float(high)) for name, (low, high) in known.items()})

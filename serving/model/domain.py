@@ -1,0 +1,33 @@
+"""Say of a crater that it is outside of what encoder and head know, and abstain from its label."""
+
+from collections.abc import Mapping
+
+from serving.model.bundle import Bundle
+from serving.model.schema import CropAnswer, QualityWarning
+
+NOVEL = 0.999
+"""Of a thousand known craters at most one is as far from its cluster."""
+
+
+def note_domain(bundle: Bundle, known: Mapping[str, float], answer: CropAnswer) -> None:
+    """Add warnings, and abstain, where an answer is about a crater unlike those of training.
+
+    Args:
+        bundle: the model.
+        known: what is known of the crater, by quantity (`training_domain.QUANTITIES`).
+        answer: with `novelty` and `state` filled in.
+    """
+    found: list[QualityWarning] = []
+    if phrases := bundle.checkpoint.domain.outside(known):
+        message = f"The encoder was trained on other craters: {'; '.join(phrases)}."
+        found.append(QualityWarning(code="outside_training", message=message))
+    if answer.state is not None and (phrases := bundle.head_domain.outside(known)):
+        message = f"No labelled crater was like this one: {'; '.join(phrases)}."
+        found.append(QualityWarning(code="outside_training", message=message))
+    if answer.novelty is not None and answer.novelty >= NOVEL:
+        message = "It looks unlike the craters the model knows: it is farther from its cluster."
+        found.append(QualityWarning(code="novel", message=message))
+    answer.warnings = [*answer.warnings, *found]
+    if found and answer.state is not None:
+        answer.state.abstained = True
+        answer.state.reason = " ".join(warning.message for warning in found)

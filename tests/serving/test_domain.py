@@ -1,0 +1,117 @@
+"""A crater unlike those of training is answered with the reason, and without a label."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from crop_images import item
+from live_server import live_server
+from service_parts import Parts
+
+from lunar_models.crops.training_domain import TrainingDomain
+from lunar_models.encoders.checkpoint import Checkpoint
+from serving.model import bundle as bundles
+from serving.model.bundle import Bundle
+from serving.model.classify import classify
+from serving.model.schema import CropAnswer, ModelAnswer, Options
+
+
+def ask(bundle: Bundle, parts: Parts, **hints: float) -> CropAnswer:
+    crop = item(np.array(parts.crop_set.crops[3]), sun_side="east", **hints)
+    options = Options(abstain_below=0.0)  # the head itself never abstains
+    (answer,) = classify(bundle, [crop], model=ModelAnswer(), options=options)
+    assert answer.error is None
+    return answer
+
+
+@pytest.fixture
+def narrow(bundle: Bundle) -> Bundle:
+    """Trained on 1 to 20 km and 10 to 100 px, labelled from 4 to 15 km."""
+    domain = TrainingDomain({"diameter_km": (1.0, 20.0), "native_px": (10.0, 100.0)})
+    return replace(
+        bundle,
+        checkpoint=replace(bundle.checkpoint, domain=domain),
+        head_domain=TrainingDomain({"diameter_km": (4.0, 15.0)}),
+    )
+
+
+def test_inside_nothing_is_said(narrow: Bundle, parts: Parts) -> None:
+    for hints in ({}, {"diameter_km": 10.0}):
+        answer = ask(narrow, parts, **hints)
+        assert answer.warnings == []
+        assert (answer.state.abstained, answer.state.reason) == (False, None)
+
+
+def test_a_diameter_that_nobody_labelled(narrow: Bundle, parts: Parts) -> None:
+    answer = ask(narrow, parts, diameter_km=18.0)
+    (warning,) = answer.warnings
+    assert warning.code == "outside_training"
+    assert warning.message == (
+        "No labelled crater was like this one: its diameter, 18 km, is not in 4–15."
+    )
+    assert answer.state.abstained
+    assert answer.state.reason == warning.message
+    assert answer.cluster is not None
+
+
+def test_a_diameter_that_the_encoder_never_saw(narrow: Bundle, parts: Parts) -> None:
+    answer = ask(narrow, parts, diameter_km=90.0)
+    assert [w.code for w in answer.warnings] == ["outside_training"] * 2
+    assert "not in 1–20" in answer.warnings[0].message
+    assert answer.state.abstained
+
+
+def test_a_resolution_that_the_encoder_never_saw(narrow: Bundle, parts: Parts) -> None:
+    hints = {"diameter_km": 10.0, "pixel_scale_m": 100.0}  # 150 px across 1.5 diameters
+    messages = [w.message for w in ask(narrow, parts, **hints).warnings]
+    assert "its native resolution, 150 px across the crop, is not in 10–100" in str(messages)
+
+
+def test_what_looks_like_nothing_known_is_novel(bundle: Bundle) -> None:
+    noise = (np.random.default_rng(0).random((32, 32)) * 255).astype(np.uint8)
+    (answer,) = classify(bundle, [item(noise)], model=ModelAnswer(), options=Options())
+    assert answer.novelty == 1.0
+    assert "novel" in [w.code for w in answer.warnings]
+    assert answer.state.abstained
+    assert "unlike the craters" in answer.state.reason
+
+
+def test_a_doubtful_label_says_why(bundle: Bundle, parts: Parts) -> None:
+    crop = item(np.array(parts.crop_set.crops[3]))
+    options = Options(abstain_below=1.0)
+    (answer,) = classify(bundle, [crop], model=ModelAnswer(), options=options)
+    assert answer.state.reason.startswith("The best probability, 0.")
+    assert answer.state.reason.endswith("is below 1.00.")
+
+
+def test_the_domains_travel_with_the_model(parts: Parts, tmp_path: Path) -> None:
+    head = tmp_path / "head"
+    head.mkdir()
+    (head / "head.npz").write_bytes((parts.head / "head.npz").read_bytes())
+    TrainingDomain({"diameter_km": (4.0, 5.0)}).save(head / bundles.DOMAIN_FILE)
+    plain = Checkpoint.load(parts.encoder)
+    Checkpoint.for_crops(plain.encoder, parts.crop_set).save(tmp_path / "encoder")
+    folder = bundles.assemble(
+        tmp_path / "bundle", encoder=tmp_path / "encoder", head=head, neighbours=parts.neighbours,
+        golden=parts.crop_set.crops[:4],
+    )  # fmt: skip
+    bundle = Bundle.load(folder)
+    diameters = parts.crop_set.metadata["diameter_km"]
+    known = bundle.checkpoint.domain.ranges["diameter_km"]
+    assert known == pytest.approx((diameters.min(), diameters.max()))
+    assert bundle.head_domain.ranges == {"diameter_km": (4.0, 5.0)}
+    with live_server(tmp_path, folder) as live:
+        crater = parts.crop_set.metadata.iloc[int(np.argmax(diameters))]
+        answer = live.get(f"/v1/craters/{crater['crater_id']}").json()["prediction"]
+        assert answer["warnings"][0]["code"] == "outside_training"
+        assert "is not in 4–5" in answer["state"]["reason"]
+
+
+def test_a_domain_of_metadata() -> None:
+    import pandas as pd
+
+    metadata = pd.DataFrame({"diameter_km": [2.0, 9.0], "native_px": [np.nan, 30.0]})
+    domain = TrainingDomain.of(metadata.assign(incidence_deg=np.nan))
+    assert domain.ranges == {"diameter_km": (2.0, 9.0), "native_px": (30.0, 30.0)}
+    assert domain.outside({"diameter_km": 9.0, "incidence_deg": 5.0}) == []
