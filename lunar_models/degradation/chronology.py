@@ -23,36 +23,54 @@ class Reference:
 
     key: str
     """BibTeX key."""
-    text: str
-    """Authors, year, title and place."""
+    authors: str
+    """``Neukum, G., Ivanov, B. A., & Hartmann, W. K.``"""
+    year: int
+    title: str
+    place: str
+    """Journal, volume and pages, or what else leads to it."""
     doi: str | None = None
+
+    def __str__(self) -> str:
+        doi = f", doi {self.doi}" if self.doi else ""
+        return f"{self.authors} ({self.year}), {self.title}, {self.place}{doi}"
 
 
 NEUKUM_1983 = Reference(
     "neukum1983",
-    "Neukum, G. (1983), Meteoritenbombardement und Datierung planetarer Oberflächen, habilitation "
-    "thesis, Ludwig-Maximilians-Universität München, 186 pp. (NASA TM-77558)",
+    "Neukum, G.",
+    1983,
+    "Meteoritenbombardement und Datierung planetarer Oberflächen",
+    "habilitation thesis, Ludwig-Maximilians-Universität München, 186 pp. (NASA TM-77558)",
 )
 NEUKUM_2001 = Reference(
     "neukum2001",
-    "Neukum, G., Ivanov, B. A., & Hartmann, W. K. (2001), Cratering records in the inner solar "
-    "system in relation to the lunar reference system, Space Science Reviews, 96, 55-86",
+    "Neukum, G., Ivanov, B. A., & Hartmann, W. K.",
+    2001,
+    "Cratering records in the inner solar system in relation to the lunar reference system",
+    "Space Science Reviews, 96, 55-86",
     "10.1023/A:1011989004263",
 )
 YUE_2022 = Reference(
     "yue2022",
-    "Yue, Z., Di, K., Wan, W., et al. (2022), Updated lunar cratering chronology model with the "
-    "radiometric age of Chang'e-5 samples, Nature Astronomy, 6, 541-545",
+    "Yue, Z., Di, K., Wan, W., et al.",
+    2022,
+    "Updated lunar cratering chronology model with the radiometric age of Chang'e-5 samples",
+    "Nature Astronomy, 6, 541-545",
     "10.1038/s41550-022-01604-3",
 )
 TRASK_1966 = Reference(
     "trask1966",
-    "Trask, N. J. (1966), Size and spatial distribution of craters estimated from the Ranger "
-    "photographs, JPL Technical Report 32-800, 252-264",
+    "Trask, N. J.",
+    1966,
+    "Size and spatial distribution of craters estimated from the Ranger photographs",
+    "JPL Technical Report 32-800, 252-264",
 )
 HARTMANN_1984 = Reference(
     "hartmann1984",
-    "Hartmann, W. K. (1984), Does crater 'saturation equilibrium' occur in the solar system?, "
+    "Hartmann, W. K.",
+    1984,
+    "Does crater 'saturation equilibrium' occur in the solar system?",
     "Icarus, 60, 56-74",
     "10.1016/0019-1035(84)90138-6",
 )

@@ -17,9 +17,11 @@ from lunar_models.degradation.crater_shape import K_OVER_R2_MAX
 
 FASSETT_THOMSON_2014 = Reference(
     "fassett2014",
-    "Fassett, C. I., & Thomson, B. J. (2014), Crater degradation on the lunar maria: Topographic "
-    "diffusion and the rate of erosion on the Moon, Journal of Geophysical Research: Planets, 119, "
-    "2255-2271",
+    "Fassett, C. I., & Thomson, B. J.",
+    2014,
+    "Crater degradation on the lunar maria: Topographic diffusion and the rate of erosion "
+    "on the Moon",
+    "Journal of Geophysical Research: Planets, 119, 2255-2271",
     "10.1002/2014JE004698",
 )
 

@@ -16,8 +16,10 @@ from lunar_models.errors import ConfigError
 
 STOPAR_2017 = Reference(
     "stopar2017",
-    "Stopar, J. D., Robinson, M. S., Barnouin, O. S., et al. (2017), Relative depths of simple "
-    "craters and the nature of the lunar regolith, Icarus, 298, 34-48",
+    "Stopar, J. D., Robinson, M. S., Barnouin, O. S., et al.",
+    2017,
+    "Relative depths of simple craters and the nature of the lunar regolith",
+    "Icarus, 298, 34-48",
     "10.1016/j.icarus.2017.05.022",
 )
 
