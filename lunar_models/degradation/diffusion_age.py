@@ -29,10 +29,14 @@ FLAGS = {
     "small": "smaller than the craters the diffusivity was derived from",
     "large": "larger than the craters the diffusivity was derived from",
     "old": "older than the time over which the diffusivity is a mean",
+    "fresh": "as deep as a fresh crater, so that K is only an upper limit",
     "erased": "so worn that K is only a lower limit",
     "beyond": "more diffused than this diffusivity allows within the age of the Moon: no age",
 }
 """Why an age lies outside what the diffusivity was derived from."""
+
+
+_LEAST_K_OVER_R2 = 1.001e-4
 
 
 @dataclass(frozen=True)
@@ -70,7 +74,7 @@ def diffusion_ages(
     Returns:
         N rows: age_ga, age_low_ga, age_high_ga and flags, the words of `FLAGS` that apply,
         separated by spaces. Ages and bounds above `OLDEST_GA` are NaN, and so are the bounds where
-        K has no interval.
+        K has no interval. Where K is only a limit there is no age, but one bound.
     """
     diameter = np.asarray(diameter_km, np.float64)
     per_ga = diffusivity.at(diameter) * 1000.0
@@ -79,17 +83,23 @@ def diffusion_ages(
         known = f"k_m2_{end}" in k_m2
         bound = k_m2[f"k_m2_{end}"].to_numpy(np.float64) if known else np.full(len(k_m2), np.nan)
         result[f"age_{end}_ga"] = bound / per_ga
+    k_over_r2 = k_m2["k_m2"].to_numpy(np.float64) / (diameter * 500.0) ** 2
     smallest, largest = diffusivity.diameter_range_km
     with np.errstate(invalid="ignore"):
         raised = {
             "small": diameter < smallest,
             "large": diameter > largest,
             "old": result["age_ga"].to_numpy() > diffusivity.oldest_ga,
-            "erased": k_m2["k_m2"].to_numpy() / (diameter * 500.0) ** 2 >= K_OVER_R2_MAX * 0.999,
+            "fresh": k_over_r2 <= _LEAST_K_OVER_R2,
+            "erased": k_over_r2 >= K_OVER_R2_MAX * 0.999,
             "beyond": result["age_ga"].to_numpy() > OLDEST_GA,
         }
     words = [np.where(mask, name + " ", "") for name, mask in raised.items()]
     result["flags"] = [("".join(row)).strip() for row in zip(*words, strict=True)]
+    for flag, limited in (("fresh", "age_high_ga"), ("erased", "age_low_ga")):
+        limit = raised[flag]
+        result.loc[limit, limited] = result.loc[limit, "age_ga"]
+        result.loc[limit, "age_ga"] = np.nan
     ages = ["age_ga", "age_low_ga", "age_high_ga"]
     result[ages] = result[ages].where(result[ages] <= OLDEST_GA)
     return result

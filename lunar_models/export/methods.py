@@ -94,10 +94,10 @@ def methods_paragraph(analysis: Analysis) -> str:
 
 
 def format_age(median: float, low: float, high: float) -> str:
-    """``3.46 (3.43 to 3.49) Ga``, in Ma below a tenth of a billion years; two digits of error."""
+    """``3.46 (3.43 to 3.49) Ga``, in Ma below a tenth of a billion years."""
     scale, unit = (1000.0, "Ma") if median < 0.1 else (1.0, "Ga")
     width = max((high - low) / 2 * scale, 1e-9)
-    decimals = int(np.clip(1 - np.floor(np.log10(width)), 0, 6))
+    decimals = int(np.clip(-np.floor(np.log10(width)), 0, 6))
     values = [f"{value * scale:.{decimals}f}" for value in (median, low, high)]
     return f"{values[0]} ({values[1]} to {values[2]}) {unit}"
 

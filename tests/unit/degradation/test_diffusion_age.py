@@ -42,14 +42,16 @@ def test_diffusivity_may_grow_with_the_crater():
     ("k_m2", "diameter_km", "flags"),
     [
         (100.0, 0.5, "small"),
-        (100.0, 6.0, "large"),
+        (5000.0, 6.0, "large"),
         (18_000.0, 1.0, "old"),
         (0.3 * 450**2, 0.9, "old erased beyond"),
-        (100.0, 2.0, ""),
+        (100.0, 2.0, "fresh"),
+        (1000.0, 2.0, ""),
     ],
 )
 def test_ages_outside_the_law_are_flagged(k_m2, diameter_km, flags):
     ages = diffusion_ages(pd.DataFrame({"k_m2": [k_m2]}), [diameter_km], MARE)
     assert ages["flags"].tolist() == [flags]
-    assert ages["age_ga"].isna().tolist() == ["beyond" in flags]
+    assert ages["age_ga"].isna().tolist() == ["beyond" in flags or "fresh" in flags]
     assert ages["age_low_ga"].isna().all()
+    assert ages["age_high_ga"].notna().tolist() == ["fresh" in flags]

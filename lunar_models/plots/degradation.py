@@ -1,0 +1,178 @@
+"""How degradation depends on the diameter: K, states, and how long states last."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter
+
+from lunar_models.degradation.analysis import Analysis
+from lunar_models.degradation.crater_shape import STATE_EDGES
+from lunar_models.plots.print import Width, print_figure, print_style, state_colour
+from lunar_models.plots.style import BLACK, GREEN, PURPLE, YELLOW
+
+_MOST_POINTS = 20_000
+_AGES_GA = (0.1, 1.0, 3.0)
+
+
+def k_figure(analysis: Analysis, width: Width = "one") -> Figure:
+    """K of each crater against its diameter, with lines of equal state and of equal age.
+
+    Diagonal lines are the edges of the states (equal K/R²), horizontal ones ages under the chosen
+    diffusivity, drawn over the diameters it was derived for. Squares are medians with 16-84 %.
+    Craters whose K is only a limit are smaller dots.
+    """
+    ages, law = analysis.crater_ages, analysis.choices.diffusivity
+    with print_style():
+        figure = print_figure(width, 1.0 if width == "one" else 0.7)
+        axes = figure.subplots()
+        shown = ages.sample(min(len(ages), _MOST_POINTS), random_state=0)
+        colours = [BLACK] * len(shown)
+        if "state" in shown:
+            colours = [BLACK if pd.isna(s) else state_colour(int(s)) for s in shown["state"]]
+        limit = shown["flags"].str.contains("fresh|erased")
+        axes.scatter(
+            shown["diameter_km"], shown["k_m2"], s=np.where(limit, 0.4, 2.0), c=colours, alpha=0.5,
+            lw=0, rasterized=True,
+        )  # fmt: skip
+        span = float(ages["diameter_km"].min()) * 0.9, float(ages["diameter_km"].max()) * 1.1
+        _edges_of_states(axes, span)
+        reach = max(span[0], law.diameter_range_km[0]), min(span[1], law.diameter_range_km[1])
+        for age in _AGES_GA if reach[0] < reach[1] else ():
+            x = np.geomspace(*reach, 50)
+            y = law.at(x) * 1000 * age
+            axes.plot(x, y, color=PURPLE, lw=1.0)
+            axes.annotate(
+                f"{age:g} Ga", (x[-1], y[-1]), color=PURPLE, fontsize=6.5, xytext=(2, 0),
+                textcoords="offset points", va="center",
+            )  # fmt: skip
+        bins = analysis.k_by_diameter.dropna(subset="k_m2")
+        middle = np.sqrt(bins["d_low_km"] * bins["d_high_km"])
+        error = np.array([bins["k_m2"] - bins["k_m2_p16"], bins["k_m2_p84"] - bins["k_m2"]])
+        axes.errorbar(
+            middle, bins["k_m2"], np.maximum(error, 0), fmt="s", ms=3, color=BLACK, mfc=YELLOW,
+            elinewidth=0.7, mew=0.6, label="median, 16-84 %", zorder=4,
+        )  # fmt: skip
+        low, high = ages["k_m2"].quantile([0.001, 1.0])
+        axes.set(xscale="log", yscale="log", xlim=span, ylim=(max(low / 2, 1.0), high * 2))
+        axes.set(xlabel="crater diameter (km)", ylabel="diffusion age K (m²)")
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
+        _legend_of_states(axes, analysis)
+        figure.legend(loc="outside lower center", ncols=3, frameon=False)
+    return figure
+
+
+def states_figure(analysis: Analysis, width: Width = "one") -> Figure:
+    """Share of each state, and the median state, in bins of diameter.
+
+    Where craters are made and worn at a steady rate, shares do not change below the diameter of
+    equilibrium (Moore, Boyce & Hahn 1980, doi 10.1007/BF00899820).
+    """
+    bins = analysis.k_by_diameter
+    bins = bins[bins["with_state"] > 0]
+    with print_style():
+        figure = print_figure(width, 1.0 if width == "one" else 0.6)
+        axes, counts = figure.subplots(2, 1, sharex=True, gridspec_kw={"height_ratios": [4, 1]})
+        left = bins["d_low_km"].to_numpy()
+        wide = (bins["d_high_km"] - bins["d_low_km"]).to_numpy()
+        base = np.zeros(len(bins))
+        for state, name in analysis.states.items():
+            share = bins[f"share_{state}"].to_numpy()
+            axes.bar(
+                left, share, wide, base, align="edge", color=state_colour(state), lw=0.4,
+                edgecolor="white", label=name,
+            )  # fmt: skip
+            base = base + share
+        axes.set(ylabel="share of craters", ylim=(0, 1))
+        twin = axes.twinx()
+        middle = np.sqrt(left * (left + wide))
+        twin.plot(middle, bins["median_state"], "o-", color=BLACK, ms=3, label="median state")
+        most = max(analysis.states)
+        twin.set(ylabel="median state", ylim=(0.5, most + 0.5), yticks=range(1, most + 1))
+        counts.bar(left, bins["with_state"], wide, align="edge", color="#808080", lw=0.3,
+                   edgecolor="white")  # fmt: skip
+        counts.set(xscale="log", yscale="log", xlabel="crater diameter (km)", ylabel="craters")
+        counts.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
+        figure.legend(loc="outside lower center", ncols=3, frameon=False)
+    return figure
+
+
+def retention_figure(analysis: Analysis, width: Width = "one") -> Figure:
+    """Model age of the craters of each state and fresher ones, in bins of diameter.
+
+    It is how long a crater of that size stays in those states; a steady state lets it grow with the
+    diameter until it reaches the age of the surface. Where there is no such crater, a triangle
+    marks the upper limit.
+    """
+    table = analysis.retention_by_diameter
+    with print_style():
+        figure = print_figure(width, 0.95 if width == "one" else 0.6)
+        axes = figure.subplots()
+        for state, name in analysis.states.items():
+            rows = table[table["state"] == state]
+            none = rows[rows["craters"] == 0]
+            x = np.sqrt(none["d_low_km"] * none["d_high_km"]) * 1.015 ** (state - 2)
+            axes.plot(x, none["age_high_ga"], "v", ms=3, mfc="white", color=state_colour(state))
+            rows = rows[rows["craters"] > 0]
+            x = np.sqrt(rows["d_low_km"] * rows["d_high_km"]) * 1.015 ** (state - 2)
+            error = [rows["age_ga"] - rows["age_low_ga"], rows["age_high_ga"] - rows["age_ga"]]
+            axes.errorbar(
+                x, rows["age_ga"], np.maximum(error, 0), fmt="o-", ms=3, color=state_colour(state),
+                elinewidth=0.7, label=name if state == 1 else f"{name} and fresher",
+            )  # fmt: skip
+        axes.set(xscale="log", xlabel="crater diameter (km)", ylim=(0, 4.6))
+        axes.set(ylabel="model age of the population (Ga)")
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
+        axes.grid(alpha=0.25, lw=0.4)
+        figure.legend(loc="outside lower center", ncols=2, frameon=False)
+    return figure
+
+
+def classes_figure(classes: dict[str, pd.Series], edges: dict[str, float]) -> Figure:
+    """Depth over diameter of classes by eye, beside the edges of our states.
+
+    Args:
+        classes: name of a class -> d/D of its craters, freshest first.
+        edges: name of an edge between two states -> its d/D.
+    """
+    with print_style():
+        figure = print_figure("two", 0.5)
+        axes = figure.subplots()
+        values = [group.dropna().to_numpy() for group in classes.values()]
+        axes.boxplot(
+            values, showfliers=False, widths=0.5, medianprops={"color": BLACK},
+            tick_labels=[f"{n}\nn = {len(v)}" for n, v in zip(classes, values, strict=True)],
+        )  # fmt: skip
+        rng = np.random.default_rng(0)
+        for place, group in enumerate(values, start=1):
+            shift = rng.uniform(-0.2, 0.2, len(group))
+            axes.plot(place + shift, group, ".", ms=2, color=GREEN, alpha=0.4)
+        for name, depth in edges.items():
+            axes.axhline(depth, color=PURPLE, lw=0.8, ls="--")
+            axes.annotate(
+                name, (len(values) + 0.55, depth), fontsize=6.5, color=PURPLE, va="center",
+                annotation_clip=False,
+            )  # fmt: skip
+        axes.set(ylabel="depth / diameter", ylim=(0, None))
+        axes.tick_params(axis="x", length=0)
+    return figure
+
+
+def _edges_of_states(axes: Any, span: tuple[float, float]) -> None:
+    x = np.geomspace(*span, 50)
+    for edge in STATE_EDGES:
+        axes.plot(x, edge * (x * 500.0) ** 2, "--", color="#707070", lw=0.7)
+        axes.annotate(
+            f"{edge:g}", (x[-1], edge * (x[-1] * 500.0) ** 2), fontsize=6.5, color="#505050",
+            xytext=(3, 0), textcoords="offset points", va="center", annotation_clip=False,
+        )  # fmt: skip
+    axes.annotate(
+        "K/R²", (x[-1], STATE_EDGES[0] * (x[-1] * 500.0) ** 2), fontsize=6.5, color="#505050",
+        xytext=(3, -9), textcoords="offset points", va="center", annotation_clip=False,
+    )  # fmt: skip
+
+
+def _legend_of_states(axes: Any, analysis: Analysis) -> None:
+    for state, name in analysis.states.items():
+        axes.plot([], [], ".", color=state_colour(state), label=name)
