@@ -5,6 +5,7 @@ from typing import Literal, Self
 from pydantic import model_validator
 
 from lunar_models.config.base import StepConfig, param
+from lunar_models.config.columns import parse_columns
 from lunar_models.errors import ConfigError
 
 Illumination = Literal["auto", "east", "west", "azimuth", "sub_solar", "none"]
@@ -208,11 +209,4 @@ class PreprocessConfig(StepConfig):
         Raises:
             ConfigError: it is not a list of NAME=NAME.
         """
-        if self.columns is None:
-            return None
-        pairs = [item.split("=", 1) for item in self.columns.split(",")]
-        if any(len(pair) != 2 or not all(pair) for pair in pairs):
-            raise ConfigError(
-                f"columns={self.columns!r} is not like crater_id=NAME,longitude_deg=NAME,…"
-            )
-        return {ours.strip(): theirs.strip() for ours, theirs in pairs}
+        return parse_columns(self.columns)

@@ -11,6 +11,7 @@ from rasterio.errors import RasterioError
 from lunar_models.degradation.areas import CountingArea, union_area
 from lunar_models.degradation.outlines import place_polygon, require_lunar_crs
 from lunar_models.errors import AreaError
+from lunar_models.moon import MOON_RADIUS_KM
 
 _MOST_PX = 2000
 
@@ -29,6 +30,23 @@ def mosaic_area(paths: tuple[str | Path, ...]) -> CountingArea:
     """
     shapes = [shape for path in paths for shape in _valid_shapes(Path(path))]
     return union_area(shapes, " and ".join(Path(path).name for path in paths), overlaps=True)
+
+
+def pixel_size_m(path: str | Path) -> float:
+    """Side of a mosaic's pixel in metres, where its projection is true.
+
+    Raises:
+        AreaError: the mosaic cannot be read or is not of the Moon.
+    """
+    try:
+        with rasterio.open(path) as mosaic:
+            side, crs = abs(float(mosaic.transform.a)), mosaic.crs
+    except RasterioError as error:
+        raise AreaError(f"{path} cannot be read as a mosaic ({error}).") from error
+    reference = require_lunar_crs(crs and crs.to_wkt(), Path(path))
+    if reference.is_geographic:
+        return float(np.radians(side)) * MOON_RADIUS_KM * 1000.0
+    return side * float(reference.axis_info[0].unit_conversion_factor)
 
 
 def _valid_shapes(path: Path) -> list[shapely.Geometry]:

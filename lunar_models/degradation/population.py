@@ -25,6 +25,7 @@ def read_population(
     table: str | Path,
     *,
     columns: Mapping[str, str] | None = None,
+    catalogue: str | Path | None = None,
     states: str | None = None,
     depths: str | None = None,
     depth_column: str = "d_over_D",
@@ -34,7 +35,9 @@ def read_population(
     Args:
         table: any catalogue that `read_catalogue` reads, such as what ``cluster`` writes
             (clusters.csv, .parquet, .gpkg or .geojson) or ``lunar-classify``.
-        columns: as in `read_catalogue`.
+        columns: as in `read_catalogue`; of `catalogue` if there is one.
+        catalogue: all craters, where the table holds only part of them, such as those of a crop
+            set; the table then gives states and K.
         states: label table with CRATER_ID and state; replaces the table's own states.
         depths: table with CRATER_ID and `depth_column`.
         depth_column: depth over diameter.
@@ -50,10 +53,14 @@ def read_population(
         CatalogueError: as `read_catalogue`.
         LabelsError: a table of states or depths cannot be used, or has none of the craters.
     """
-    craters, rejected = read_catalogue(table, columns=columns)
+    craters, rejected = read_catalogue(catalogue or table, columns=columns)
     craters = craters.loc[:, ["crater_id", "longitude_deg", "latitude_deg", "diameter_km"]]
     extra = _extra_columns(Path(table))
     if extra is not None:
+        if not extra["crater_id"].isin(craters["crater_id"]).any():
+            raise CatalogueError(
+                f"None of the craters of {table} is in {catalogue}; check that ids are alike."
+            )
         craters = craters.merge(extra, on="crater_id", how="left", validate="one_to_one")
     if states is not None:
         craters = _with_states(craters, states)
@@ -87,14 +94,16 @@ def _extra_columns(path: Path) -> pd.DataFrame | None:
     if suffix in (".parquet", ".geoparquet"):
         frame = pd.read_parquet(path)
     elif suffix in (".csv", ".txt", ".tsv", ".tab"):
-        frame = pd.read_csv(path, sep=None, engine="python", dtype={"crater_id": "str"}, nrows=5)
-        if "crater_id" not in frame.columns:
+        head = pd.read_csv(path, nrows=0, comment="#", encoding_errors="replace")
+        ids = [name for name in head.columns if name.strip().lower() == "crater_id"]
+        if not ids:
             return None
-        frame = pd.read_csv(path, dtype={"crater_id": "str"})
+        frame = pd.read_csv(path, dtype={ids[0]: "str"}, comment="#")
     elif suffix in (".gpkg", ".geojson", ".json", ".shp"):
         frame = pd.DataFrame(gpd.read_file(path, engine="pyogrio").drop(columns="geometry"))
     else:
         return None
+    frame.columns = frame.columns.astype("str").str.strip().str.lower()
     kept = [name for name in EXTRA_COLUMNS if name in frame.columns]
     if "crater_id" not in frame.columns or not kept:
         return None

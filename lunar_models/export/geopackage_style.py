@@ -1,4 +1,4 @@
-"""A default QGIS style inside a GeoPackage, so that a cluster layer opens coloured.
+"""A default QGIS style inside a GeoPackage, so that a layer opens coloured by a column.
 
 QGIS looks for a row of the table ``layer_styles`` with ``useAsDefault``
 (https://docs.qgis.org/latest/en/docs/user_manual/introduction/general_tools.html#save-and-share).
@@ -27,15 +27,27 @@ VALUES ('layer_styles', 'attributes', 'layer_styles')"""
 _STYLE = """
 INSERT INTO layer_styles (f_table_catalog, f_table_schema, f_table_name, f_geometry_column,
     styleName, styleQML, styleSLD, useAsDefault, description, owner)
-VALUES ('', '', ?, 'geom', 'clusters', ?, '', 1, 'One colour per cluster', '')"""
+VALUES ('', '', ?, 'geom', ?, ?, '', 1, ?, '')"""
+
+Category = tuple[int, str, str]
+"""Value, label, and colour as ``#rrggbb``."""
 
 
 def add_cluster_style(path: Path, layer: str, colours: Sequence[str]) -> None:
     """Make `layer` of the GeoPackage `path` open with one colour per ``cluster_id``."""
+    _add(path, layer, "clusters", cluster_qml(colours), "One colour per cluster")
+
+
+def add_state_style(path: Path, layer: str, categories: Sequence[Category]) -> None:
+    """Make `layer` of the GeoPackage `path` open with one colour per ``state``."""
+    _add(path, layer, "states", category_qml("state", categories), "One colour per state")
+
+
+def _add(path: Path, layer: str, name: str, qml: str, description: str) -> None:
     with closing(sqlite3.connect(path)) as database, database:
         database.execute(_TABLE)
         database.execute(_REGISTER)
-        database.execute(_STYLE, (layer, cluster_qml(colours)))
+        database.execute(_STYLE, (layer, name, qml, description))
 
 
 def cluster_qml(colours: Sequence[str]) -> str:
@@ -44,14 +56,19 @@ def cluster_qml(colours: Sequence[str]) -> str:
     Args:
         colours: ``#rrggbb`` of cluster 0, 1, …
     """
+    entries = [(k, f"Cluster {k}", colour) for k, colour in enumerate(colours)]
+    return category_qml("cluster_id", [*entries, (NOISE, "Noise", NOISE_COLOUR)])
+
+
+def category_qml(attribute: str, entries: Sequence[Category]) -> str:
+    """QGIS layer style (QML): a category per value of a whole-number column."""
     qgis = xml.Element("qgis", version="3.22.0", styleCategories="Symbology")
     renderer = xml.SubElement(
-        qgis, "renderer-v2", type="categorizedSymbol", attr="cluster_id", symbollevels="0"
+        qgis, "renderer-v2", type="categorizedSymbol", attr=attribute, symbollevels="0"
     )
     categories = xml.SubElement(renderer, "categories")
     symbols = xml.SubElement(renderer, "symbols")
-    entries = [(k, f"Cluster {k}", colour) for k, colour in enumerate(colours)]
-    for name, (value, label, colour) in enumerate([*entries, (NOISE, "Noise", NOISE_COLOUR)]):
+    for name, (value, label, colour) in enumerate(entries):
         xml.SubElement(
             categories, "category",
             symbol=str(name), value=str(value), label=label, render="true", type="long",

@@ -53,7 +53,7 @@ COLUMNS = {
 
 
 def journal_table(craters: pd.DataFrame, ages: pd.DataFrame) -> pd.DataFrame:
-    """Craters with the columns of `COLUMNS` that are known, in that order.
+    """Craters with the columns of `COLUMNS` that have a value, in that order.
 
     Args:
         craters: N craters of an analysis.
@@ -63,7 +63,8 @@ def journal_table(craters: pd.DataFrame, ages: pd.DataFrame) -> pd.DataFrame:
     if len(ages):
         wanted = ["crater_id", "age_ga", "age_low_ga", "age_high_ga", "flags"]
         table = craters.merge(ages[wanted], on="crater_id", how="left")
-    return table[[name for name in COLUMNS if name in table]].reset_index(drop=True)
+    known = [name for name in COLUMNS if name in table and table[name].notna().any()]
+    return table[known].reset_index(drop=True)
 
 
 def write_robbins_csv(path: Path, table: pd.DataFrame) -> None:

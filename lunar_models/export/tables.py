@@ -99,7 +99,7 @@ def write_csv(path: Path, table: pd.DataFrame) -> None:
     table.to_csv(path, index=False, float_format="%.6f", chunksize=_PIECE)
 
 
-def write_geojson(path: Path, table: pd.DataFrame) -> None:
+def write_geojson(path: Path, table: pd.DataFrame, *, layer: str = LAYER) -> None:
     """Write craters as GeoJSON points, one feature a line.
 
     RFC 7946 means Earth (WGS 84) unless both sides have agreed otherwise (section 4). The file
@@ -108,7 +108,7 @@ def write_geojson(path: Path, table: pd.DataFrame) -> None:
     """
     head = {
         "type": "FeatureCollection",
-        "name": LAYER,
+        "name": layer,
         "description": "Selenographic longitude and latitude on the Moon, not on Earth.",
         "crs": {"type": "name", "properties": {"name": LUNAR_GEOGRAPHIC}},
     }

@@ -1,0 +1,100 @@
+"""Parameters of the analyse step."""
+
+from typing import Literal, Self
+
+from pydantic import model_validator
+
+from lunar_models.config.base import StepConfig, param
+from lunar_models.errors import ConfigError
+
+
+class AnalyseConfig(StepConfig):
+    """Everything that decides how a region's craters are counted, dated and exported.
+
+    Raises:
+        ConfigError: a value is outside its limits, or two parameters contradict each other.
+    """
+
+    table: str = param(
+        help="Craters: a table that this product writes, or a catalogue, with states if known.",
+        role="input",
+    )
+    catalogue: str | None = param(
+        None, help="All craters of the region, where the table holds only part of them.",
+        role="input",
+    )  # fmt: skip
+    columns: str | None = param(
+        None,
+        help="Columns of a foreign catalogue, as crater_id=NAME,longitude_deg=NAME,"
+        "latitude_deg=NAME,diameter_km=NAME (or diameter_m).",
+    )
+    states: str | None = param(
+        None, help="Label table with CRATER_ID and state, instead of the table's states.",
+        role="input",
+    )  # fmt: skip
+    depths: str | None = param(
+        None, help="Table with CRATER_ID and depth over diameter.", role="input"
+    )
+    depth_column: str = param("d_over_D", help="Column of depth over diameter in depths.")
+    area: str | None = param(
+        None,
+        help="Counting area as polygons: GeoPackage, GeoJSON, shapefile or a CraterStats .scc; "
+        "none: the valid pixels of the mosaic.",
+        role="input",
+    )
+    area_crs: str | None = param(
+        None, help="Reference system of the area, where its file has none or a wrong one."
+    )
+    bounds_deg: tuple[float, ...] = param(
+        (), help="Counting area as west,south,east,north; cuts the other areas.", unit="deg"
+    )
+    mosaic: tuple[str, ...] = param(
+        (), help="Mosaic whose valid pixels are the counting area, drawn behind the map.",
+        role="input",
+    )  # fmt: skip
+    binning: Literal["root2", "pseudo-log", "10/decade", "20/decade"] = param(
+        "root2", help="Bins of diameter."
+    )
+    chronology: Literal["neukum1983", "neukum2001", "yue2022"] = param(
+        "neukum1983", help="Production and chronology functions."
+    )
+    age_min_km: float | None = param(
+        None, help="Smallest crater dated; none: the completeness limit.", unit="km", minimum=0.01
+    )
+    age_max_km: float | None = param(
+        None, help="Largest crater dated; none: the production function's limit.", unit="km",
+        minimum=0.01,
+    )  # fmt: skip
+    complete_from_km: float | None = param(
+        None, help="Diameter from which the catalogue is known to be complete.", unit="km",
+        minimum=0.0,
+    )  # fmt: skip
+    age_interval: float = param(
+        0.6827, help="Probability of Poisson intervals and of ages.", minimum=0.5, maximum=0.999
+    )
+    diffusivity_m2_per_myr: float = param(
+        5.5, help="Diffusivity of a 1 km crater; the default is that of the maria.",
+        unit="m²/Myr", minimum=0.01, maximum=10_000.0,
+    )  # fmt: skip
+    diffusivity_exponent: float = param(
+        0.0, help="Power of the diameter that the diffusivity grows with; 0 is constant.",
+        minimum=-3.0, maximum=3.0,
+    )  # fmt: skip
+    scheme: Literal["none", "lunar-models", "expert4", "stopar"] = param(
+        "none", help="Name states in these classes by d/D or K; none keeps the table's states."
+    )
+    sun_side: str | None = param(None, help="Where the Sun stands, noted on the map.")
+    figure_width: Literal["one", "two"] = param("one", help="Columns of the journal's page.")
+    figure_format: Literal["pdf", "svg"] = param("pdf", help="Format of the figures for print.")
+
+    @model_validator(mode="after")
+    def _check_together(self) -> Self:
+        if self.bounds_deg and len(self.bounds_deg) != 4:
+            raise ConfigError(
+                f"bounds_deg has {len(self.bounds_deg)} numbers; give west,south,east,north."
+            )
+        if self.age_min_km and self.age_max_km and self.age_min_km >= self.age_max_km:
+            raise ConfigError(
+                f"age_min_km={self.age_min_km} is not below age_max_km={self.age_max_km}."
+            )
+        return self
