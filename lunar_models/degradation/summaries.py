@@ -21,6 +21,8 @@ from lunar_models.degradation.size_frequency import (
 )
 
 _FEWEST_PER_BIN = 3
+_LIMIT_TOLERANCE = 0.99
+"""A catalogue cut at 1 km has its smallest crater just above."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,7 @@ def populations(
         for reference in (1.0, 10.0):
             found = density_at(diameters, area_km2, reference, level=choices.level)
             name = f"n{reference:g}_per_km2"
-            known = reference >= limits[state] * (1 - 1e-9)
+            known = reference >= limits[state] * _LIMIT_TOLERANCE
             values = found[1:] if known else (np.nan,) * 3
             row |= dict(zip((name, f"{name}_low", f"{name}_high"), values, strict=True))
         rows.append(row)
@@ -80,7 +82,7 @@ def distributions(
         )
         table.insert(0, "population", titles[state])
         table.insert(1, "state", state)
-        table["complete"] = table["d_low_km"] >= limits[state] * (1 - 1e-9)
+        table["complete"] = table["d_low_km"] >= limits[state] * _LIMIT_TOLERANCE
         tables.append(table)
     return pd.concat(tables, ignore_index=True)
 

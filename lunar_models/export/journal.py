@@ -4,6 +4,7 @@ Robbins (2018, doi 10.1029/2018JE005592); CDS standards for catalogues,
 https://vizier.cds.unistra.fr/doc/catstd.htx.
 """
 
+import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -100,7 +101,7 @@ def write_latex(path: Path, table: pd.DataFrame, *, caption: str, label: str) ->
 
 def write_cds(folder: Path, table: pd.DataFrame, *, title: str) -> None:
     """Write ``craters.dat`` with fixed columns and its ``ReadMe``, as VizieR takes them."""
-    texts = {name: text_cells(table, name) for name in table.columns}
+    texts = {name: [_ascii(text) for text in text_cells(table, name)] for name in table.columns}
     widths = {name: max(1, *map(len, cells)) for name, cells in texts.items()}
     lines = [
         " ".join(texts[name][row].ljust(widths[name]) for name in texts)
@@ -119,7 +120,7 @@ def write_cds(folder: Path, table: pd.DataFrame, *, title: str) -> None:
         start = end + 2
     rule = "-" * 80
     readme = [
-        title, "=" * 80, "", "File Summary:", rule,
+        _ascii(title), "=" * 80, "", "File Summary:", rule,
         " FileName    Lrecl  Records   Explanations", rule,
         "ReadMe          80        .   This file",
         f"craters.dat {start - 2:7d} {len(table):8d}   The craters", rule, "",
@@ -127,6 +128,13 @@ def write_cds(folder: Path, table: pd.DataFrame, *, title: str) -> None:
         "   Bytes Format Units  Label          Explanations", rule, *described, rule, "",
     ]  # fmt: skip
     (folder / "ReadMe").write_text("\n".join(readme) + "\n", encoding="ascii")
+
+
+def _ascii(text: str) -> str:
+    """VizieR takes ASCII only: signs are spelled out, accents left out."""
+    spelled = text.replace("°", " deg").replace("²", "2").replace("–", "-")
+    plain = unicodedata.normalize("NFKD", spelled).encode("ascii", "ignore")
+    return plain.decode("ascii")
 
 
 def _cds_format(table: pd.DataFrame, name: str, width: int) -> str:

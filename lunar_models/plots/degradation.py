@@ -37,7 +37,8 @@ def k_figure(analysis: Analysis, width: Width = "one") -> Figure:
             lw=0, rasterized=True,
         )  # fmt: skip
         span = float(ages["diameter_km"].min()) * 0.9, float(ages["diameter_km"].max()) * 1.1
-        _edges_of_states(axes, span)
+        low, high = ages["k_m2"].quantile([0.001, 1.0])
+        _edges_of_states(axes, span, high * 2)
         reach = max(span[0], law.diameter_range_km[0]), min(span[1], law.diameter_range_km[1])
         for age in _AGES_GA if reach[0] < reach[1] else ():
             x = np.geomspace(*reach, 50)
@@ -54,7 +55,6 @@ def k_figure(analysis: Analysis, width: Width = "one") -> Figure:
             middle, bins["k_m2"], np.maximum(error, 0), fmt="s", ms=3, color=BLACK, mfc=YELLOW,
             elinewidth=0.7, mew=0.6, label="median, 16-84 %", zorder=4,
         )  # fmt: skip
-        low, high = ages["k_m2"].quantile([0.001, 1.0])
         axes.set(xscale="log", yscale="log", xlim=span, ylim=(max(low / 2, 1.0), high * 2))
         axes.set(xlabel="crater diameter (km)", ylabel="diffusion age K (m²)")
         axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
@@ -159,18 +159,21 @@ def classes_figure(classes: dict[str, pd.Series], edges: dict[str, float]) -> Fi
     return figure
 
 
-def _edges_of_states(axes: Any, span: tuple[float, float]) -> None:
+def _edges_of_states(axes: Any, span: tuple[float, float], top_m2: float) -> None:
+    """Lines of equal K/R², named where they leave the axes."""
     x = np.geomspace(*span, 50)
     for edge in STATE_EDGES:
         axes.plot(x, edge * (x * 500.0) ** 2, "--", color="#707070", lw=0.7)
-        axes.annotate(
-            f"{edge:g}", (x[-1], edge * (x[-1] * 500.0) ** 2), fontsize=6.5, color="#505050",
-            xytext=(3, 0), textcoords="offset points", va="center", annotation_clip=False,
-        )  # fmt: skip
-    axes.annotate(
-        "K/R²", (x[-1], STATE_EDGES[0] * (x[-1] * 500.0) ** 2), fontsize=6.5, color="#505050",
-        xytext=(3, -9), textcoords="offset points", va="center", annotation_clip=False,
-    )  # fmt: skip
+        leaves = min(span[1], np.sqrt(top_m2 / edge) / 500.0)
+        if leaves > span[0]:
+            through_top = leaves < span[1]
+            axes.annotate(
+                f"{edge:g}", (leaves, edge * (leaves * 500.0) ** 2), fontsize=6, color="#505050",
+                xytext=(0, 2) if through_top else (2, 0), textcoords="offset points",
+                ha="center" if through_top else "left", va="bottom" if through_top else "center",
+                annotation_clip=False,
+            )  # fmt: skip
+    axes.plot([], [], "--", color="#707070", lw=0.7, label="K/R²")
 
 
 def _legend_of_states(axes: Any, analysis: Analysis) -> None:

@@ -88,7 +88,17 @@ def _draw_age(axes: Any, analysis: Analysis, form: Form, span: tuple[float, floa
     fitted = np.geomspace(age.diameter_min_km, min(age.diameter_max_km, span[1]), 300)
     years = format_age(age.median_ga, age.low_ga, age.high_ga)
     text = f"{years}\n{analysis.choices.system.name}"
-    axes.text(0.97, 0.97, text, transform=axes.transAxes, ha="right", va="top", fontsize=7)
+    axes.text(
+        0.97,
+        0.97,
+        text,
+        transform=axes.transAxes,
+        ha="right",
+        va="top",
+        fontsize=7,
+        bbox={"fc": "white", "ec": "none", "alpha": 0.8, "pad": 1.0},
+        zorder=5,
+    )
     for diameters, style in ((everywhere, {"lw": 0.5, "alpha": 0.6}), (fitted, {"lw": 1.2})):
         cumulative = age.n1_per_km2 * production.relative(diameters)
         steepness = -production.slope(diameters)

@@ -62,8 +62,9 @@ def test_robbins_columns_are_read_as_a_catalogue(tmp_path, table):
 
 
 def test_the_cds_readme_describes_the_bytes(tmp_path, table):
-    write_cds(tmp_path, table, title="Craters")
+    write_cds(tmp_path, table, title="Craters of 0 to 10°, Römer")
     readme = (tmp_path / "ReadMe").read_text()
+    assert readme.splitlines()[0] == "Craters of 0 to 10 deg, Romer"
     lines = (tmp_path / "craters.dat").read_text().splitlines()
     assert len({len(line) for line in lines}) == 1
     described = [row.split() for row in readme.splitlines() if row.split()[3:4] == ["diameter_km"]]
