@@ -14,12 +14,14 @@ from rasterio.windows import Window
 from lunar_models.errors import MosaicError
 from lunar_models.mosaic.planetary_label import is_positive_west
 
-GDAL_OPTIONS = {"GDAL_CACHEMAX": 192, "GDAL_NUM_THREADS": "2", "GTIFF_DIRECT_IO": "YES"}
-"""Block cache in MB (blocks are read once, in order); threads that decompress; no copy through
+_CACHE_BYTES = 192 * 2**20  # rasterio takes bytes, where GDAL itself takes MB
+
+GDAL_OPTIONS = {"GDAL_CACHEMAX": _CACHE_BYTES, "GDAL_NUM_THREADS": "2", "GTIFF_DIRECT_IO": "YES"}
+"""Block cache (blocks are read once, in order); threads that decompress; no copy through
 the cache where a file is not compressed (which skips GDAL's own check for its end)."""
 
 REMOTE_OPTIONS = {
-    "GDAL_CACHEMAX": 192,
+    "GDAL_CACHEMAX": _CACHE_BYTES,
     "GDAL_NUM_THREADS": "2",
     "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",  # no listing of a server's folder
     "GDAL_HTTP_MAX_RETRY": "3",
