@@ -22,6 +22,7 @@ from lunar_models.errors import AreaError
 from lunar_models.export.methods import format_age
 from lunar_models.export.region import write_exports, write_tables
 from lunar_models.mosaic.overview import read_overview
+from lunar_models.mosaic.raster import READING, Mosaic
 from lunar_models.plots.cluster_map import Background
 from lunar_models.plots.print import save_print, state_colour
 from lunar_models.plots.region import region_figures
@@ -66,7 +67,7 @@ def counting_area(config: AnalyseConfig) -> CountingArea:
     if config.area is not None:
         areas.append(read_area(resolve_artifacts(config.area), crs=config.area_crs))
     if config.mosaic:
-        areas.append(mosaic_area(config.mosaic))
+        areas.append(mosaic_area(_mosaics(config)))
     if config.bounds_deg:
         areas.append(bounds_area(*config.bounds_deg))
     if not areas:
@@ -96,7 +97,7 @@ def choices(config: AnalyseConfig) -> Choices:
         binning=config.binning,
         level=config.age_interval,
         complete_from_km=config.complete_from_km,
-        pixel_size_m=max(map(pixel_size_m, config.mosaic)) if config.mosaic else None,
+        pixel_size_m=max(map(pixel_size_m, _mosaics(config))) if config.mosaic else None,
         age_min_km=config.age_min_km,
         age_max_km=config.age_max_km or np.inf,
         scheme=None if config.scheme == "none" else scheme_named(config.scheme),
@@ -137,10 +138,15 @@ def _log_files(analysis: Analysis, config: AnalyseConfig) -> None:
             log_folder(folder / part, part)
 
 
+def _mosaics(config: AnalyseConfig) -> list[Mosaic]:
+    reading = {name: getattr(config, name) for name in READING}
+    return [Mosaic.open(path, **reading) for path in config.mosaic]
+
+
 def _background(config: AnalyseConfig) -> Background | None:
     if not config.mosaic:
         return None
-    image, (west, east, south, north) = read_overview(config.mosaic[0])
+    image, (west, east, south, north) = read_overview(_mosaics(config)[0])
     return Background(image, Bounds(west, east, south, north))
 
 

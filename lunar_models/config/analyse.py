@@ -52,6 +52,19 @@ class AnalyseConfig(StepConfig):
         (), help="Mosaic whose valid pixels are the counting area, drawn behind the map.",
         role="input",
     )  # fmt: skip
+    band: int | None = param(
+        None,
+        help="Band of the mosaic that holds brightness, from 1; none: the only one, or grey of "
+        "red, green and blue.",
+        minimum=1,
+    )
+    crs: str | None = param(
+        None, help="Reference system of the mosaic in place of the one it states."
+    )
+    shade: str | None = param(
+        None,
+        help="Light a height model, as AZIMUTH,INCIDENCE of the Sun in degrees, such as 90,65.",
+    )
     binning: Literal["root2", "pseudo-log", "10/decade", "20/decade"] = param(
         "root2", help="Bins of diameter."
     )

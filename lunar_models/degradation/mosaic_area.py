@@ -1,72 +1,78 @@
-"""The part of the Moon that a mosaic shows, as a counting area."""
+"""The part of the Moon that mosaics show, as a counting area."""
 
-from pathlib import Path
+from collections.abc import Sequence
 
 import numpy as np
-import rasterio
 import rasterio.features
 import shapely
-from rasterio.errors import RasterioError
+from shapely.geometry.base import BaseGeometry
 
+from lunar_models.arrays import Float64Array
+from lunar_models.degradation import sphere_polygons as sphere
 from lunar_models.degradation.areas import CountingArea, union_area
-from lunar_models.degradation.outlines import place_polygon, require_lunar_crs
+from lunar_models.degradation.outlines import divide
+from lunar_models.degradation.sphere_polygons import RingError
 from lunar_models.errors import AreaError
 from lunar_models.moon import MOON_RADIUS_KM
+from lunar_models.mosaic.raster import Mosaic
 
 _MOST_PX = 2000
 
 
-def mosaic_area(paths: tuple[str | Path, ...]) -> CountingArea:
+def mosaic_area(mosaics: Sequence[Mosaic]) -> CountingArea:
     """Outline the pixels with data of one or more mosaics.
 
     A mosaic with more than 2,000 columns or rows is read coarsely, so its outline is right within
     one coarse pixel.
 
-    Args:
-        paths: rasters GDAL opens, with a lunar reference system.
-
     Raises:
-        AreaError: a mosaic cannot be read, is not of the Moon, or has no valid pixel.
+        AreaError: a mosaic has no valid pixel.
+        MosaicError: a file cannot be read.
     """
-    shapes = [shape for path in paths for shape in _valid_shapes(Path(path))]
-    return union_area(shapes, " and ".join(Path(path).name for path in paths), overlaps=True)
+    shapes = [shape for mosaic in mosaics for shape in _valid_shapes(mosaic)]
+    names = [mosaic.path.rsplit("/", 1)[-1] for mosaic in mosaics]
+    return union_area(shapes, " and ".join(names), overlaps=True)
 
 
-def pixel_size_m(path: str | Path) -> float:
-    """Side of a mosaic's pixel in metres, where its projection is true.
+def pixel_size_m(mosaic: Mosaic) -> float:
+    """Side of a mosaic's pixel in metres, where its projection is true."""
+    latitude = 90.0 * mosaic.projection.pole
+    return MOON_RADIUS_KM * 1000.0 / float(mosaic.projection.scale_px(latitude)[1])
 
-    Raises:
-        AreaError: the mosaic cannot be read or is not of the Moon.
-    """
+
+def _valid_shapes(mosaic: Mosaic) -> list[BaseGeometry]:
+    shrink = max(1.0, max(mosaic.width, mosaic.height) / _MOST_PX)
+    rows, columns = (max(1, round(side / shrink)) for side in (mosaic.height, mosaic.width))
+    valid = ~np.isnan(mosaic.thin((rows, columns)))
+    if not valid.any():
+        raise AreaError(f"{mosaic.path} has no valid pixel, so no area to count on.")
+    scale = np.array([mosaic.width / columns, mosaic.height / rows])
+    outlines = rasterio.features.shapes(valid.astype(np.uint8), mask=valid)
+    return [_place(mosaic, shapely.geometry.shape(outline), scale) for outline, _ in outlines]
+
+
+def _place(mosaic: Mosaic, outline: shapely.Polygon, scale: Float64Array) -> BaseGeometry:
+    """An outline in coarse pixels on the equal-area cylinder."""
+    x, y = mosaic.projection.to_pixels(
+        longitude_deg=0.0, latitude_deg=90.0 * mosaic.projection.pole
+    )
+    pole = np.array([float(x) + 0.5, float(y) + 0.5])
+    shell, *holes = (
+        _ring(mosaic, np.asarray(ring.coords) * scale, pole)
+        for ring in (outline.exterior, *outline.interiors)
+    )
+    return shapely.difference(shell, shapely.union_all(holes))
+
+
+def _ring(mosaic: Mosaic, corners: Float64Array, pole: Float64Array) -> BaseGeometry:
+    kind = mosaic.projection.pole
+    step = float(mosaic.projection.scale_px(90.0 * kind)[1]) * np.radians(sphere.STEP_DEG)
+    column, row = divide(corners, step).T - 0.5  # from corners to centres of pixels
+    longitude, latitude = mosaic.projection.to_degrees(column_px=column, row_px=row)
+    inside = bool(kind) and bool(shapely.contains_xy(shapely.Polygon(corners), *pole))
     try:
-        with rasterio.open(path) as mosaic:
-            side, crs = abs(float(mosaic.transform.a)), mosaic.crs
-    except RasterioError as error:
-        raise AreaError(f"{path} cannot be read as a mosaic ({error}).") from error
-    reference = require_lunar_crs(crs and crs.to_wkt(), Path(path))
-    if reference.is_geographic:
-        return float(np.radians(side)) * MOON_RADIUS_KM * 1000.0
-    return side * float(reference.axis_info[0].unit_conversion_factor)
-
-
-def _valid_shapes(path: Path) -> list[shapely.Geometry]:
-    try:
-        with rasterio.open(path) as mosaic:
-            shrink = max(1.0, max(mosaic.width, mosaic.height) / _MOST_PX)
-            shape = (max(1, round(mosaic.height / shrink)), max(1, round(mosaic.width / shrink)))
-            mask = mosaic.dataset_mask(out_shape=shape)
-            transform = mosaic.transform * rasterio.Affine.scale(
-                mosaic.width / shape[1], mosaic.height / shape[0]
-            )
-            crs = mosaic.crs
-    except RasterioError as error:
-        raise AreaError(f"{path} cannot be read as a mosaic ({error}).") from error
-    if not mask.any():
-        raise AreaError(f"{path} has no valid pixel, so no area to count on.")
-    valid = np.asarray(mask > 0, np.uint8)
-    outlines = rasterio.features.shapes(valid, mask=valid > 0, transform=transform)
-    reference = require_lunar_crs(crs and crs.to_wkt(), path)
-    return [
-        place_polygon(shapely.geometry.shape(outline), reference, str(path))
-        for outline, _ in outlines
-    ]
+        return sphere.region(longitude, np.clip(latitude, -90, 90), pole=kind if inside else None)
+    except RingError as error:
+        raise AreaError(
+            f"The valid pixels of {mosaic.path} have an outline that {error}."
+        ) from error

@@ -85,10 +85,10 @@ def place_ring(vertices: Float64Array, reference: CRS, where: str) -> BaseGeomet
     to_degrees = Transformer.from_crs(reference, GEOGRAPHIC, always_xy=True)
     if reference.is_geographic:
         _check_degrees(vertices, where)
-        dense = _divide(_short_way(vertices, where), sphere.STEP_DEG)
+        dense = divide(_short_way(vertices, where), sphere.STEP_DEG)
     else:
         unit = reference.axis_info[0].unit_conversion_factor
-        dense = _divide(vertices, np.radians(sphere.STEP_DEG) * MOON_RADIUS_KM * 1000.0 / unit)
+        dense = divide(vertices, np.radians(sphere.STEP_DEG) * MOON_RADIUS_KM * 1000.0 / unit)
     longitude, latitude = to_degrees.transform(*dense.T)
     again = to_degrees.transform(longitude, latitude, direction="INVERSE")[1]
     outside = ~(np.isfinite(longitude) & np.isclose(again, dense[:, 1], rtol=1e-6, atol=1e-3))
@@ -144,7 +144,7 @@ def _short_way(vertices: Float64Array, where: str) -> Float64Array:
     return result
 
 
-def _divide(vertices: Float64Array, longest: float) -> Float64Array:
+def divide(vertices: Float64Array, longest: float) -> Float64Array:
     """Vertices with more between them, so that no edge is longer than `longest`."""
     length = np.linalg.norm(np.diff(vertices, axis=0), axis=1)
     pieces = np.maximum(1, np.ceil(length / longest)).astype(np.int64)

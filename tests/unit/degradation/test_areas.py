@@ -9,6 +9,7 @@ from lunar_models.degradation.area_files import read_area
 from lunar_models.degradation.areas import bounds_area
 from lunar_models.degradation.mosaic_area import mosaic_area
 from lunar_models.errors import AreaError
+from lunar_models.mosaic.raster import Mosaic
 
 RADIUS_KM = 1737.4
 GEOGRAPHIC = "IAU_2015:30100"
@@ -221,9 +222,9 @@ def test_the_valid_pixels_of_a_mosaic(tmp_path):
         crs=EQUIRECTANGULAR, transform=transform,
     ) as file:  # fmt: skip
         file.write(pixels, 1)
-    area = mosaic_area((path,))
+    area = mosaic_area([Mosaic.open(path)])
     assert area.area_km2 == pytest.approx(band_km2(20, 0, 60, 40), rel=1e-9)
     with rasterio.open(path, "r+") as file:
         file.write(np.full_like(pixels, 255), 1)
     with pytest.raises(AreaError, match="no valid pixel"):
-        mosaic_area((path,))
+        mosaic_area([Mosaic.open(path)])
