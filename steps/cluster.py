@@ -102,7 +102,7 @@ def _log_tables(table: pd.DataFrame, embeddings: Embeddings) -> None:
         tables.write_geopackage(folder / "clusters.gpkg", table, colours)
         tables.write_embeddings(folder / "embeddings.parquet", table, embeddings)
         tables.write_latents(folder, ids, embeddings)
-        log_folder(folder, "tables")
+        log_output("table", f"{log_folder(folder, 'tables')}/clusters.parquet")
 
 
 def _log_pictures(

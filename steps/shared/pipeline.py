@@ -5,6 +5,7 @@ from typing import Any, Literal, Self
 
 from pydantic import create_model, model_validator
 
+from lunar_models.config.analyse import AnalyseConfig
 from lunar_models.config.base import StepConfig, param, specs
 from lunar_models.config.cluster import ClusterConfig
 from lunar_models.config.evaluate import EvaluateConfig
@@ -15,7 +16,9 @@ from lunar_models.config.train import TrainConfig
 from lunar_models.errors import ConfigError
 from serving.cli.options import to_text
 
-StepName = Literal["synthesize", "preprocess", "train", "evaluate", "cluster", "register"]
+StepName = Literal[
+    "synthesize", "preprocess", "train", "evaluate", "cluster", "register", "analyse"
+]
 STEP_NAMES: tuple[StepName, ...] = StepName.__args__  # type: ignore[attr-defined]
 
 
@@ -29,6 +32,8 @@ class Step:
     """Parameter -> ``step.output`` that fills it where the user gave none."""
     shown: tuple[str, ...] | None = None
     """Parameters that `main` offers; None: all."""
+    one_of: tuple[str, ...] = ()
+    """Parameters of which one must be given or made; else `main` leaves the step out."""
 
     def offers(self, parameter: str) -> bool:
         """Whether `main` has this parameter of the step."""
@@ -50,6 +55,12 @@ PIPELINE = (
         "register",
         RegisterConfig,
         {**ENCODER, **CROPS, **HEAD, "clusters": "cluster.clusters"},
+    ),
+    Step(
+        "analyse",
+        AnalyseConfig,
+        {"table": "cluster.table", "catalogue": "synthesize.catalogue", **MOSAIC},
+        one_of=("area", "bounds_deg", "mosaic"),
     ),
 )
 
@@ -105,7 +116,8 @@ MainConfig: type[PipelineConfig] = create_model(
 def needed_steps(config: PipelineConfig) -> list[Step]:
     """The chosen steps, less those whose products the user has given.
 
-    A step that feeds others is needed while one of them lacks a required parameter.
+    A step that feeds others is needed while one of them lacks a required parameter. A step that
+    lacks all of `Step.one_of` is left out.
     """
     needed: list[Step] = []
     for step in reversed(PIPELINE):
@@ -120,7 +132,14 @@ def needed_steps(config: PipelineConfig) -> list[Step]:
         missing = [p for c, p in consumed if c in needed and getattr(config, p) is None]
         if step.name in config.steps and (missing or not consumed):
             needed.insert(0, step)
-    return needed
+    return [step for step in needed if _can_run(step, config, needed)]
+
+
+def _can_run(step: Step, config: PipelineConfig, needed: list[Step]) -> bool:
+    """Whether one of `Step.one_of` is given, or made by a needed step."""
+    makers = {step.wires[name].partition(".")[0] for name in step.one_of if name in step.wires}
+    made = any(other.name in makers for other in needed)
+    return not step.one_of or made or any(getattr(config, name) for name in step.one_of)
 
 
 def is_synthetic(needed: list[Step]) -> bool:

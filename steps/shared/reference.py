@@ -12,7 +12,6 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from lunar_models.config.analyse import AnalyseConfig
 from lunar_models.config.base import ParamSpec, StepConfig, specs
 from lunar_models.config.classify import ClassifyConfig
 from lunar_models.config.compare import CompareConfig
@@ -29,7 +28,6 @@ ENTRY_POINTS: dict[str, type[StepConfig]] = {
     "main": MainConfig,
     **{step.name: step.config for step in PIPELINE},
     "classify": ClassifyConfig,
-    "analyse": AnalyseConfig,
     "sweep": SweepConfig,
     "import_checkpoint": ImportCheckpointConfig,
     "compare": CompareConfig,

@@ -1,7 +1,7 @@
 """The report of a pipeline run: what a scientist attaches to a paper."""
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from lunar_models import __version__
 from lunar_models.page.report import (
     Block,
     Facts,
+    Listing,
     Picture,
     Section,
     Table,
@@ -68,8 +69,34 @@ _CONTENTS: dict[str, tuple[str, str, tuple[tuple[str, str], ...]]] = {
             ("figures/fractions.png", "Share of each cluster by latitude and longitude."),
         ),
     ),
+    "analyse": (
+        "Sizes and ages",
+        "Craters counted by their centres on the area, by degradation state. Grey points lie below "
+        "the completeness limit. Ages are model ages; those of states say how long craters stay in "
+        "that state or a fresher one.",
+        (
+            ("tables/age.csv", "Model age of the area."),
+            ("tables/populations.csv", "Size-frequency distribution of each state."),
+            ("figures/area_map.png", "The counting area and its craters, to scale."),
+            ("figures/csfd_cumulative.png", "Cumulative size-frequency distribution."),
+            ("figures/csfd_r.png", "Relative size-frequency distribution (R plot)."),
+            ("figures/states_by_diameter.png", "Share of each state by diameter."),
+            ("figures/retention.png", "How long craters stay in each state, by diameter."),
+            ("figures/k_by_diameter.png", "Diffusion age of each crater."),
+            ("tables/retention.csv", "Model age of the craters of each state and fresher ones."),
+            ("tables/methods.md", "Methods and references of this section."),
+        ),
+    ),
 }
 """Step -> title, text, and the artifacts shown with their captions."""
+
+
+_BLOCKS: dict[str, Callable[[Path, str], Block]] = {
+    ".png": lambda file, caption: Picture(file.read_bytes(), caption),
+    ".csv": lambda file, caption: Table(pd.read_csv(file), caption),
+    ".md": lambda file, _: Listing(file.read_text(encoding="utf-8")),
+}
+"""How an artifact is shown, by its suffix."""
 
 
 def log_report(parent: Run, runs: Mapping[str, Run]) -> None:
@@ -103,11 +130,7 @@ def _section(step: str, run: Run) -> Section:
         for path, caption in contents:
             if path in there:
                 file = Path(client.download_artifacts(run.info.run_id, path, folder))
-                blocks.append(
-                    Picture(file.read_bytes(), caption)
-                    if file.suffix == ".png"
-                    else Table(pd.read_csv(file), caption)
-                )
+                blocks.append(_BLOCKS[file.suffix](file, caption))
     return Section(title, blocks, text)
 
 

@@ -37,6 +37,12 @@ def test_given_crops_need_no_preprocess_and_a_given_encoder_no_training():
     ]
 
 
+def test_without_a_map_or_an_area_there_is_nothing_to_count_on():
+    assert "analyse" not in names(crops="data/crops")
+    assert names(crops="data/crops", area="area.gpkg")[-1] == "analyse"
+    assert names(steps=("analyse",), table="t.csv", bounds_deg=(0.0, 0.0, 9.0, 9.0)) == ["analyse"]
+
+
 def test_steps_are_switched_by_name():
     assert names(steps=("train", "evaluate"), crops="data/crops") == ["train", "evaluate"]
     assert names(steps=("train",), crops="data/crops") == ["train"]
