@@ -127,18 +127,18 @@ def power_law_slope(
     if len(d) < 3 or d.max() <= low_km:
         return len(d), np.nan, np.nan, np.nan
     x, span = np.log(d / low_km).mean(), np.log(high_km / low_km)
-    best = _root(lambda b: _score(b, x, span))
+    best = -1.0 / x if np.isinf(span) else _root(lambda b: _score(b, x, span))
     if best is None:
         return len(d), np.nan, np.nan, np.nan
+    ends = (100.0 * best, 1e-6 * best) if np.isinf(span) else _STEEPEST
     drop = chi2.ppf(level, 1) / (2.0 * len(d))
     top = _log_likelihood(best, x, span)
 
     def deficit(b: float) -> float:
         return float(_log_likelihood(b, x, span) - top + drop)
 
-    low = brentq(deficit, _STEEPEST[0], best)
-    ceiling = -1e-9 if np.isinf(span) else _STEEPEST[1]
-    return len(d), best, float(low), float(brentq(deficit, best, ceiling))
+    low, high = (_crossing(deficit, best, end) for end in ends)
+    return len(d), float(best), low, high
 
 
 def _log_likelihood(b: float, x: float, span: float) -> float:
@@ -151,11 +151,17 @@ def _log_likelihood(b: float, x: float, span: float) -> float:
 
 
 def _score(b: float, x: float, span: float) -> float:
-    if np.isinf(span):
-        return float(1.0 / b + x)
+    """Derivative of the mean log-likelihood for a finite `span`."""
     if abs(b * span) < 1e-6:
         return float(x - span / 2.0 - b * span**2 / 12.0)
     return float(1.0 / b - span / -np.expm1(-b * span) + x)
+
+
+def _crossing(deficit: Callable[[float], float], best: float, end: float) -> float:
+    """Where the likelihood has fallen enough between `best` and `end`; infinite if nowhere."""
+    if deficit(end) >= 0:
+        return float(np.copysign(np.inf, end))
+    return float(brentq(deficit, min(best, end), max(best, end)))
 
 
 def _root(score: Callable[[float], float]) -> float | None:

@@ -69,6 +69,15 @@ def test_a_planted_slope_lies_in_its_interval_as_often_as_stated(truth, high):
     assert 82 <= inside <= 97
 
 
+def test_few_craters_of_nearly_one_size_have_a_wide_interval():
+    used, slope, low, high = power_law_slope(np.array([1.02, 1.021, 1.022]), 1.0)
+    assert used == 3
+    assert slope == pytest.approx(-1 / np.log([1.02, 1.021, 1.022]).mean())
+    assert low < 1.5 * slope < slope < high < 0
+    used, slope, low, high = power_law_slope(np.array([1.02, 1.021, 1.022]), 1.0, 50.0)
+    assert low == -np.inf or low < slope
+
+
 def test_too_few_craters_have_no_slope():
     assert np.isnan(power_law_slope(np.array([2.0, 3.0]), 1.0)[1])
     assert np.isnan(power_law_slope(np.full(10, 1.0), 1.0)[1])
