@@ -11,6 +11,7 @@ from lunar_models.config.train import Precision
 from lunar_models.encoders.base import Encoder
 from lunar_models.encoders.checkpoint import Checkpoint
 from lunar_models.encoders.inference import inference_copy
+from lunar_models.encoders.overlap import batch_size_for, pinned, run_overlapped
 from lunar_models.encoders.precision import autocast, compute_dtype
 from lunar_models.errors import ConfigError
 from lunar_models.page_cache import keep_memory, read_crops
@@ -42,9 +43,9 @@ def embed_crops(
     checkpoint: Checkpoint,
     crops: npt.NDArray[np.uint8],
     *,
-    batch_size: int = 64,
+    batch_size: int | None = None,
     device: str = "auto",
-    precision: Precision = "fp32",
+    precision: Precision | None = None,
     progress: Progress | None = None,
 ) -> npt.NDArray[np.float32]:
     """Embed stored (aligned) crops.
@@ -52,10 +53,10 @@ def embed_crops(
     Args:
         checkpoint: the encoder and its normalisation.
         crops: (N, S, S) uint8, may be a memory map; read batch by batch.
-        batch_size: crops per forward pass.
+        batch_size: crops per forward pass; None: see `overlap.batch_size_for`.
         device: see `pick_device`.
-        precision: bf16 is about twice as fast where the processor has it, and right to two or
-            three digits; auto takes it there.
+        precision: bf16 is faster where the device has it, and right to two or three digits; auto
+            takes it there; None is fp32 on a CPU and auto elsewhere.
         progress: called after each batch.
 
     Returns:
@@ -64,14 +65,15 @@ def embed_crops(
     Raises:
         ConfigError: the crops' side is not the encoder's.
     """
+    precision = precision or ("fp32" if pick_device(device).type == "cpu" else "auto")
     encoder = _prepared(checkpoint, crops, device, precision)
     embeddings = np.empty((len(crops), encoder.embedding_dim), np.float32)
 
-    def embed(start: int, batch: torch.Tensor) -> None:
+    def embed(batch: torch.Tensor) -> torch.Tensor:
         with autocast(precision, encoder.device):
-            embeddings[start : start + len(batch)] = encoder.embed(batch).cpu().numpy()
+            return encoder.embed(batch)
 
-    for count in _batches(embed, checkpoint, encoder, crops, batch_size):
+    for count in _fill(embeddings, embed, checkpoint, encoder, crops, batch_size):
         if progress is not None:
             progress(count)
     return embeddings
@@ -81,7 +83,7 @@ def score_crops(
     checkpoint: Checkpoint,
     crops: npt.NDArray[np.uint8],
     *,
-    batch_size: int = 64,
+    batch_size: int | None = None,
     device: str = "auto",
 ) -> npt.NDArray[np.float32] | None:
     """The encoder's own degradation score of stored (aligned) crops, where it has one.
@@ -89,7 +91,7 @@ def score_crops(
     Args:
         checkpoint: the encoder and its normalisation.
         crops: (N, S, S) uint8, may be a memory map; read batch by batch.
-        batch_size: crops per forward pass.
+        batch_size: crops per forward pass; None: see `overlap.batch_size_for`.
         device: see `pick_device`.
 
     Returns:
@@ -104,12 +106,12 @@ def score_crops(
         return None
     scores = np.empty((len(crops), 2), np.float32)
 
-    def score(start: int, batch: torch.Tensor) -> None:
+    def score(batch: torch.Tensor) -> torch.Tensor:
         answer = encoder.degradation(batch)
         assert answer is not None  # as of the first crop
-        scores[start : start + len(batch)] = torch.stack(answer, 1).cpu().numpy()
+        return torch.stack(answer, 1)
 
-    for _ in _batches(score, checkpoint, encoder, crops, batch_size):
+    for _ in _fill(scores, score, checkpoint, encoder, crops, batch_size):
         pass
     return scores
 
@@ -134,27 +136,44 @@ def _prepared(
     return inference_copy(encoder, compute_dtype(precision, encoder.device))
 
 
-def _batches(
-    work: Callable[[int, torch.Tensor], None],
+def _fill(
+    target: npt.NDArray[np.float32],
+    compute: Callable[[torch.Tensor], torch.Tensor],
     checkpoint: Checkpoint,
     encoder: Encoder,
     crops: npt.NDArray[np.uint8],
-    batch_size: int,
+    batch_size: int | None,
 ) -> Iterator[int]:
-    """Give `work` the first position and the normalised crops of each batch; yield their number.
+    """Put what `compute` makes of normalised batches into `target`; yield their numbers of crops.
 
     On a CPU some batches are worked on at once, each by its share of the cores: a small network's
     layers are too short to be divided among many. Only of the faster copy, though, which stays in
-    evaluation mode; the original would be switched back by the batch that ends first.
+    evaluation mode; the original would be switched back by the batch that ends first. Elsewhere
+    batches are read and fetched while others are computed.
     """
+    device = encoder.device
+    size = batch_size or batch_size_for(device, encoder.crop_size_px)
+    starts = range(0, len(crops), size)
+
+    def store(start: int, result: torch.Tensor) -> None:
+        target[start : start + len(result)] = result.numpy()
+
+    if device.type != "cpu":
+        yield from run_overlapped(
+            lambda start: pinned(_read(crops, start, start + size), device),
+            lambda stored: compute(_normalised(checkpoint, stored, device)),
+            store,
+            starts,
+        )
+        return
 
     def done(start: int) -> int:
-        batch = _load(checkpoint, encoder, crops, start, start + batch_size)
-        work(start, batch)
+        batch = _load(checkpoint, encoder, crops, start, start + size)
+        store(start, compute(batch))
         return len(batch)
 
-    threads, starts = torch.get_num_threads(), range(0, len(crops), batch_size)
-    several = encoder is not checkpoint.encoder and encoder.device.type == "cpu"
+    threads = torch.get_num_threads()
+    several = encoder is not checkpoint.encoder
     workers = min(threads, MOST_WORKERS, len(starts)) if several else 1
     if workers < 2:
         yield from map(done, starts)
@@ -168,12 +187,20 @@ def _batches(
         torch.set_num_threads(threads)  # else threads to come would begin with a worker's share
 
 
+def _read(crops: npt.NDArray[np.uint8], start: int, stop: int) -> torch.Tensor:
+    """Some neighbouring crops, as they are stored."""
+    return torch.from_numpy(read_crops(crops, np.arange(start, min(stop, len(crops)))))
+
+
+def _normalised(checkpoint: Checkpoint, stored: torch.Tensor, device: torch.device) -> torch.Tensor:
+    return checkpoint.normalisation(stored.to(device, non_blocking=True))
+
+
 def _load(
     checkpoint: Checkpoint, encoder: Encoder, crops: npt.NDArray[np.uint8], start: int, stop: int
 ) -> torch.Tensor:
     """Some neighbouring crops, normalised, on the encoder's device."""
-    batch = torch.from_numpy(read_crops(crops, np.arange(start, min(stop, len(crops)))))
-    return checkpoint.normalisation(batch.to(encoder.device))
+    return _normalised(checkpoint, _read(crops, start, stop), encoder.device)
 
 
 def reconstruct_crops(

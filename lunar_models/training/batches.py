@@ -9,6 +9,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from lunar_models.encoders.base import CPU
+from lunar_models.encoders.overlap import pinned
 from lunar_models.page_cache import read_crops
 
 Indices = npt.NDArray[np.int64]
@@ -17,12 +19,15 @@ AHEAD = 2
 """Batches read before they are asked for; memory holds no more than these."""
 
 
-def read_batches(crops: npt.NDArray[np.uint8], batches: Iterable[Indices]) -> Iterator[Tensor]:
+def read_batches(
+    crops: npt.NDArray[np.uint8], batches: Iterable[Indices], *, device: torch.device = CPU
+) -> Iterator[Tensor]:
     """Read batch after batch.
 
     Args:
         crops: (N, S, S) uint8, may be a memory map.
         batches: positions of the crops of each batch.
+        device: where they will be copied to.
 
     Yields:
         (B, 1, S, S) uint8, one for each of `batches`.
@@ -30,7 +35,7 @@ def read_batches(crops: npt.NDArray[np.uint8], batches: Iterable[Indices]) -> It
 
     def read(batch: Indices) -> Tensor:
         # Ascending: neighbouring reads of the file.
-        return torch.from_numpy(read_crops(crops, np.sort(batch)))[:, None]
+        return pinned(torch.from_numpy(read_crops(crops, np.sort(batch)))[:, None], device)
 
     waiting: deque[Future[Tensor]] = deque()
     with ThreadPoolExecutor(1) as reader:

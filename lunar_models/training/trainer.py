@@ -194,7 +194,7 @@ class Trainer:
             yield crops
 
     def _load(self, batches: Iterable[Indices]) -> Iterator[Tensor]:
-        for stored in read_batches(self.crop_set.crops, batches):
+        for stored in read_batches(self.crop_set.crops, batches, device=self.device):
             yield self.checkpoint.normalisation(stored.to(self.device, non_blocking=True))
 
     def mean_loss(self, indices: Indices) -> float:

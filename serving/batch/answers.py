@@ -19,10 +19,6 @@ from serving.model.bundle import ENCODER, Bundle
 
 NO_EMBEDDING = "the encoder makes no finite embedding that fits half precision"
 
-_BATCH = 64
-"""Crops per forward pass on a CPU; another number could change the last bits of an embedding."""
-_GPU_BATCH = 1024
-
 
 @dataclass(frozen=True)
 class Answerer:
@@ -31,7 +27,6 @@ class Answerer:
     bundle: Bundle
     checkpoint: Checkpoint
     device: str
-    batch_size: int
 
     @classmethod
     def load(cls, folder: Path, device: str) -> "Answerer":
@@ -44,9 +39,9 @@ class Answerer:
         bundle = Bundle.load(folder)
         where = pick_device(device).type
         if where == "cpu":
-            return cls(bundle, bundle.checkpoint, where, _BATCH)
+            return cls(bundle, bundle.checkpoint, where)
         # The bundle's encoder is prepared for the CPU and must not be moved.
-        return cls(bundle, Checkpoint.load(folder / ENCODER), where, _GPU_BATCH)
+        return cls(bundle, Checkpoint.load(folder / ENCODER), where)
 
     def answer(
         self, crops: npt.NDArray[np.uint8], craters: pd.DataFrame
@@ -61,10 +56,7 @@ class Answerer:
             A table of `schema` with one row for each crater that has an embedding, and
             crater_id and reason of the others.
         """
-        embeddings = embed_crops(
-            self.checkpoint, crops, batch_size=self.batch_size, device=self.device,
-            precision=self._precision,
-        )  # fmt: skip
+        embeddings = embed_crops(self.checkpoint, crops, device=self.device)
         half = embeddings.astype(np.float16)
         usable = np.isfinite(half).all(axis=1)
         refused = [[str(name), NO_EMBEDDING] for name in craters["crater_id"].to_numpy()[~usable]]
@@ -75,18 +67,12 @@ class Answerer:
         vectors = pa.FixedSizeListArray.from_arrays(half[usable].ravel(), half.shape[1])
         return table.append_column(columns.EMBEDDING, vectors), refused
 
-    @property
-    def _precision(self) -> Any:
-        return "fp32" if self.device == "cpu" else "auto"
-
     def _parts(self, embeddings: npt.NDArray[np.float32], crops: Any) -> list[pd.DataFrame]:
         parts = []
         if self.bundle.head is not None:
             parts.append(state_columns(self.bundle.head.predict(embeddings), self.bundle.head))
         if self.scores:
-            scores = score_crops(
-                self.checkpoint, crops, batch_size=self.batch_size, device=self.device
-            )
+            scores = score_crops(self.checkpoint, crops, device=self.device)
             parts.append(score_table(np.empty((0, 2), np.float32) if scores is None else scores))
         if self.bundle.clusters is not None:
             found = self.bundle.clusters.assign(embeddings)

@@ -10,6 +10,7 @@ from lunar_models.embedding import embed_crops, pick_device, reconstruct_crops, 
 from lunar_models.encoders.build import build_encoder
 from lunar_models.encoders.checkpoint import Checkpoint
 from lunar_models.encoders.inference import inference_copy
+from lunar_models.encoders.overlap import batch_size_for, run_overlapped
 from lunar_models.errors import ConfigError
 
 
@@ -124,3 +125,42 @@ def test_batches_worked_on_at_once_give_what_one_after_another_gives(
         torch.set_num_threads(threads)
     np.testing.assert_allclose(several, one, atol=1e-5)
     assert sum(done) == 300
+
+
+def test_overlapped_batches_are_read_ahead_and_stored_in_their_places() -> None:
+    values = torch.arange(10.0)[:, None]
+    stored = torch.full((10, 1), -1.0)
+    events: list[str] = []
+
+    def compute(batch: torch.Tensor) -> torch.Tensor:
+        events.append(f"compute {int(batch[0])}")
+        return 2.0 * batch
+
+    def store(start: int, result: torch.Tensor) -> None:
+        events.append(f"store {start}")
+        stored[start : start + len(result)] = result
+
+    starts = range(0, 10, 4)
+    counts = list(run_overlapped(lambda s: values[s : s + 4], compute, store, starts))
+    assert counts == [4, 4, 2]
+    assert torch.equal(stored, 2.0 * values)
+    assert events == [
+        "compute 0", "compute 4", "store 0", "compute 8", "store 4", "store 8",
+    ]  # fmt: skip
+    assert list(run_overlapped(lambda s: values, compute, store, range(0))) == []
+
+
+def test_error_of_a_reader_ends_the_loop() -> None:
+    def read(start: int) -> torch.Tensor:
+        raise OSError("ends before crop 3")
+
+    with pytest.raises(OSError, match="crop 3"):
+        list(run_overlapped(read, lambda b: b, lambda s, r: None, range(0, 8, 4)))
+
+
+def test_batches_on_a_gpu_are_as_large_as_its_memory_allows(monkeypatch) -> None:
+    gpu = torch.device("cuda")
+    for free, side, size in ((70 << 30, 48, 4096), (70 << 30, 224, 512), (1 << 30, 224, 64)):
+        monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device, free=free: (free, 80 << 30))
+        assert batch_size_for(gpu, side) == size
+    assert batch_size_for(torch.device("cpu"), 48) == 64
