@@ -134,8 +134,10 @@ def _standardise(
         {key: table[name] for key, name in matched.found.items() if key in NUMBERS}, str(path)
     )
     rows, taken = pd.DataFrame(index=pd.RangeIndex(len(table))), dict(matched.found)
-    rows["crater_id"], said = _identifiers(table, matched)
+    rows["crater_id"], column, said = _identifiers(table, matched)
     notes = [*notes, *said]
+    if column is not None:
+        taken = {"crater_id": column, **taken}
     if matched.pixels:
         rows = rows.assign(**_boxes(numbers, matched))
         if "image" in matched.found:
@@ -149,7 +151,8 @@ def _standardise(
     return CatalogueReading(rows, taken, notes)
 
 
-def _identifiers(table: pd.DataFrame, matched: Columns) -> tuple[Any, list[str]]:
+def _identifiers(table: pd.DataFrame, matched: Columns) -> tuple[Any, str | None, list[str]]:
+    """Ids, the column that they come from (None: rows are numbered), and what to say of it."""
     for name in matched.identifiers:
         values = table[name]
         if pd.api.types.is_float_dtype(values) and (values.dropna() % 1.0 == 0.0).all():
@@ -157,12 +160,16 @@ def _identifiers(table: pd.DataFrame, matched: Columns) -> tuple[Any, list[str]]
         texts = values.astype("str").where(values.notna(), "").str.strip()
         plain = plain_name(name)
         if any(plain == plain_name(own) for own in _OWN_IDS):
-            return texts.to_numpy(), []
+            return texts.to_numpy(), name, []
         only = len(matched.identifiers) == 1 and plain not in ("name", "crater")
         if only or ((texts != "").all() and not texts.duplicated().any()):
-            return texts.to_numpy(), [f"ids are those of column {name!r}"]
+            return texts.to_numpy(), name, [f"ids are those of column {name!r}"]
     numbered = np.array([f"row-{row:07d}" for row in range(1, len(table) + 1)], object)
-    return numbered, ["no column names each crater: rows are numbered row-0000001, row-0000002, …"]
+    return (
+        numbered,
+        None,
+        ["no column names each crater: rows are numbered row-0000001, row-0000002, …"],
+    )
 
 
 def _boxes(numbers: Mapping[str, Float64Array], matched: Columns) -> dict[str, Float64Array]:

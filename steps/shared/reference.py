@@ -17,6 +17,7 @@ from lunar_models.config.classify import ClassifyConfig
 from lunar_models.config.compare import CompareConfig
 from lunar_models.config.download import DownloadConfig
 from lunar_models.config.import_checkpoint import ImportCheckpointConfig
+from lunar_models.config.inspect import InspectConfig
 from lunar_models.config.promote import PromoteConfig
 from lunar_models.config.sweep import SweepConfig
 from serving.cli.options import help_text, option_name, to_text
@@ -26,6 +27,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 ENTRY_POINTS: dict[str, type[StepConfig]] = {
     "main": MainConfig,
+    "inspect": InspectConfig,
     **{step.name: step.config for step in PIPELINE},
     "classify": ClassifyConfig,
     "sweep": SweepConfig,

@@ -1,0 +1,12 @@
+"""Parameters of the inspect step: those of preprocess."""
+
+from lunar_models.config.base import param
+from lunar_models.config.preprocess import PreprocessConfig
+
+
+class InspectConfig(PreprocessConfig):
+    """What a mosaic and a catalogue are understood as, with preprocess's parameters."""
+
+    output: str = param(
+        "data/inspection", help="Output folder of the report and the picture.", role="output"
+    )

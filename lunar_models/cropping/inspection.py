@@ -1,0 +1,180 @@
+"""Say what a mosaic and a catalogue are understood as, before anything is cut out."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from lunar_models.catalogue.duplicates import find_duplicates
+from lunar_models.catalogue.formats import CatalogueReading, understand_catalogue
+from lunar_models.catalogue.table import check_rows
+from lunar_models.config.preprocess import PreprocessConfig
+from lunar_models.cropping.crop_plan import open_mosaics
+from lunar_models.cropping.placement import choose_mosaics
+from lunar_models.cropping.quality import placement_faults
+from lunar_models.cropping.single import extract_crop
+from lunar_models.errors import LunarModelsError
+from lunar_models.mosaic.description import describe_mosaic
+from lunar_models.mosaic.radiometry import fit_radiometry
+from lunar_models.mosaic.raster import Mosaic
+
+SHOWN_CROPS = 5
+_SHOWN_REASONS = 5
+_MANY_DUPLICATES = 0.001
+
+
+@dataclass
+class Inspection:
+    """What was understood."""
+
+    sections: dict[str, dict[str, str]] = field(default_factory=dict)
+    """Heading -> fact -> its value in words."""
+    warnings: list[str] = field(default_factory=list)
+    crops: list[npt.NDArray[np.uint8]] = field(default_factory=list)
+    """Up to five crops, north up, not turned; by ascending diameter."""
+    craters: pd.DataFrame = field(default_factory=pd.DataFrame)
+    """Rows of the catalogue, one per crop, with native_px."""
+
+    def text(self) -> str:
+        """All of it as lines of text."""
+        lines = []
+        for heading, facts in self.sections.items():
+            lines += [heading, *(f"  {name}: {value}" for name, value in facts.items())]
+        lines += [f"warning: {warning}." for warning in self.warnings]
+        return "\n".join(lines)
+
+
+def inspect_inputs(config: PreprocessConfig) -> Inspection:
+    """Read mosaics and catalogue as `make_crop_set` would, and cut out five craters only.
+
+    Raises:
+        CatalogueError: the catalogue cannot be understood.
+        MosaicError: a mosaic cannot be understood.
+    """
+    found = Inspection()
+    mosaics = open_mosaics(config)
+    for mosaic in mosaics:
+        description = describe_mosaic(mosaic)
+        found.sections[f"mosaic {mosaic.path}"] = description.facts
+        found.warnings += description.warnings
+    reading = understand_catalogue(Path(config.catalogue), config.column_names)
+    catalogue, rejected = check_rows(reading, config.catalogue)
+    facts = _describe_catalogue(reading, catalogue, rejected)
+    found.sections[f"catalogue {config.catalogue}"] = facts
+    found.warnings += reading.notes
+    pairs = find_duplicates(catalogue)
+    if len(pairs) > _MANY_DUPLICATES * len(catalogue):
+        found.warnings.append(
+            f"{len(pairs):,} pairs of entries may be the same crater, such as "
+            f"{pairs['crater_id'].iloc[0]} and {pairs['other_id'].iloc[0]}"
+        )
+    _place(found, config, mosaics, catalogue)
+    return found
+
+
+def _describe_catalogue(
+    reading: CatalogueReading, catalogue: pd.DataFrame, rejected: pd.DataFrame
+) -> dict[str, str]:
+    longitude, diameter = reading.rows["longitude_deg"], catalogue["diameter_km"]
+    taken = ", ".join(f"{ours} from {theirs!r}" for ours, theirs in reading.columns.items())
+    low, middle, high = np.percentile(diameter, (0, 50, 100))
+    facts = {
+        "rows": f"{len(catalogue):,} usable, {len(rejected):,} rejected",
+        "columns": taken,
+        "longitudes": f"{longitude.min():g} to {longitude.max():g} deg as read, east positive",
+        "latitudes": f"{catalogue['latitude_deg'].min():g} to {catalogue['latitude_deg'].max():g}",
+        "diameters": f"{low:g} to {high:g} km, median {middle:g} km",
+    }
+    if len(rejected):
+        kinds = rejected["reason"].str.replace(r"=\S+|\(row \d+\)", "", regex=True).value_counts()
+        shown = [
+            f"{count:,} {str(kind).strip()}" for kind, count in kinds.head(_SHOWN_REASONS).items()
+        ]
+        facts["rejected"] = "; ".join(shown)
+    return facts
+
+
+def _place(
+    found: Inspection,
+    config: PreprocessConfig,
+    mosaics: tuple[Mosaic, ...],
+    catalogue: pd.DataFrame,
+) -> None:
+    """Count the craters that the mosaics show, and cut out a few of them."""
+    place = _placed(mosaics, catalogue, config)
+    inside = (place["coverage"] > 0.0).to_numpy()
+    reason = placement_faults(place, config)
+    usable = (reason == "").to_numpy() & catalogue["diameter_km"].between(
+        config.diameter_min_km or 0.0, config.diameter_max_km or np.inf
+    ).to_numpy()
+    found.sections["craters in the mosaics"] = {
+        "inside": f"{int(inside.sum()):,} of {len(catalogue):,}",
+        "large enough": f"{int(usable.sum()):,} with diameter_min_km={config.diameter_min_km}, "
+        f"diameter_max_km={config.diameter_max_km}, min_native_px={config.min_native_px}",
+    }
+    found.warnings += _other_senses(mosaics, catalogue, config, int(inside.sum()))
+    chosen = _spread(catalogue, np.flatnonzero(usable))
+    if not len(chosen):
+        found.warnings.append("no crater can be cut out with these parameters")
+        return
+    radiometry = fit_radiometry(mosaics)
+    found.craters = catalogue.iloc[chosen].assign(native_px=place["native_px"].iloc[chosen])
+    for row in chosen:
+        crater: Any = catalogue.iloc[row]
+        try:
+            crop = extract_crop(
+                mosaics[int(place["mosaic"].iloc[row])],
+                longitude_deg=float(crater["longitude_deg"]),
+                latitude_deg=float(crater["latitude_deg"]),
+                diameter_km=float(crater["diameter_km"]),
+                context_diameters=config.context_diameters,
+                crop_size_px=config.crop_size_px,
+                radiometry=radiometry,
+            )
+        except LunarModelsError as error:
+            found.warnings.append(f"crater {crater['crater_id']} cannot be cut out: {error}")
+            crop = np.zeros((config.crop_size_px,) * 2, np.uint8)
+        found.crops.append(crop)
+
+
+def _placed(
+    mosaics: tuple[Mosaic, ...], catalogue: pd.DataFrame, config: PreprocessConfig
+) -> pd.DataFrame:
+    return choose_mosaics(
+        mosaics,
+        catalogue,
+        context_diameters=config.context_diameters,
+        crop_size_px=config.crop_size_px,
+    )
+
+
+def _other_senses(
+    mosaics: tuple[Mosaic, ...], catalogue: pd.DataFrame, config: PreprocessConfig, inside: int
+) -> list[str]:
+    """Whether far more craters would lie in the mosaics if longitudes meant something else."""
+    senses = {
+        "positive west": -catalogue["longitude_deg"],
+        "counted from the antimeridian": catalogue["longitude_deg"] + 180.0,
+    }
+    warnings = []
+    for sense, longitude in senses.items():
+        turned = catalogue.assign(longitude_deg=(longitude + 180.0) % 360.0 - 180.0)
+        count = int((_placed(mosaics, turned, config)["coverage"] > 0.0).sum())
+        if count > 2 * inside and count > 0.2 * len(catalogue):
+            warnings.append(
+                f"{count:,} craters would lie in the mosaics if longitudes were {sense}, "
+                f"{inside:,} do as they are"
+            )
+    return warnings
+
+
+def _spread(catalogue: pd.DataFrame, candidates: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Rows of up to five craters from small to large."""
+    order = candidates[np.argsort(catalogue["diameter_km"].to_numpy()[candidates], kind="stable")]
+    if len(order) <= SHOWN_CROPS:
+        return order
+    shares = (np.arange(SHOWN_CROPS) + 0.5) / SHOWN_CROPS
+    return order[(shares * len(order)).astype(np.int64)]

@@ -1,0 +1,101 @@
+"""The dry run says what it understood, shows five crops, and doubts what is doubtful."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from planted_moon import GEOGRAPHIC, write_array
+from rasterio import Affine
+
+from lunar_models.catalogue.duplicates import find_duplicates
+from steps.inspect import PICTURE_FILE, REPORT_FILE, main
+
+ROWS = "id,longitude,latitude,diam_km\n" + "".join(
+    f"c{n},{12 + 0.3 * n},{-6 - 0.1 * n},{9 + n}\n" for n in range(12)
+)
+
+
+@pytest.fixture
+def inspect(run_step, tmp_path):
+    """Run the step on a map of longitude 10 to 18, latitude -10 to -4, and a catalogue as text."""
+
+    def run(catalogue=ROWS, values=None, **settings):
+        if values is None:
+            values = np.random.default_rng(0).integers(40, 200, (600, 800)).astype(np.uint8)
+        path = write_array(
+            tmp_path / "mosaic.tif",
+            values,
+            crs=GEOGRAPHIC,
+            transform=Affine(0.01, 0, 10, 0, -0.01, -4),
+        )
+        (tmp_path / "craters.csv").write_text(catalogue)
+        return run_step(
+            main,
+            mosaic=path,
+            catalogue=tmp_path / "craters.csv",
+            output=tmp_path / "inspection",
+            crop_size_px=16,
+            **settings,
+        )
+
+    return run
+
+
+def test_says_what_it_understood(inspect, tmp_path):
+    result = inspect()
+    assert result.exit_code == 0, result.output
+    for said in (
+        "800 x 600 px, 1 file(s)",
+        "uint8, band 1, 8 bits",
+        "nothing stated",
+        "equirectangular",
+        "longitude 10.000 to 18.000, latitude -10.000 to -4.000 deg, east positive",
+        "12 usable, 0 rejected",
+        "crater_id from 'id', longitude_deg from 'longitude'",
+        "12 to 15.3 deg as read",
+        "9 to 20 km, median 14.5 km",
+        "inside: 12 of 12",
+    ):
+        assert said in result.output
+    assert "warning" not in result.output
+    report = json.loads((tmp_path / "inspection" / REPORT_FILE).read_text())
+    assert report["craters in the mosaics"]["inside"] == "12 of 12"
+    assert (tmp_path / "inspection" / PICTURE_FILE).stat().st_size > 1000
+
+
+def test_doubts(inspect):
+    west = ROWS.replace(",12", ",-12").replace(",13", ",-13").replace(",14", ",-14")
+    values = np.random.default_rng(0).integers(40, 200, (600, 800)).astype(np.uint8)
+    values[:60] = 0
+    result = inspect(west.replace("diam_km", "diameter"), values)
+    for said in (
+        "craters would lie in the mosaics if longitudes were positive west",
+        "10% of",
+        "is exactly 0, which looks like a mark of no data: gdal_edit.py -a_nodata 0",
+        "'diameter' names no unit and is taken as km",
+    ):
+        assert said in result.output, result.output
+
+
+def test_twice_the_same_crater(inspect):
+    result = inspect(ROWS + "again,12.02,-6.01,9.5\nother,12.02,-6.01,2\n")
+    assert "1 pairs of entries may be the same crater, such as again and c0" in result.output
+
+
+def test_duplicates_across_the_antimeridian_and_by_size():
+    catalogue = pd.DataFrame(
+        {
+            "crater_id": list("abcd"),
+            "longitude_deg": [179.999, -179.999, 0.0, 0.0],
+            "latitude_deg": [5.0, 5.0, 89.9999, -5.0],
+            "diameter_km": [3.0, 3.2, 3.0, 3.0],
+        }
+    )
+    assert find_duplicates(catalogue).to_numpy().tolist() == [["b", "a"]]
+    assert find_duplicates(catalogue.iloc[:1]).empty
+
+
+def test_what_cannot_be_understood_ends_with_exit_code_2(inspect):
+    assert inspect("id,lon,lat\na,1,2\n").exit_code == 2
+    assert "crs=" in inspect(crs="EPSG:4326").output
