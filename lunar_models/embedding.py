@@ -14,6 +14,7 @@ from lunar_models.encoders.inference import inference_copy
 from lunar_models.encoders.overlap import batch_size_for, pinned, run_overlapped
 from lunar_models.encoders.precision import autocast, compute_dtype
 from lunar_models.errors import ConfigError
+from lunar_models.heads.physical import PhysicalPrediction
 from lunar_models.page_cache import keep_memory, read_crops
 
 WORTH_PREPARING = 256
@@ -116,6 +117,37 @@ def score_crops(
     return scores
 
 
+def measure_crops(
+    checkpoint: Checkpoint,
+    crops: npt.NDArray[np.uint8],
+    *,
+    batch_size: int | None = None,
+    device: str = "auto",
+) -> PhysicalPrediction | None:
+    """Predict K/R² and depth over diameter of stored (aligned) crops; arguments as above.
+
+    Returns:
+        of N craters; None from an encoder that has not been taught physical quantities.
+
+    Raises:
+        ConfigError: the crops' side is not the encoder's.
+    """
+    residuals = checkpoint.encoder.residual_table()
+    if residuals is None:
+        return None
+    encoder = _prepared(checkpoint, crops, device)
+    physics = np.empty((len(crops), 2, 2), np.float32)
+
+    def measure(batch: torch.Tensor) -> torch.Tensor:
+        answer = encoder.physics(batch)
+        assert answer is not None  # a family with residuals has quantities
+        return answer
+
+    for _ in _fill(physics, measure, checkpoint, encoder, crops, batch_size):
+        pass
+    return PhysicalPrediction.of(physics, residuals)
+
+
 def _prepared(
     checkpoint: Checkpoint,
     crops: npt.NDArray[np.uint8],
@@ -123,7 +155,7 @@ def _prepared(
     precision: Precision = "fp32",
 ) -> Encoder:
     """The encoder on its device, as a faster copy where there are many crops."""
-    side = checkpoint.encoder.crop_size_px
+    side = (checkpoint.stored or checkpoint.geometry).size_px
     if crops.shape[1:] != (side, side):
         raise ConfigError(
             f"The encoder takes crops of {side} px, these have "
@@ -193,7 +225,7 @@ def _read(crops: npt.NDArray[np.uint8], start: int, stop: int) -> torch.Tensor:
 
 
 def _normalised(checkpoint: Checkpoint, stored: torch.Tensor, device: torch.device) -> torch.Tensor:
-    return checkpoint.normalisation(stored.to(device, non_blocking=True))
+    return checkpoint.prepare(stored.to(device, non_blocking=True))
 
 
 def _load(
@@ -221,7 +253,7 @@ def reconstruct_crops(
         ConfigError: the encoder has no decoder.
     """
     encoder = checkpoint.encoder
-    normalised = checkpoint.normalisation(torch.from_numpy(np.array(crops)).to(encoder.device))
+    normalised = checkpoint.prepare(torch.from_numpy(np.array(crops)).to(encoder.device))
     reconstructed = encoder.reconstruct(normalised, torch.Generator().manual_seed(0))
     mask = encoder.mask(normalised, torch.Generator().manual_seed(0))
     hidden = None if mask is None else mask[:, 0].cpu().numpy() > 0

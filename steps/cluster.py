@@ -29,6 +29,7 @@ from lunar_models.plots.thumbnails import Bounds
 from serving.cli.options import config_command
 from serving.model.bundle import HEAD_FILE
 from steps.shared.inputs import open_crops
+from steps.shared.physics import predict_physics
 from steps.shared.registry import embed_crop_set
 from steps.shared.store import prepare
 from steps.shared.tracking import (
@@ -55,7 +56,11 @@ def main(config: ClusterConfig) -> None:
         checkpoint, embeddings = embed_crop_set(crop_set, config.encoder_uri)
         model = fit_clusters(embeddings, config, on_progress=click.echo)
         assignment = model.assign(embeddings)
-        said = [_states(embeddings, config.head), _scores(checkpoint, crop_set)]
+        said = [
+            _states(embeddings, config.head),
+            _scores(checkpoint, crop_set),
+            _physics(checkpoint, crop_set, config),
+        ]
         table = tables.cluster_table(crop_set.metadata, assignment, *said)
         _log_model(model, assignment, config)
         _log_tables(table, embeddings)
@@ -74,6 +79,21 @@ def _scores(checkpoint: Checkpoint, crop_set: CropSet) -> pd.DataFrame | None:
     """The encoder's own degradation score of each crater, if it has been taught one."""
     scores = score_crops(checkpoint, crop_set.crops)
     return None if scores is None else tables.score_table(scores)
+
+
+def _physics(
+    checkpoint: Checkpoint, crop_set: CropSet, config: ClusterConfig
+) -> pd.DataFrame | None:
+    """Physical quantities of each crater, if the encoder has been taught them.
+
+    The state that they mean is the crater's where no head gives one.
+    """
+    prediction = predict_physics(checkpoint, crop_set, config.calibrate)
+    if prediction is None:
+        return None
+    diameter_km = crop_set.metadata["diameter_km"].to_numpy()
+    table = tables.physical_table(prediction, diameter_km, config.interval_levels)
+    return table if config.head else table.rename(columns={"physical_state": "state"})
 
 
 def _log_model(model: ClusterModel, assignment: ClusterAssignment, config: ClusterConfig) -> None:

@@ -9,17 +9,22 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from lunar_models.catalogue.labels import labels_for
+from lunar_models.catalogue.labels import labels_for, read_depths
 from lunar_models.config.evaluate import EvaluateConfig
 from lunar_models.crops.crop_set import CropSet
 from lunar_models.crops.training_domain import TrainingDomain
 from lunar_models.embedding import reconstruct_crops
 from lunar_models.encoders.checkpoint import Checkpoint
+from lunar_models.errors import ConfigError, LabelsError
 from lunar_models.evaluation import Evaluation, evaluate, freeze
+from lunar_models.export.tables import physical_table
+from lunar_models.heads.physical import LEAST_MEASURED
 from lunar_models.plots.evaluation import evaluation_figures
+from lunar_models.plots.physics import depth_figure
 from serving.cli.options import config_command
 from serving.model.bundle import DOMAIN_FILE, HEAD_FILE
 from steps.shared.inputs import open_crops
+from steps.shared.physics import measured_rows, predict_physics
 from steps.shared.registry import embed_crop_set
 from steps.shared.store import prepare
 from steps.shared.tracking import (
@@ -47,6 +52,7 @@ def main(config: EvaluateConfig) -> None:
         mlflow.set_tag("mlflow.runName", f"evaluate-{checkpoint.encoder.name}")
         if checkpoint.encoder.can_reconstruct:
             log_metrics({"reconstruction/mse": reconstruction_error(checkpoint, crop_set)})
+        _judge_physics(checkpoint, crop_set, config)
         if labels is not None:
             _judge(crop_set, embeddings, labels, config)
 
@@ -72,6 +78,41 @@ def reconstruction_error(checkpoint: Checkpoint, crop_set: CropSet) -> float:
     )
     errors = [np.square(seen - made).mean(axis=(1, 2)) for seen, made, _ in answers]
     return float(np.concatenate(errors).mean())
+
+
+def _judge_physics(checkpoint: Checkpoint, crop_set: CropSet, config: EvaluateConfig) -> None:
+    """Log the physical quantities, and how well depths agree with measured ones.
+
+    Craters that corrected the depths do not judge them.
+    """
+    prediction = predict_physics(checkpoint, crop_set, config.calibrate)
+    if prediction is None:
+        if config.depths is not None:
+            raise ConfigError(
+                f"depths judges predicted depths, but encoder={checkpoint.encoder.name} predicts "
+                "none; leave it out, or use encoder_uri=pretrained:…"
+            )
+        return
+    craters = crop_set.metadata
+    table = physical_table(prediction, craters["diameter_km"].to_numpy(), config.interval_levels)
+    table.insert(0, "crater_id", craters["crater_id"])
+    mlflow.log_text(table.to_csv(index=False, float_format="%.6g"), "tables/physics.csv")
+    if config.depths is None:
+        return
+    rows, depth = measured_rows(craters, read_depths(config.depths))
+    if config.calibrate is not None:
+        used = craters["crater_id"].iloc[rows].isin(read_depths(config.calibrate)["crater_id"])
+        rows, depth = rows[~used], depth[~used]
+    if len(rows) < LEAST_MEASURED:
+        raise LabelsError(
+            f"depths={config.depths} has {len(rows)} of these craters"
+            f"{' beside those in calibrate' if config.calibrate else ''}; give at least "
+            f"{LEAST_MEASURED}."
+        )
+    judged = prediction.take(rows)
+    truth = np.column_stack([np.full(len(rows), np.nan), np.log(depth)])
+    log_metrics({**judged.scores(truth), "physics/measured": float(len(rows))})
+    log_figures({"figures/depth.png": depth_figure(judged, depth, seed=config.seed)})
 
 
 def _judge(

@@ -17,7 +17,7 @@ from serving.cli.options import UserError, config_command
 from serving.model.reference import reference_set
 from steps.shared.inputs import open_crops
 from steps.shared.promotion import claim_alias
-from steps.shared.registry import embed_crop_set, find_encoder, golden_crops, log_service_model
+from steps.shared.registry import embed_crop_set, golden_crops, log_service_model
 from steps.shared.store import prepare
 from steps.shared.tracking import log_dataset, log_output, resolve_artifacts, step_run
 
@@ -41,13 +41,15 @@ def main(config: RegisterConfig) -> None:
         with tempfile.TemporaryDirectory() as folder:
             model = None if clusters is None else ClusterModel.load(clusters)
             scores = score_crops(checkpoint, crop_set.crops)
-            reference_set(crop_set, embeddings, clusters=model, scores=scores).save(folder)
+            known, encoder = Path(folder) / "neighbours", Path(folder) / "encoder"
+            reference_set(crop_set, embeddings, clusters=model, scores=scores).save(known)
+            checkpoint.save(encoder)
             info = log_service_model(
-                encoder=find_encoder(config.encoder_uri),
+                encoder=encoder,
                 head=head,
                 clusters=clusters,
-                neighbours=Path(folder),
-                golden_crops=golden_crops(crop_set),
+                neighbours=known,
+                golden_crops=checkpoint.cut(golden_crops(crop_set)),
                 registered_model=config.service_model,
                 tags=lineage,
                 description=_describe(checkpoint, crop_set, config, lineage.get(_KAPPA)),

@@ -11,6 +11,8 @@ from lunar_models.config.evaluate import EvaluateConfig
 from lunar_models.errors import LabelsError
 
 ID_COLUMN = "crater_id"
+DEPTH_COLUMNS = ("depth_over_diameter", "d_over_d")
+"""Names of the column of measured depths, in lower case."""
 
 
 def read_labels(
@@ -85,6 +87,29 @@ def labels_for(config: EvaluateConfig) -> pd.DataFrame:
         values=config.values,
         value_column=config.value_column,
     )
+
+
+def read_depths(path: str | Path) -> pd.DataFrame:
+    """Read measured depths of craters.
+
+    Args:
+        path: CSV with CRATER_ID and one of `DEPTH_COLUMNS` (any case; others are ignored).
+
+    Returns:
+        crater_id (str, unique) and depth_over_diameter (float64, positive).
+
+    Raises:
+        LabelsError: the file is unreadable, lacks a column or repeats a crater, or has no positive
+            depth.
+    """
+    path = Path(path)
+    header = pd.read_csv(path, nrows=0).columns.str.strip().str.lower() if path.is_file() else ()
+    column = next((name for name in DEPTH_COLUMNS if name in header), DEPTH_COLUMNS[0])
+    table = _read_table(path, column)
+    depth = _numbers(table.pop("label"), path, column)
+    if not (depth > 0).any():
+        raise LabelsError(f"{path} has no positive depth in column {column}; give measured ones.")
+    return table.assign(depth_over_diameter=depth)[depth > 0].reset_index(drop=True)
 
 
 def _numbers(text: "pd.Series[str]", path: Path, column: str) -> "pd.Series[float]":

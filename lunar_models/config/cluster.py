@@ -5,6 +5,7 @@ from typing import Literal, Self
 from pydantic import model_validator
 
 from lunar_models.config.base import StepConfig, param
+from lunar_models.config.levels import check_levels
 from lunar_models.errors import ConfigError
 
 View = Literal["pca", "tsne", "umap"]
@@ -19,12 +20,22 @@ class ClusterConfig(StepConfig):
 
     crops: str = param(help="Crop set folder to cluster.", role="input")
     encoder_uri: str = param(
-        help="Encoder: a registered model URI or a checkpoint folder.", role="input"
+        help="Encoder: pretrained:NAME, a registered model URI or a checkpoint folder.",
+        role="input",
     )
     head: str | None = param(
         None, help="Classification head fitted by evaluate; adds states to the tables.",
         role="input",
     )  # fmt: skip
+    calibrate: str | None = param(
+        None,
+        help="Table (CSV) of CRATER_ID and measured depth_over_diameter, at least 20 of these "
+        "craters, that corrects predicted depths.",
+        role="input",
+    )
+    interval_levels: tuple[float, ...] = param(
+        (0.68, 0.95), help="Levels of the intervals of physical quantities, above 0 up to 0.99."
+    )
     mosaic: tuple[str, ...] = param(
         (),
         help="Mosaic shown as the background of the cluster map (the first, if several).",
@@ -105,6 +116,7 @@ class ClusterConfig(StepConfig):
 
     @model_validator(mode="after")
     def _check_together(self) -> Self:
+        check_levels(self.interval_levels)
         if self.k_min > self.k_max:
             raise ConfigError(f"k_min={self.k_min} is above k_max={self.k_max}; swap them.")
         if self.selection == "bic" and self.method != "gmm" and self.n_clusters is None:

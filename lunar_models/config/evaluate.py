@@ -5,6 +5,7 @@ from typing import Literal, Self
 from pydantic import model_validator
 
 from lunar_models.config.base import StepConfig, param
+from lunar_models.config.levels import check_levels
 from lunar_models.errors import ConfigError
 
 
@@ -17,7 +18,8 @@ class EvaluateConfig(StepConfig):
 
     crops: str = param(help="Crop set folder made by preprocess.", role="input")
     encoder_uri: str = param(
-        help="Encoder: a registered model URI or a checkpoint folder.", role="input"
+        help="Encoder: pretrained:NAME, a registered model URI or a checkpoint folder.",
+        role="input",
     )
     labels: str | None = param(
         None,
@@ -54,6 +56,21 @@ class EvaluateConfig(StepConfig):
     )
     value_scale: Literal["log10", "linear"] = param(
         "log10", help="Scale on which the measure is predicted."
+    )
+    depths: str | None = param(
+        None,
+        help="Table (CSV) of CRATER_ID and measured depth_over_diameter that judges predicted "
+        "depths.",
+        role="input",
+    )
+    calibrate: str | None = param(
+        None,
+        help="Table (CSV) of CRATER_ID and measured depth_over_diameter, at least 20 of these "
+        "craters, that corrects predicted depths.",
+        role="input",
+    )
+    interval_levels: tuple[float, ...] = param(
+        (0.68, 0.95), help="Levels of the intervals of physical quantities, above 0 up to 0.99."
     )
     block_deg: float | None = param(
         None,
@@ -103,6 +120,7 @@ class EvaluateConfig(StepConfig):
 
     @model_validator(mode="after")
     def _check_together(self) -> Self:
+        check_levels(self.interval_levels)
         if self.values is not None and self.value_column is None:
             raise ConfigError("values needs value_column: name the column that holds the measure.")
         if self.quantile_states is not None and (self.label_order or self.merge_states):

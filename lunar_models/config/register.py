@@ -7,7 +7,8 @@ class RegisterConfig(StepConfig):
     """What goes into the served model, and under which name."""
 
     encoder_uri: str = param(
-        help="Encoder: a models:/ URI, a runs:/ URI or a checkpoint folder.", role="input"
+        help="Encoder: pretrained:NAME, a models:/ or runs:/ URI or a checkpoint folder.",
+        role="input",
     )
     crops: str = param(
         help="Crop set that the served model searches for similar craters.",

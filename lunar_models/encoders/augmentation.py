@@ -22,7 +22,12 @@ _KERNEL_RADIUS = 3
 
 @torch.no_grad()
 def lunar_view(
-    crops: Tensor, generator: torch.Generator | None = None, *, context_diameters: float
+    crops: Tensor,
+    generator: torch.Generator | None = None,
+    *,
+    context_diameters: float,
+    rotation_deg: float = ROTATION_DEG,
+    blurs: bool = True,
 ) -> Tensor:
     """A random view of each crop.
 
@@ -30,28 +35,34 @@ def lunar_view(
         crops: (B, 1, S, S) float32.
         generator: of the CPU; where all randomness comes from.
         context_diameters: side of a crop in crater diameters.
+        rotation_deg: greatest rotation.
+        blurs: whether half of the views are blurred.
 
     Returns:
         (B, 1, S, S) float32.
     """
     with torch.autocast(crops.device.type, enabled=False):
-        transforms = _transforms(len(crops), generator, 2 * SHIFT_DIAMETERS / context_diameters)
+        transforms = _transforms(
+            len(crops), generator, 2 * SHIFT_DIAMETERS / context_diameters, rotation_deg
+        )
         grid = functional.affine_grid(
             transforms.to(crops.device), list(crops.shape), align_corners=False
         )
         moved = functional.grid_sample(
             crops.float(), grid, padding_mode="reflection", align_corners=False
         )
-        return _blur_half(moved, generator)
+        return _blur_half(moved, generator) if blurs else moved
 
 
-def _transforms(count: int, generator: torch.Generator | None, shift: float) -> Tensor:
+def _transforms(
+    count: int, generator: torch.Generator | None, shift: float, rotation_deg: float
+) -> Tensor:
     """(B, 2, 3) affine transforms in the coordinates of `affine_grid`."""
 
     def uniform(limit: float) -> Tensor:
         return (2 * draw(torch.rand, count, generator=generator) - 1) * limit
 
-    angle, scale = uniform(math.radians(ROTATION_DEG)), 1 + uniform(SCALE)
+    angle, scale = uniform(math.radians(rotation_deg)), 1 + uniform(SCALE)
     flip = torch.where(draw(torch.rand, count, generator=generator) < 0.5, -1.0, 1.0)
     x, y = (
         (draw(torch.randn, count, generator=generator) * shift).clamp(-2 * shift, 2 * shift)

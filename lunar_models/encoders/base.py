@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from lunar_models.config.train import TrainConfig
 from lunar_models.crops.normalisation import Normalisation
 from lunar_models.errors import ConfigError
+from lunar_models.heads.physical import ResidualTable
 
 CPU = torch.device("cpu")
 
@@ -31,6 +32,8 @@ class Encoder(nn.Module, ABC):
     crop_size_px: int
     context_diameters: float = 1.5
     """Side of its crops in crater diameters."""
+    adapts: ClassVar[bool] = False
+    """Whether it was trained for the crops of any mosaic, see `Checkpoint.adapted_to`."""
 
     @property
     def device(self) -> torch.device:
@@ -84,6 +87,19 @@ class Encoder(nn.Module, ABC):
             uncertainty: (B,) float32, one standard deviation of the score.
             None from families that only embed.
         """
+        return None
+
+    def physics(self, crops: Tensor) -> Tensor | None:
+        """Physical quantities, where the encoder has been taught them.
+
+        Returns:
+            (B, 2, 2) float32: natural logarithms of K/R² and of depth over diameter, each with
+            its predicted mean and standard deviation; None from families without them.
+        """
+        return None
+
+    def residual_table(self) -> ResidualTable | None:
+        """How far truths lie from `physics`, for intervals; None from families without it."""
         return None
 
     @property

@@ -12,6 +12,7 @@ from lunar_models.encoders.base import Encoder, FittedEncoder
 from lunar_models.encoders.families.backbone import BackboneEncoder
 from lunar_models.encoders.families.cae import ConvolutionalAutoencoder
 from lunar_models.encoders.families.ensemble import EnsembleEncoder
+from lunar_models.encoders.families.inverse_rendering import InverseRenderingEncoder
 from lunar_models.encoders.families.original_cae import OriginalEncoder
 from lunar_models.encoders.families.pca import PcaEncoder
 from lunar_models.encoders.families.physics import PhysicsEncoder
@@ -30,6 +31,7 @@ ENCODERS: dict[str, type[Encoder]] = {
         VicregEncoder,
         SwavEncoder,
         PhysicsEncoder,
+        InverseRenderingEncoder,
         ViTMaeEncoder,
         BackboneEncoder,
         EnsembleEncoder,

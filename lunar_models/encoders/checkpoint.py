@@ -5,21 +5,29 @@ weights.safetensors   parameters and buffers
 """
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from lunar_models.crops.crop_set import CropSet, Radiometry
 from lunar_models.crops.normalisation import Normalisation
 from lunar_models.crops.training_domain import TrainingDomain
+from lunar_models.encoders.adaptation import CropGeometry, as_stored, resampled
 from lunar_models.encoders.build import Encoder, family_name, find_family
-from lunar_models.errors import CheckpointError
+from lunar_models.encoders.pretrained import SCHEME, pretrained_folder
+from lunar_models.errors import CheckpointError, ConfigError
+from lunar_models.rendering.photography import contrast_scale
 
 CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "weights.safetensors"
+_CONTRAST_CROPS = 4096
+"""From which the contrast of a crop set is taken."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +47,8 @@ class Checkpoint:
     """See `CropSetInfo.alignment`."""
     domain: TrainingDomain = field(default_factory=TrainingDomain)
     """Ranges of the craters of the crop set; empty where it is not known."""
+    stored: CropGeometry | None = None
+    """Of the stored crops, where they differ from those that the encoder takes."""
 
     def __post_init__(self) -> None:
         self.encoder.see_crops(
@@ -59,6 +69,51 @@ class Checkpoint:
             info.alignment,
             TrainingDomain.of(crop_set.metadata),
         )
+
+    def adapted_to(self, crop_set: CropSet) -> "Checkpoint":
+        """This encoder for the crops of `crop_set`, which may be larger than those it takes.
+
+        Only a family that says so (`Encoder.adapts`) changes: it takes the crop set's contrast and
+        radiometry, and crops are cut and resampled for it. Others come back as they are.
+
+        Raises:
+            ConfigError: the crops show too little ground, or their mosaic was high-passed.
+        """
+        if not self.encoder.adapts:
+            return self
+        info = crop_set.info
+        if info.preprocess.get("highpass_sigma_px") is not None:
+            raise ConfigError(
+                f"encoder={self.encoder.name} needs brightness relative to its mean, which a "
+                "high-pass filter removes; run preprocess without highpass_sigma_px."
+            )
+        given = CropGeometry(info.crop_size_px, info.context_diameters)
+        given.check_covers(self.geometry)
+        return replace(
+            self,
+            normalisation=_contrast_of(crop_set),
+            radiometry=info.radiometry,
+            alignment=info.alignment,
+            stored=None if given == self.geometry else given,
+        )
+
+    @property
+    def geometry(self) -> CropGeometry:
+        """Of the crops that the encoder takes."""
+        return CropGeometry(self.encoder.crop_size_px, self.context_diameters)
+
+    def prepare(self, stored: torch.Tensor) -> torch.Tensor:
+        """(B, S', S') uint8 stored crops -> (B, 1, S, S) float32, cut, resampled, normalised."""
+        if self.stored is not None:
+            stored = resampled(stored, self.stored, self.geometry)
+        return self.normalisation(stored)
+
+    def cut(self, stored: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+        """(N, S', S') stored crops -> (N, S, S) uint8 as the encoder takes them."""
+        if self.stored is None:
+            return stored
+        crops = resampled(torch.from_numpy(np.array(stored)), self.stored, self.geometry)
+        return as_stored(crops).numpy()
 
     def save(self, folder: str | Path) -> None:
         """Write the folder, made if missing."""
@@ -82,10 +137,14 @@ class Checkpoint:
     def load(cls, folder: str | Path) -> "Checkpoint":
         """Read a checkpoint folder; the encoder comes in evaluation mode on the CPU.
 
+        Args:
+            folder: a path, or ``pretrained:NAME`` for an encoder that comes with the package.
+
         Raises:
             CheckpointError: missing, damaged, or of an unknown encoder.
         """
-        folder = Path(folder)
+        packaged = str(folder).startswith(SCHEME)
+        folder = pretrained_folder(str(folder)) if packaged else Path(folder)
         try:
             config = json.loads((folder / CONFIG_FILE).read_text())
             encoder = _restore(config, folder)
@@ -104,6 +163,15 @@ class Checkpoint:
             raise CheckpointError(
                 f"The encoder checkpoint {folder} is damaged: {error}. Train it again."
             ) from error
+
+
+def _contrast_of(crop_set: CropSet) -> Normalisation:
+    """The ratio normalisation of a crop set, with its contrast as in the simulation."""
+    spread = np.linspace(0, len(crop_set) - 1, min(len(crop_set), _CONTRAST_CROPS))
+    black_level = crop_set.info.radiometry.black_level
+    sample = torch.from_numpy(crop_set.crops[spread.astype(np.int64)]).float() + black_level
+    one = torch.zeros(len(sample), dtype=torch.int64)
+    return Normalisation("ratio", black_level, clip=float(contrast_scale(sample, one)[0]))
 
 
 def _restore(config: dict[str, Any], folder: Path) -> Encoder:

@@ -18,9 +18,11 @@ import pyarrow.parquet as pq
 
 from lunar_models.arrays import FloatArray
 from lunar_models.clustering.types import ClusterAssignment
+from lunar_models.degradation.crater_shape import state_of
 from lunar_models.errors import CatalogueError
 from lunar_models.export.geopackage_style import add_cluster_style
 from lunar_models.heads.head import HeadPrediction
+from lunar_models.heads.physical import PhysicalPrediction
 from lunar_models.moon import LUNAR_GEOGRAPHIC
 
 LAYER = "clusters"
@@ -30,6 +32,9 @@ _PIECE = 50_000
 
 SCORE_COLUMNS = ("encoder_score", "encoder_score_std")
 """An encoder's own degradation score in [0, 1] and its standard deviation."""
+
+PHYSICAL_PREFIXES = ("k_over_r2", "k_m2", "depth_over_diameter")
+"""How columns of `PhysicalPrediction.table` begin."""
 
 
 def cluster_table(
@@ -87,6 +92,25 @@ def state_table(prediction: HeadPrediction, states: Sequence[str]) -> pd.DataFra
     columns["degradation_score"] = prediction.score.astype(np.float32)
     columns["degradation_std"] = prediction.score_std.astype(np.float32)
     return pd.DataFrame(columns)
+
+
+def physical_table(
+    prediction: PhysicalPrediction, diameter_km: FloatArray, levels: tuple[float, ...]
+) -> pd.DataFrame:
+    """Physical quantities of N craters with intervals, and the state that K/R² means.
+
+    Args:
+        prediction: of N craters.
+        diameter_km: (N,).
+        levels: of the intervals.
+
+    Returns:
+        N rows: physical_state (int32, 1 the freshest, `crater_shape.STATE_EDGES`), then the
+        columns of `PhysicalPrediction.table`.
+    """
+    table = prediction.table(diameter_km, levels)
+    table.insert(0, "physical_state", state_of(table["k_over_r2"]).astype(np.int32))
+    return table
 
 
 def score_table(scores: FloatArray) -> pd.DataFrame:
@@ -150,10 +174,12 @@ def write_embeddings(path: Path, table: pd.DataFrame, embeddings: FloatArray) ->
 
     Args:
         path: the file; an existing one is replaced.
-        table: N craters; crater_id and, where they are there, `score_table`'s columns are taken.
+        table: N craters; crater_id and, where they are there, the encoder's own scores and physical
+            quantities are taken.
         embeddings: (N, D) in the same order.
     """
-    kept = table[[name for name in ("crater_id", *SCORE_COLUMNS) if name in table]]
+    physical = [n for n in map(str, table.columns) if n.startswith(PHYSICAL_PREFIXES)]
+    kept = table[[n for n in ("crater_id", *SCORE_COLUMNS, *physical) if n in table]]
     kind = pa.list_(pa.float32(), embeddings.shape[1])
     schema = pa.Schema.from_pandas(kept, preserve_index=False).remove_metadata()
     schema = schema.set(0, pa.field("crater_id", pa.string())).append(pa.field("embedding", kind))

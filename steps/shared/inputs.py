@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from lunar_models.config.base import StepConfig, specs
 from lunar_models.crops.crop_set import INFO_FILE, CropSet
+from lunar_models.encoders.pretrained import SCHEME, pretrained_folder
 from lunar_models.mosaic.source_files import source_files
 from serving.cli.options import UserError
 from steps.shared.versions import find_version, find_versions
@@ -30,7 +31,8 @@ def digest(path: str) -> str:
     """
     if path.startswith(_MODELS):
         return _model_digest(path)
-    place = Path(path.removeprefix(_FILE_URI))
+    packaged = path.startswith(SCHEME)
+    place = pretrained_folder(path) if packaged else Path(path.removeprefix(_FILE_URI))
     if (place / INFO_FILE).is_file():
         return CropSet.open(place).info.digest
     if place.is_dir():

@@ -18,6 +18,7 @@ from lunar_models.config.compare import CompareConfig
 from lunar_models.config.download import DownloadConfig
 from lunar_models.config.import_checkpoint import ImportCheckpointConfig
 from lunar_models.config.inspect import InspectConfig
+from lunar_models.config.pretrain import PretrainConfig
 from lunar_models.config.promote import PromoteConfig
 from lunar_models.config.sweep import SweepConfig
 from serving.cli.options import help_text, option_name, to_text
@@ -31,6 +32,7 @@ ENTRY_POINTS: dict[str, type[StepConfig]] = {
     **{step.name: step.config for step in PIPELINE},
     "classify": ClassifyConfig,
     "sweep": SweepConfig,
+    "pretrain": PretrainConfig,
     "import_checkpoint": ImportCheckpointConfig,
     "compare": CompareConfig,
     "promote": PromoteConfig,

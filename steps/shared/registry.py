@@ -20,6 +20,7 @@ from tqdm import tqdm
 from lunar_models.crops.crop_set import CropSet
 from lunar_models.embedding import embed_crops
 from lunar_models.encoders.checkpoint import CONFIG_FILE, Checkpoint
+from lunar_models.encoders.pretrained import SCHEME, pretrained_folder
 from serving.model import bundle as bundles
 from serving.model import pyfunc as served
 from serving.model.schema import Options
@@ -139,11 +140,14 @@ def golden_crops(crop_set: CropSet) -> npt.NDArray[np.uint8]:
 
 
 def find_encoder(uri: str) -> Path:
-    """The checkpoint folder behind a model URI, a runs:/ URI or a path.
+    """The checkpoint folder behind pretrained:NAME, a model URI, a runs:/ URI or a path.
 
     Raises:
+        CheckpointError: the package has no encoder of that name.
         UserError: there is nothing there.
     """
+    if uri.startswith(SCHEME):
+        return pretrained_folder(uri)
     folder = resolve_artifacts(uri)
     inside = folder / "artifacts" / served.ARTIFACT / bundles.ENCODER
     return inside if inside.is_dir() else folder
@@ -157,8 +161,8 @@ def _public(version_text: str) -> str:
 def embed_crop_set(
     crop_set: CropSet, encoder_uri: str
 ) -> tuple[Checkpoint, npt.NDArray[np.float32]]:
-    """Load an encoder and embed every crop, with progress: (N, D) float32."""
-    checkpoint = Checkpoint.load(find_encoder(encoder_uri))
+    """Load an encoder, adapt it to the crops and embed them, with progress: (N, D) float32."""
+    checkpoint = Checkpoint.load(find_encoder(encoder_uri)).adapted_to(crop_set)
     mlflow.set_tag("encoder", checkpoint.encoder.name)
     with tqdm(total=len(crop_set), unit="crop", desc="embed", disable=None) as bar:
         return checkpoint, embed_crops(checkpoint, crop_set.crops, progress=bar.update)

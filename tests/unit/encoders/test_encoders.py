@@ -26,12 +26,14 @@ from lunar_models.encoders.build import ENCODERS, Encoder, FittedEncoder, build_
 from lunar_models.encoders.checkpoint import Checkpoint
 from lunar_models.encoders.families.backbone import BackboneEncoder
 from lunar_models.encoders.families.ensemble import EnsembleEncoder
+from lunar_models.encoders.families.inverse_rendering import InverseRenderingEncoder
 from lunar_models.encoders.families.original_cae import OriginalEncoder
 from lunar_models.encoders.families.swav import sinkhorn
 from lunar_models.encoders.families.vit_mae import ViTMaeEncoder
 from lunar_models.encoders.layers.positions import sinusoids
 from lunar_models.encoders.layers.transformer import attention, norm_once
 from lunar_models.errors import CheckpointError, ConfigError
+from lunar_models.rendering.simulation import normalised, simulate_crops
 from lunar_models.training import train
 
 
@@ -602,6 +604,41 @@ class TestOriginalCae(EncoderContract):
     def test_loss_is_scalar_and_repeatable(self, encoder: Encoder, crops: Tensor) -> None:
         with pytest.raises(ConfigError, match="no loss"):
             encoder.loss(crops)
+
+    test_a_batch_of_two = None  # type: ignore[assignment]
+    test_gradients_reach_every_trainable_parameter = None  # type: ignore[assignment]
+    test_one_batch_can_be_overfitted = None  # type: ignore[assignment]
+
+
+class TestInverseRendering(EncoderContract):
+    name = "inverse_rendering"
+
+    @pytest.fixture
+    def encoder(self) -> Encoder:
+        torch.manual_seed(0)
+        encoder = InverseRenderingEncoder(crop_size_px=32, latent_dim=6)
+        made = simulate_crops(64, crop_size_px=32, context_diameters=1.5, generator=generator())
+        scale = made.scale[:, 0]
+        encoder.calibrate(normalised(made.brightness[:, 0], scale), scale, made.truth[:, 0])
+        return encoder
+
+    def test_flat_crops_stay_finite(self, encoder: Encoder, crops: Tensor) -> None:
+        assert torch.isfinite(encoder.embed(torch.zeros_like(crops))).all()
+
+    def test_loss_is_scalar_and_repeatable(self, encoder: Encoder, crops: Tensor) -> None:
+        with pytest.raises(ConfigError, match="pretrain step"):
+            encoder.loss(crops)
+
+    def test_north_and_south_do_not_matter(self, encoder: Encoder, crops: Tensor) -> None:
+        torch.testing.assert_close(encoder.embed(crops.flip(2)), encoder.embed(crops))
+
+    def test_is_trained_by_another_step(self) -> None:
+        with pytest.raises(ConfigError, match="pretrain step"):
+            InverseRenderingEncoder.from_config(TrainConfig(crops=""), crop_size_px=32)
+
+    def test_another_normalisation(self, encoder: Encoder) -> None:
+        with pytest.raises(ConfigError, match="normalisation=ratio"):
+            Checkpoint(encoder, Normalisation(kind="zscore"))
 
     test_a_batch_of_two = None  # type: ignore[assignment]
     test_gradients_reach_every_trainable_parameter = None  # type: ignore[assignment]

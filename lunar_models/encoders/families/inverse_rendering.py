@@ -1,0 +1,190 @@
+"""An encoder that inverts the simulation of crater photographs: image in, physics out."""
+
+import math
+from typing import Any, Self
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from lunar_models.config.train import TrainConfig
+from lunar_models.crops.normalisation import Normalisation
+from lunar_models.encoders.base import Encoder, evaluating
+from lunar_models.encoders.families.vicreg import PROJECTION_DIM, vicreg_terms
+from lunar_models.encoders.layers.convolutions import ContrastNetwork, projector
+from lunar_models.errors import ConfigError
+from lunar_models.heads.physical import ResidualTable
+from lunar_models.rendering.simulation import QUANTITIES
+
+FEATURE_SCALE = 0.05
+"""Standard deviation of a feature in the embedding; that of the degradation is 1, so it leads."""
+RANKS = 65
+RESIDUAL_LEVELS = 199
+"""Cumulative probabilities 0.005, 0.010 … 0.995 at which residuals are tabulated."""
+
+MEAN = (-3.1, -2.9, -0.93, 1.39, 0.085, 68.0, -0.2)
+DEVIATION = (1.35, 0.9, 0.73, 0.93, 0.21, 9.4, 0.6)
+"""Of the simulated `QUANTITIES`: the network works on unit scales."""
+WEIGHT = (1.0, 1.0, 0.5, 0.7, 0.5, 0.3, 0.3)
+K_OVER_R2, DEPTH = 0, 1
+"""Positions in `QUANTITIES`."""
+INVARIANCE_WEIGHT = 1.25
+
+
+class InverseRenderingEncoder(Encoder):
+    """Regresses the physics of simulated craters; VICReg ties two photographs of each together.
+
+    Each quantity of `rendering.simulation.QUANTITIES` is predicted with its own variance
+    (Gaussian likelihood; Nix and Weigend 1994). No label and no photograph is needed.
+
+    Embedding, D = `latent_dim`: the degradation score, as the part of simulated craters that
+    are deeper for their diameter, spread to unit variance; then D - 1 features, standardised and
+    scaled by `FEATURE_SCALE`. Each crop is seen upright and upside down; the two are averaged.
+    """
+
+    name = "inverse_rendering"
+    adapts = True
+    ranks: Tensor
+    residuals: Tensor
+    target_mean: Tensor
+    target_deviation: Tensor
+
+    def __init__(self, *, crop_size_px: int, latent_dim: int) -> None:
+        super().__init__()
+        if latent_dim < 2:
+            raise ConfigError(f"latent_dim={latent_dim} is too small; the least is 2.")
+        features = latent_dim - 1
+        self.crop_size_px, self.embedding_dim = crop_size_px, latent_dim
+        self.contrast = 1.0
+        self.network = ContrastNetwork(crop_size_px=crop_size_px, outputs=features)
+        self.head = nn.Sequential(
+            nn.Linear(features, 128), nn.ReLU(), nn.Linear(128, 2 * len(QUANTITIES))
+        )
+        self.projector = projector(features, PROJECTION_DIM)
+        self.standardise = nn.BatchNorm1d(features, affine=False)
+        # Of simulated craters: quantiles of minus the log depth, fresh to worn, and
+        # quantiles of the standardised residuals of log K/R² and log depth.
+        self.register_buffer("ranks", torch.linspace(-2, 2, RANKS))
+        self.register_buffer("residuals", torch.special.ndtri(residual_levels()).repeat(2, 1))
+        self.register_buffer("target_mean", torch.tensor(MEAN), persistent=False)
+        self.register_buffer("target_deviation", torch.tensor(DEVIATION), persistent=False)
+
+    @classmethod
+    def from_config(cls, config: TrainConfig, *, crop_size_px: int) -> Self:
+        raise ConfigError(
+            "inverse_rendering is trained on simulated craters by the pretrain step; "
+            "use encoder_uri=pretrained:… instead."
+        )
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        return {"crop_size_px": self.crop_size_px, "latent_dim": self.embedding_dim}
+
+    def see_crops(self, *, normalisation: Normalisation, context_diameters: float) -> None:
+        self.contrast = normalisation.clip
+        if normalisation.kind != "ratio":
+            raise ConfigError(
+                f"encoder={self.name} takes crops with normalisation=ratio, these have "
+                f"normalisation={normalisation.kind}; run preprocess with normalisation=ratio."
+            )
+
+    def _embed(self, crops: Tensor) -> Tensor:
+        features, mean, _ = self._look(crops)
+        score = self._rank(-mean[:, DEPTH])
+        degradation = (score - 0.5) * math.sqrt(12)
+        return torch.cat([degradation[:, None], FEATURE_SCALE * self.standardise(features)], 1)
+
+    def degradation(self, crops: Tensor) -> tuple[Tensor, Tensor]:
+        with torch.inference_mode(), evaluating(self):
+            _, mean, variance = self._look(crops)
+            shallowness = -mean[:, DEPTH]
+            spread = variance[:, DEPTH].sqrt()
+            low, high = self._rank(shallowness - spread), self._rank(shallowness + spread)
+            return self._rank(shallowness), (high - low) / 2
+
+    def physics(self, crops: Tensor, contrast: Tensor | None = None) -> Tensor:
+        """As `Encoder.physics`; (B,) `contrast` where crops come from several mosaics."""
+        with torch.inference_mode(), evaluating(self):
+            _, mean, variance = self._look(crops, contrast)
+            both = slice(K_OVER_R2, DEPTH + 1)
+            values = mean[:, both] * self.target_deviation[both] + self.target_mean[both]
+            return torch.stack([values, variance[:, both].sqrt() * self.target_deviation[both]], 2)
+
+    def residual_table(self) -> ResidualTable:
+        return ResidualTable(residual_levels().numpy(), self.residuals.cpu().numpy())
+
+    def _look(self, crops: Tensor, contrast: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
+        """(B, D - 1) features, (B, Q) means and variances: averages of upright and upside down."""
+        if contrast is None:
+            contrast = torch.full((len(crops),), self.contrast, device=crops.device)
+        features = self.network(torch.cat([crops, crops.flip(2)]), contrast.repeat(2)).float()
+        mean, log_variance = self.predict(features)
+        return (
+            features.view(2, -1, features.shape[1]).mean(0),
+            mean.view(2, -1, len(QUANTITIES)).mean(0),
+            log_variance.exp().view(2, -1, len(QUANTITIES)).mean(0),
+        )
+
+    def predict(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, Q) means and log variances of the standardised `QUANTITIES`."""
+        mean, log_variance = self.head(features).float().chunk(2, 1)
+        return mean, log_variance.clamp(-6, 3)
+
+    def _rank(self, shallowness: Tensor) -> Tensor:
+        """(B,) -> (B,) part of the simulated craters that are fresher, by linear interpolation."""
+        low, high = self.ranks[:-1], self.ranks[1:]
+        passed = (shallowness[:, None] - low) / (high - low).clamp_min(1e-6)
+        return passed.clamp(0, 1).mean(1)
+
+    def loss(self, crops: Tensor, generator: torch.Generator | None = None) -> dict[str, Tensor]:
+        raise ConfigError("inverse_rendering learns from simulated craters; use the pretrain step.")
+
+    def simulation_loss(
+        self, first: Tensor, second: Tensor, scale: Tensor, truth: Tensor
+    ) -> dict[str, Tensor]:
+        """Of two photographs of each crater.
+
+        Args:
+            first, second: (B, 1, S, S) normalised.
+            scale: (B, 2) contrast that both were divided by.
+            truth: (B, 2, Q) `QUANTITIES` of both.
+        """
+        features = self.network(torch.cat([first, second]), scale.T.flatten()).float()
+        mean, log_variance = self.predict(features)
+        wanted = ((truth - self.target_mean) / self.target_deviation).transpose(0, 1).flatten(0, 1)
+        each = functional.gaussian_nll_loss(mean, wanted, log_variance.exp(), reduction="none")
+        weight = torch.tensor(WEIGHT, device=each.device)
+        regression = 2 * (each * weight).sum(1).mean() / weight.sum()
+        invariance = vicreg_terms(*self.projector(features).float().chunk(2))["loss"]
+        return {
+            "regression": regression,
+            "invariance": invariance,
+            "loss": regression + INVARIANCE_WEIGHT * invariance,
+        }
+
+    @torch.no_grad()
+    def calibrate(self, crops: Tensor, scale: Tensor, truth: Tensor) -> None:
+        """Take the statistics of the embedding and of the intervals from simulated craters.
+
+        Args:
+            crops: (N, 1, S, S) normalised, simulated and not trained on.
+            scale: (N,) contrast that they were divided by.
+            truth: (N, Q) `QUANTITIES`.
+        """
+        with evaluating(self):
+            parts = zip(torch.split(crops, 512), torch.split(scale, 512), strict=True)
+            looks = [self._look(*part) for part in parts]
+        features, mean, variance = (torch.cat(parts) for parts in zip(*looks, strict=True))
+        self.standardise.running_mean = features.mean(0)
+        # A feature that hardly varies here must not amplify rounding elsewhere.
+        self.standardise.running_var = features.var(0).clamp_min(1e-3)
+        levels = torch.linspace(0, 1, RANKS, device=crops.device)
+        self.ranks.copy_(torch.quantile(-mean[:, DEPTH], levels))
+        residual = ((truth - self.target_mean) / self.target_deviation - mean) / variance.sqrt()
+        both = residual[:, [K_OVER_R2, DEPTH]]
+        self.residuals.copy_(torch.quantile(both, residual_levels().to(crops.device), dim=0).T)
+
+
+def residual_levels() -> Tensor:
+    """(199,) cumulative probabilities of the columns of `residuals`."""
+    return torch.linspace(0.005, 0.995, RESIDUAL_LEVELS)

@@ -1,0 +1,166 @@
+"""Light simulated relief and take its picture as an orbiter's mosaic would show it."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from lunar_models.rendering.fields import Grid, blur
+from lunar_models.rendering.random_numbers import Chance, each
+
+LOW_SUN = 0.3
+"""Part of the mosaics with the low Sun of high latitudes."""
+STRETCHED = 0.4
+"""Part of the mosaics whose crops were stretched from black to white, all or some of the way."""
+PSF_PX = (0.3, 2.2)
+"""Sigma of the blur: sharp mosaics reduced, small craters enlarged."""
+SEAM, OCCLUSION = 0.08, 0.05
+"""Part of the crops with a seam of brightness, and with a part in shadow from outside."""
+SCALE_DEVIATIONS = 6.5
+"""Median standard deviations at which the contrast of a mosaic is clipped."""
+SCALE_LIMITS = (0.05, 10.0)
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """Of the mosaic that each of B crops belongs to; (B,) each."""
+
+    mosaic: Tensor
+    """int64, number of the mosaic."""
+    incidence: Tensor
+    """Of the Sun, degrees; differs a little between crops of a mosaic."""
+    photometry: Tensor
+    """Factor on McEwen's weight of the Lommel-Seeliger part."""
+    scattered: Tensor
+    """Light in shadows over that of level ground."""
+    contrast: Tensor
+    """Factor on the contrast: calibration, sharpening."""
+    kind: Tensor
+    """In [0, 1]; stretched below `STRETCHED`."""
+
+
+def draw_conditions(chance: Chance, mosaic: Tensor) -> Conditions:
+    """Give each mosaic its light and processing.
+
+    Args:
+        chance: of B crops.
+        mosaic: (B,) int64, which mosaic each crop belongs to.
+    """
+    each_mosaic = Chance(int(mosaic.max()) + 1, chance.generator)
+    low_sun = each_mosaic.happens(LOW_SUN)
+    incidence = torch.where(low_sun, each_mosaic.uniform(68, 84), each_mosaic.uniform(54, 74))
+    spread = each_mosaic.log_uniform(1, 6)
+    return Conditions(
+        mosaic=mosaic,
+        incidence=(incidence[mosaic] + chance.normal(1.0) * spread[mosaic]).clamp(48, 87),
+        photometry=each_mosaic.uniform(0.6, 1.3)[mosaic],
+        scattered=each_mosaic.log_uniform(0.004, 0.2)[mosaic] * chance.normal(0.3).exp(),
+        contrast=each_mosaic.normal(0.08).exp()[mosaic] * chance.normal(0.04).exp(),
+        kind=each_mosaic.uniform(0, 1)[mosaic],
+    )
+
+
+def illuminate(grid: Grid, relief: Tensor, conditions: Conditions) -> Tensor:
+    """Light relief by a Sun in the east (right).
+
+    Lunar-Lambert (McEwen 1996, LPSC 27, 841) at the phase of a nadir view; cast shadows, into
+    which sunlit ground scatters some light.
+
+    Args:
+        grid: of the relief.
+        relief: (B, H, H) heights in radii.
+        conditions: of the B crops.
+
+    Returns:
+        (B, H - 2, H - 2) reflectance.
+    """
+    to_east = (relief[:, 1:-1, 2:] - relief[:, 1:-1, :-2]) / (2 * grid.pixel)
+    to_north = (relief[:, :-2, 1:-1] - relief[:, 2:, 1:-1]) / (2 * grid.pixel)
+    incidence = each(conditions.incidence).deg2rad()
+    upright = torch.rsqrt(1 + to_east.square() + to_north.square())  # cosine of emission
+    facing = ((incidence.cos() - incidence.sin() * to_east) * upright).clamp_min(1e-3)
+    phase = each(conditions.incidence.clamp(max=85))
+    lunar = 1 - 0.019 * phase + 2.42e-4 * phase**2 - 1.46e-6 * phase**3
+    lunar = (lunar * each(conditions.photometry)).clamp(0, 1)
+    image = 2 * lunar * facing / (facing + upright) + (1 - lunar) * facing
+    # In shadow is what lies below the ray over some point further east.
+    ray = relief[:, 1:-1, 1:-1] - grid.axis[1:-1] / incidence.tan()
+    shadowed = ray < ray.flip(2).cummax(2).values.flip(2) - 1e-4
+    level = 2 * lunar * incidence.cos() / (incidence.cos() + 1) + (1 - lunar) * incidence.cos()
+    scattered = each(conditions.scattered) * level * (1 + 0.5 * to_east).clamp(0.3, 2)
+    return torch.where(shadowed, scattered, image + 0.3 * scattered)
+
+
+def photograph(
+    chance: Chance, grid: Grid, image: Tensor, conditions: Conditions, *, size_px: int
+) -> tuple[Tensor, Tensor]:
+    """Blur, cut out and digitise a lit image.
+
+    Args:
+        chance: of B crops.
+        grid: of the relief that was lit.
+        image: (B, H - 2, H - 2) reflectance times albedo.
+        conditions: of the B crops.
+        size_px: S, side of the crop in the middle.
+
+    Returns:
+        brightness: (B, S, S) float32, whole numbers from 0 to 255.
+        sigma: (B,) of the blur in pixels.
+    """
+    image = _with_edges(chance, grid, image)
+    sigma = chance.log_uniform(*PSF_PX)
+    image = blur(image, sigma)
+    start = (image.shape[-1] - size_px) // 2
+    inside = slice(start, start + size_px)
+    return _digitised(chance, image[:, inside, inside].clamp_min(0), conditions), sigma
+
+
+def contrast_scale(brightness: Tensor, mosaic: Tensor) -> Tensor:
+    """Measure the contrast of each crop's mosaic, to scale crops of different light alike.
+
+    The median over a mosaic's crops is steadier than the extreme that `Normalisation.fit` freezes.
+
+    Args:
+        brightness: (B, S, S), not negative.
+        mosaic: (B,) int64, 0 to M - 1.
+
+    Returns:
+        (B,) `SCALE_DEVIATIONS` times the median standard deviation of brightness over its mean.
+    """
+    values = brightness.float()
+    mean = values.mean((1, 2)).clamp_min(1e-6)
+    deviation = values.std((1, 2)) / mean
+    medians = [deviation[mosaic == n].median() for n in range(int(mosaic.max()) + 1)]
+    return (SCALE_DEVIATIONS * torch.stack(medians)).clamp(*SCALE_LIMITS)[mosaic]
+
+
+def _with_edges(chance: Chance, grid: Grid, image: Tensor) -> Tensor:
+    """Brightness jumps at some seams of the mosaic, and some crops lie partly in deep shadow."""
+    east, north = grid.east[1:-1, 1:-1], grid.north[1:-1, 1:-1]
+
+    def side(limit: float, roughness: float) -> Tensor:
+        """(B, H, H) what lies on one side of a random line."""
+        angle = chance.angle()
+        across = east * angle.cos() + north * angle.sin()
+        wave = each(chance.normal(roughness)) * torch.sin(3 * east + chance.angle())
+        return across + wave > each(chance.uniform(-1.2, limit))
+
+    seam = side(1.2, 0.0) & each(chance.happens(SEAM))
+    image = image * torch.where(seam, each(chance.uniform(0.75, 1.3)), 1.0)
+    dark = side(0.9, 0.25) & each(chance.happens(OCCLUSION))
+    return image * torch.where(dark, each(chance.log_uniform(0.01, 0.15)), 1.0)
+
+
+def _digitised(chance: Chance, image: Tensor, conditions: Conditions) -> Tensor:
+    """Stretch, add noise, scale the contrast, saturate some, round."""
+    fully = conditions.kind < 0.9 * STRETCHED
+    partly = torch.where(conditions.kind < STRETCHED, chance.uniform(0, 1), 0.0)
+    image = image - each(torch.where(fully, 1.0, partly)) * image.amin((1, 2), keepdim=True)
+    relative = image / image.mean((1, 2), keepdim=True).clamp_min(1e-6)
+    noise = each(18 * chance.uniform(0, 0.03).square())
+    relative = relative + chance.normal(1.0, *image.shape[1:]) * noise
+    relative = 1 + (relative - 1) * each(conditions.contrast)
+    clipped = torch.where(chance.happens(0.2), chance.uniform(0.6, 1.0), 1.0)
+    white = relative.amax((1, 2), keepdim=True) * each(clipped)
+    top = torch.where(fully, 255.0, 255 * chance.log_uniform(0.25, 1.0))
+    return (relative.clamp_min(0).minimum(white) / white * each(top)).round()

@@ -1,0 +1,50 @@
+"""Draw random numbers for a batch of simulated craters, on the device of their generator."""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Chance:
+    """Random numbers for `count` craters, all from one generator and on its device."""
+
+    count: int
+    generator: torch.Generator
+
+    def uniform(self, low: float, high: float, *shape: int) -> Tensor:
+        """(count, *shape) uniform between the two limits."""
+        values = torch.rand(
+            self.count, *shape, generator=self.generator, device=self.generator.device
+        )
+        return values * (high - low) + low
+
+    def log_uniform(self, low: float, high: float) -> Tensor:
+        """(count,) uniform in the logarithm."""
+        return self.uniform(math.log(low), math.log(high)).exp()
+
+    def normal(self, deviation: float, *shape: int) -> Tensor:
+        """(count, *shape) Gaussian of mean 0."""
+        values = torch.randn(
+            self.count, *shape, generator=self.generator, device=self.generator.device
+        )
+        return values * deviation
+
+    def poisson(self, mean: Tensor) -> Tensor:
+        """(count,) int64 Poisson counts of the given (count,) means."""
+        return torch.poisson(mean, generator=self.generator).long()
+
+    def angle(self) -> Tensor:
+        """(count, 1, 1) uniform in [0, 2 pi)."""
+        return each(self.uniform(0, 2 * math.pi))
+
+    def happens(self, probability: float) -> Tensor:
+        """(count,) bool."""
+        return self.uniform(0, 1) < probability
+
+
+def each(values: Tensor) -> Tensor:
+    """(B,) -> (B, 1, 1), to meet (B, H, W)."""
+    return values[:, None, None]

@@ -1,0 +1,122 @@
+"""Simulate crops of craters whose degradation, depth and age are known.
+
+Everything that a network must not mistake for degradation varies: incidence, photometry, albedo,
+slopes, neighbours, lava, seams, shadows from outside, sharpness, noise, contrast and offset.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from lunar_models.rendering.central_crater import CentralCrater, complex_crater, simple_crater
+from lunar_models.rendering.fields import Grid, blur, texture
+from lunar_models.rendering.photography import (
+    contrast_scale,
+    draw_conditions,
+    illuminate,
+    photograph,
+)
+from lunar_models.rendering.random_numbers import Chance, each
+from lunar_models.rendering.terrain import surrounded
+
+MARGIN_PX = 8
+"""Simulated around the crop, because blurring by Fourier transform wraps around."""
+COMPLEX = 0.3
+"""Part of the craters that are complex."""
+ABSENT = 0.04
+"""Part of the crops without a crater: their truth is drawn at random, so that a network learns
+to be uncertain where there is nothing to see."""
+QUANTITIES = (
+    "log_k_over_r2",  # natural logarithm of K/R²
+    "log_depth",  # of depth over diameter, lava included
+    "log_relative_depth",  # of depth over that of a fresh crater of the same diameter
+    "log_superposed",  # of the expected number of younger small craters
+    "fill",  # part of the depth filled with lava
+    "incidence",  # of the Sun, degrees
+    "log_blur",  # of the blur's sigma in pixels
+)
+
+
+@dataclass(frozen=True)
+class SimulatedCrops:
+    """Two photographs of each of B craters, and the truth about them."""
+
+    brightness: Tensor
+    """(B, 2, S, S) float32, whole numbers from 0 to 255, Sun in the east."""
+    scale: Tensor
+    """(B, 2) contrast of the mosaic that each belongs to, see `photography.contrast_scale`."""
+    truth: Tensor
+    """(B, 2, 7) float32, `QUANTITIES` of each photograph."""
+
+
+@torch.no_grad()
+def simulate_crops(
+    count: int, *, crop_size_px: int, context_diameters: float, generator: torch.Generator
+) -> SimulatedCrops:
+    """Draw craters and photograph each twice: the second time upside down in other light.
+
+    In the first photographs all craters stand in one mosaic; in the second ones the simple and the
+    complex ones have a mosaic each, as crop sets of small or of large craters do.
+
+    Args:
+        count: B, at least 2.
+        crop_size_px: S.
+        context_diameters: side of a crop in crater diameters.
+        generator: of all randomness; its device is where the work is done.
+    """
+    side, pixel = crop_size_px + 2 * MARGIN_PX, 2 * context_diameters / crop_size_px
+    grid = Grid(side, pixel, generator.device)
+    complex_count = round(count * COMPLEX)
+    crater = CentralCrater.concatenate(
+        simple_crater(Chance(count - complex_count, generator), grid),
+        complex_crater(Chance(complex_count, generator), grid),
+    )
+    chance = Chance(count, generator)
+    is_complex = torch.arange(count, device=grid.device) >= count - complex_count
+    absent = chance.happens(ABSENT)
+    relief, superposed = surrounded(chance, grid, crater, is_complex=is_complex, absent=absent)
+    rounded = torch.where(
+        is_complex, chance.log_uniform(0.015, 0.07), chance.log_uniform(0.02, 0.3)
+    )
+    relief = blur(relief, rounded / pixel)
+    relief += each(chance.normal(0.03)) * grid.east + each(chance.normal(0.03)) * grid.north
+    albedo = texture(chance, side, chance.uniform(0.8, 2.0))[:, 1:-1, 1:-1]
+    albedo = (albedo * each(0.12 * chance.uniform(0, 1).square())).exp()
+
+    truth = _truth(crater, superposed)
+    shuffled = truth[torch.randperm(count, generator=generator, device=grid.device)]
+    truth = torch.where(absent[:, None], shuffled, truth)
+    made = []
+    one, apart = torch.zeros_like(is_complex).long(), is_complex.long()
+    for ground, surface, mosaic in (
+        (relief, albedo, one),
+        (relief.flip(1), albedo.flip(1), apart),
+    ):
+        light = draw_conditions(chance, mosaic)
+        image = illuminate(grid, ground, light) * surface
+        brightness, sigma = photograph(chance, grid, image, light, size_px=crop_size_px)
+        scale = contrast_scale(brightness, light.mosaic) * chance.normal(0.1).exp()
+        both = torch.stack([light.incidence, sigma.log()], 1)
+        made.append((brightness, scale, torch.cat([truth, both], 1)))
+    return SimulatedCrops(*(torch.stack(parts, 1) for parts in zip(*made, strict=True)))
+
+
+def normalised(brightness: Tensor, scale: Tensor) -> Tensor:
+    """(B, S, S) brightness and (B,) scales -> (B, 1, S, S) as the ratio normalisation has it."""
+    mean = brightness.float().mean((1, 2), keepdim=True).clamp_min(1e-6)
+    return ((brightness / mean - 1) / each(scale)).clamp(-1, 1)[:, None]
+
+
+def _truth(crater: CentralCrater, superposed: Tensor) -> Tensor:
+    """(B, 5) the first of `QUANTITIES`, which do not depend on the photograph."""
+    return torch.stack(
+        [
+            2 * crater.root_k.log(),
+            crater.depth.clamp_min(0.003).log(),
+            crater.relative_depth.clamp_min(0.02).log(),
+            superposed.log(),
+            crater.fill,
+        ],
+        1,
+    )
