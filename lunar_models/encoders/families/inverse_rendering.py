@@ -81,6 +81,7 @@ class InverseRenderingEncoder(Encoder):
         return {"crop_size_px": self.crop_size_px, "latent_dim": self.embedding_dim}
 
     def see_crops(self, *, normalisation: Normalisation, context_diameters: float) -> None:
+        super().see_crops(normalisation=normalisation, context_diameters=context_diameters)
         self.contrast = normalisation.clip
         if normalisation.kind != "ratio":
             raise ConfigError(

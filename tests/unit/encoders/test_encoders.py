@@ -620,6 +620,7 @@ class TestInverseRendering(EncoderContract):
         made = simulate_crops(64, crop_size_px=32, context_diameters=1.5, generator=generator())
         scale = made.scale[:, 0]
         encoder.calibrate(normalised(made.brightness[:, 0], scale), scale, made.truth[:, 0])
+        encoder.ranks.copy_(torch.linspace(-2, 2, len(encoder.ranks)))  # else rounding decides
         return encoder
 
     def test_flat_crops_stay_finite(self, encoder: Encoder, crops: Tensor) -> None:
