@@ -1,4 +1,4 @@
-"""Crater crops, encoders, clusters and evidence: the library, free of MLflow and click."""
+"""Crop, embed, cluster, classify and date lunar craters, independently of MLflow and click."""
 
 import importlib
 from typing import TYPE_CHECKING, Any
@@ -34,7 +34,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Import a public name when it is first asked for (PEP 562)."""
+    """Import a public name on first access (PEP 562)."""
     if name in _PUBLIC:
         return getattr(importlib.import_module(_PUBLIC[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,4 +1,4 @@
-"""Array types of annotations, once for the whole library."""
+"""Define the array types used in annotations."""
 
 from typing import Any
 

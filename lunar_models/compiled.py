@@ -1,4 +1,4 @@
-"""Compile the inner loops with Numba: without the GIL, and cached on disk between runs."""
+"""Compile inner loops with Numba, without the GIL and with a cache on disk."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Several processes that train one encoder: what one of them needs of the others.
+"""Exchange random numbers and tensors between the processes that train one encoder.
 
 A launcher says who is who through RANK and WORLD_SIZE; without these there is one process. Inside
 `together` each has its rows of one joint batch: what is drawn with `draw`, and computed of what
@@ -20,12 +20,12 @@ _joint = ContextVar("joint", default=False)
 
 
 def rank() -> int:
-    """Number of this process; only 0 reports and writes."""
+    """Return the rank of this process; only rank 0 reports and writes."""
     return int(os.environ.get("RANK", "0"))
 
 
 def world() -> int:
-    """How many processes train together."""
+    """Return the number of processes that train together."""
     return int(os.environ.get("WORLD_SIZE", "1"))
 
 
@@ -45,7 +45,7 @@ def draw(
     *shape: int,
     generator: torch.Generator | None,
 ) -> Tensor:
-    """Random numbers for each crop of a batch.
+    """Draw random numbers for each crop of a batch.
 
     Args:
         distribution: ``torch.rand`` or ``torch.randn``.
@@ -62,7 +62,7 @@ def draw(
 
 
 def gather(rows: Tensor) -> Tensor:
-    """(B, ...) of each process -> (W · B, ...) of all W, in order of rank.
+    """Gather (B, ...) of each process to (W · B, ...) of all W, in order of rank.
 
     Gradients flow back to every process, as those of the sum of all their losses.
     """
@@ -73,7 +73,7 @@ def gather(rows: Tensor) -> Tensor:
 
 
 def own(rows: Tensor) -> Tensor:
-    """The inverse of `gather`: this process's rows of those of all."""
+    """Return this process's rows of those of all: the inverse of `gather`."""
     return rows.chunk(world())[rank()] if _joint.get() else rows
 
 

@@ -1,4 +1,4 @@
-"""The Moon: its radius, its reference systems, positions and distances on its sphere."""
+"""Define the Moon's radius and reference systems; compute positions and distances on its sphere."""
 
 import numpy as np
 import numpy.typing as npt
@@ -38,7 +38,7 @@ def crater_at(
     place: Float64Array,
     diameter_km: float | None = None,
 ) -> int | None:
-    """Find the crater that holds a place: the row of the best centred one, None if there is none.
+    """Find the crater that contains a position: the row of the best centred one, or None.
 
     Args:
         positions: (N, 3) unit vectors of the craters.

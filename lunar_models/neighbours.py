@@ -1,4 +1,4 @@
-"""Find the craters of a reference set that look most alike, among a million in a millisecond.
+"""Find the most similar craters of a reference set, among a million in a millisecond.
 
 A graph index (HNSW: Malkov & Yashunin 2020, doi 10.1109/TPAMI.2018.2889473) in half precision
 proposes candidates; their exact distances decide. All files are memory-mapped, so several
@@ -48,7 +48,7 @@ class Neighbours:
 
 @dataclass(frozen=True)
 class NeighbourIndex:
-    """A reference set of embedded craters that can be searched by likeness, name and place."""
+    """A reference set of embedded craters, searchable by similarity, id and position."""
 
     embeddings: Float32Array
     """(N, D)"""
@@ -102,7 +102,7 @@ class NeighbourIndex:
         return len(self.embeddings)
 
     def search(self, queries: Float32Array, k: int) -> Neighbours:
-        """The `k` (at most N) nearest reference craters of (B, D) embeddings.
+        """Find the `k` (at most N) nearest reference craters of (B, D) embeddings.
 
         Raises:
             LunarModelsError: the width is not that of the reference set.
@@ -125,25 +125,25 @@ class NeighbourIndex:
         )
 
     def crater(self, row: int) -> dict[str, Any]:
-        """The `CRATER_COLUMNS` of one row, as plain values."""
+        """Return the `CRATER_COLUMNS` of one row as plain values."""
         return self.crater_rows(np.array([row]))[0]
 
     def crater_rows(self, rows: npt.NDArray[np.int64]) -> list[dict[str, Any]]:
-        """The `CRATER_COLUMNS` of several rows, as plain values."""
+        """Return the `CRATER_COLUMNS` of several rows as plain values."""
         columns = (self._columns[name][rows].tolist() for name in CRATER_COLUMNS)
         return [
             dict(zip(CRATER_COLUMNS, values, strict=True)) for values in zip(*columns, strict=True)
         ]
 
     def row_of(self, crater_id: str) -> int | None:
-        """Row of a crater, or None."""
+        """Return the row of a crater, or None."""
         row = int(self._ids.get_indexer(pd.Index([crater_id]))[0])
         return None if row < 0 else row
 
     def row_at(
         self, *, longitude_deg: float, latitude_deg: float, diameter_km: float | None = None
     ) -> int | None:
-        """Row of the crater that holds a place, the best centred one; None if there is none.
+        """Return the row of the crater that contains a position, the best centred one, or None.
 
         Args:
             longitude_deg: any turn of 360 degrees.

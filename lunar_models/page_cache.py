@@ -1,4 +1,4 @@
-"""Memory of long computations: what they free they keep, and crops never stay mapped."""
+"""Bound the memory of long computations: reuse freed memory, and unmap crops that were read."""
 
 import ctypes
 import mmap

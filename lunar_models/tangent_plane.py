@@ -1,4 +1,4 @@
-"""The plane on which a crop lies: it touches the Moon at the crater's centre."""
+"""Convert positions on a crop's plane, which is tangent to the Moon at the crater's centre."""
 
 import numpy as np
 import numpy.typing as npt
@@ -8,14 +8,14 @@ from lunar_models.moon import MOON_RADIUS_KM
 
 
 def half_side(diameter_km: npt.ArrayLike, context_diameters: float) -> Float64Array:
-    """Half a crop side on the local plane, in radii of the Moon; see `warp.py`."""
+    """Compute half the width of a crop on the tangent plane, in radii of the Moon."""
     return context_diameters * np.sin(np.asarray(diameter_km, np.float64) / (2.0 * MOON_RADIUS_KM))
 
 
 def plane_to_degrees(
     u: npt.ArrayLike, v: npt.ArrayLike, *, longitude_deg: npt.ArrayLike, latitude_deg: npt.ArrayLike
 ) -> tuple[Float64Array, Float64Array]:
-    """Longitude (within ±180 of the centre's) and latitude of points of a local plane.
+    """Convert points of a tangent plane to longitude (within ±180 of the centre's) and latitude.
 
     Inverse orthographic projection, Snyder (1987) 20-14 and 20-15.
 

@@ -10,7 +10,7 @@ import pandas as pd
 from mlflow.entities import Run
 
 from lunar_models.config.compare import CompareConfig
-from lunar_models.evaluation.compare import Candidate, compare
+from lunar_models.evaluation.paired_bootstrap import Candidate, compare
 from lunar_models.plots.comparison import comparison_figure
 from serving.cli.options import UserError, config_command
 from steps.shared.store import prepare

@@ -10,7 +10,7 @@ from lunar_models.config.preprocess import PreprocessConfig
 from lunar_models.cropping.extraction import make_crop_set
 from lunar_models.crops.crop_set import REJECTED_FILE, CropSet
 from lunar_models.plots.azimuths import azimuth_figure
-from lunar_models.plots.crops import (
+from lunar_models.plots.crop_checks import (
     alignment_figure,
     check_figure,
     flip_rate_figure,

@@ -6,7 +6,7 @@ import pandas as pd
 from mlflow.entities.model_registry import ModelVersion
 
 from lunar_models.config.promote import PromoteConfig
-from lunar_models.evaluation.compare import Candidate, compare
+from lunar_models.evaluation.paired_bootstrap import Candidate, compare
 from serving.cli.options import UserError, config_command
 from serving.model.checks import Check, serving_checks
 from steps.compare import read_predictions

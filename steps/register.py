@@ -14,7 +14,7 @@ from lunar_models.crops.crop_set import CropSet
 from lunar_models.embedding import score_crops
 from lunar_models.encoders.checkpoint import Checkpoint
 from serving.cli.options import UserError, config_command
-from serving.model.reference import reference_set
+from serving.model.reference_set import reference_set
 from steps.shared.inputs import open_crops
 from steps.shared.promotion import claim_alias
 from steps.shared.registry import embed_crop_set, golden_crops, log_service_model

@@ -16,7 +16,7 @@ from lunar_models.encoders.checkpoint import Checkpoint
 from lunar_models.encoders.families.pca import PcaEncoder
 from lunar_models.heads.head import Head
 from serving.model import bundle as bundles
-from serving.model.reference import reference_set
+from serving.model.reference_set import reference_set
 
 SIZE = 32
 DIM = 6

@@ -1,4 +1,4 @@
-"""Which column of a table is which: names by which published catalogues call them."""
+"""Match the columns of a crater table to our fields, by the names in published catalogues."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -109,7 +109,7 @@ _DBF_LETTERS = 10
 
 @dataclass(frozen=True)
 class Columns:
-    """Which column of a table is which."""
+    """The column of each field."""
 
     found: dict[str, str]
     """Field -> the table's name."""
@@ -131,7 +131,7 @@ class Columns:
 
 
 def plain_name(name: str) -> str:
-    """A column's name without case, spaces, brackets, degree and comment signs."""
+    """Normalise a column name: no case, spaces, brackets, degree or comment signs."""
     name = name.lower().strip().lstrip("#%;").strip()
     return re.sub(r"[ _()\[\]{}°.\ufeff<>\"']", "", name)
 
@@ -144,7 +144,7 @@ def match_columns(
     outlines: bool = False,
     truncated: bool = False,
 ) -> Columns:
-    """Find which column of a table is which.
+    """Find the column of each field.
 
     Args:
         names: the table's column names.

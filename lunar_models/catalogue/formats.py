@@ -1,7 +1,7 @@
-"""Read a crater catalogue from whatever file it comes in, and say what was understood.
+"""Read a crater catalogue of any supported format, and report how it was interpreted.
 
 Finds the columns by the names the published catalogues use (`columns.py`); `table.py` validates
-the rows. What could mean two things is a question to the user, never a guess.
+the rows. Ambiguous input is refused with a question, never guessed.
 """
 
 from collections.abc import Mapping
@@ -41,7 +41,7 @@ _CRATERS = ("crater", "satellite")
 
 @dataclass(frozen=True)
 class CatalogueReading:
-    """A catalogue's rows, unchecked, and how they were understood."""
+    """The rows of a catalogue before validation, and how they were interpreted."""
 
     rows: pd.DataFrame
     """crater_id (str), longitude_deg, latitude_deg, diameter_km (float64, NaN where there is no
@@ -50,7 +50,7 @@ class CatalogueReading:
     columns: dict[str, str]
     """Field -> the column that it was taken from."""
     notes: list[str] = field(default_factory=list)
-    """What was noticed, each a sentence without its full stop."""
+    """Remarks, each a sentence without its full stop."""
 
     @property
     def pixels(self) -> bool:
@@ -59,7 +59,7 @@ class CatalogueReading:
 
 
 def understand_catalogue(path: Path, columns: Mapping[str, str] | None) -> CatalogueReading:
-    """Read a catalogue's rows, and say how they were understood.
+    """Read the rows of a catalogue, and report how they were interpreted.
 
     Args:
         path: delimited text (gzip too), Excel, Parquet, GeoParquet, CraterStats' .scc or .diam, or

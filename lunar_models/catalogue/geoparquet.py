@@ -1,4 +1,4 @@
-"""Write craters as GeoParquet points, piece by piece, so that a million need little memory.
+"""Write craters as GeoParquet points in bounded memory.
 
 geopandas writes a table only as a whole. The file says what its geometry is in JSON as in
 GeoParquet 1.0.0 (https://geoparquet.org/releases/v1.0.0/).

@@ -1,6 +1,6 @@
-"""Spatial blocks: train, validation and test splits and folds that do not share terrain.
+"""Split craters by spatial block, so that training and test crops do not share terrain.
 
-Neighbouring craters show the same ground, so random splits overrate an encoder. Craters are
+Neighbouring craters show the same ground, so random splits overestimate an encoder. Craters are
 divided by blocks of longitude and latitude instead, and test crops that still overlap a
 training crop across a block's edge can be found with `overlapping`.
 """
@@ -23,7 +23,7 @@ _RADIUS_CLASS_RATIO = 2**0.25
 def spatial_blocks(
     *, longitude_deg: FloatArray, latitude_deg: FloatArray, block_deg: float | None
 ) -> npt.NDArray[np.int64]:
-    """Give each crater the id of its block of `block_deg` x `block_deg` degrees.
+    """Compute the id of each crater's block of `block_deg` x `block_deg` degrees.
 
     Blocks are equirectangular, with edges at the multiples of `block_deg` (so they narrow
     towards the poles); where `block_deg` does not divide 360 the last column is narrower.
@@ -50,7 +50,7 @@ def spatial_blocks(
 
 
 def fitting_block_deg(*, longitude_deg: FloatArray, latitude_deg: FloatArray) -> float:
-    """Largest of 4, 2, 1, 0.5, … degrees of which eight fit into the craters' extent.
+    """Select the largest block of 4, 2, 1, 0.5, … degrees of which eight fit into the extent.
 
     4 degrees suit most of the Moon; a small map needs smaller blocks to have any to hold out.
     """
@@ -105,7 +105,7 @@ def assign_splits(
 
 
 def spatial_folds(blocks: npt.NDArray[np.int64], n_folds: int) -> npt.NDArray[np.int64]:
-    """Spread whole blocks over folds of about equal size, as scikit-learn's `GroupKFold` does.
+    """Assign whole blocks to folds of about equal size, as scikit-learn's `GroupKFold` does.
 
     Args:
         blocks: (N,) block of each crater, from `spatial_blocks`.
@@ -131,7 +131,7 @@ def spatial_folds(blocks: npt.NDArray[np.int64], n_folds: int) -> npt.NDArray[np
 
 
 def footprint_radius_km(diameter_km: FloatArray, context_diameters: float) -> FloatArray:
-    """Radius of the circle through a crop's corners: half its diagonal, in km, (N,)."""
+    """Compute the radius of the circle through a crop's corners (half its diagonal), km, (N,)."""
     half_diagonal = context_diameters / 2.0**0.5
     return np.asarray(np.asarray(diameter_km, np.float64) * half_diagonal)
 

@@ -1,4 +1,4 @@
-"""From what a label table says to ordered states: 1 the freshest, with names."""
+"""Convert labels to ordered degradation states (1 is the freshest) with names."""
 
 from collections.abc import Iterator, Sequence
 

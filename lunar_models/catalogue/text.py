@@ -1,4 +1,4 @@
-"""Read delimited text: any encoding, line end and delimiter, notes above the header."""
+"""Read delimited text of any encoding, line ending and delimiter, with notes above the header."""
 
 import codecs
 import csv
@@ -32,7 +32,7 @@ _MARKS = (
 
 @dataclass(frozen=True)
 class TextLayout:
-    """Where the header of a delimited text is."""
+    """The position of the header in a delimited text."""
 
     header_line: int
     delimiter: str
@@ -42,7 +42,7 @@ class TextLayout:
 def read_text(
     path: Path, columns: Mapping[str, str] | None
 ) -> tuple[pd.DataFrame, Columns, list[str]]:
-    """Read the columns of a delimited text that matter, and say what was noticed.
+    """Read the required columns of a delimited text, and report remarks.
 
     Raises:
         CatalogueError: no header with the columns needed, or too large.

@@ -1,4 +1,4 @@
-"""Numbers as people write them: hemispheres, degrees and minutes, decimal commas, thousands."""
+"""Parse numbers of catalogues: hemispheres, degrees and minutes, decimal commas, thousands."""
 
 import re
 from typing import Any
@@ -111,7 +111,7 @@ def _angles(text: "pd.Series[str]") -> Float64Array:
 
 
 def hemisphere_signs(values: "pd.Series[Any]", axis: str) -> Float64Array | None:
-    """+1 or -1 of a column of directions, NaN where empty; None where it is not such a column.
+    """Return +1 or -1 of a column of directions, NaN where empty; None for any other column.
 
     Args:
         values: of any type.
@@ -130,7 +130,7 @@ def hemisphere_signs(values: "pd.Series[Any]", axis: str) -> Float64Array | None
 def apply_hemisphere(
     numbers: Float64Array, signs: Float64Array, name: str, column: str
 ) -> Float64Array:
-    """Sign numbers by the hemisphere in a column beside them.
+    """Apply the sign of the hemisphere given in another column.
 
     Raises:
         CatalogueError: a sign contradicts its hemisphere.

@@ -1,4 +1,4 @@
-"""Group craters by their embeddings: `fit_clusters`, then `ClusterModel.assign`."""
+"""Cluster craters by their embeddings: `fit_clusters`, then `ClusterModel.assign`."""
 
 from lunar_models.clustering.fit import fit_clusters
 from lunar_models.clustering.model import ClusterModel

@@ -1,4 +1,4 @@
-"""Assignment to HDBSCAN clusters from stored arrays, as `hdbscan.approximate_predict` does it.
+"""Assign craters to HDBSCAN clusters from stored arrays, as `hdbscan.approximate_predict` does.
 
 Campello, Moulavi and Sander (2013, doi 10.1007/978-3-642-37456-2_14); prediction as in
 https://hdbscan.readthedocs.io/en/latest/prediction_tutorial.html.
@@ -70,7 +70,7 @@ class DensityRule:
 
 
 def density_rule(points: FloatArray, clusterer: Any, min_samples: int) -> DensityRule:
-    """Take what assignment needs from an `hdbscan.HDBSCAN` fitted on (M, P) float32 points.
+    """Build the rule from an `hdbscan.HDBSCAN` fitted on (M, P) float32 points.
 
     HDBSCAN's own ``prediction_data`` holds the same, but searches the neighbours again, slowly
     in many dimensions.

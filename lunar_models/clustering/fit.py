@@ -1,4 +1,4 @@
-"""Find clusters: sample, prepare, choose their number, fit, name, test their stability."""
+"""Fit clusters: subsample, transform, select their number, fit, number them, test stability."""
 
 from collections.abc import Callable
 
@@ -28,7 +28,7 @@ def fit_clusters(
     *,
     on_progress: Callable[[str], None] = lambda message: None,
 ) -> ClusterModel:
-    """Find clusters among (N, D) embeddings.
+    """Fit clusters to (N, D) embeddings.
 
     Neither the clusters nor their ids depend on the order of the rows: rows are put into the
     order of their bytes before anything random happens, and ids run from the largest cluster to

@@ -1,4 +1,4 @@
-"""The clustering methods: points in, cluster of each point and assignment rule out."""
+"""Fit each clustering method: return the cluster of each point and an assignment rule."""
 
 import warnings
 from collections.abc import Callable, Iterator
@@ -30,7 +30,7 @@ _FEW = 10_000
 
 
 def least_points(method: str, n_clusters: int) -> int:
-    """Count the points that a method needs to find so many clusters."""
+    """Return the minimum number of points from which a method finds `n_clusters`."""
     return {"spectral": n_clusters + 1, "hdbscan": 3}.get(method, max(2, n_clusters))
 
 
@@ -44,7 +44,7 @@ class Fit:
 
 
 def fit_method(points: FloatArray, n_clusters: int, config: ClusterConfig) -> Fit:
-    """Run ``config.method`` on (M, P) float32 points; `n_clusters` means nothing to HDBSCAN."""
+    """Fit ``config.method`` to (M, P) float32 points; HDBSCAN ignores `n_clusters`."""
     # on few points threads cost more than they bring, on a busy machine six times the run
     with threadpool_limits(1 if len(points) <= _FEW else None):
         return _METHODS[config.method](points, n_clusters, config)

@@ -1,4 +1,4 @@
-"""Fitted clusters: assign any crater to them, keep them without pickle."""
+"""Assign craters to fitted clusters; save and load the model without pickle."""
 
 import json
 from collections.abc import Callable
@@ -29,7 +29,7 @@ QUANTILES = np.linspace(0.0, 1.0, 1001)
 
 @dataclass(frozen=True)
 class ClusterModel:
-    """Fitted clusters; `assign` answers for any crater, one at a time or a million."""
+    """Fitted clusters; `assign` takes any number of craters, whether fitted on or not."""
 
     method: str
     preparation: Preparation
@@ -146,7 +146,7 @@ def require_finite(embeddings: FloatArray, *, first_row: int = 0) -> None:
 
 
 def to_canonical(index: IntArray, canonical: IntArray) -> IntArray:
-    """Rename a rule's indices to cluster ids; `NOISE` stays."""
+    """Map the indices of a rule to cluster ids; `NOISE` is kept."""
     extended = np.append(canonical, NOISE)  # index -1 finds the last element
     renamed: IntArray = extended[index]
     return renamed
@@ -161,7 +161,7 @@ _CLUSTER_DTYPES = {
 
 
 def clusters_table(table: pd.DataFrame) -> pd.DataFrame:
-    """The columns and dtypes of `ClusterModel.clusters`."""
+    """Make a table with the columns and dtypes of `ClusterModel.clusters`."""
     return table.reindex(columns=list(_CLUSTER_DTYPES)).astype(_CLUSTER_DTYPES)
 
 

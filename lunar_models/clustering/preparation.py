@@ -1,4 +1,4 @@
-"""What happens to embeddings before they are clustered: centring, scaling, PCA."""
+"""Transform embeddings before clustering: centring, scaling, PCA."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from lunar_models.arrays import FloatArray
 
 @dataclass(frozen=True)
 class Preparation:
-    """An affine map ``(embeddings - mean) @ matrix``, frozen when the clusters were fitted."""
+    """An affine map ``(embeddings - mean) @ matrix``, fitted together with the clusters."""
 
     mean: FloatArray
     """(D,) float32."""

@@ -1,7 +1,8 @@
-"""Two-dimensional views of embeddings: PCA, t-SNE and UMAP, the same for the same seed.
+"""Project embeddings to two dimensions with PCA, t-SNE or UMAP, reproducibly for a given seed.
 
-Only PCA keeps distances. t-SNE (van der Maaten & Hinton 2008) and UMAP (McInnes et al. 2018,
-arXiv:1802.03426) keep neighbours; the sizes of groups and gaps in them mean nothing.
+Only PCA preserves distances. t-SNE (van der Maaten & Hinton 2008) and UMAP (McInnes et al.
+2018, arXiv:1802.03426) preserve neighbourhoods; the sizes of groups and the gaps between them
+have no meaning.
 """
 
 from collections.abc import Callable
@@ -25,7 +26,7 @@ _TITLES = {"tsne": "t-SNE", "umap": "UMAP"}
 
 @dataclass(frozen=True)
 class View2D:
-    """A flat picture of N embeddings."""
+    """A two-dimensional projection of N embeddings."""
 
     kind: View
     points: npt.NDArray[np.float32]
@@ -35,7 +36,7 @@ class View2D:
 
 
 def sample_rows(count: int, limit: int, seed: int) -> npt.NDArray[np.int64]:
-    """At most `limit` of `count` rows, drawn without replacement, ascending."""
+    """Draw at most `limit` of `count` rows without replacement, in ascending order."""
     if count <= limit:
         return np.arange(count)
     return np.sort(np.random.default_rng(seed).choice(count, limit, replace=False))

@@ -1,7 +1,7 @@
-"""How a crater is assigned to a cluster once the clusters are known.
+"""Assign craters to known clusters.
 
 A rule is a frozen dataclass of NumPy arrays only, so that it is stored without pickle, and one
-method `assign` that looks at each crater alone: the answer never depends on its batch.
+method `assign` that treats each crater alone: the result never depends on the batch.
 """
 
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ Assigned = tuple[IntArray, FloatArray, FloatArray]
 
 
 class Rule(Protocol):
-    """What every rule can do."""
+    """The interface of all assignment rules."""
 
     def assign(self, points: FloatArray) -> Assigned:
         """(B, P) float32 prepared embeddings -> index, distance, confidence."""
@@ -108,7 +108,7 @@ class NeighbourRule:
 
 
 def nearest(reference: FloatArray, points: FloatArray, count: int) -> tuple[FloatArray, IntArray]:
-    """Exact Euclidean neighbours, nearest first: (B, count) distances and indices."""
+    """Find exact Euclidean neighbours, nearest first: (B, count) distances and indices."""
     # brute force beats trees above about 15 dimensions; scikit-learn bounds its memory
     index = NearestNeighbors(algorithm="brute").fit(np.asarray(reference, dtype=np.float32))
     distances, neighbours = index.kneighbors(points, n_neighbors=min(count, len(reference)))

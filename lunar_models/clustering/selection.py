@@ -1,4 +1,4 @@
-"""Choosing the number of clusters, with the table that says why."""
+"""Select the number of clusters, with the table of scores behind the choice."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""How well each cluster survives when the craters are drawn again.
+"""Measure the stability of each cluster by bootstrap resampling.
 
 Hennig (2007, doi 10.1016/j.csda.2006.11.025): below 0.6 a cluster should not be trusted, above
 0.75 it is a real pattern, above 0.85 it is highly stable.
@@ -29,7 +29,7 @@ def bootstrap_jaccard(
     rounds: int,
     on_round: Callable[[int], None] = lambda done: None,
 ) -> FloatArray:
-    """Best Jaccard match of each cluster in each bootstrap clustering.
+    """Compute the best Jaccard similarity of each cluster in each bootstrap clustering.
 
     A round clusters the distinct craters of one bootstrap draw (about 63 %); above
     `STABILITY_LIMIT` craters a draw has that many. HDBSCAN's counts shrink in proportion.
@@ -61,7 +61,7 @@ def bootstrap_jaccard(
 
 
 def best_jaccard(index: IntArray, found: IntArray, count: int) -> FloatArray:
-    """(count,) largest Jaccard similarity of each cluster of `index` with any of `found`.
+    """Compute the largest Jaccard similarity of each cluster of `index` with any of `found`.
 
     NaN for clusters without a member here.
     """
@@ -77,7 +77,7 @@ def best_jaccard(index: IntArray, found: IntArray, count: int) -> FloatArray:
 
 
 def mean_jaccard(similarity: FloatArray) -> FloatArray:
-    """(n,) mean over the rounds of `bootstrap_jaccard`; NaN without a single one."""
+    """Average `bootstrap_jaccard` over its rounds, (n,); NaN without any round."""
     seen = np.isfinite(similarity).sum(axis=0)
     total = np.nansum(similarity, axis=0)
     mean: FloatArray = np.divide(total, seen, out=np.full(len(seen), np.nan), where=seen > 0)

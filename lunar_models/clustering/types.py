@@ -1,4 +1,4 @@
-"""Names shared by the clustering modules."""
+"""Define the types shared by the clustering modules."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ NOISE = -1
 
 @dataclass(frozen=True)
 class ClusterAssignment:
-    """Where each of N craters belongs; every array has N rows."""
+    """The cluster assignment of N craters; every array has N rows."""
 
     cluster_id: npt.NDArray[np.int32]
     """0, 1, … from the largest cluster to the smallest, or `NOISE`."""

@@ -1,4 +1,4 @@
-"""Digests of the pieces of ``crops.npy``, so that changed bytes are noticed."""
+"""Write and check digests of the pieces of ``crops.npy``, which reveal changed bytes."""
 
 import hashlib
 import json

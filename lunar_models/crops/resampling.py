@@ -1,4 +1,4 @@
-"""Separable cubic resampling: the arithmetic that both crops and served images go through.
+"""Resample images with a separable cubic kernel, the same for crops and served images.
 
 The kernel is Keys' cubic convolution with a = -1/2 (1981, doi 10.1109/TASSP.1981.1163711). Where
 the result is coarser than the source, the kernel is stretched by that ratio, as Pillow does, so
@@ -18,7 +18,7 @@ MOVE_PX = np.float32(0.01)
 
 @compiled(fast=True, inline=True)
 def cubic(distance: Any) -> Any:
-    """Weight of a source pixel at a distance, float32, in (stretched) pixels."""
+    """Compute the weight of a source pixel at a distance in (stretched) pixels, float32."""
     x = abs(distance)
     near = (np.float32(1.5) * x - np.float32(2.5)) * x * x + np.float32(1.0)
     far = ((np.float32(2.5) - np.float32(0.5) * x) * x - np.float32(4.0)) * x + np.float32(2.0)
@@ -27,7 +27,7 @@ def cubic(distance: Any) -> Any:
 
 @compiled()
 def tap_count(stretch: Any) -> int:
-    """How many source pixels one result pixel draws on; `stretch` is at least 1."""
+    """Return the number of source pixels per result pixel; `stretch` is at least 1."""
     return int(np.ceil(4.0 * stretch - 1e-6))
 
 

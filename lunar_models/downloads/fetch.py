@@ -1,4 +1,4 @@
-"""Fetch the catalogue and the mosaic, verified, and pin what was fetched."""
+"""Download the catalogue and the mosaic, verify them, and pin their digests."""
 
 import json
 import os
@@ -25,7 +25,7 @@ LARGEST_UNPACKED_BYTES = 4 << 30
 
 @dataclass(frozen=True)
 class Downloads:
-    """What is there now."""
+    """The downloaded files."""
 
     catalogue_path: Path | None
     """Ready for `catalogue.read_catalogue`."""
@@ -33,7 +33,7 @@ class Downloads:
 
 
 def download(config: DownloadConfig) -> Downloads:
-    """Fetch what is missing; a file that is there and has its pinned digest is kept.
+    """Download missing files; a file with its pinned digest is kept.
 
     Raises:
         DownloadError: see `fetch` and `unpack_csv`.
@@ -59,7 +59,7 @@ def fetch(
     timeout_s: float = 60.0,
     first_wait_s: float = 1.0,
 ) -> Path:
-    """Download one file into `folder`, under its name in the URL; killed, it can go on.
+    """Download one file into `folder`, under its name in the URL, resuming a former attempt.
 
     Args:
         url: http or https.
@@ -98,7 +98,7 @@ def fetch(
 
 
 def _pin(folder: Path, url: str, path: Path) -> None:
-    """Remember what the first download brought: from now on it must be the same."""
+    """Pin the digest of a first download, which later downloads must match."""
     entry = {
         "file": path.name,
         "size": path.stat().st_size,
@@ -108,7 +108,7 @@ def _pin(folder: Path, url: str, path: Path) -> None:
 
 
 def file_name(url: str) -> str:
-    """Last part of the URL's path.
+    """Return the last part of the URL's path.
 
     Raises:
         DownloadError: it has none that can be a file's name.
@@ -145,7 +145,7 @@ def _unpacked(path: Path) -> Path:
 
 
 def unpack_csv(archive: Path, *, largest_bytes: int = LARGEST_UNPACKED_BYTES) -> Path:
-    """Take the largest CSV out of a zip (bundles hold small inventories, too).
+    """Extract the largest CSV of a zip (bundles also hold small inventories).
 
     The result lies beside the archive, under the archive's name: a name within the zip never
     becomes a path.

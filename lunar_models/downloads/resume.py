@@ -1,4 +1,4 @@
-"""Download one file over HTTP, going on where an earlier attempt stopped.
+"""Download one file over HTTP, resuming where an earlier attempt stopped.
 
 pooch has no resuming of its own; `ResumingDownloader` is a pooch downloader that adds it.
 """
@@ -60,7 +60,7 @@ class ResumingDownloader:
                     raise DownloadError(
                         f"{url} cannot be downloaded: {problem} ({fruitless} attempts without "
                         f"progress; {self._have():,} bytes are kept). Check the address and the "
-                        "connection, then run again to go on."
+                        "connection, then run again to resume."
                     ) from problem
                 time.sleep(min(LONGEST_WAIT_S, self.first_wait_s * 2 ** max(0, fruitless - 1)))
         os.replace(self.part_path, output_file)

@@ -1,4 +1,4 @@
-"""Take over a model of the original pipeline: the PyTorch state dict of its autoencoder."""
+"""Import a model of the original pipeline: the PyTorch state dict of its autoencoder."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""A copy of an encoder that only embeds, and does it faster."""
+"""Make a copy of an encoder for inference only, which embeds faster."""
 
 from copy import deepcopy
 from typing import Any
@@ -12,7 +12,7 @@ from lunar_models.encoders.precision import has_bf16
 
 
 def inference_copy(encoder: Encoder, dtype: torch.dtype = torch.float32) -> Encoder:
-    """Equal embeddings up to rounding, in less time; not to be trained, saved or moved.
+    """Copy an encoder for faster inference, with equal embeddings up to rounding.
 
     Batch normalisations are folded into the convolutions before them, and weights lie with their
     channels last. On the CPU layers get their weights in `dtype` and in oneDNN's own order once

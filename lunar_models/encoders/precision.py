@@ -1,4 +1,4 @@
-"""Which arithmetic networks compute in."""
+"""Select the compute precision (fp32, bf16) for a device."""
 
 import torch
 
@@ -7,7 +7,7 @@ from lunar_models.errors import ConfigError
 
 
 def has_bf16(device: torch.device) -> bool:
-    """Whether bfloat16 is computed natively, so that it is faster than float32."""
+    """Tell whether a device computes bfloat16 natively, and so faster than float32."""
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     if device.type == "cpu":
@@ -16,13 +16,13 @@ def has_bf16(device: torch.device) -> bool:
 
 
 def compute_dtype(precision: Precision, device: torch.device) -> torch.dtype:
-    """What `precision` means on `device`."""
+    """Return the dtype that `precision` selects on `device`."""
     wanted = precision == "bf16" or (precision == "auto" and has_bf16(device))
     return torch.bfloat16 if wanted else torch.float32
 
 
 def autocast(precision: Precision, device: torch.device) -> torch.autocast:
-    """A reusable context in which networks compute in the wanted precision.
+    """Make a reusable autocast context for a precision.
 
     Raises:
         ConfigError: bf16 is asked for on a device that cannot do it.

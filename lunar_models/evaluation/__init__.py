@@ -1,4 +1,4 @@
-"""Evidence about an encoder: probes, clusters, audit and comparison, from arrays and tables."""
+"""Evaluate encoders: probes, cluster agreement, confound audit and comparison of runs."""
 
 from lunar_models.evaluation.evaluation_set import freeze
 from lunar_models.evaluation.protocol import Evaluation, evaluate

@@ -1,4 +1,4 @@
-"""Bootstrap by spatial block: whole blocks are drawn, because neighbours are not independent."""
+"""Resample whole spatial blocks (block bootstrap): neighbouring craters are not independent."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +11,7 @@ from lunar_models.arrays import FloatArray
 
 @dataclass(frozen=True)
 class BlockBootstrap:
-    """How often each block is drawn in each replicate; the same for every metric and run.
+    """The number of draws of each block in each replicate, the same for every metric and run.
 
     Cluster bootstrap: Field & Welsh (2007), doi 10.1111/j.1467-9868.2007.00593.x.
     """
@@ -37,18 +37,18 @@ class BlockBootstrap:
         return np.asarray((self.counts @ sums).reshape(len(self.counts), *np.shape(rows)[1:]))
 
     def counts_of(self, codes: npt.NDArray[np.integer[Any]], n_codes: int) -> FloatArray:
-        """How often each code 0..n_codes-1 occurs in each replicate: (1 + R, n_codes)."""
+        """Count each code 0..n_codes-1 in each replicate: (1 + R, n_codes)."""
         size = self.counts.shape[1] * n_codes
         sums = np.bincount(self.block * n_codes + codes, minlength=size)
         return np.asarray(self.counts @ sums.reshape(-1, n_codes).astype(np.float64))
 
     def weights(self, replicate: int) -> FloatArray:
-        """(N,) how often each row counts in one replicate."""
+        """Return the weight of each row in one replicate, (N,)."""
         return np.asarray(self.counts[replicate][self.block].astype(np.float64))
 
 
 def percentile_interval(replicates: FloatArray, level: float) -> tuple[float, float]:
-    """Lower and upper percentile of (R,) replicates; NaN replicates are left out.
+    """Compute the lower and upper percentile of (R,) replicates; NaN replicates are left out.
 
     Args:
         replicates: (R,) values of a metric.

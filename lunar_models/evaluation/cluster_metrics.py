@@ -1,4 +1,4 @@
-"""How clusters agree with states, computed from contingency tables (states x clusters).
+"""Measure the agreement of clusters with states from contingency tables (states x clusters).
 
 All functions accept a stack of tables (..., K, C) with counts and return (...), except the
 matched confusion. Noise counts as one more cluster: leaving it out would flatter a method
@@ -20,58 +20,58 @@ Counts = npt.NDArray[np.number[Any]]
 def contingency(
     true: npt.NDArray[np.integer[Any]], cluster_id: npt.NDArray[np.integer[Any]], n_states: int
 ) -> npt.NDArray[np.int64]:
-    """(K, C) int64 counts; columns are the cluster ids that occur, ascending."""
+    """Count states against clusters: (K, C) int64, one column per cluster id, ascending."""
     ids, codes = np.unique(cluster_id, return_inverse=True)
     pairs = np.asarray(true) * len(ids) + codes
     return np.bincount(pairs, minlength=n_states * len(ids)).reshape(n_states, len(ids))
 
 
 def adjusted_rand_index(table: Counts) -> FloatArray:
-    """Pairs grouped alike, beyond chance; Hubert & Arabie (1985), doi 10.1007/BF01908075."""
+    """Compute the adjusted Rand index; Hubert & Arabie (1985), doi 10.1007/BF01908075."""
     together, in_states, in_clusters, pairs = _pairs(table)
     expected = in_states * in_clusters / pairs
-    spread = (in_states + in_clusters) / 2.0 - expected
-    return np.divide(together - expected, spread, out=np.ones(spread.shape), where=spread != 0)
+    scale = (in_states + in_clusters) / 2.0 - expected
+    return np.divide(together - expected, scale, out=np.ones(scale.shape), where=scale != 0)
 
 
 def fowlkes_mallows(table: Counts) -> FloatArray:
-    """Geometric mean of pair precision and recall; doi 10.1080/01621459.1983.10478008."""
+    """Compute the Fowlkes-Mallows index; doi 10.1080/01621459.1983.10478008."""
     together, in_states, in_clusters, _ = _pairs(table)
     scale = np.sqrt(in_states * in_clusters)
     return np.divide(together, scale, out=np.zeros(scale.shape), where=scale > 0)
 
 
 def homogeneity(table: Counts) -> FloatArray:
-    """1 when every cluster holds one state only; Rosenberg & Hirschberg (2007)."""
+    """Compute the homogeneity: 1 if each cluster holds one state; Rosenberg & Hirschberg (2007)."""
     return _share(mutual_information(table), _entropy(table.sum(-1)))
 
 
 def completeness(table: Counts) -> FloatArray:
-    """1 when every state lies in one cluster only; Rosenberg & Hirschberg (2007)."""
+    """Compute the completeness: 1 if each state has one cluster; Rosenberg & Hirschberg (2007)."""
     return _share(mutual_information(table), _entropy(table.sum(-2)))
 
 
 def v_measure(table: Counts) -> FloatArray:
-    """Harmonic mean of homogeneity and completeness: NMI with the arithmetic mean."""
+    """Compute the V-measure, the harmonic mean of homogeneity and completeness."""
     total = _entropy(table.sum(-1)) + _entropy(table.sum(-2))
     return _share(2.0 * mutual_information(table), total)
 
 
 def normalised_mutual_information(table: Counts) -> FloatArray:
-    """Mutual information over the geometric mean of the entropies; Strehl & Ghosh (2002)."""
+    """Compute the NMI, normalised by the geometric mean of entropies; Strehl & Ghosh (2002)."""
     scale = np.sqrt(_entropy(table.sum(-1)) * _entropy(table.sum(-2)))
     return _share(mutual_information(table), scale)
 
 
 def matched_accuracy(table: Counts) -> FloatArray:
-    """Mean recall after giving each state its best cluster (Hungarian matching)."""
+    """Compute the mean recall after matching each state to a cluster (Hungarian algorithm)."""
     flat = table.reshape(-1, *table.shape[-2:])
     scores = np.array([_matched_recall(one) for one in flat])
     return np.asarray(scores.reshape(table.shape[:-2]))
 
 
 def match_clusters(table: Counts) -> npt.NDArray[np.int64]:
-    """(K,) column of the cluster matched to each state, -1 without one.
+    """Match clusters to states: (K,) column of each state's cluster, -1 without one.
 
     Hungarian matching (Kuhn 1955, doi 10.1002/nav.3800020109) of the greatest mean recall.
     """
@@ -82,7 +82,7 @@ def match_clusters(table: Counts) -> npt.NDArray[np.int64]:
 
 
 def mutual_information(table: Counts) -> FloatArray:
-    """In nats; (..., K, C) -> (...)."""
+    """Compute the mutual information in nats; (..., K, C) -> (...)."""
     share = table / table.sum((-2, -1), keepdims=True)
     by_chance = share.sum(-1, keepdims=True) * share.sum(-2, keepdims=True)
     ratio = np.divide(share, by_chance, out=np.ones(share.shape), where=share > 0)

@@ -1,8 +1,8 @@
-"""The confound audit: what an embedding knows that it should not.
+"""Audit confounds: test whether embeddings and clusters follow illumination, place or size.
 
-An encoder that sorts craters by the Sun's side or by the imaging campaign makes handsome
-clusters without geology. For each nuisance property two questions are answered on one scale:
-can it be read out of the embedding, and do the clusters follow it?
+An encoder that sorts craters by the Sun's side or by the imaging campaign makes
+compact clusters without geological meaning. Two questions are answered on one scale for each
+nuisance property: can it be predicted from the embedding, and do the clusters follow it?
 """
 
 from typing import Any
@@ -18,13 +18,13 @@ from lunar_models.catalogue.splits import spatial_blocks
 from lunar_models.config.evaluate import EvaluateConfig
 from lunar_models.evaluation.bootstrap import BlockBootstrap, percentile_interval
 from lunar_models.evaluation.evaluation_set import EvaluationSet
-from lunar_models.evaluation.groups import longitude_bands
 from lunar_models.evaluation.metrics import balanced_accuracy
 from lunar_models.evaluation.probes import (
     lda_probe,
     out_of_fold_probabilities,
     out_of_fold_values,
 )
+from lunar_models.evaluation.subgroups import longitude_bands
 
 Ranks = npt.NDArray[np.integer[Any]]
 
@@ -37,16 +37,16 @@ LEAST_KNOWN = 100
 def audit(
     embeddings: FloatArray,
     metadata: pd.DataFrame,
-    frozen: EvaluationSet,
+    evaluation_set: EvaluationSet,
     cluster_id: Ranks,
     config: EvaluateConfig,
 ) -> pd.DataFrame:
-    """Read-out and cluster association of the nuisances, and of the states for comparison.
+    """Measure read-out and cluster association of the nuisances, and of the states for comparison.
 
     Args:
         embeddings: (M, D) of all crops; the nuisances need no labels.
         metadata: M rows of `crops.METADATA_COLUMNS`.
-        frozen: the labelled craters.
+        evaluation_set: the labelled craters.
         cluster_id: (N,) clusters of the labelled craters.
         config: bands, folds, bootstrap and seed.
 
@@ -68,17 +68,20 @@ def audit(
         latitude_deg=metadata["latitude_deg"].to_numpy()[sample],
         block_deg=config.block_deg,
     )
-    geology = _geology(frozen)
+    geology = _geology(evaluation_set)
     readout = pd.concat(
         [
             audit_readout(
-                embeddings[frozen.position], geology, frozen.table["block"].to_numpy(), **options
+                embeddings[evaluation_set.position],
+                geology,
+                evaluation_set.table["block"].to_numpy(),
+                **options,
             ),
             audit_readout(embeddings[sample], properties, blocks, **options),
         ],
         ignore_index=True,
     )
-    labelled = nuisances(metadata.iloc[frozen.position], band_deg=config.band_deg)
+    labelled = nuisances(metadata.iloc[evaluation_set.position], band_deg=config.band_deg)
     shown = {name: values for name, (_, values) in {**geology, **labelled}.items()}
     states = _classes(geology["state"][1])
     of_states = association(states, shown).rename(columns={"association": "state_association"})
@@ -90,7 +93,7 @@ def audit(
 def nuisances(
     metadata: pd.DataFrame, *, band_deg: float
 ) -> dict[str, tuple[str, "pd.Series[Any]"]]:
-    """The properties an encoder should not know: name -> (kind, values).
+    """List the properties an embedding should not encode: name -> (kind, values).
 
     Args:
         metadata: rows of `crops.METADATA_COLUMNS`.
@@ -137,7 +140,7 @@ def audit_readout(
     seed: int,
     level: float,
 ) -> pd.DataFrame:
-    """How well each property can be read out of the embedding by a linear model.
+    """Measure how well a linear model predicts each property from the embedding.
 
     Args:
         embeddings: (N, D).
@@ -169,7 +172,7 @@ def audit_readout(
 
 
 def association(groups: Ranks, properties: dict[str, "pd.Series[Any]"]) -> pd.DataFrame:
-    """Measure how much groups (clusters, states) and each property tell about each other.
+    """Measure the association of groups (clusters, states) with each property.
 
     Args:
         groups: (N,) any integers.
@@ -190,12 +193,12 @@ def association(groups: Ranks, properties: dict[str, "pd.Series[Any]"]) -> pd.Da
     return pd.DataFrame(rows, columns=["property", "association"])
 
 
-def _geology(frozen: EvaluationSet) -> dict[str, tuple[str, "pd.Series[Any]"]]:
+def _geology(evaluation_set: EvaluationSet) -> dict[str, tuple[str, "pd.Series[Any]"]]:
     """The states, and the continuous measure where it says more than the states."""
-    states = frozen.table["state"].astype("category")
+    states = evaluation_set.table["state"].astype("category")
     properties: dict[str, tuple[str, pd.Series[Any]]] = {"state": (GEOLOGY, states)}
-    if frozen.table["value"].nunique() > len(frozen.states):
-        properties["measured value"] = (GEOLOGY, frozen.table["value"])
+    if evaluation_set.table["value"].nunique() > len(evaluation_set.states):
+        properties["measured value"] = (GEOLOGY, evaluation_set.table["value"])
     return properties
 
 

@@ -1,4 +1,4 @@
-"""The frozen evaluation set: which craters are judged, their states, and their folds.
+"""Build the evaluation set: the craters that are scored, their states and their folds.
 
 Two encoders are compared on equal terms only when their sets have equal digests.
 """
@@ -54,7 +54,7 @@ def freeze(
     *,
     context_diameters: float,
 ) -> EvaluationSet:
-    """Join labels to crops, and divide the craters into spatial folds.
+    """Build the evaluation set: join labels to crops and assign spatial folds.
 
     Args:
         metadata: rows of `crops.METADATA_COLUMNS`.

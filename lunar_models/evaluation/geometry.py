@@ -1,4 +1,4 @@
-"""Shape of the states in the embedding space itself: a 2-D picture can hide or invent it."""
+"""Measure how states are arranged in the full embedding space; 2-D projections distort it."""
 
 from itertools import combinations
 from typing import Any
@@ -18,7 +18,7 @@ SILHOUETTE_LIMIT = 4000
 
 
 def separation(embeddings: FloatArray, group: Ranks, *, seed: int) -> dict[str, float]:
-    """How far groups (states or clusters) lie apart; NaN with a single group.
+    """Measure the separation of groups (states or clusters); NaN with a single group.
 
     Args:
         embeddings: (N, D).
@@ -41,7 +41,7 @@ def separation(embeddings: FloatArray, group: Ranks, *, seed: int) -> dict[str, 
 
 
 def boundary_entropy(embeddings: FloatArray, ranks: Ranks, n_states: int, neighbours: int) -> float:
-    """How mixed the states are around a crater, on average.
+    """Compute the mean entropy of the states among the nearest neighbours of a crater.
 
     Entropy of the states among a crater's nearest neighbours, divided by log K, mean over the
     craters: 0 when every neighbourhood holds one state, 1 when all are fully mixed.
@@ -56,7 +56,7 @@ def boundary_entropy(embeddings: FloatArray, ranks: Ranks, n_states: int, neighb
 def centroid_agreement(
     embeddings: FloatArray, ranks: Ranks, cluster_id: Ranks, n_states: int
 ) -> dict[str, float]:
-    """Do the clusters' centroids lie as the states' centroids do, after Hungarian matching?
+    """Compare the arrangement of cluster centroids with that of the matched state centroids.
 
     Args:
         embeddings: (N, D).

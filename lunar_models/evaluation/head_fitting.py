@@ -22,7 +22,7 @@ _TEMPERATURE_RANGE = (0.05, 20.0)
 
 @dataclass(frozen=True)
 class FittedHead:
-    """A head fitted on all craters, and what it would say about each without having seen it."""
+    """A head fitted on all craters, and its out-of-fold predictions for the same craters."""
 
     head: Head
     probabilities: FloatArray
@@ -41,7 +41,7 @@ def fit_head(
     conformal_level: float,
     abstain_below: float,
 ) -> FittedHead:
-    """Fit, calibrate and judge a head.
+    """Fit and calibrate a head, and predict each crater out of fold.
 
     Args:
         embeddings: (N, D) finite.
@@ -74,7 +74,7 @@ def fit_head(
 
 
 def fit_temperature(probabilities: FloatArray, ranks: Ranks) -> float:
-    """Temperature that minimises the log loss of out-of-fold probabilities (N, K)."""
+    """Fit the temperature that minimises the log loss of out-of-fold probabilities (N, K)."""
     low, high = np.log(_TEMPERATURE_RANGE)
     found = minimize_scalar(
         lambda x: log_loss(temper(probabilities, np.exp(x)), ranks),
@@ -85,7 +85,7 @@ def fit_temperature(probabilities: FloatArray, ranks: Ranks) -> float:
 
 
 def conformal_threshold(probabilities: FloatArray, ranks: Ranks, level: float) -> float:
-    """Least probability a state needs to enter the set, so that sets cover at `level`.
+    """Compute the minimum probability of a state in a conformal set of coverage `level`.
 
     Split conformal with the score 1 - p(true state) (Sadinle et al. 2019,
     doi 10.1080/01621459.2017.1395341). The probabilities are out of fold, so all craters
@@ -105,7 +105,7 @@ def conformal_threshold(probabilities: FloatArray, ranks: Ranks, level: float) -
 
 
 def log_loss(probabilities: FloatArray, ranks: Ranks) -> float:
-    """Mean negative logarithm of the true state's probability."""
+    """Compute the log loss: the mean negative logarithm of the true state's probability."""
     chosen = probabilities[np.arange(len(ranks)), ranks]
     return float(-np.log(np.maximum(chosen, 1e-12)).mean())
 

@@ -1,4 +1,4 @@
-"""How many labels an encoder needs: accuracy against the number of labelled craters."""
+"""Compute the learning curve: accuracy against the number of labelled craters."""
 
 from typing import Any
 
@@ -23,7 +23,7 @@ DRAWS = 5
 def learning_curve(
     embeddings: FloatArray, ranks: Ranks, folds: Ranks, *, n_states: int, seed: int
 ) -> pd.DataFrame:
-    """Shrinkage LDA on 25, 50, 100, 150, 300 and all labels of the training folds.
+    """Fit shrinkage LDA to 25, 50, 100, 150, 300 and all labels of the training folds.
 
     Draw i trains on random labels outside fold i and is tested on fold i, so no terrain is
     shared and "all" continues the curve under the same rule.
@@ -59,7 +59,7 @@ def learning_curve(
 def few_labels_accuracy(
     embeddings: FloatArray, ranks: Ranks, *, n_labels: int, n_states: int, seed: int
 ) -> float:
-    """Balanced accuracy of shrinkage LDA on `n_labels` random labels, mean of five draws.
+    """Compute the balanced accuracy of shrinkage LDA with `n_labels` labels, mean of five draws.
 
     Tested on all other craters, wherever they lie: the figure of the published baselines. It
     is NaN when the labels do not suffice to train and to test.

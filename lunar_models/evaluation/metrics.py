@@ -1,4 +1,4 @@
-"""How well predicted states agree with the true ones, computed from counts.
+"""Compute the metrics of predicted states from counts.
 
 Every metric is a function of a confusion matrix (or of reliability bins), and accepts a stack
 of them: the bootstrap sums counts by spatial block, so a thousand replicates cost one call.
@@ -19,23 +19,23 @@ RELIABILITY_BINS = 10
 
 
 def confusion_counts(true: Ranks, predicted: Ranks, n_states: int) -> npt.NDArray[np.int64]:
-    """(K, K) int64: rows true, columns predicted, from two (N,) arrays of ranks."""
+    """Count ranks, two (N,) arrays, in a confusion matrix (K, K) int64: rows true."""
     pairs = np.asarray(true) * n_states + np.asarray(predicted)
     return np.bincount(pairs, minlength=n_states**2).reshape(n_states, n_states)
 
 
 def balanced_accuracy(confusion: Counts) -> FloatArray:
-    """Mean recall over the states that occur, in [0, 1]; (..., K, K) -> (...)."""
+    """Compute the mean recall over the states that occur, in [0, 1]; (..., K, K) -> (...)."""
     return mean_where(_diagonal(confusion), confusion.sum(-1))
 
 
 def macro_f1(confusion: Counts) -> FloatArray:
-    """Mean F1 over the states that occur or are predicted, in [0, 1]; (..., K, K) -> (...)."""
+    """Average F1 over the states that occur or are predicted, in [0, 1]; (..., K, K) -> (...)."""
     return mean_where(2 * _diagonal(confusion), confusion.sum(-1) + confusion.sum(-2))
 
 
 def quadratic_weighted_kappa(confusion: Counts) -> FloatArray:
-    """Agreement beyond chance with quadratic penalties, at most 1; (..., K, K) -> (...).
+    """Compute Cohen's kappa with quadratic weights, at most 1; (..., K, K) -> (...).
 
     Cohen (1968), doi 10.1037/h0026256. NaN when chance alone already agrees fully.
     """
@@ -47,14 +47,14 @@ def quadratic_weighted_kappa(confusion: Counts) -> FloatArray:
 
 
 def ordinal_error(confusion: Counts) -> FloatArray:
-    """Mean absolute difference between predicted and true rank, in states; (..., K, K) -> (...)."""
+    """Compute the mean absolute error of the rank, in states; (..., K, K) -> (...)."""
     rank = np.arange(confusion.shape[-1])
     steps = np.abs(rank[:, None] - rank[None, :])
     return _ratio((confusion * steps).sum((-2, -1)), confusion.sum((-2, -1)))
 
 
 def reliability_rows(confidence: FloatArray, correct: npt.NDArray[np.bool_]) -> FloatArray:
-    """(N, bins, 3): what each prediction adds to its bin: 1, confidence, correctness.
+    """Assign predictions to reliability bins, (N, bins, 3): count, confidence, correctness.
 
     Args:
         confidence: (N,) probability given to the predicted state, in [0, 1].
@@ -68,7 +68,7 @@ def reliability_rows(confidence: FloatArray, correct: npt.NDArray[np.bool_]) -> 
 
 
 def expected_calibration_error(reliability: Counts) -> FloatArray:
-    """Gap between confidence and accuracy, weighted over bins; (..., bins, 3) -> (...).
+    """Compute the expected calibration error (ECE); (..., bins, 3) -> (...).
 
     Ten equal bins of the predicted state's probability, as Guo et al. (2017), arXiv 1706.04599.
     """
@@ -77,7 +77,7 @@ def expected_calibration_error(reliability: Counts) -> FloatArray:
 
 
 def spearman(first: FloatArray, second: FloatArray, weights: FloatArray | None = None) -> float:
-    """Spearman's rank correlation of two (N,) arrays, ties at their mean rank.
+    """Compute Spearman's rank correlation of two (N,) arrays, ties at their mean rank.
 
     Args:
         first: (N,) values.
@@ -93,7 +93,7 @@ def spearman(first: FloatArray, second: FloatArray, weights: FloatArray | None =
 
 
 def rank_correlation(first: Ranks, second: Ranks, weights: FloatArray) -> float:
-    """`spearman` of values already coded 0..V-1 in their order (the bootstrap's inner loop)."""
+    """Compute `spearman` of values coded 0..V-1 in their order (inner loop of the bootstrap)."""
     total = weights.sum()
     ranks = []
     for codes in (first, second):
@@ -106,7 +106,7 @@ def rank_correlation(first: Ranks, second: Ranks, weights: FloatArray) -> float:
 
 
 def mean_where(numerator: Counts, denominator: Counts) -> FloatArray:
-    """Mean over the last axis of the quotients whose denominator is above 0; NaN if none is."""
+    """Average the quotients with a denominator above 0 over the last axis; NaN without any."""
     present = denominator > 0
     quotients = np.divide(numerator, denominator, out=np.zeros(numerator.shape), where=present)
     return _ratio(quotients.sum(-1), present.sum(-1))

@@ -1,4 +1,4 @@
-"""Make the table of out-of-fold predictions that all metrics are computed from."""
+"""Compute the table of out-of-fold predictions from which all metrics follow."""
 
 from typing import Any
 
@@ -21,44 +21,44 @@ KMEANS_SEEDS = 3
 
 
 def predict_out_of_fold(
-    embeddings: FloatArray, frozen: EvaluationSet, config: EvaluateConfig
+    embeddings: FloatArray, evaluation_set: EvaluationSet, config: EvaluateConfig
 ) -> tuple[pd.DataFrame, FittedHead]:
     """Run every probe, the head and k-means on the labelled craters.
 
     Args:
-        embeddings: (N, D) of the craters of `frozen`, in its order.
-        frozen: states and folds.
+        embeddings: (N, D) of the craters of `evaluation_set`, in its order.
+        evaluation_set: states and folds.
         config: neighbours, head and seed.
 
     Returns:
         The table described in `scores`, and the head fitted on all labelled craters.
     """
-    ranks, folds = (frozen.table[name].to_numpy() for name in ("rank", "fold"))
+    ranks, folds = (evaluation_set.table[name].to_numpy() for name in ("rank", "fold"))
     columns: dict[str, Any] = {}
     fewest = min(int((folds != fold).sum()) for fold in np.unique(folds))
     for name, make in state_probes(min(config.neighbours, fewest)).items():
         probabilities = out_of_fold_probabilities(
-            make, embeddings, ranks, folds, len(frozen.states)
+            make, embeddings, ranks, folds, len(evaluation_set.states)
         )
         columns[name] = probabilities.argmax(axis=1)
         if name == "linear":
             columns["linear_confidence"] = probabilities.max(axis=1)
     columns["predicted_value"] = out_of_fold_values(
-        embeddings, frozen.table["value"].to_numpy(), folds
+        embeddings, evaluation_set.table["value"].to_numpy(), folds
     )
     fitted = fit_head(
         embeddings,
         ranks,
         folds,
-        states=frozen.states,
+        states=evaluation_set.states,
         kind=config.head_kind,
         conformal_level=config.conformal_level,
         abstain_below=config.abstain_below,
     )
-    columns |= _head_columns(fitted, frozen.states) | _kmeans_columns(
-        embeddings, len(frozen.states), config.seed
+    columns |= _head_columns(fitted, evaluation_set.states) | _kmeans_columns(
+        embeddings, len(evaluation_set.states), config.seed
     )
-    return frozen.table.assign(**columns), fitted
+    return evaluation_set.table.assign(**columns), fitted
 
 
 def _head_columns(fitted: FittedHead, states: tuple[str, ...]) -> dict[str, Any]:
@@ -73,7 +73,7 @@ def _head_columns(fitted: FittedHead, states: tuple[str, ...]) -> dict[str, Any]
 
 
 def _kmeans_columns(embeddings: FloatArray, n_clusters: int, seed: int) -> dict[str, Any]:
-    """k-means on the embedding as it is, for three seeds."""
+    """Fit k-means to the unscaled embedding, for three seeds."""
     return {
         f"kmeans_{i}": KMeans(n_clusters, n_init=10, random_state=seed + i).fit_predict(embeddings)
         for i in range(KMEANS_SEEDS)

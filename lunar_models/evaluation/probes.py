@@ -1,4 +1,4 @@
-"""Probes: simple models fitted on frozen embeddings, always judged out of fold.
+"""Fit probes: simple models on fixed embeddings, always scored out of fold.
 
 A probe shows what an embedding holds, not what a large classifier could learn from it.
 """
@@ -24,12 +24,12 @@ RIDGE_PENALTIES = np.logspace(-2, 4, 13)
 
 
 def linear_probe() -> Any:
-    """Multinomial logistic regression on standardised embeddings."""
+    """Make a multinomial logistic regression on standardised embeddings."""
     return make_pipeline(StandardScaler(), LogisticRegression(C=PENALTY, max_iter=2000))
 
 
 def lda_probe() -> Any:
-    """Linear discriminant analysis, covariance shrunk after Ledoit & Wolf (2004).
+    """Make a linear discriminant analysis with Ledoit-Wolf (2004) shrinkage of the covariance.
 
     Few labels suffice for it; doi 10.1016/S0047-259X(03)00096-4.
     """
@@ -37,22 +37,22 @@ def lda_probe() -> Any:
 
 
 def ordinal_probe() -> Any:
-    """Proportional-odds regression on standardised embeddings."""
+    """Make a proportional-odds regression on standardised embeddings."""
     return make_pipeline(StandardScaler(), OrdinalLogistic(C=PENALTY))
 
 
 def knn_probe(neighbours: int) -> Any:
-    """Vote of the nearest craters in the embedding as it is: its own distances are judged."""
+    """Make a k-nearest-neighbour vote on the unscaled embedding, which tests its distances."""
     return KNeighborsClassifier(neighbours)
 
 
 def value_probe() -> Any:
-    """Ridge regression on standardised embeddings, its penalty chosen on the training folds."""
+    """Make a ridge regression on standardised embeddings, its penalty chosen in training folds."""
     return make_pipeline(StandardScaler(), RidgeCV(RIDGE_PENALTIES))
 
 
 def state_probes(neighbours: int) -> dict[str, Callable[[], Any]]:
-    """The probes of every evaluation, by the name their metrics carry."""
+    """Return the probes of every evaluation, keyed by the name in their metrics."""
     return {
         "linear": linear_probe,
         "knn": lambda: knn_probe(neighbours),
@@ -64,7 +64,7 @@ def state_probes(neighbours: int) -> dict[str, Callable[[], Any]]:
 def out_of_fold_probabilities(
     make: Callable[[], Any], embeddings: FloatArray, ranks: Ranks, folds: Ranks, n_states: int
 ) -> FloatArray:
-    """Probabilities for each crater from a probe that saw none of its fold.
+    """Predict probabilities for each crater with a probe fitted on the other folds.
 
     Args:
         make: builds an unfitted classifier.

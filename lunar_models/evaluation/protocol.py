@@ -1,4 +1,4 @@
-"""The whole evaluation of one encoder: embeddings and labels in, evidence out."""
+"""Evaluate one encoder from its embeddings and labels."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +14,6 @@ from lunar_models.evaluation.baselines import baselines_table
 from lunar_models.evaluation.confounds import audit
 from lunar_models.evaluation.evaluation_set import EvaluationSet, freeze
 from lunar_models.evaluation.geometry import boundary_entropy, centroid_agreement, separation
-from lunar_models.evaluation.groups import diameter_bins, longitude_bands, score_groups
 from lunar_models.evaluation.learning_curve import few_labels_accuracy, learning_curve
 from lunar_models.evaluation.metrics import balanced_accuracy, confusion_counts
 from lunar_models.evaluation.predictions import predict_out_of_fold
@@ -24,6 +23,7 @@ from lunar_models.evaluation.scores import (
     score_features,
     score_predictions,
 )
+from lunar_models.evaluation.subgroups import diameter_bins, longitude_bands, score_groups
 from lunar_models.heads.head import Head
 
 FEW_LABELS = 150
@@ -31,7 +31,7 @@ FEW_LABELS = 150
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Everything known about one encoder on one frozen evaluation set."""
+    """All results of one encoder on one evaluation set."""
 
     metrics: dict[str, float]
     """Flat, with the same keys for every encoder: ``probe/linear_balanced_accuracy``, …"""
@@ -61,7 +61,7 @@ class Evaluation:
     states: tuple[str, ...]
     """Names, freshest first."""
     digest: str
-    """Of the frozen evaluation set; `compare` refuses unequal ones."""
+    """Digest of the evaluation set; `compare` refuses unequal ones."""
 
 
 def evaluate(
@@ -72,7 +72,7 @@ def evaluate(
     *,
     context_diameters: float,
 ) -> Evaluation:
-    """Judge an encoder by the craters whose state is known.
+    """Evaluate an encoder on the craters whose state is known.
 
     Args:
         embeddings: (N, D) finite, one row per crop.
@@ -88,36 +88,38 @@ def evaluate(
         ConfigError: too few spatial blocks for the folds.
     """
     embeddings = _checked(embeddings, metadata)
-    frozen = freeze(metadata, labels, config, context_diameters=context_diameters)
-    chosen, craters = embeddings[frozen.position], metadata.iloc[frozen.position]
-    predictions, fitted = predict_out_of_fold(chosen, frozen, config)
-    kept = ~frozen.table["overlaps_training"].to_numpy() | (not config.drop_overlapping)
+    evaluation_set = freeze(metadata, labels, config, context_diameters=context_diameters)
+    chosen, craters = embeddings[evaluation_set.position], metadata.iloc[evaluation_set.position]
+    predictions, fitted = predict_out_of_fold(chosen, evaluation_set, config)
+    kept = ~evaluation_set.table["overlaps_training"].to_numpy() | (not config.drop_overlapping)
     judged = predictions[kept]
-    options = _bootstrap_options(frozen, config)
+    options = _bootstrap_options(evaluation_set, config)
     scores = score_predictions(judged, **options) | score_clusters(predictions, **options)
-    ranks, folds = (frozen.table[name].to_numpy() for name in ("rank", "fold"))
+    ranks, folds = (evaluation_set.table[name].to_numpy() for name in ("rank", "fold"))
     few = few_labels_accuracy(
-        chosen, ranks, n_labels=FEW_LABELS, n_states=len(frozen.states), seed=config.seed
+        chosen, ranks, n_labels=FEW_LABELS, n_states=len(evaluation_set.states), seed=config.seed
     )
     return Evaluation(
         metrics={name: score.value for name, score in scores.items()}
         | {f"probe/lda{FEW_LABELS}_balanced_accuracy": few}
         | _with_overlap(predictions, options)
-        | _geometry(chosen, predictions, len(frozen.states), config)
-        | _counts(frozen, judged, fitted.head.abstain_below),
+        | _geometry(chosen, predictions, len(evaluation_set.states), config)
+        | _counts(evaluation_set, judged, fitted.head.abstain_below),
         intervals=intervals_table(scores, config.interval),
         predictions=predictions,
-        confusion=_confusion(judged, frozen.states),
+        confusion=_confusion(judged, evaluation_set.states),
         **_by_group(judged, craters[kept], options, config),
-        baselines=baselines_table(predictions, frozen, craters, kept, config),
-        audit=audit(embeddings, metadata, frozen, predictions["kmeans_0"].to_numpy(), config),
-        learning_curve=learning_curve(
-            chosen, ranks, folds, n_states=len(frozen.states), seed=config.seed
+        baselines=baselines_table(predictions, evaluation_set, craters, kept, config),
+        audit=audit(
+            embeddings, metadata, evaluation_set, predictions["kmeans_0"].to_numpy(), config
         ),
-        rejected=frozen.rejected,
+        learning_curve=learning_curve(
+            chosen, ranks, folds, n_states=len(evaluation_set.states), seed=config.seed
+        ),
+        rejected=evaluation_set.rejected,
         head=fitted.head,
-        states=frozen.states,
-        digest=frozen.digest,
+        states=evaluation_set.states,
+        digest=evaluation_set.digest,
     )
 
 
@@ -142,9 +144,9 @@ def _checked(embeddings: FloatArray, metadata: pd.DataFrame) -> npt.NDArray[np.f
     return np.asarray(embeddings, np.float64)
 
 
-def _bootstrap_options(frozen: EvaluationSet, config: EvaluateConfig) -> dict[str, Any]:
+def _bootstrap_options(evaluation_set: EvaluationSet, config: EvaluateConfig) -> dict[str, Any]:
     return {
-        "n_states": len(frozen.states),
+        "n_states": len(evaluation_set.states),
         "replicates": config.bootstrap,
         "seed": config.seed,
     }
@@ -173,18 +175,20 @@ def _separation(embeddings: FloatArray, group: Any, config: EvaluateConfig) -> d
     return separation(embeddings, group, seed=config.seed)
 
 
-def _counts(frozen: EvaluationSet, judged: pd.DataFrame, abstain_below: float) -> dict[str, float]:
+def _counts(
+    evaluation_set: EvaluationSet, judged: pd.DataFrame, abstain_below: float
+) -> dict[str, float]:
     """Sizes of the evaluation, and what the head does when it may abstain."""
     best = judged.filter(regex="^probability_").max(axis=1)
     accepted = judged[best >= abstain_below]
     confusion = confusion_counts(
-        accepted["rank"].to_numpy(), accepted["head"].to_numpy(), len(frozen.states)
+        accepted["rank"].to_numpy(), accepted["head"].to_numpy(), len(evaluation_set.states)
     )
     return {
         "head/abstained": 1.0 - len(accepted) / len(judged),
         "head/accepted_balanced_accuracy": float(balanced_accuracy(confusion)),
-        "labels/used": float(len(frozen.table)),
-        "labels/rejected": float(len(frozen.rejected)),
+        "labels/used": float(len(evaluation_set.table)),
+        "labels/rejected": float(len(evaluation_set.rejected)),
         "labels/judged": float(len(judged)),
     }
 

@@ -1,4 +1,4 @@
-"""Metrics with bootstrap replicates, from one table of out-of-fold predictions.
+"""Compute metrics with bootstrap replicates from one table of out-of-fold predictions.
 
 `evaluate`, the groups by diameter and by band, and `compare` all read their figures from this
 table, so a metric is defined once and can always be recomputed from the stored predictions.
@@ -59,7 +59,7 @@ Scores = dict[str, Score]
 def score_predictions(
     predictions: pd.DataFrame, *, n_states: int, replicates: int, seed: int
 ) -> Scores:
-    """Every metric that follows from out-of-fold predictions, by its key.
+    """Compute every metric of out-of-fold predictions, by its key.
 
     Args:
         predictions: rows of the table described above.
@@ -80,7 +80,7 @@ def score_predictions(
 def score_features(
     predictions: pd.DataFrame, *, n_states: int, replicates: int, seed: int
 ) -> Scores:
-    """The linear probe and the value probe alone: for baselines made of a few features."""
+    """Compute the metrics of the linear and the value probe, for baselines of a few features."""
     draws = BlockBootstrap.draw(predictions["block"].to_numpy(), replicates, seed)
     return {
         **_state_scores(predictions, draws, "linear", "probe/linear_", n_states),
@@ -91,7 +91,7 @@ def score_features(
 def score_clusters(
     predictions: pd.DataFrame, *, n_states: int, replicates: int, seed: int
 ) -> Scores:
-    """Agreement of k-means with the states, mean over its seeds; arguments as above.
+    """Compute the agreement of k-means with the states, averaged over seeds; arguments as above.
 
     Clusters never saw a label, so all labelled craters count, overlapping or not.
     """
@@ -108,7 +108,7 @@ def score_clusters(
 
 
 def intervals_table(scores: Scores, level: float) -> pd.DataFrame:
-    """`metric`, `value`, `low`, `high`: one row per metric, percentile intervals at `level`."""
+    """Tabulate `metric`, `value`, `low`, `high`: percentile intervals at `level`."""
     rows = [
         (name, score.value, *percentile_interval(score.replicates, level))
         for name, score in scores.items()
@@ -129,7 +129,7 @@ def _head_scores(predictions: pd.DataFrame, draws: BlockBootstrap, n_states: int
 
 
 def cluster_columns(predictions: pd.DataFrame) -> list[str]:
-    """Names of the k-means columns of the table, one per seed."""
+    """List the k-means columns of the table, one per seed."""
     return [name for name in predictions.columns if name.startswith("kmeans_")]
 
 

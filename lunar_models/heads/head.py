@@ -1,4 +1,4 @@
-"""The classification head: from an embedding to a degradation state, with honest doubt.
+"""Classify degradation states from embeddings, with calibrated uncertainty.
 
 Fitted by `evaluation/head_fitting.py` with scikit-learn, stored as plain arrays, applied with
 NumPy and SciPy. Calibration and conformal thresholds come from predictions out of spatial folds,
@@ -38,7 +38,7 @@ _LINKS: dict[str, Callable[[FloatArray, FloatArray], FloatArray]] = {
 
 @dataclass(frozen=True)
 class HeadPrediction:
-    """What the head says about N craters and K states."""
+    """The prediction for N craters and K states."""
 
     state: npt.NDArray[np.str_]
     """(N,) name of the most probable state."""

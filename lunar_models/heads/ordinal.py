@@ -1,4 +1,4 @@
-"""Ordinal logistic regression: states as an ordered scale cut by thresholds.
+"""Fit an ordinal logistic regression: an ordered scale of states, cut by thresholds.
 
 Proportional-odds model (McCullagh 1980, doi 10.1111/j.2517-6161.1980.tb01109.x) with a ridge
 penalty: P(state <= k) = sigmoid(threshold_k - x . w). One direction in the embedding for all
@@ -59,7 +59,7 @@ class OrdinalLogistic(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
 
 def cumulative_probabilities(position: FloatArray, thresholds: FloatArray) -> FloatArray:
-    """Probability of each of K states, from (N,) positions and (K-1,) thresholds: (N, K)."""
+    """Compute the probability of K states, (N, K), from (N,) positions and (K-1,) thresholds."""
     below = expit(thresholds[None, :] - position[:, None])
     edges = np.pad(below, ((0, 0), (1, 1)), constant_values=((0, 0), (0, 1)))
     return np.asarray(np.diff(edges, axis=1))

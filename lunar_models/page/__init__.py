@@ -1,4 +1,4 @@
-"""The interactive page: the Moon and the embedding side by side, in one file."""
+"""Write the interactive page (map and embedding side by side) and the report of a run."""
 
 from lunar_models.page.write import write_page
 

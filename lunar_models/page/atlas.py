@@ -1,4 +1,4 @@
-"""Crops packed into a few large pictures, so that a page holds 50,000 of them."""
+"""Pack crops into a few large images (a texture atlas), so that a page holds 50,000 of them."""
 
 import base64
 import io

@@ -1,4 +1,4 @@
-"""One self-contained HTML report of a run: what a scientist attaches to a paper.
+"""Write a self-contained HTML report of a run, such as a supplement to a paper.
 
 A report is a title and sections; a section is a heading, some text, and blocks: facts, tables,
 pictures and listings. It refers to nothing outside itself and prints well.
@@ -22,7 +22,7 @@ _DPI = 130
 
 @dataclass(frozen=True)
 class Facts:
-    """Names and values, such as parameters; None is shown as a dash."""
+    """A block of names and values, such as parameters; None is shown as a dash."""
 
     values: Mapping[str, Any]
     kind: str = field(default="facts", init=False)
@@ -39,7 +39,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Picture:
-    """A figure and what to see in it."""
+    """A figure and its caption."""
 
     figure: Figure | bytes
     """A figure, or the bytes of a PNG."""
@@ -91,7 +91,7 @@ def write_report(
 def how_to_cite(
     *, version: str, commit: str, year: int, data: Mapping[str, str], references: Sequence[str] = ()
 ) -> Section:
-    """The section that lets others name, and repeat, exactly this analysis.
+    """Make the section on how to cite and reproduce this analysis.
 
     Args:
         version: of Lunar Models.
@@ -114,7 +114,7 @@ def how_to_cite(
 
 
 def _value(value: Any) -> str:
-    """A number, or anything else, as a reader wants it."""
+    """Format a number, or any other value, for a reader."""
     if value is None or (isinstance(value, float) and pd.isna(value)):
         return "–"
     if isinstance(value, bool):

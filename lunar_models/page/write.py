@@ -1,4 +1,4 @@
-"""Fill the page's template with data; nothing in the file refers to anything outside it."""
+"""Write the interactive page as one self-contained HTML file."""
 
 import base64
 import html
@@ -90,7 +90,7 @@ def _asset(name: str) -> str:
 
 
 def _column(values: "pd.Series[Any]") -> dict[str, Any]:
-    """Numbers as base64 float32, anything else as texts."""
+    """Encode numbers as base64 float32, other values as text."""
     name = str(values.name)
     suffix = next((s for s in _UNITS if name.endswith(s)), "")
     described = {
@@ -123,7 +123,7 @@ def _items(groups: Groups) -> list[dict[str, Any]]:
 
 
 def _on_dark(colour: str) -> str:
-    """The colour lighter: made for white paper, it would sink into the dark page."""
+    """Lighten a colour that was chosen for white paper, for contrast on the dark page."""
     rgb = np.asarray(to_rgb(colour))
     brightness = float(rgb @ [0.2126, 0.7152, 0.0722])
     white = max(0.22, (0.42 - brightness) / (1 - brightness))

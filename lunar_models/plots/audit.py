@@ -1,4 +1,4 @@
-"""The audit figure: at a glance, are the clusters geology or lighting?"""
+"""Draw the confound audit: do clusters follow geology or illumination?"""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ FAINT = 0.05
 
 
 def audit_figure(audit: pd.DataFrame) -> Figure:
-    """What the embedding knows (left) and what clusters and states follow (right), geology on top.
+    """Draw what the embedding predicts (left) and what clusters and states follow (right).
 
     Args:
         audit: property, kind, measure, value, low, high, chance, skill, association,
@@ -56,7 +56,7 @@ def audit_figure(audit: pd.DataFrame) -> Figure:
 
 
 def verdict(audit: pd.DataFrame) -> str:
-    """One sentence: what the clusters follow most, against the strongest of the other side."""
+    """Summarise in one sentence what the clusters follow most, geology or a nuisance."""
     geology = audit["kind"] == "geology"
     ours = audit[geology].sort_values("association").iloc[-1]
     theirs = audit[~geology].sort_values("association")

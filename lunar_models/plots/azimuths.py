@@ -1,4 +1,4 @@
-"""Where the Sun stood: arrows on a map, the azimuths before alignment, and how sure they are."""
+"""Draw the Sun's azimuths: arrows on a map, their distribution, and their uncertainty."""
 
 from typing import Any
 
@@ -73,7 +73,7 @@ def _draw_map(axes: Any, metadata: pd.DataFrame, seed: int) -> None:
 
 
 def _places(axes: Any, table: pd.DataFrame) -> tuple[Float64Array, Float64Array, Float64Array]:
-    """Map positions, and the direction of north there, clockwise from the top, in radians."""
+    """Compute map positions and the direction of north there, in radians clockwise from the top."""
     longitude, latitude = (
         table[f"{n}_deg"].to_numpy(np.float64) for n in ("longitude", "latitude")
     )

@@ -1,4 +1,4 @@
-"""Fraction of each group by latitude and longitude: geology, or the seams of the mosaic?"""
+"""Draw the fraction of each group by latitude and longitude, which reveals mosaic seams."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ _FEWEST = 5
 
 
 def wilson_interval(count: FloatArray, total: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """95 % interval of a fraction (Wilson 1927, doi 10.1080/01621459.1927.10502953).
+    """Compute the 95 % interval of a fraction (Wilson 1927, doi 10.1080/01621459.1927.10502953).
 
     Args:
         count: successes, any shape.
@@ -27,7 +27,7 @@ def wilson_interval(count: FloatArray, total: FloatArray) -> tuple[FloatArray, F
 
 
 def fractions_by_place(lonlat: FloatArray, groups: Groups) -> Figure:
-    """Share of each group in bins of latitude and of longitude, with 95 % Wilson intervals.
+    """Draw the fraction of each group by latitude and longitude with 95 % Wilson intervals.
 
     The bands are intervals for counting alone; craters near one another are not independent.
 

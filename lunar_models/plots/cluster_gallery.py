@@ -1,4 +1,4 @@
-"""What the craters of each group look like."""
+"""Draw typical crops and the mean crop of each group."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ _MEAN_OF = 2_000
 def gallery(
     crops: npt.NDArray[np.uint8], groups: Groups, distance: FloatArray, *, columns: int = 10
 ) -> Figure:
-    """A row of crops per group, from its most typical crater to its least typical one.
+    """Draw a row of crops per group, from its most typical crater to its least typical one.
 
     The craters stand at even ranks of `distance`, so nobody picked them.
 
@@ -47,7 +47,7 @@ def gallery(
 
 
 def mean_images(crops: npt.NDArray[np.uint8], groups: Groups, *, seed: int = 0) -> Figure:
-    """The mean crop of each group, and how it differs from the mean of all groups.
+    """Draw the mean crop of each group, and its difference from the mean of all groups.
 
     Args:
         crops: (N, S, S) uint8; at most 2,000 crops per group are read.
@@ -81,7 +81,7 @@ def mean_images(crops: npt.NDArray[np.uint8], groups: Groups, *, seed: int = 0) 
 def _mean_crop(
     crops: npt.NDArray[np.uint8], members: npt.NDArray[np.int64], seed: int
 ) -> npt.NDArray[np.float64]:
-    """Mean of crops that were each divided by their own mean brightness."""
+    """Average crops, each divided by its own mean brightness."""
     if len(members) > _MEAN_OF:
         members = np.sort(np.random.default_rng(seed).choice(members, _MEAN_OF, replace=False))
     chosen = crops[members].astype(np.float64)

@@ -1,4 +1,4 @@
-"""All figures of a clustering, by the path at which they are kept."""
+"""Draw all figures of a clustering, keyed by artifact path."""
 
 from collections.abc import Sequence
 
@@ -11,15 +11,15 @@ from lunar_models.clustering import ClusterAssignment, ClusterModel
 from lunar_models.clustering.density import DensityRule
 from lunar_models.clustering.projection_2d import View2D
 from lunar_models.clustering.rules import NeighbourRule
-from lunar_models.plots.cluster_fractions import fractions_by_place
-from lunar_models.plots.cluster_gallery import gallery, mean_images
-from lunar_models.plots.cluster_map import Background, density_maps, map_dots, map_thumbnails
-from lunar_models.plots.cluster_reasons import (
+from lunar_models.plots.cluster_diagnostics import (
     choice_of_k,
     cluster_sizes,
     condensed_tree,
     dendrogram,
 )
+from lunar_models.plots.cluster_fractions import fractions_by_place
+from lunar_models.plots.cluster_gallery import gallery, mean_images
+from lunar_models.plots.cluster_map import Background, density_maps, map_dots, map_thumbnails
 from lunar_models.plots.embedding_views import explained_variance, view_dots, view_thumbnails
 from lunar_models.plots.groups import Groups, cluster_groups
 
@@ -35,7 +35,7 @@ def group_figures(
     thumbnails: int,
     seed: int,
 ) -> dict[str, Figure]:
-    """Who is in each cluster, and where on the Moon.
+    """Draw the members of each cluster, and their positions on the Moon.
 
     Args:
         crops: (N, S, S) uint8; a memory map is read only where drawn.
@@ -62,7 +62,7 @@ def group_figures(
 def view_figures(
     views: Sequence[View2D], crops: Crops, groups: Groups, *, thumbnails: int
 ) -> dict[str, Figure]:
-    """The embedding in two dimensions, as dots and as thumbnails; everything has N rows."""
+    """Draw the 2-D projections as dots and thumbnails; all arguments have N rows."""
     figures = {}
     for view in views:
         figures[f"figures/{view.kind}_dots.png"] = view_dots(view, groups)
@@ -77,7 +77,7 @@ def view_figures(
 def model_figures(
     model: ClusterModel, assignment: ClusterAssignment, *, criterion: str
 ) -> dict[str, Figure]:
-    """Why these clusters: sizes and stability, the choice of their number, their tree."""
+    """Draw the diagnostics of the cluster model: sizes, stability, choice of their number, tree."""
     stability = model.clusters["stability"].to_numpy(np.float64)
     figures = {
         "figures/cluster_sizes.png": cluster_sizes(cluster_groups(assignment.cluster_id), stability)

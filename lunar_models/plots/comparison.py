@@ -1,4 +1,4 @@
-"""The figure that sets several runs side by side."""
+"""Draw the comparison of several evaluation runs."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from lunar_models.evaluation.compare import Comparison
+from lunar_models.evaluation.paired_bootstrap import Comparison
 from lunar_models.plots.evaluation import METRIC_NAMES, interval_bars
 from lunar_models.plots.style import (
     BLACK,
@@ -35,7 +35,7 @@ _COLOURS = (BLUE, VERMILION, GREEN, ORANGE, PURPLE, SKY)
 
 
 def comparison_figure(comparison: Comparison) -> Figure:
-    """Metrics of all runs (left), and paired differences from the reference (right).
+    """Draw the metrics of all runs (left) and paired differences from the reference (right).
 
     Hollow differences are not distinct: their interval holds 0.
     """

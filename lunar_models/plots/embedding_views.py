@@ -1,4 +1,4 @@
-"""2-D views of embeddings as dots and as crater thumbnails."""
+"""Draw 2-D projections of embeddings as dots and as crater thumbnails."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ _TITLES = {"pca": "PCA", "tsne": "t-SNE", "umap": "UMAP"}
 
 
 def view_dots(view: View2D, groups: Groups) -> Figure:
-    """Every crater as a dot in the colour and marker of its group."""
+    """Draw every crater as a dot in the colour and marker of its group."""
     figure = new_figure(9, 6.5)
     axes = subplots(figure)[0, 0]
     draw_dots(axes, view.points, groups, seed=0)
@@ -28,7 +28,7 @@ def view_dots(view: View2D, groups: Groups) -> Figure:
 
 
 def draw_dots(axes: Any, points: FloatArray, groups: Groups, *, seed: int) -> None:
-    """Scatter (N, 2) points, smaller and fainter the more there are, no group on top."""
+    """Scatter (N, 2) points, smaller and fainter the more there are, groups interleaved."""
     groups.require(len(points))
     size = dot_size(len(points))
     shuffled = np.random.default_rng(seed).permutation(len(points))
@@ -43,14 +43,14 @@ def draw_dots(axes: Any, points: FloatArray, groups: Groups, *, seed: int) -> No
 
 
 def dot_size(count: int) -> float:
-    """Area in points² that suits `count` dots in one picture."""
+    """Return the marker area in points² for `count` dots in one figure."""
     return float(np.clip(30_000 / max(count, 1), 2.5, 40.0))
 
 
 def view_thumbnails(
     view: View2D, crops: npt.NDArray[np.uint8], groups: Groups, *, limit: int = 600
 ) -> Figure:
-    """Craters as thumbnails at their places, bordered in the colour of their group.
+    """Draw craters as thumbnails at their positions, framed in the colour of their group.
 
     Args:
         view: N craters.
@@ -72,7 +72,7 @@ def view_thumbnails(
 
 
 def explained_variance(explained: FloatArray) -> Figure:
-    """Share of the variance along each principal axis, and its running sum."""
+    """Draw the fraction of the variance along each principal axis, and its cumulative sum."""
     figure = new_figure(7, 4.5)
     axes = subplots(figure)[0, 0]
     numbers, total = np.arange(1, len(explained) + 1), np.cumsum(explained)

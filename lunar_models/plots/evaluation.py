@@ -1,4 +1,4 @@
-"""Figures of an evaluation: how good, how sure, for which craters, with how many labels."""
+"""Draw the figures of an evaluation: metrics, confusion, reliability, subgroups, learning curve."""
 
 import numpy as np
 import numpy.typing as npt
@@ -34,7 +34,7 @@ _BASELINES = (("size only", "D", ORANGE), ("nuisances only", "s", GREEN), ("majo
 
 
 def evaluation_figures(evaluation: Evaluation) -> dict[str, Figure]:
-    """All figures of one evaluation by artifact path."""
+    """Draw all figures of one evaluation, keyed by artifact path."""
     reliability = reliability_of_head(evaluation.predictions)
     chance = 1.0 / len(evaluation.states)
     return {
@@ -50,7 +50,7 @@ def evaluation_figures(evaluation: Evaluation) -> dict[str, Figure]:
 
 
 def metrics_figure(intervals: pd.DataFrame, baselines: pd.DataFrame) -> Figure:
-    """The main metrics with their intervals, and what needs no encoder beside them.
+    """Draw the main metrics with their intervals, beside the baselines without an encoder.
 
     Args:
         intervals: metric, value, low, high.
@@ -84,7 +84,7 @@ def metrics_figure(intervals: pd.DataFrame, baselines: pd.DataFrame) -> Figure:
 
 
 def confusion_figure(confusion: pd.DataFrame) -> Figure:
-    """Share of each true state by predicted state, counts below.
+    """Draw the confusion matrix: fraction of each true state by predicted state, counts below.
 
     Args:
         confusion: (K, K) counts, index true, columns predicted.
@@ -107,7 +107,7 @@ def confusion_figure(confusion: pd.DataFrame) -> Figure:
 
 
 def reliability_of_head(predictions: pd.DataFrame) -> pd.DataFrame:
-    """`count`, `confidence`, `accuracy` of each bin of the head's confidence, out of fold."""
+    """Tabulate `count`, `confidence`, `accuracy` by bin of the head's out-of-fold confidence."""
     confidence = predictions.filter(regex="^probability_").max(axis=1).to_numpy()
     correct = (predictions["head"] == predictions["rank"]).to_numpy()
     count, confident, right = reliability_rows(confidence, correct).sum(axis=0).T
@@ -122,7 +122,7 @@ def reliability_of_head(predictions: pd.DataFrame) -> pd.DataFrame:
 
 
 def reliability_figure(reliability: pd.DataFrame) -> Figure:
-    """Accuracy against confidence, with two standard errors, and how often each occurs.
+    """Draw accuracy against confidence with two standard errors, and the counts of each bin.
 
     Args:
         reliability: count, confidence, accuracy per bin.
@@ -145,7 +145,7 @@ def reliability_figure(reliability: pd.DataFrame) -> Figure:
 
 
 def learning_curve_figure(curve: pd.DataFrame, chance: float) -> Figure:
-    """Balanced accuracy and kappa against the number of labels, with the spread of the draws.
+    """Draw balanced accuracy and kappa by number of labels, with the range of the draws.
 
     Args:
         curve: labels, balanced_accuracy, balanced_accuracy_std, qwk, qwk_std.
@@ -172,7 +172,7 @@ def learning_curve_figure(curve: pd.DataFrame, chance: float) -> Figure:
 
 
 def groups_figure(groups: pd.DataFrame, quantity: str) -> Figure:
-    """Each metric within each group of craters, with its interval; counts below the names.
+    """Draw each metric within each group of craters with its interval, counts below the names.
 
     Args:
         groups: group, count, metric, value, low, high.
@@ -200,6 +200,6 @@ def groups_figure(groups: pd.DataFrame, quantity: str) -> Figure:
 
 
 def interval_bars(table: pd.DataFrame, column: str = "value") -> npt.NDArray[np.float64]:
-    """(2, n) lengths of the error bars below and above the values of a column."""
+    """Compute the lengths of error bars below and above the values of a column, (2, n)."""
     below, above = table[column] - table["low"], table["high"] - table[column]
     return np.asarray(np.maximum(np.nan_to_num(np.array([below, above])), 0.0))

@@ -1,4 +1,4 @@
-"""Which group each crater is in, and how a group looks in every picture.
+"""Define groups of craters, and their colours and markers in every figure.
 
 Clusters take the Okabe-Ito colours without black; after seven the colours come again darker, then
 lighter, each time with another marker, so that no two groups share both. About 20 groups stay
@@ -34,7 +34,7 @@ _MARKERS = ("o", "^", "s", "D", "v", "P")
 
 @dataclass(frozen=True)
 class GroupStyle:
-    """Name, ``#rrggbb`` colour and matplotlib marker of one group."""
+    """The name, ``#rrggbb`` colour and matplotlib marker of one group."""
 
     name: str
     colour: str
@@ -50,27 +50,27 @@ class Groups:
     styles: dict[int, GroupStyle]
 
     def members(self, group: int) -> npt.NDArray[np.int64]:
-        """Rows of one group, ascending."""
+        """Return the rows of one group, ascending."""
         return np.flatnonzero(self.ids == group)
 
     def require(self, count: int) -> None:
-        """Raise ValueError unless there are `count` craters: colours would go astray unseen."""
+        """Raise ValueError unless there are `count` craters, lest colours be assigned wrongly."""
         if len(self.ids) != count:
             raise ValueError(f"{len(self.ids)} craters have groups, {count} are to be drawn.")
 
     def take(self, rows: IntArray) -> "Groups":
-        """The same groups for some of the rows."""
+        """Select some of the rows."""
         return Groups(self.ids[rows], self.styles)
 
     def rgb(self) -> npt.NDArray[np.float64]:
-        """(N, 3) colour of each crater in [0, 1]."""
+        """Return the colour of each crater, (N, 3) in [0, 1]."""
         colours = np.empty((len(self.ids), 3))
         for group, style in self.styles.items():
             colours[self.ids == group] = to_rgb(style.colour)
         return colours
 
     def legend_handles(self) -> list[Line2D]:
-        """One handle per group, with its number of craters."""
+        """Make one legend handle per group, with its number of craters."""
         return [
             Line2D(
                 [], [], ls="", marker=style.marker, color=style.colour, ms=7,
@@ -81,14 +81,14 @@ class Groups:
 
 
 def legend_beside(axes: Any, groups: Groups) -> None:
-    """Put the legend to the right of the axes, at the top."""
+    """Place the legend to the right of the axes, at the top."""
     axes.legend(
         handles=groups.legend_handles(), loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False
     )
 
 
 def cluster_colours(count: int) -> list[str]:
-    """``#rrggbb`` of cluster 0 … count - 1."""
+    """Return the ``#rrggbb`` colours of clusters 0 … count - 1."""
     shades = [(np.zeros(3), 0.0), (np.zeros(3), 0.45), (np.ones(3), 0.5)]
     colours = []
     for k in range(count):
@@ -99,7 +99,7 @@ def cluster_colours(count: int) -> list[str]:
 
 
 def cluster_groups(cluster_id: IntArray) -> Groups:
-    """Groups by cluster; noise, where there is any, last and grey."""
+    """Group craters by cluster; noise, if any, comes last and grey."""
     count = int(cluster_id.max(initial=NOISE)) + 1
     styles = {
         k: GroupStyle(f"cluster {k}", colour, _MARKERS[k // len(_HUES) % len(_MARKERS)])
@@ -111,7 +111,7 @@ def cluster_groups(cluster_id: IntArray) -> Groups:
 
 
 def state_groups(state: IntArray) -> Groups:
-    """Groups by degradation state 1 … 4; 0 is a crater without a state, grey."""
+    """Group craters by degradation state 1 … 4; 0 is a crater without a state, grey."""
     styles = {k: GroupStyle(STATE_NAMES[k], colour) for k, colour in STATE_COLOURS.items()}
     if (state == 0).any():
         styles[0] = GroupStyle("no state", GREY, ".")

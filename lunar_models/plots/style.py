@@ -1,4 +1,4 @@
-"""What all figures share: colours that colour-blind readers can tell apart, and a size.
+"""Define the style of all figures: colour-blind-safe colours and sizes.
 
 Palette: Okabe & Ito 2008, https://jfly.uni-koeln.de/color/
 """
@@ -17,10 +17,10 @@ STATE_COLOURS = {1: BLUE, 2: SKY, 3: ORANGE, 4: VERMILION}
 
 
 def new_figure(width_in: float = 8.0, height_in: float = 5.0) -> Figure:
-    """An empty figure with the layout that keeps labels inside."""
+    """Make an empty figure with constrained layout."""
     return Figure(figsize=(width_in, height_in), layout="constrained")
 
 
 def subplots(figure: Figure, rows: int = 1, columns: int = 1, **options: Any) -> Any:
-    """(rows, columns) object array of axes, also when there is one."""
+    """Make a (rows, columns) object array of axes, also for a single one."""
     return np.asarray(figure.subplots(rows, columns, squeeze=False, **options))

@@ -1,4 +1,4 @@
-"""Crops drawn at their places, without hiding one another.
+"""Draw crops as thumbnails at their positions without overlap.
 
 The plane is cut into cells as large as a thumbnail and each cell shows one crop at most, so the
 picture stays legible from a hundred craters to a million.
@@ -21,7 +21,7 @@ _BORDER_PX = 5
 
 @dataclass(frozen=True)
 class Bounds:
-    """The part of the plane a picture shows."""
+    """The part of the plane that a figure shows."""
 
     left: float
     right: float
@@ -30,7 +30,7 @@ class Bounds:
 
     @property
     def extent(self) -> tuple[float, float, float, float]:
-        """As `matplotlib.axes.Axes.imshow` wants it."""
+        """Return the extent for `matplotlib.axes.Axes.imshow`."""
         return self.left, self.right, self.bottom, self.top
 
 
@@ -48,7 +48,7 @@ def bounds_around(points: FloatArray, *, outside: float = 0.0, margin: float = 0
 
 @dataclass(frozen=True)
 class Placement:
-    """Which crater is drawn in which cell; M chosen ones."""
+    """The cell of each of the M craters that are drawn."""
 
     rows: npt.NDArray[np.int64]
     """(M,) rows of the chosen craters."""
@@ -59,7 +59,7 @@ class Placement:
 
 
 def place(points: FloatArray, bounds: Bounds, *, limit: int, aspect: float) -> Placement:
-    """Choose a crater for each cell: the one nearest to the cell's middle.
+    """Choose a crater for each cell: the one nearest to the cell's centre.
 
     Craters that find their cell taken move to a free one beside it if there are few enough to
     draw them all, else they are left out.
@@ -108,7 +108,7 @@ def _free_cell(
 def mosaic_of_thumbnails(
     crops: npt.NDArray[np.uint8], groups: Groups, placement: Placement
 ) -> npt.NDArray[np.uint8]:
-    """Draw the chosen crops with borders in their group's colour.
+    """Draw the chosen crops with frames in the colour of their group.
 
     Args:
         crops: (N, S, S) uint8, an array or a memory map; only the chosen rows are read.

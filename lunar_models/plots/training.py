@@ -1,4 +1,4 @@
-"""Figures of a training: how the loss fell, and what the encoder remembers."""
+"""Draw the loss curve and the reconstructions of a training."""
 
 from collections.abc import Sequence
 
@@ -11,7 +11,7 @@ from lunar_models.plots.style import BLUE, SKY, VERMILION, new_figure, subplots
 
 
 def loss_curve(history: Sequence[dict[str, float]], best_epoch: int) -> Figure:
-    """Training and validation loss by epoch, the chosen epoch marked.
+    """Draw training and validation loss by epoch, the chosen epoch marked.
 
     Args:
         history: one dict per epoch with ``train/loss`` and ``validation/loss``.
@@ -38,7 +38,7 @@ def reconstructions(
     reconstructed: npt.NDArray[np.float32],
     hidden: npt.NDArray[np.bool_] | None = None,
 ) -> Figure:
-    """Crops above, what the encoder makes of them below.
+    """Draw crops (above) and their reconstructions (below).
 
     Args:
         originals: (N, S, S) in [-1, 1].

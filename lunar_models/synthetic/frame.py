@@ -1,4 +1,4 @@
-"""Where a synthetic mosaic lies on the Moon."""
+"""Define the map projection and extent of a synthetic mosaic."""
 
 from dataclasses import dataclass
 
@@ -14,7 +14,7 @@ Grid = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class MapFrame:
-    """Where the mosaic lies: equirectangular with standard parallel 0, or around a pole.
+    """The map frame: equirectangular with standard parallel 0, or stereographic around a pole.
 
     A polar mosaic is stereographic and centred on its pole. It is taken for flat where craters
     are placed and shaded: within 10 degrees of the pole its scale differs from 1 by 0.8 % at most.
@@ -46,7 +46,7 @@ class MapFrame:
     def place_rad(
         self, x_px: npt.ArrayLike, y_px: npt.ArrayLike
     ) -> tuple[Float64Array, Float64Array]:
-        """East longitude, not wrapped, and latitude of pixel positions."""
+        """Compute east longitude (not wrapped) and latitude of pixel positions, radians."""
         x = (self.left_m + np.asarray(x_px, np.float64) * self.pixel_size_m) / MOON_RADIUS_M
         y = (self.top_m - np.asarray(y_px, np.float64) * self.pixel_size_m) / MOON_RADIUS_M
         if not self.pole:

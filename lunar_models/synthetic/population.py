@@ -1,4 +1,4 @@
-"""Which craters there are: sizes, places and degradation."""
+"""Draw a crater population: diameters, positions and degradation."""
 
 from dataclasses import dataclass
 
@@ -46,14 +46,14 @@ class Craters:
 def sample_diameters(
     rng: np.random.Generator, count: int, low: float, high: float, slope: float
 ) -> Float64Array:
-    """`count` diameters with N(>D) ~ D**slope between `low` and `high`, largest first."""
+    """Draw `count` diameters with N(>D) ~ D**slope between `low` and `high`, largest first."""
     share = rng.random(count)
     diameters = (high**slope + share * (low**slope - high**slope)) ** (1 / slope)
     return np.sort(diameters)[::-1]
 
 
 def sample_degradation(rng: np.random.Generator, count: int) -> Float64Array:
-    """K/R², log-uniform within a state; the four states are equally likely."""
+    """Draw K/R², log-uniform within a state; the four states are equally likely."""
     edges = np.log([FRESHEST_K_OVER_R2, *STATE_EDGES, K_OVER_R2_MAX])
     state = rng.integers(0, 4, count)
     return np.exp(edges[state] + rng.random(count) * np.diff(edges)[state])
@@ -62,7 +62,7 @@ def sample_degradation(rng: np.random.Generator, count: int) -> Float64Array:
 def catalogued_craters(
     rng: np.random.Generator, config: SynthesizeConfig, frame: MapFrame
 ) -> Craters:
-    """The craters of the catalogue, largest first.
+    """Draw the craters of the catalogue, largest first.
 
     Craters stay out of larger ones, but for some that are much smaller and younger: where two of
     a size overlap, no degradation state can be read from the picture.

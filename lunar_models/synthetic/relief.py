@@ -1,4 +1,4 @@
-"""The ground: elevation and albedo on the mosaic's grid."""
+"""Compute elevation and albedo on the grid of the mosaic."""
 
 import numba
 import numpy as np
@@ -35,7 +35,7 @@ HALO_FADES_AT = 0.02
 def elevation(
     rng: np.random.Generator, craters: Craters, frame: MapFrame, *, relief_slope_deg: float
 ) -> Grid:
-    """Elevation in m, (H, W): rolling ground, the craters emplaced in their order, fine roughness.
+    """Compute elevation in m, (H, W): background relief, craters in order of formation, roughness.
 
     A fresh crater levels what it replaces before its profile is added, so that older craters
     under it disappear; an old one does so less, for its ground has become uneven again. The
@@ -57,7 +57,7 @@ def elevation(
 
 
 def albedo(rng: np.random.Generator, craters: Craters, frame: MapFrame, *, contrast: float) -> Grid:
-    """Albedo relative to its mean, (H, W): maria and highlands, bright halos of fresh craters."""
+    """Compute albedo relative to its mean, (H, W): maria, highlands, halos of fresh craters."""
     field = np.exp(contrast * np.tanh(fractal_field(rng, frame, slope=ALBEDO_SLOPE)))
     field /= field.mean()
     x = np.arange(0, PROFILE_EXTENT + PROFILE_STEP / 2, PROFILE_STEP)
@@ -88,7 +88,7 @@ def _sloping_field(
 
 
 def fractal_field(rng: np.random.Generator, frame: MapFrame, *, slope: float) -> Grid:
-    """(H, W) Gaussian random field, mean 0, RMS 1, with power ~ wavenumber**slope on the ground."""
+    """Draw a Gaussian random field (H, W), mean 0, RMS 1, with power ~ wavenumber**slope."""
     shape = (frame.height_px, frame.width_px)
     stretch = frame.row_cosines().mean()
     wavenumber = np.hypot(fft.fftfreq(shape[0])[:, None], fft.rfftfreq(shape[1])[None, :] / stretch)

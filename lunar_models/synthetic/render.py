@@ -1,4 +1,4 @@
-"""The picture: ground lit by a low Sun, seen from straight above.
+"""Render the mosaic: terrain lit by a low Sun, viewed at nadir.
 
 Lunar-Lambert shading after McEwen (1996, LPSC 27, 841) with cast shadows, scene by scene, each
 with its own Sun, as in mosaics of several imaging periods: bands of longitude side by side, or
@@ -27,7 +27,7 @@ EAST_DEG = 90.0
 
 @dataclass(frozen=True)
 class Scene:
-    """Ground lit alike: a band of columns, or a sector around the pole."""
+    """An area with one Sun direction: a band of columns, or a sector around the pole."""
 
     map_azimuth_deg: float
     """Direction towards the Sun, clockwise from the map's top."""
@@ -35,7 +35,7 @@ class Scene:
 
 
 def draw_scenes(rng: np.random.Generator, config: SynthesizeConfig) -> list[Scene]:
-    """`seam_bands` scenes, from west to east.
+    """Draw `seam_bands` scenes, from west to east.
 
     Bands of longitude are lit from `sun_azimuth_deg` (east by default) and from its mirror image
     in the west in turn; in sectors around a pole the Sun's direction turns evenly all around.
@@ -56,7 +56,7 @@ def draw_scenes(rng: np.random.Generator, config: SynthesizeConfig) -> list[Scen
 def scene_at(
     frame: MapFrame, count: int, x_px: npt.ArrayLike, y_px: npt.ArrayLike
 ) -> npt.NDArray[np.int64]:
-    """Which of `count` scenes shows each position: equal bands of columns, or equal sectors."""
+    """Find the scene of each position: one of `count` equal bands of columns, or equal sectors."""
     if frame.pole:
         longitude, _ = frame.place_rad(x_px, y_px)
         return np.floor((longitude + np.pi) / (2 * np.pi) * count).astype(np.int64) % count
@@ -65,7 +65,7 @@ def scene_at(
 
 
 def band_edges(frame: MapFrame, count: int) -> npt.NDArray[np.int64]:
-    """(count + 1,) columns between which the bands of longitude lie."""
+    """Return the (count + 1,) columns that bound the longitude bands."""
     return np.linspace(0, frame.width_px, count + 1).round().astype(np.int64)
 
 
@@ -78,7 +78,7 @@ def render(
     *,
     noise_dn: float,
 ) -> npt.NDArray[np.uint8]:
-    """The mosaic, (H, W) uint8.
+    """Render the mosaic, (H, W) uint8.
 
     Args:
         rng: for the noise.
@@ -129,7 +129,7 @@ def _paste_sector(
 
 
 def shade(ground: Grid, frame: MapFrame, *, map_azimuth_deg: float, incidence_deg: float) -> Grid:
-    """Brightness relative to level ground, (H, W) float32; 0 in full shadow.
+    """Compute brightness relative to level ground, (H, W) float32; 0 in full shadow.
 
     Args:
         ground: (H, W) elevation in m; any columns of the frame, all of its rows.
@@ -165,7 +165,7 @@ def shade(ground: Grid, frame: MapFrame, *, map_azimuth_deg: float, incidence_de
 
 
 def limb_parameter(phase_deg: float) -> float:
-    """McEwen's (1996) weight L of the Lommel-Seeliger part at a phase angle of 0-130 degrees."""
+    """Compute McEwen's (1996) limb parameter L at a phase angle of 0-130 degrees."""
     return float(np.polyval([-1.46e-6, 2.42e-4, -0.019, 1.0], phase_deg))
 
 

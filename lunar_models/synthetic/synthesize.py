@@ -1,4 +1,4 @@
-"""A Moon with known truth: craters of known degradation, relief, albedo, seams and shadows."""
+"""Make a synthetic Moon with known truth: craters of known degradation, relief, seams, shadows."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,7 +35,7 @@ class SyntheticMoon:
 
 
 def synthesize(config: SynthesizeConfig) -> SyntheticMoon:
-    """Make a Moon and write it; the same parameters give the same bytes.
+    """Make a synthetic Moon and write it; the same parameters give the same bytes.
 
     Raises:
         ConfigError: the craters do not fit, or the folder cannot be written.

@@ -1,6 +1,6 @@
-"""Train an encoder on a crop set: one road for every family."""
+"""Train an encoder on a crop set; all families share one training loop."""
 
-from lunar_models.training.report import Metrics, OnCrops, OnEpoch, TrainingResult
+from lunar_models.training.results import Metrics, OnCrops, OnEpoch, TrainingResult
 from lunar_models.training.start import train
 
 __all__ = ["Metrics", "OnCrops", "OnEpoch", "TrainingResult", "train"]

@@ -1,4 +1,4 @@
-"""Several processes that train one encoder, as started by ``torchrun`` or ``accelerate launch``.
+"""Train one encoder in several processes started by ``torchrun`` or ``accelerate launch``.
 
 Both say who is who through RANK, LOCAL_RANK, WORLD_SIZE, MASTER_ADDR and MASTER_PORT; without these
 there is one process, and everything here does nothing. On CPUs too accelerate needs
@@ -20,7 +20,7 @@ from lunar_models.joint_batch import gather, rank, world
 
 
 def join(device: torch.device) -> None:
-    """Meet the other processes; NCCL between GPUs, one for each process, gloo between CPUs.
+    """Join the process group: NCCL between GPUs, one for each process, gloo between CPUs.
 
     Raises:
         ConfigError: there are fewer GPUs on this machine than processes, or the launcher was asked
@@ -53,7 +53,7 @@ def _check_launcher() -> None:
 
 
 def average_gradients(parameters: Iterable[nn.Parameter]) -> None:
-    """Replace each gradient by its mean over the processes."""
+    """Average each gradient over the processes."""
     if world() == 1:
         return
     gradients = [p.grad for p in parameters if p.grad is not None]
@@ -65,14 +65,14 @@ def average_gradients(parameters: Iterable[nn.Parameter]) -> None:
 
 
 def total(values: Tensor) -> Tensor:
-    """Sum of a tensor over the processes."""
+    """Sum a tensor over the processes."""
     if world() > 1:
         dist.all_reduce(values)
     return values
 
 
 def agree(epochs: int, device: torch.device, folder: Path | None) -> None:
-    """Make sure that all processes go on from the same state.
+    """Check that all processes resume from the same state.
 
     Raises:
         ConfigError: they found different numbers of finished epochs.
@@ -86,7 +86,7 @@ def agree(epochs: int, device: torch.device, folder: Path | None) -> None:
 
 
 def share_batch_norm(encoder: nn.Module) -> None:
-    """Let batch normalisation see the batches of all processes.
+    """Synchronise batch normalisation over the processes.
 
     PyTorch's own SyncBatchNorm refuses CPUs.
     """

@@ -1,4 +1,4 @@
-"""What a killed training needs to go on: one file, replaced in one step after each epoch.
+"""Save and load the state from which a training resumes: one file, replaced after each epoch.
 
 There is no state of random generators in it, because each epoch seeds its own from the seed and
 its number.
@@ -24,7 +24,7 @@ RESUME_FILE = "resume.pt"
 
 @dataclass
 class TrainingState:
-    """A training after a whole number of epochs."""
+    """The state of a training after a whole number of epochs."""
 
     fingerprint: str
     """Digest of parameters and crops; a training resumes only where it is equal."""
@@ -37,7 +37,7 @@ class TrainingState:
     schedule: dict[str, float]
 
     def save(self, folder: Path) -> None:
-        """Write `RESUME_FILE`; a kill in the middle leaves the former one."""
+        """Write `RESUME_FILE` atomically: an interruption leaves the former one."""
         folder.mkdir(parents=True, exist_ok=True)
         unfinished = folder / f"{RESUME_FILE}.part"
         torch.save({f.name: getattr(self, f.name) for f in dataclasses.fields(self)}, unfinished)
@@ -45,7 +45,7 @@ class TrainingState:
 
     @classmethod
     def load(cls, folder: Path, fingerprint: str) -> "TrainingState | None":
-        """The state in `folder`, or None if no training has begun there.
+        """Load the state in `folder`; None if no training has begun there.
 
         Raises:
             CheckpointError: the file is damaged.
@@ -69,7 +69,7 @@ class TrainingState:
 
 
 def fingerprint(config: TrainConfig, crops_digest: str, world: int) -> str:
-    """Hash of all that decides the curve."""
+    """Hash everything that determines the learning curve."""
     settings = {spec.name: getattr(config, spec.name) for spec in deciding_specs()}
     text = json.dumps([settings, crops_digest, world], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""Learning-rate schedules: a warm-up, then a fall."""
+"""Compute the learning rate: linear warm-up, then cosine, plateau or constant."""
 
 import math
 from dataclasses import dataclass, field
@@ -31,7 +31,7 @@ class LearningRate:
 
     @classmethod
     def from_config(cls, config: TrainConfig, steps_per_epoch: int) -> Self:
-        """The schedule that the train step's parameters ask for.
+        """Make the schedule that the parameters of train select.
 
         The warm-up takes a quarter of the training at most, so that a short one reaches its peak.
         """
@@ -47,7 +47,7 @@ class LearningRate:
         )
 
     def at(self, step: int) -> float:
-        """Rate of optimiser step `step`, counted from 0."""
+        """Return the learning rate of optimiser step `step`, counted from 0."""
         if step < self.warmup_steps:
             return self.peak * (step + 1) / self.warmup_steps
         if self.schedule == "cosine":
@@ -56,7 +56,7 @@ class LearningRate:
         return max(self.floor, self.peak * self._scale)
 
     def observe(self, validation_loss: float) -> None:
-        """Tell the plateau schedule how an epoch went."""
+        """Pass the loss of an epoch to the plateau schedule."""
         if validation_loss < self._best:
             self._best, self._waited = validation_loss, 0
             return
@@ -67,10 +67,10 @@ class LearningRate:
 
     @property
     def state(self) -> dict[str, float]:
-        """What the plateau schedule has learned so far."""
+        """Return the state of the plateau schedule."""
         return {"scale": self._scale, "best": self._best, "waited": self._waited}
 
     def restore(self, state: dict[str, float]) -> None:
-        """Go on where `state` was taken."""
+        """Restore what `state` returned."""
         self._scale, self._best = state["scale"], state["best"]
         self._waited = int(state["waited"])

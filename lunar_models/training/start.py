@@ -1,4 +1,4 @@
-"""From parameters to a trained encoder."""
+"""Train an encoder from the parameters of the train step."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from lunar_models.crops.crop_set import CropSet
 from lunar_models.encoders.build import build_encoder
 from lunar_models.joint_batch import rank
 from lunar_models.page_cache import keep_memory
-from lunar_models.training.report import OnCrops, OnEpoch, TrainingResult
+from lunar_models.training.results import OnCrops, OnEpoch, TrainingResult
 from lunar_models.training.trainer import Trainer
 
 
@@ -21,7 +21,7 @@ def train(
     on_crops: OnCrops | None = None,
     work_dir: str | Path | None = None,
 ) -> TrainingResult:
-    """Train on the training split, choose the epoch with the least validation loss.
+    """Train on the training split; keep the epoch with the smallest validation loss.
 
     Two calls with equal arguments on the same machine give equal weights. Under a launcher of
     several processes (see `distributed`) each takes `batch_size` crops per step; only the first
@@ -32,7 +32,7 @@ def train(
         config: what to train, and how.
         on_epoch: see `OnEpoch`.
         on_crops: see `OnCrops`.
-        work_dir: folder for the best checkpoint so far (``best``) and for what it takes to go on
+        work_dir: folder for the best checkpoint so far (``best``) and for the state to resume from
             after a kill: called again with the same folder, training resumes after the last
             finished epoch.
 

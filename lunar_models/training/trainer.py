@@ -20,7 +20,7 @@ from lunar_models.errors import ConfigError, CropSetError
 from lunar_models.joint_batch import draw, rank, together, world
 from lunar_models.training import distributed
 from lunar_models.training.batches import Indices, ordered_batches, read_batches, shuffled_batches
-from lunar_models.training.report import (
+from lunar_models.training.results import (
     Metrics,
     OnCrops,
     OnEpoch,

@@ -12,11 +12,11 @@ from pathlib import Path
 from lunar_models.config.serve import ServeConfig
 from lunar_models.errors import ConfigError
 from serving.app import logs
-from serving.app.crew import Crew
 from serving.app.follower import Follower
 from serving.app.metrics_folder import metrics_folder
 from serving.app.tokens import TokenStore
 from serving.app.worker import bind
+from serving.app.worker_pool import WorkerPool
 
 _log = logging.getLogger(__name__)
 _URI = re.compile(r"^[a-z0-9+.-]+:/")
@@ -49,11 +49,11 @@ def serve(config: ServeConfig) -> int:
     with metrics_folder():
         threading.Thread(target=follower.run, args=(stop,), daemon=True).start()
         _log.info("serving", extra={"url": url, "model": config.model})
-        crew = Crew(config, follower.file, port, lambda: print(f"Open {url}", flush=True))
+        pool = WorkerPool(config, follower.file, port, lambda: print(f"Open {url}", flush=True))
         try:
-            return crew.keep(stop)
+            return pool.keep(stop)
         finally:
-            crew.dismiss()
+            pool.dismiss()
             reservation.close()
 
 

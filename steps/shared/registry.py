@@ -54,7 +54,7 @@ def log_service_model(
         encoder: checkpoint folder.
         head: folder of the classification head.
         clusters: folder of the cluster model.
-        neighbours: folder of the neighbour index (`serving.model.reference.reference_set`).
+        neighbours: folder of the neighbour index (`serving.model.reference_set.reference_set`).
         golden_crops: (n, S, S) uint8, n ≥ 1; what the model must make of them is noted and
             checked wherever it is loaded. The first becomes the input example.
         registered_model: registry name; None logs without registering.

@@ -14,7 +14,7 @@ from lunar_models.encoders.checkpoint import Checkpoint
 from lunar_models.encoders.families.physics import PhysicsEncoder
 from serving.model import bundle as bundles
 from serving.model.bundle import Bundle
-from serving.model.reference import reference_set
+from serving.model.reference_set import reference_set
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -15,7 +15,7 @@ from service_parts import Parts
 from serving.cli.classify import classify
 from serving.model.bundle import Bundle
 from serving.model.classify import classify as answer
-from serving.model.reference import SCORE_COLUMNS
+from serving.model.reference_set import SCORE_COLUMNS
 from serving.model.schema import ModelAnswer, Options
 
 CHOSEN = 5

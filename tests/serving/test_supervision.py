@@ -21,10 +21,10 @@ from live_server import wait_for
 
 from lunar_models.config.serve import ServeConfig
 from lunar_models.errors import ConfigError
-from serving.app import crew as module
-from serving.app.crew import Crew
+from serving.app import worker_pool as module
 from serving.app.metrics_folder import metrics_folder, reserve_files
 from serving.app.supervisor import check
+from serving.app.worker_pool import WorkerPool
 from serving.cli.serve import main
 
 
@@ -67,10 +67,10 @@ def test_workers_that_never_start_are_given_up(
     monkeypatch.setattr(module, "run", worker)
     monkeypatch.setattr(module, "_LONGEST_WAIT_S", 0.1)
     monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
-    crew = Crew(ServeConfig(workers=5), tmp_path / "current.json", 0, lambda: None)
-    crew._context = multiprocessing.get_context("fork")
-    assert crew.keep(threading.Event()) == 1
-    crew.dismiss()
+    pool = WorkerPool(ServeConfig(workers=5), tmp_path / "current.json", 0, lambda: None)
+    pool._context = multiprocessing.get_context("fork")
+    assert pool.keep(threading.Event()) == 1
+    pool.dismiss()
     reason = "the mosaic cannot be read" if worker is fail_to_start else "as soon as they start"
     assert reason in str([vars(record).get("reason") for record in caplog.records])
 

@@ -1,4 +1,4 @@
-"""Any vision model of transformers: a prior from natural images beside the lunar ones."""
+"""Embed crops with a pretrained vision model of transformers, optionally fine-tuned."""
 
 from dataclasses import asdict
 from typing import Any, Self

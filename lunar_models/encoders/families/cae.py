@@ -1,4 +1,4 @@
-"""Convolutional autoencoder: the encoder of the original pipeline, for any crop size."""
+"""Train a convolutional autoencoder, like that of the original pipeline, for any crop size."""
 
 import math
 from itertools import pairwise

@@ -1,4 +1,4 @@
-"""Several encoders as one: their embeddings side by side, each with the same weight."""
+"""Combine several encoders: concatenate their embeddings with equal weights."""
 
 from collections.abc import Sequence
 from typing import Any, Self
@@ -97,8 +97,8 @@ class EnsembleEncoder(FittedEncoder):
             if isinstance(member, FittedEncoder) and number not in self._trained:
                 member.fit(crops, generator)
             embeddings = torch.cat([member.embed(part) for part in torch.split(crops, 512)])
-            spread = embeddings.var(0, unbiased=False).sum().sqrt().clamp_min(1e-12)
-            scales.append((1 / spread).expand(member.embedding_dim))
+            deviation = embeddings.var(0, unbiased=False).sum().sqrt().clamp_min(1e-12)
+            scales.append((1 / deviation).expand(member.embedding_dim))
             centres.append(embeddings.mean(0))
         self.scale.copy_(torch.cat(scales))
         self.centre.copy_(torch.cat(centres))

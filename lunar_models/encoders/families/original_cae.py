@@ -1,4 +1,4 @@
-"""The encoder half of the original pipeline's autoencoder, so that its models live on."""
+"""Embed crops with the encoder half of an autoencoder of the original pipeline."""
 
 from collections.abc import Sequence
 from itertools import pairwise

@@ -1,4 +1,4 @@
-"""Principal components of the pixels: the baseline every network has to beat."""
+"""Embed crops with the principal components of their pixels, a baseline for every network."""
 
 from typing import Any, Self
 

@@ -1,4 +1,4 @@
-"""An encoder that is taught degradation by rendered craters, and looks by real ones."""
+"""Learn degradation from rendered craters of known K/R², and appearance from real crops."""
 
 import math
 from typing import Any, Self
@@ -18,7 +18,7 @@ from lunar_models.joint_batch import gather
 from lunar_models.rendering.craters import RenderedCrops, render_craters
 
 FEATURE_SCALE = 0.05
-"""Spread of a feature in the embedding; that of the degradation is 1, so that it leads."""
+"""Standard deviation of a feature in the embedding; that of the degradation is 1."""
 ZOOMS = (0.95, 1.05)
 """Scales at which a crop is looked at, upright and upside down."""
 QUANTILES = 65

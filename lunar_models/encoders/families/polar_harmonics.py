@@ -1,4 +1,4 @@
-"""Polar harmonics: 56 hand-made features, the baseline that a network has to beat."""
+"""Compute polar harmonics: 56 hand-crafted features, a baseline for every network."""
 
 import math
 from typing import Any, Self

@@ -1,4 +1,4 @@
-"""SwAV: two views of a crater must be assigned to the same prototypes (arXiv 2006.09882)."""
+"""Train SwAV: predict the prototype assignment of one view from another (arXiv 2006.09882)."""
 
 from typing import Any, Self
 
@@ -23,7 +23,7 @@ SINKHORN_ROUNDS = 3
 def sinkhorn(
     scores: Tensor, *, smoothness: float = SMOOTHNESS, rounds: int = SINKHORN_ROUNDS
 ) -> Tensor:
-    """Assign crops to prototypes softly, so that all prototypes get the same share.
+    """Compute soft assignments with equal shares of all prototypes (Sinkhorn-Knopp).
 
     Cuturi 2013, arXiv 1306.0895, in logarithms, where no score overflows.
 

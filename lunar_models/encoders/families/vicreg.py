@@ -1,4 +1,4 @@
-"""VICReg: features that two views of a crater share, without collapse."""
+"""Train VICReg: features that two views of a crater share, without collapse."""
 
 from typing import Any, Self
 
@@ -18,7 +18,7 @@ _EPSILON = 1e-4
 
 
 def vicreg_terms(first: Tensor, second: Tensor) -> dict[str, Tensor]:
-    """Invariance, variance and covariance of two views' projections, and their weighted sum.
+    """Compute the invariance, variance and covariance terms of two views and their weighted sum.
 
     Bardes, Ponce & LeCun 2022, arXiv 2105.04906, equations 1 to 6; the sum is divided by 25.
 

@@ -1,4 +1,4 @@
-"""Masked autoencoder: a vision transformer that fills in hidden patches (arXiv 2111.06377)."""
+"""Train a masked autoencoder: a vision transformer reconstructs masked patches (2111.06377)."""
 
 from dataclasses import asdict
 from typing import Any, Self

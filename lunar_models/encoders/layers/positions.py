@@ -1,4 +1,4 @@
-"""Where a patch lies, as vision transformers are told."""
+"""Compute the position embeddings of vision transformers."""
 
 import torch
 from torch import Tensor
@@ -6,7 +6,7 @@ from torch.nn import functional
 
 
 def sinusoids(side: int, width: int) -> Tensor:
-    """(1, 1 + side², D) fixed positions, halves as in the published MAE weights."""
+    """Compute sinusoidal positions (1, 1 + side², D), ordered as in the published MAE weights."""
     from transformers.models.vit_mae.modeling_vit_mae import (
         build_2d_sinusoidal_position_embedding,
     )
@@ -16,7 +16,7 @@ def sinusoids(side: int, width: int) -> Tensor:
 
 
 def interpolate_positions(positions: Tensor, count: int) -> Tensor:
-    """(1, 1 + T, D) positions of one square grid of patches -> (1, count, D) of another."""
+    """Interpolate positions of one square grid, (1, 1 + T, D), to another, (1, count, D)."""
     if positions.shape[1] == count:
         return positions
     old, new = (round((n - 1) ** 0.5) for n in (positions.shape[1], count))

@@ -1,4 +1,4 @@
-"""What the transformer families share: hub folders, grey crops as input, freezing by depth."""
+"""Load pretrained transformers, feed them grey crops, and freeze them by depth."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 @dataclass(frozen=True)
 class InputFormat:
-    """What a network wants to be fed with; plain values for JSON."""
+    """The input format of a pretrained network; plain values for JSON."""
 
     side_px: int
     mean: tuple[float, ...] = (0.5,)
@@ -57,7 +57,7 @@ def attention(
     scaling: float,
     **_: Any,
 ) -> tuple[Tensor, None]:
-    """Softmax attention without mask or dropout, in transformers' form of it.
+    """Compute softmax attention without mask or dropout, with the interface of transformers.
 
     PyTorch's fused kernel is slow on CPUs in bfloat16: with 17 tokens its gradient takes ten
     times as long as that of the three operations it fuses, with 197 tokens three times. Its
@@ -85,7 +85,7 @@ def attention(
 
 
 def norm_once(*modules: nn.Module) -> None:
-    """Have autocast round what their norms put out once, not once for each layer behind."""
+    """Round the output of each norm once under autocast, not once per following layer."""
 
     def rounded(_module: nn.Module, _inputs: Any, values: Tensor) -> Tensor:
         device = values.device.type
@@ -98,7 +98,7 @@ def norm_once(*modules: nn.Module) -> None:
 
 
 def register_attention() -> None:
-    """Tell transformers about `attention`."""
+    """Register `attention` with transformers."""
     from transformers import AttentionInterface
 
     AttentionInterface.register(ATTENTION, attention)
@@ -148,7 +148,7 @@ def read_pretrained(auto_class: Any, name: str) -> tuple[Any, Mapping[str, Any]]
 
 
 def blocks_of(model: nn.Module) -> list[list[nn.Parameter]]:
-    """The parameters of each block, first to last.
+    """List the parameters of each block, first to last.
 
     Of a network of stages (ConvNeXt, Swin) the blocks of all stages; what else a stage has, such
     as the halving of its input, goes with its first block. Empty if there is no list of modules.

@@ -30,7 +30,7 @@ from serving.app.served import Served
 from serving.app.worker_state import WorkerState
 from serving.model.classify import answer_embeddings, fill_scores
 from serving.model.domain import note_domain
-from serving.model.reference import SCORE_COLUMNS
+from serving.model.reference_set import SCORE_COLUMNS
 from serving.model.schema import CropAnswer, ModelAnswer, Options, SimilarCrater
 
 router = APIRouter(tags=["catalogue"])

@@ -78,7 +78,7 @@ def test_dropped_connections_go_on_where_they_broke(server: Server, tmp_path: Pa
 
 def test_a_killed_download_goes_on_in_the_next_run(server: Server, tmp_path: Path) -> None:
     server.drops = [6 * CHUNK, 0]
-    with pytest.raises(DownloadError, match=r"393,216 bytes are kept.*run again to go on"):
+    with pytest.raises(DownloadError, match=r"393,216 bytes are kept.*run again to resume"):
         get(server, tmp_path, attempts=1)
     assert get(server, tmp_path).read_bytes() == CONTENT
     assert server.asked == [None, "bytes=393216-", "bytes=393216-"]

@@ -8,8 +8,8 @@ from sklearn.metrics import balanced_accuracy_score, cohen_kappa_score
 from lunar_models.config.evaluate import EvaluateConfig
 from lunar_models.errors import ConfigError, LabelsError, LunarModelsError
 from lunar_models.evaluation import evaluate
-from lunar_models.evaluation.compare import Candidate, compare
 from lunar_models.evaluation.evaluation_set import freeze
+from lunar_models.evaluation.paired_bootstrap import Candidate, compare
 from lunar_models.plots.audit import verdict
 from lunar_models.plots.comparison import comparison_figure
 from lunar_models.plots.evaluation import evaluation_figures

@@ -1,4 +1,4 @@
-"""Set evaluations side by side: paired differences on one frozen evaluation set."""
+"""Compare evaluations by paired bootstrap on one evaluation set."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,10 +18,10 @@ from lunar_models.evaluation.scores import (
 
 @dataclass(frozen=True)
 class Candidate:
-    """One evaluated run, as `evaluate` stored it."""
+    """The stored results of one evaluated run."""
 
     digest: str
-    """Of its frozen evaluation set."""
+    """Digest of its evaluation set."""
     predictions: pd.DataFrame
     """Its out-of-fold predictions; columns in `scores`."""
 
@@ -51,8 +51,8 @@ def compare(
 ) -> Comparison:
     """Compare runs by paired bootstrap: every replicate draws the same blocks for all runs.
 
-    The difference of two runs is far more certain than either metric, since both fail on the
-    same hard craters.
+    The difference of two runs has a smaller variance than either metric, since both fail on
+    the same difficult craters.
 
     Args:
         candidates: name -> run, at least two.

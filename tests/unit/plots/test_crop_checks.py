@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from lunar_models.crops.display import display_crop
 from lunar_models.plots.azimuths import azimuth_figure
-from lunar_models.plots.crops import (
+from lunar_models.plots.crop_checks import (
     QUALITY_PANELS,
     alignment_figure,
     check_figure,

@@ -1,4 +1,4 @@
-"""Figures that let a person check a crop set."""
+"""Draw figures for the visual inspection of a crop set."""
 
 from typing import Any
 
@@ -32,7 +32,7 @@ QUALITY_PANELS: tuple[tuple[str, str, bool], ...] = (
 def check_figure(
     crops: Crops, table: pd.DataFrame, *, context_diameters: float, seed: int = 0
 ) -> Figure:
-    """Up to 40 random crops with the catalogue's rim drawn on them.
+    """Draw up to 40 random crops with the rim given by the catalogue.
 
     Circles that miss the rims show a wrong projection, catalogue or mosaic; bowls that are not
     dark on the right show a wrong azimuth.
@@ -86,7 +86,7 @@ def _sun_text(crater: "pd.Series[Any]") -> str:
 
 
 def alignment_figure(crops: Crops, table: pd.DataFrame, *, seed: int = 0) -> Figure:
-    """Up to 64 random crops before and after alignment; turned or mirrored ones are framed.
+    """Draw up to 64 random crops before and after alignment, changed ones framed.
 
     Those before are the aligned ones turned back, so the corners of turned ones are missing.
 
@@ -122,7 +122,7 @@ def alignment_figure(crops: Crops, table: pd.DataFrame, *, seed: int = 0) -> Fig
 
 
 def _montage(crops: Crops, framed: npt.NDArray[np.bool_], columns: int = 8) -> Crops:
-    """(H, W, 3) picture of the crops in lines; borders of the framed ones are orange."""
+    """Arrange crops in rows, (H, W, 3); borders of the framed ones are orange."""
     count, size = crops.shape[:2]
     lines, border = -(-count // columns), max(2, size // 24)
     cell = size + 2 * border
@@ -137,7 +137,7 @@ def _montage(crops: Crops, framed: npt.NDArray[np.bool_], columns: int = 8) -> C
 
 
 def quality_figure(metadata: pd.DataFrame) -> Figure:
-    """Distributions of the quality columns over all crops.
+    """Draw the distributions of the quality columns over all crops.
 
     Args:
         metadata: N rows with the columns in `QUALITY_PANELS`.
@@ -171,7 +171,7 @@ def _bins(values: npt.NDArray[np.float64], logarithmic: bool) -> npt.NDArray[np.
 
 
 def flip_rate_figure(metadata: pd.DataFrame, *, band_deg: float) -> Figure:
-    """Share of crops with the Sun in the west, by longitude band.
+    """Draw the fraction of crops with the Sun in the west, by longitude band.
 
     A mosaic made of strips shows bands near 0 and near 1; values in between are seams within a
     band, or doubt.
@@ -216,7 +216,7 @@ def flip_rate_figure(metadata: pd.DataFrame, *, band_deg: float) -> Figure:
 
 
 def flip_rates(metadata: pd.DataFrame, *, band_deg: float) -> pd.DataFrame:
-    """The table behind `flip_rate_figure`: a row per band with crops in it, west to east.
+    """Tabulate the flip rate: a row per longitude band that holds crops, west to east.
 
     Returns:
         band_west_deg, crops, flip_rate, mean_confidence.

@@ -8,7 +8,7 @@ from sklearn.datasets import make_blobs
 
 from lunar_models.clustering import NOISE, fit_clusters
 from lunar_models.config.cluster import ClusterConfig
-from lunar_models.plots import cluster_fractions, cluster_reasons
+from lunar_models.plots import cluster_diagnostics, cluster_fractions
 from lunar_models.plots.groups import GREY, cluster_colours, cluster_groups
 
 
@@ -45,7 +45,7 @@ def test_bins_of_a_few_craters_are_left_out() -> None:
 
 def test_branches_have_the_colour_of_their_only_cluster() -> None:
     merges = np.array([[0, 1, 1.0, 2], [2, 3, 2.0, 2], [4, 5, 9.0, 4]])
-    colours = cluster_reasons._branch_colours(merges, np.array([1, 1, 0, 0]))
+    colours = cluster_diagnostics._branch_colours(merges, np.array([1, 1, 0, 0]))
     zero, one = cluster_colours(2)
     assert colours == [one, one, zero, zero, one, zero, GREY]
 
@@ -53,7 +53,7 @@ def test_branches_have_the_colour_of_their_only_cluster() -> None:
 def test_the_cut_of_the_dendrogram_lies_between_the_right_merges(blobs) -> None:
     model = fit_clusters(blobs, config("agglomerative", n_clusters=3))
     rule = model.rule
-    figure = cluster_reasons.dendrogram(rule.merges, rule.reference_index, model.canonical)
+    figure = cluster_diagnostics.dendrogram(rule.merges, rule.reference_index, model.canonical)
     (cut,) = {float(line.get_ydata()[0]) for line in figure.axes[0].lines}
     assert rule.merges[-3, 2] < cut < rule.merges[-2, 2]
 
@@ -63,17 +63,17 @@ def test_a_node_of_the_condensed_tree_thins_to_nothing(blobs) -> None:
     rule = model.rule
     assert model.n_clusters == 3
     for node in range(len(rule.parent)):
-        density, left = cluster_reasons._thinning(rule, node)
+        density, left = cluster_diagnostics._thinning(rule, node)
         assert left[0] == rule.size[node]
         assert left[-1] == 0
         assert (np.diff(density) >= 0).all()
         assert (np.diff(left) == -1).all()
-    cluster_reasons.condensed_tree(rule, model.canonical).canvas.draw()
+    cluster_diagnostics.condensed_tree(rule, model.canonical).canvas.draw()
 
 
 def test_bars_lie_inside_their_parents_and_beside_each_other(blobs) -> None:
     rule = fit_clusters(blobs, config("hdbscan", min_cluster_size=15, min_samples=4)).rule
-    middles = cluster_reasons._bar_middles(rule)
+    middles = cluster_diagnostics._bar_middles(rule)
     left, right = middles - rule.size / 2, middles + rule.size / 2
     for node in range(1, len(middles)):
         assert left[node] >= left[rule.parent[node]] - 1e-9
@@ -85,7 +85,7 @@ def test_bars_lie_inside_their_parents_and_beside_each_other(blobs) -> None:
 
 def test_sizes_say_count_share_and_stability() -> None:
     groups = cluster_groups(np.array([0, 0, 0, 1, NOISE]))
-    figure = cluster_reasons.cluster_sizes(groups, np.array([0.912, np.nan]))
+    figure = cluster_diagnostics.cluster_sizes(groups, np.array([0.912, np.nan]))
     labels = [text.get_text() for text in figure.axes[0].texts]
     assert labels == ["3 (60.0%), stability 0.91", "1 (20.0%)", "1 (20.0%)"]
 
@@ -94,6 +94,6 @@ def test_the_chosen_number_is_marked() -> None:
     table = pd.DataFrame(
         {"n_clusters": [2, 3], "score": [0.9, 0.8], "error": [0.1, 0], "chosen": [False, True]}
     )
-    figure = cluster_reasons.choice_of_k(table, "stability")
+    figure = cluster_diagnostics.choice_of_k(table, "stability")
     labels = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
     assert "chosen: 3 clusters" in labels

@@ -1,4 +1,4 @@
-"""Why these clusters: their number, their sizes and stability, the tree they come from."""
+"""Draw cluster diagnostics: choice of k, sizes, stability, dendrogram, condensed tree."""
 
 from typing import Any
 
@@ -23,7 +23,7 @@ _SCORES = {
 
 
 def choice_of_k(selection: pd.DataFrame, criterion: str) -> Figure:
-    """Score of every number of clusters tried, with one standard error, the chosen one marked.
+    """Draw the score of each number of clusters with one standard error, the chosen one marked.
 
     Args:
         selection: `clustering.selection.selection_table`.
@@ -53,7 +53,7 @@ def choice_of_k(selection: pd.DataFrame, criterion: str) -> Figure:
 
 
 def cluster_sizes(groups: Groups, stability: FloatArray | None = None) -> Figure:
-    """Craters in each group, and the stability of each cluster where it was measured.
+    """Draw the number of craters in each group, and the stability of each cluster if measured.
 
     Args:
         groups: all craters; clusters are 0 … K - 1.
@@ -81,7 +81,7 @@ def _size_label(group: int, count: int, total: int, stability: FloatArray | None
 
 
 def dendrogram(merges: FloatArray, index: IntArray, canonical: IntArray) -> Figure:
-    """The last merges of an agglomerative fit; branches below the cut in their cluster's colour.
+    """Draw the last merges of an agglomerative fit, branches below the cut in cluster colours.
 
     Args:
         merges: (M - 1, 4) SciPy linkage matrix.
@@ -116,7 +116,7 @@ def _branch_colours(merges: FloatArray, cluster_id: IntArray) -> list[str]:
 
 
 def condensed_tree(rule: DensityRule, canonical: IntArray) -> Figure:
-    """HDBSCAN's condensed tree: how groups of craters thin out as the density asked for rises.
+    """Draw HDBSCAN's condensed tree: the number of craters left at each density.
 
     Each bar is a group, as wide as the craters left in it; chosen clusters are coloured.
 

@@ -1,4 +1,4 @@
-"""What a training tells, while it runs and at its end."""
+"""Define the metrics of each epoch and the result of a training."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ OnCrops = Callable[[int], object]
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """The best encoder of a training, and how it got there."""
+    """The best encoder of a training, and the metrics of its epochs."""
 
     checkpoint: Checkpoint
     history: list[Metrics]
@@ -27,7 +27,7 @@ class TrainingResult:
 
 
 def epoch_metrics(training: float, validation: float, rate: float, speed: float) -> Metrics:
-    """The same keys for every encoder, so that runs compare."""
+    """Collect the metrics of an epoch, with the same keys for every encoder."""
     return {
         "train/loss": training,
         "validation/loss": validation,

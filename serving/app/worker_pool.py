@@ -61,7 +61,7 @@ class _Worker:
         return now - self.heard > (_HANG_S if self.ready else _START_S)
 
 
-class Crew:
+class WorkerPool:
     """The workers.
 
     Args:
@@ -85,7 +85,7 @@ class Crew:
         self._start_again_at = 0.0
 
     def keep(self, stop: Event) -> int:
-        """Keep the crew complete until `stop` is set; returns the exit code."""
+        """Keep the number of workers constant until `stop` is set; returns the exit code."""
         looked = time.monotonic()
         while not stop.is_set():
             if time.monotonic() >= self._start_again_at:

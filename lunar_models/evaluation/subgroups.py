@@ -1,4 +1,4 @@
-"""Metrics by diameter, by longitude band and by the split the encoder was trained with."""
+"""Compute metrics by diameter, by longitude band and by the encoder's training split."""
 
 import itertools
 
@@ -25,7 +25,7 @@ def score_groups(
     seed: int,
     level: float,
 ) -> pd.DataFrame:
-    """The main metrics within each group of craters.
+    """Compute the main metrics within each group of craters.
 
     Args:
         predictions: table described in `scores`.
@@ -51,7 +51,7 @@ def score_groups(
 
 
 def diameter_bins(diameter_km: "pd.Series[float]") -> "pd.Series[str]":
-    """Ordered categorical of bins such as ``4–5 km``, from (N,) diameters in km."""
+    """Bin (N,) diameters in km: an ordered categorical of bins such as ``4–5 km``."""
     edges = DIAMETER_EDGES_KM
     names = [f"{low:g}–{high:g} km" for low, high in itertools.pairwise(edges)]
     names[-1] = f"≥ {edges[-2]:g} km"
@@ -59,7 +59,7 @@ def diameter_bins(diameter_km: "pd.Series[float]") -> "pd.Series[str]":
 
 
 def longitude_bands(longitude_deg: "pd.Series[float]", band_deg: float) -> "pd.Series[str]":
-    """Ordered categorical of bands such as ``-90…-75°``, from (N,) longitudes in degrees."""
+    """Bin (N,) longitudes in degrees: an ordered categorical of bands such as ``-90…-75°``."""
     start = np.floor(longitude_deg.to_numpy() / band_deg) * band_deg
     names = {low: f"{low:g}…{low + band_deg:g}°" for low in np.unique(start)}
     bands = pd.Categorical(
