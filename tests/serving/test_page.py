@@ -100,6 +100,42 @@ def test_a_broken_image_is_explained(page, tmp_path: Path) -> None:
     page.set_input_files("#file", str(file))
     page.wait_for_selector("#status.error")
     assert "not a readable" in page.inner_text("#status")
+    assert page.is_hidden("#answer")
+
+
+def test_an_error_clears_the_verdict_before_it(page, tmp_path: Path) -> None:
+    page.fill("#crater-id", "00-1-000003")
+    page.click("#find button")
+    page.wait_for_selector("#similar button")
+    (tmp_path / "broken.png").write_bytes(b"no image")
+    page.set_input_files("#file", str(tmp_path / "broken.png"))
+    page.wait_for_selector("#status.error")
+    assert page.is_hidden("#answer")
+    page.fill("#crater-id", "00-1-000003")
+    page.click("#find button")
+    page.wait_for_selector("#similar button")
+    assert page.is_visible("#answer")
+
+
+def test_the_map_has_a_legend_and_crops_a_width(page) -> None:
+    legend = page.inner_text("#legend")
+    assert "120 craters" in legend
+    assert "cluster 0" in legend
+    assert page.inner_text("#context") == "1.5"
+
+
+def test_look_alikes_of_a_similar_size(page, server: Live) -> None:
+    page.fill("#crater-id", "00-1-000003")
+    page.click("#find button")
+    page.wait_for_selector("#similar button")
+    page.check("#same-size")
+    diameter = server.get("/v1/craters/00-1-000003").json()["diameter_km"]
+    shown = page.locator("#similar button b").all_inner_texts()
+    for crater_id in shown:
+        other = server.get(f"/v1/craters/{crater_id}").json()["diameter_km"]
+        assert 0.5 <= other / diameter <= 2
+    page.uncheck("#same-size")
+    assert page.locator("#similar button").count() == 12
 
 
 def test_the_encoders_own_score_has_a_scale(browser, taught: Path, tmp_path: Path) -> None:

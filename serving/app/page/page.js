@@ -1,12 +1,13 @@
 // Puts the page together: what is chosen, what is asked, what is shown.
 
 import { call, craterPath, getJson, place, setToken, showImage } from "/static/api.js";
-import { CraterMap } from "/static/map.js";
-import { showCluster, showPrediction, showSimilar, showStatus } from "/static/result.js";
+import { clusterColour, CraterMap } from "/static/map.js";
+import { clearAnswer, showCluster, showLegend, showPrediction, showSimilar, showStatus } from "/static/result.js";
 
 const $ = (id) => document.getElementById(id);
 const TYPES = { png: "image/png", jpg: "image/jpeg", jpeg: "image/jpeg", tif: "image/tiff", tiff: "image/tiff", npy: "application/x-npy" };
-const TOP_K = 12;
+const TOP_K = 100;
+const SIMILAR_SHOWN = 12;
 const BROWSER_SHOWS = ["image/png", "image/jpeg"];
 const shell = (text) => `'${text.replaceAll("'", "'\\''")}'`;
 const map = new CraterMap($("map"), $("map-note"), showCrater);
@@ -26,6 +27,7 @@ async function ask(question) {
   } catch (error) {
     if (mine !== asked) return;
     if (error.status === 401) $("access").open = true;
+    clearAnswer();
     showStatus(error.message, true);
   } finally {
     if (mine === asked) $("result").classList.remove("busy");
@@ -35,7 +37,7 @@ async function ask(question) {
 async function showAll(prediction, about, current) {
   if (prediction.error) throw new Error(prediction.error.message);
   showPrediction(prediction, about);
-  showSimilar(prediction.similar, showCrater);
+  showSimilar(prediction.similar, about.diameter, SIMILAR_SHOWN, showCrater);
   const members = prediction.cluster && await getJson(`/v1/clusters/${prediction.cluster.id}`).catch(() => null);
   if (current()) showCluster(prediction, members, showCrater);
 }
@@ -47,8 +49,8 @@ function showCrater(id) {
     const path = `${craterPath(id)}?top_k=${TOP_K}`;
     const crater = await getJson(path);
     return async (current) => {
-      showImage($("crop"), `${craterPath(id)}/image.png`);
-      const about = { title: `${id} · ${place(crater)}`, request: `curl -s ${shell(location.origin + path)}` };
+      showImage($("crop"), `${craterPath(id)}/image.png?stretch=true`);
+      const about = { title: `${id} · ${place(crater)}`, diameter: crater.diameter_km, request: `curl -s ${shell(location.origin + path)}` };
       await showAll(crater.prediction, about, current);
     };
   });
@@ -78,7 +80,7 @@ function showPlace(longitude, latitude, diameter) {
     return async (current) => {
       $("crop").src = `data:image/png;base64,${found.image}`;
       const where = place({ longitude_deg: +longitude, latitude_deg: +latitude, diameter_km: +diameter });
-      const about = { title: `Cut from the mosaic · ${where}`, request: `curl -s ${shell(location.origin + path)}` };
+      const about = { title: `Cut from the mosaic · ${where}`, diameter: +diameter, request: `curl -s ${shell(location.origin + path)}` };
       await showAll(found.prediction, about, current);
     };
   });
@@ -92,6 +94,7 @@ async function describe() {
     $("model").textContent = `${model.model.name ?? model.encoder}${version}${problem ? " · registry amiss" : ""}`;
     $("model").className = `chip ${problem ? "amiss" : "ready"}`;
     $("model").title = problem ?? `${model.encoder}, ${model.crop_size_px} px, ${model.embedding_dim} numbers`;
+    $("context").textContent = model.context_diameters;
     $("locate").hidden = !model.mosaic;
     if (model.reference_craters) await showMap(model.mosaic);
   } catch (error) {
@@ -111,6 +114,7 @@ async function showMap(hasMosaic) {
   }
   $("map-box").hidden = false;
   map.show(table, picture);
+  showLegend(table.cluster_id, table.total, table.crater_id.length, clusterColour);
 }
 
 $("file").addEventListener("change", (event) => {

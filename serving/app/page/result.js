@@ -10,6 +10,25 @@ export function showStatus(text, isError = false) {
   $("status").classList.toggle("error", isError);
 }
 
+// A failed question leaves nothing of the answer before it.
+export function clearAnswer() {
+  $("answer").hidden = true;
+  $("crop").removeAttribute("src");
+}
+
+export function showLegend(clusters, total, shown, colour) {
+  const entry = (id) => {
+    const ring = element("span", "", "ring");
+    ring.style.borderColor = colour(id);
+    const item = element("li", id < 0 ? "no cluster" : `cluster ${id}`);
+    item.prepend(ring);
+    return item;
+  };
+  const craters = `${total.toLocaleString("en")} craters${shown < total ? `, the largest ${shown.toLocaleString("en")} drawn` : ""}`;
+  const ids = [...new Set(clusters ?? [])].sort((a, b) => a - b);
+  $("legend").replaceChildren(element("li", `Circles: ${craters}, to scale.`), ...ids.map(entry));
+}
+
 export function showPrediction(prediction, { title, request }) {
   $("place").textContent = title;
   $("answer").hidden = false;
@@ -29,7 +48,7 @@ function showState(state) {
     $("state").append(element("small", "This model was registered without a classification head."));
     return;
   }
-  const doubt = state.abstained ? "Uncertain: better leave it to a person." : "";
+  const doubt = state.abstained ? `Better leave it to a person. ${state.reason ?? ""}` : "";
   const set = state.conformal_set.length > 1 ? `Cannot be excluded: ${state.conformal_set.join(", ")}.` : "";
   if (doubt || set) $("state").append(element("small", `${doubt} ${set}`.trim()));
   for (const [label, probability] of Object.entries(state.probabilities)) {
@@ -64,9 +83,18 @@ export function showCluster(prediction, members, onPick) {
   fill($("gallery"), members?.craters.slice(0, 8) ?? [], onPick);
 }
 
-export function showSimilar(similar, onPick) {
+// `diameter` is that of the crater asked about; unknown for a dropped image.
+export function showSimilar(similar, diameter, most, onPick) {
   $("similar-box").hidden = !similar.length;
-  fill($("similar"), similar, onPick);
+  $("size-filter").hidden = diameter === undefined;
+  const show = () => {
+    const like = (crater) => Math.abs(Math.log2(crater.diameter_km / diameter)) <= 1;
+    const chosen = diameter !== undefined && $("same-size").checked ? similar.filter(like) : similar;
+    fill($("similar"), chosen.slice(0, most), onPick);
+    if (!chosen.length) $("similar").append(element("p", "None of the nearest craters has a similar size."));
+  };
+  $("same-size").onchange = show;
+  show();
 }
 
 function fill(gallery, craters, onPick) {
@@ -75,7 +103,7 @@ function fill(gallery, craters, onPick) {
     button.type = "button";
     const image = element("img");
     image.alt = "";
-    showImage(image, `${craterPath(crater.crater_id)}/image.png`);
+    showImage(image, `${craterPath(crater.crater_id)}/image.png?stretch=true`);
     const text = element("span", place(crater));
     text.prepend(element("b", crater.crater_id));
     button.append(image, text);

@@ -5,6 +5,7 @@ import io
 from typing import Annotated, Any
 
 import numpy as np
+import numpy.typing as npt
 from fastapi import APIRouter, Path, Query, Request
 from PIL import Image
 from pydantic import BaseModel
@@ -133,6 +134,11 @@ async def image(request: Request, crater_id: CraterId) -> Response:
     Image.fromarray(display_crop(np.array(index.thumbnails[row]))).save(stream, "PNG")
     headers = {"cache-control": "private, max-age=3600"}
     return Response(stream.getvalue(), media_type="image/png", headers=headers)
+
+
+def _stretched(picture: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    low, high = np.percentile(picture, (2, 98))
+    return np.clip((picture - low) * (255.0 / max(high - low, 1.0)), 0, 255).astype(np.uint8)
 
 
 @router.get(
