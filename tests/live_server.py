@@ -1,12 +1,14 @@
 """The HTTP application on a free port, in a thread of this process."""
 
 import socket
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
 import requests
 import uvicorn
 from fastapi import FastAPI
@@ -80,3 +82,10 @@ def wait_for(condition, seconds: float = 60.0) -> None:
     while not condition():
         assert time.monotonic() < until, "it took too long"
         time.sleep(0.02)
+
+
+def workers(server: subprocess.Popen) -> list[psutil.Process]:
+    """The worker processes of a server that was started as a command."""
+    children = psutil.Process(server.pid).children()
+    alive = [child for child in children if child.status() != psutil.STATUS_ZOMBIE]
+    return [child for child in alive if "spawn_main" in " ".join(child.cmdline())]

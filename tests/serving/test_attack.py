@@ -21,7 +21,7 @@ import psutil
 import pytest
 import requests
 from crop_images import encoded, text
-from live_server import reserve_port, wait_for
+from live_server import reserve_port, wait_for, workers
 from PIL import Image
 
 pytestmark = pytest.mark.slow
@@ -135,8 +135,7 @@ def _answers(url: str) -> bool:
 
 
 def worker(process: subprocess.Popen) -> psutil.Process:
-    children = psutil.Process(process.pid).children()
-    (found,) = [p for p in children if "spawn_main" in " ".join(p.cmdline())]
+    (found,) = workers(process)
     return found
 
 

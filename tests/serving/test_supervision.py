@@ -17,7 +17,7 @@ import psutil
 import pytest
 import requests
 from click.testing import CliRunner
-from live_server import wait_for
+from live_server import wait_for, workers
 
 from lunar_models.config.serve import ServeConfig
 from lunar_models.errors import ConfigError
@@ -133,11 +133,6 @@ def process(bundle_folder: Path, tmp_path: Path) -> Iterator[subprocess.Popen]:
     finally:
         process.kill()
         process.wait()
-
-
-def workers(process: subprocess.Popen) -> list[psutil.Process]:
-    found = psutil.Process(process.pid).children()
-    return [p for p in found if "spawn_main" in " ".join(p.cmdline())]
 
 
 def healthy(url: str, seconds: float = 2.0) -> bool:

@@ -26,7 +26,7 @@ export function showLegend(clusters, total, shown, colour) {
   };
   const craters = `${total.toLocaleString("en")} craters${shown < total ? `, the largest ${shown.toLocaleString("en")} drawn` : ""}`;
   const ids = [...new Set(clusters ?? [])].sort((a, b) => a - b);
-  $("legend").replaceChildren(element("li", `Circles: ${craters}, to scale.`), ...ids.map(entry));
+  $("legend").replaceChildren(element("li", `Circles: ${craters}.`), ...ids.map(entry));
 }
 
 export function showPrediction(prediction, { title, request }) {

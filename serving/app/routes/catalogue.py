@@ -138,7 +138,8 @@ async def image(request: Request, crater_id: CraterId) -> Response:
 
 def _stretched(picture: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
     low, high = np.percentile(picture, (2, 98))
-    return np.clip((picture - low) * (255.0 / max(high - low, 1.0)), 0, 255).astype(np.uint8)
+    stretched = (picture - low) * (255.0 / max(high - low, 1.0))
+    return np.asarray(np.clip(stretched, 0, 255), np.uint8)
 
 
 @router.get(
