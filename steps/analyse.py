@@ -100,6 +100,7 @@ def choices(config: AnalyseConfig) -> Choices:
         pixel_size_m=max(map(pixel_size_m, _mosaics(config))) if config.mosaic else None,
         age_min_km=config.age_min_km,
         age_max_km=config.age_max_km or np.inf,
+        buffered=config.counting == "buffered",
         scheme=None if config.scheme == "none" else scheme_named(config.scheme),
     )
 

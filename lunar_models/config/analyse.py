@@ -48,6 +48,11 @@ class AnalyseConfig(StepConfig):
     bounds_deg: tuple[float, ...] = param(
         (), help="Counting area as west,south,east,north; cuts the other areas.", unit="deg"
     )
+    counting: Literal["centre", "buffered"] = param(
+        "centre",
+        help="Craters counted: with their centre on the area, or all that reach it, each on the "
+        "area widened by its radius.",
+    )
     mosaic: tuple[str, ...] = param(
         (), help="Mosaic whose valid pixels are the counting area, drawn behind the map.",
         role="input",

@@ -17,6 +17,7 @@ from lunar_models.degradation.chronology import (
     OLDEST_GA,
     ChronologySystem,
 )
+from lunar_models.degradation.size_frequency import CountedArea, area_for
 from lunar_models.errors import ConfigError
 
 _GRID = 20_000
@@ -46,17 +47,23 @@ class ModelAge:
 
 
 def expected_craters(
-    system: ChronologySystem, age_ga: Float64Array, area_km2: float, low_km: float, high_km: float
+    system: ChronologySystem,
+    age_ga: Float64Array,
+    area_km2: CountedArea,
+    low_km: float,
+    high_km: float,
 ) -> Float64Array:
     """Expected number of craters between two diameters, the shape of `age_ga`."""
-    share = float(np.subtract(*system.production.relative([low_km, high_km])))
-    return np.asarray(area_km2 * share * system.chronology.density(age_ga))
+    diameters = np.geomspace(low_km, high_km, 500 if callable(area_km2) else 2)
+    shares = -np.diff(system.production.relative(diameters))
+    areas = area_for(area_km2, np.sqrt(diameters[:-1] * diameters[1:]))
+    return np.asarray(float((areas * shares).sum()) * system.chronology.density(age_ga))
 
 
 def model_age(
     system: ChronologySystem,
     diameters_km: Float64Array,
-    area_km2: float,
+    area_km2: CountedArea,
     low_km: float,
     high_km: float,
     *,
@@ -79,8 +86,9 @@ def model_age(
     """
     smallest, largest = system.production.range_km
     low, high = max(low_km, smallest), min(high_km, largest)
-    if not (np.isfinite(area_km2) and area_km2 > 0):
-        raise ConfigError(f"area={area_km2} km² is not positive; give the counting area.")
+    size = float(area_for(area_km2, np.array([low_km]))[0])
+    if not (np.isfinite(size) and size > 0):
+        raise ConfigError(f"area={size} km² is not positive; give the counting area.")
     if low >= high:
         raise ConfigError(
             f"The diameters {low_km:g}-{high_km:g} km hold nothing of the production function's "
@@ -100,7 +108,7 @@ def model_age(
 def age_quantiles(
     system: ChronologySystem,
     count: int,
-    area_km2: float,
+    area_km2: CountedArea,
     low_km: float,
     high_km: float,
     quantiles: tuple[float, ...],
@@ -120,7 +128,7 @@ def age_quantiles(
 def retention_ages(
     system: ChronologySystem,
     craters: pd.DataFrame,
-    area_km2: float,
+    area_km2: CountedArea,
     low_km: float,
     high_km: float,
     *,

@@ -13,6 +13,7 @@ from lunar_models.degradation.completeness import completeness_km
 from lunar_models.degradation.crater_shape import depth_over_diameter
 from lunar_models.degradation.population import state_names
 from lunar_models.degradation.schemes import Scheme
+from lunar_models.degradation.size_frequency import CountedArea
 from lunar_models.degradation.summaries import Choices
 from lunar_models.errors import CatalogueError
 
@@ -54,13 +55,16 @@ def analyse(craters: pd.DataFrame, area: CountingArea, choices: Choices) -> Anal
 
     Args:
         craters: as from `read_population`.
-        area: counting area; craters with their centre outside are left out.
+        area: counting area; craters with their centre outside are left out, or with
+            `Choices.buffered` those that do not reach it.
         choices: see there.
 
     Raises:
         CatalogueError: no crater lies on the area.
     """
-    inside = craters[area.contains(craters)].reset_index(drop=True)
+    counted = area.touched(craters) if choices.buffered else area.contains(craters)
+    inside = craters[counted].reset_index(drop=True)
+    size: CountedArea = area.buffered_km2 if choices.buffered else area.area_km2
     if inside.empty:
         raise CatalogueError(
             f"None of the {len(craters):,} craters lies on the area {area.source} "
@@ -84,11 +88,11 @@ def analyse(craters: pd.DataFrame, area: CountingArea, choices: Choices) -> Anal
             choices.system, diameters, area.area_km2, age_from, choices.age_max_km,
             level=choices.level,
         ),
-        populations=summaries.populations(groups, titles, limits, area.area_km2, choices),
-        size_frequency=summaries.distributions(groups, titles, limits, area.area_km2, choices),
-        retention=summaries.retention(inside, area.area_km2, common, choices),
+        populations=summaries.populations(groups, titles, limits, size, choices),
+        size_frequency=summaries.distributions(groups, titles, limits, size, choices),
+        retention=summaries.retention(inside, size, common, choices),
         retention_by_diameter=summaries.retention_by_diameter(
-            inside, area.area_km2, common, choices
+            inside, size, common, choices
         ),
         k_by_diameter=summaries.k_by_diameter(inside, names, choices),
         crater_ages=summaries.crater_ages(inside, choices),
@@ -129,7 +133,7 @@ def _limit(group: pd.DataFrame, choices: Choices) -> float:
 def _notes(inside: pd.DataFrame, names: Mapping[int, str], everything: pd.DataFrame) -> list[str]:
     notes = []
     if len(inside) < len(everything):
-        notes.append(f"{len(inside):,} of {len(everything):,} craters have their centre inside.")
+        notes.append(f"{len(inside):,} of {len(everything):,} craters are counted on the area.")
     known = int(inside["state"].notna().sum()) if names else 0
     if names and known < len(inside):
         span = inside.loc[inside["state"].notna(), "diameter_km"]

@@ -9,11 +9,19 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 import shapely
+from scipy.spatial import cKDTree
 from shapely.geometry.base import BaseGeometry
 
 from lunar_models.arrays import Float64Array
 from lunar_models.degradation import sphere_polygons as sphere
+from lunar_models.degradation.outlines import divide
+from lunar_models.degradation.sphere_rings import sphere_rings
 from lunar_models.errors import AreaError
+from lunar_models.moon import MOON_RADIUS_KM, chord_to_km, unit_vectors
+
+_VERTEX_STEP_KM = 4.0
+"""More than `sphere_polygons.STEP_DEG`, to which outlines are divided to find craters near."""
+_MOON_KM2 = 4 * np.pi * MOON_RADIUS_KM**2
 
 
 @dataclass(frozen=True)
@@ -43,6 +51,42 @@ class CountingArea:
             self.shape, craters["longitude_deg"].to_numpy(), craters["latitude_deg"].to_numpy()
         )
         return pd.Series(inside, index=craters.index)
+
+    def touched(self, craters: pd.DataFrame) -> "pd.Series[bool]":
+        """Which craters reach the area with their rim; columns as above and diameter_km."""
+        reached = np.array(self.contains(craters))
+        dense = np.vstack(
+            [
+                divide(np.column_stack((sphere.unwrap(ring[:, 0]), ring[:, 1])), sphere.STEP_DEG)
+                for _, ring in sphere_rings(self.shape)
+            ]
+        )
+        outline = cKDTree(unit_vectors(longitude_deg=dense[:, 0], latitude_deg=dense[:, 1]))
+        away = outline.query(
+            unit_vectors(
+                longitude_deg=craters["longitude_deg"], latitude_deg=craters["latitude_deg"]
+            )
+        )[0]
+        radius_km = craters["diameter_km"].to_numpy() / 2.0
+        near = (chord_to_km(away) <= radius_km + _VERTEX_STEP_KM) & ~reached
+        circles = _circles(craters[near])
+        reached[near] = [bool(shapely.intersects(circle, self.shape)) for circle in circles]
+        return pd.Series(reached, index=craters.index)
+
+    def buffered_km2(self, diameter_km: Float64Array) -> Float64Array:
+        """Area on which craters of each diameter are counted if their rim need only reach it.
+
+        Fassett & Head (2008, doi 10.1016/j.icarus.2007.12.009): the area widened by the radius.
+        Steiner's formula on the sphere, exact for convex outlines; where an outline is concave
+        within a crater's radius the true area is smaller.
+        """
+        reach = np.asarray(diameter_km, np.float64) / 2.0 / MOON_RADIUS_KM
+        rings = sphere_rings(self.shape)
+        parts = sum(1 if outer else -1 for outer, _ in rings)
+        wider = self.area_km2 * np.cos(reach)
+        wider = wider + self.perimeter_km * MOON_RADIUS_KM * np.sin(reach)
+        caps = 2 * np.pi * MOON_RADIUS_KM**2 * parts * (1 - np.cos(reach))
+        return np.asarray(np.clip(wider + caps, self.area_km2, _MOON_KM2))
 
     def fractions(self, craters: pd.DataFrame) -> Float64Array:
         """(N,) which part of each crater lies inside; columns as above and diameter_km."""

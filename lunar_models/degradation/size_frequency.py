@@ -17,12 +17,22 @@ from scipy.stats import chi2
 from lunar_models.arrays import Float64Array
 from lunar_models.errors import ConfigError
 
+CountedArea = float | Callable[[Float64Array], Float64Array]
+"""km²: one area for all craters, or that on which craters of each diameter in km are counted."""
+
 Binning = Literal["root2", "pseudo-log", "10/decade", "20/decade"]
 
 _PSEUDO_LOG = (1.0, 1.1, 1.2, 1.3, 1.4, 1.5, 1.7, 2.0, 2.5, 3.0, 3.5, 4.0, 4.5, 5.0, 6.0, 7.0, 8.0,
                9.0)  # fmt: skip
 _PER_DECADE = {"root2": 2.0 / np.log10(2.0), "10/decade": 10.0, "20/decade": 20.0}
 _STEEPEST = (-100.0, 50.0)
+
+
+def area_for(area_km2: CountedArea, diameter_km: Float64Array) -> Float64Array:
+    """Counting area of each diameter, same shape."""
+    if callable(area_km2):
+        return area_km2(diameter_km)
+    return np.full(np.shape(diameter_km), float(area_km2))
 
 
 def bin_edges(smallest_km: float, largest_km: float, binning: Binning) -> Float64Array:
@@ -61,7 +71,11 @@ def poisson_interval(
 
 
 def size_frequency(
-    diameters_km: Float64Array, area_km2: float, edges_km: Float64Array, *, level: float = 0.6827
+    diameters_km: Float64Array,
+    area_km2: CountedArea,
+    edges_km: Float64Array,
+    *,
+    level: float = 0.6827,
 ) -> pd.DataFrame:
     """Count craters in bins, in the three standard forms.
 
@@ -83,25 +97,33 @@ def size_frequency(
     count = larger[:-1] - larger[1:]
     mean = np.sqrt(low * high)
     table = pd.DataFrame({"d_low_km": low, "d_high_km": high, "d_mean_km": mean, "count": count})
+    # The sum over larger craters of one over their areas; one over the area itself without any.
+    sums = np.r_[0.0, np.cumsum(1.0 / area_for(area_km2, ordered[::-1]))][larger]
+    empty = 1.0 / area_for(area_km2, mean)
+    above = np.where(larger[:-1] > 0, sums[:-1] / np.maximum(larger[:-1], 1), empty)
+    within = np.where(count > 0, (sums[:-1] - sums[1:]) / np.maximum(count, 1), empty)
     forms = {
-        "cumulative": (larger[:-1], np.full(len(low), 1.0 / area_km2)),
-        "differential": (count, 1.0 / (area_km2 * (high - low))),
-        "r": (count, mean**3 / (area_km2 * (high - low))),
+        "cumulative": (larger[:-1], above),
+        "differential": (count, within / (high - low)),
+        "r": (count, within * mean**3 / (high - low)),
     }
     for name, (number, scale) in forms.items():
-        below, above = poisson_interval(number, level)
+        least, most = poisson_interval(number, level)
         table[name] = number * scale
-        table[f"{name}_low"], table[f"{name}_high"] = below * scale, above * scale
+        table[f"{name}_low"], table[f"{name}_high"] = least * scale, most * scale
     return table
 
 
 def density_at(
-    diameters_km: Float64Array, area_km2: float, diameter_km: float, *, level: float = 0.6827
+    diameters_km: Float64Array, area_km2: CountedArea, diameter_km: float, *, level: float = 0.6827
 ) -> tuple[int, float, float, float]:
     """N(D): craters of D km and larger, their density per km², and the interval of the density."""
-    count = int((np.asarray(diameters_km) >= diameter_km).sum())
-    low, high = poisson_interval(count, level)
-    return count, count / area_km2, float(low) / area_km2, float(high) / area_km2
+    counted = np.asarray(diameters_km, np.float64)
+    counted = counted[counted >= diameter_km]
+    low, high = poisson_interval(len(counted), level)
+    shown = counted if len(counted) else np.array([diameter_km])
+    scale = float((1.0 / area_for(area_km2, shown)).mean())
+    return len(counted), len(counted) * scale, float(low) * scale, float(high) * scale
 
 
 def power_law_slope(

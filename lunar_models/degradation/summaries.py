@@ -14,6 +14,7 @@ from lunar_models.degradation.population import state_names
 from lunar_models.degradation.schemes import Scheme
 from lunar_models.degradation.size_frequency import (
     Binning,
+    CountedArea,
     bin_edges,
     density_at,
     power_law_slope,
@@ -38,13 +39,15 @@ class Choices:
     age_min_km: float | None = None
     age_max_km: float = np.inf
     scheme: Scheme | None = None
+    buffered: bool = False
+    """Count craters whose rim reaches the area, each on the area widened by its radius."""
 
 
 def populations(
     groups: Mapping[int, pd.DataFrame],
     titles: Mapping[int, str],
     limits: Mapping[int, float],
-    area_km2: float,
+    area_km2: CountedArea,
     choices: Choices,
 ) -> pd.DataFrame:
     """Craters, completeness, slope, N(1) and N(10) of each population, as in `Analysis`."""
@@ -69,7 +72,7 @@ def distributions(
     groups: Mapping[int, pd.DataFrame],
     titles: Mapping[int, str],
     limits: Mapping[int, float],
-    area_km2: float,
+    area_km2: CountedArea,
     choices: Choices,
 ) -> pd.DataFrame:
     """`size_frequency` of each population on common bins, as in `Analysis`."""
@@ -88,7 +91,7 @@ def distributions(
 
 
 def retention(
-    craters: pd.DataFrame, area_km2: float, low_km: float, choices: Choices
+    craters: pd.DataFrame, area_km2: CountedArea, low_km: float, choices: Choices
 ) -> pd.DataFrame:
     """`retention_ages` with the names of the states; empty without states."""
     if "state" not in craters or craters["state"].isna().all():
@@ -102,7 +105,7 @@ def retention(
 
 
 def retention_by_diameter(
-    craters: pd.DataFrame, area_km2: float, low_km: float, choices: Choices
+    craters: pd.DataFrame, area_km2: CountedArea, low_km: float, choices: Choices
 ) -> pd.DataFrame:
     """`retention_ages` of each bin of diameter, as in `Analysis`."""
     if "state" not in craters or craters["state"].isna().all():

@@ -103,6 +103,7 @@ def commands(analysis: Analysis, presentation: str, output: str) -> str:
     """The options of one CraterStats plot, for ``craterstats -i``."""
     system = analysis.choices.system
     age = analysis.age
+    kind = "b-poisson" if analysis.choices.buffered else "poisson"
     lines: list[Sequence[str]] = [
         ("-cs", _SYSTEMS[system.craterstats]),
         ("-ef", "trask"),
@@ -110,7 +111,7 @@ def commands(analysis: Analysis, presentation: str, output: str) -> str:
         ("-title", analysis.area.source),
         ("-o", output),
         ("-p", "source=all.scc,name=all craters,psym=circle"),
-        ("-p", f"type=poisson,range=[{age.diameter_min_km:.9g},{age.diameter_max_km:.9g}],snap=0"),
+        ("-p", f"type={kind},range=[{age.diameter_min_km:.9g},{age.diameter_max_km:.9g}],snap=0"),
     ]
     for state, title in analysis.states.items():
         if (analysis.craters["state"] == state).any():

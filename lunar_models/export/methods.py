@@ -26,6 +26,14 @@ MICHAEL_2016 = Reference(
     "Icarus, 277, 279-285",
     "10.1016/j.icarus.2016.05.019",
 )
+FASSETT_HEAD_2008 = Reference(
+    "fassett2008",
+    "Fassett, C. I., & Head, J. W.",
+    2008,
+    "The timing of martian valley network activity: Constraints from buffered crater counting",
+    "Icarus, 195, 61-89",
+    "10.1016/j.icarus.2007.12.009",
+)
 ABAN_2006 = Reference(
     "aban2006",
     "Aban, I. B., Meerschaert, M. M., & Panorska, A. K.",
@@ -46,6 +54,8 @@ def references(analysis: Analysis) -> list[Reference]:
     """The papers whose methods an analysis uses."""
     papers = [CATWG_1979, *analysis.choices.system.references, MICHAEL_2016, ABAN_2006]
     papers += [TRASK_1966, HARTMANN_1984]
+    if analysis.choices.buffered:
+        papers.append(FASSETT_HEAD_2008)
     if len(analysis.crater_ages):
         papers.append(analysis.choices.diffusivity.reference or FASSETT_THOMSON_2014)
     if analysis.choices.scheme and analysis.choices.scheme.reference:
@@ -59,7 +69,7 @@ def methods_paragraph(analysis: Analysis) -> str:
     everything = analysis.populations.iloc[0]
     top = f"{age.diameter_max_km:g}"
     sentences = [
-        f"We counted {everything['craters']:,} impact craters with their centres on "
+        f"We counted {everything['craters']:,} impact craters {_counted(analysis)} "
         f"{analysis.area.area_km2:,.4g} km² ({analysis.area.source}); the area is that on a sphere "
         f"of {MOON_RADIUS_KM} km radius.",
         f"Size-frequency distributions are in {_BINS[choices.binning]} (Crater Analysis "
@@ -91,6 +101,12 @@ def methods_paragraph(analysis: Analysis) -> str:
             "derived for."
         )
     return " ".join(sentences)
+
+
+def _counted(analysis: Analysis) -> str:
+    if analysis.choices.buffered:
+        return "that reach, each counted on the area widened by its radius (Fassett & Head, 2008),"
+    return "with their centres on"
 
 
 def format_age(median: float, low: float, high: float) -> str:

@@ -59,6 +59,21 @@ def test_craters_outside_do_not_count():
         analyse(craters.assign(longitude_deg=100.0), AREA, CHOICES)
 
 
+def test_buffered_counting_keeps_the_density_and_counts_more():
+    wide = bounds_area(-5, -5, 25, 25)
+    craters = planted(count=20_000, seed=2)
+    rng = np.random.default_rng(3)
+    craters["longitude_deg"] = rng.uniform(-5, 25, len(craters))
+    craters["latitude_deg"] = rng.uniform(-5, 25, len(craters))
+    centre = analyse(craters, AREA, CHOICES)
+    buffered = analyse(craters, AREA, Choices(SYSTEMS["neukum1983"], MARE, buffered=True))
+    assert len(buffered.craters) > len(centre.craters)
+    assert buffered.age.median_ga == pytest.approx(centre.age.median_ga, rel=0.05)
+    both = buffered.size_frequency["cumulative"][0], centre.size_frequency["cumulative"][0]
+    assert both[0] == pytest.approx(both[1], rel=0.05)
+    assert both[0] == pytest.approx(len(craters) / wide.area_km2, rel=0.05)
+
+
 def test_n1_is_not_given_below_the_completeness_limit():
     analysis = analyse(planted(smallest_km=2.0), AREA, CHOICES)
     everything = analysis.populations.iloc[0]

@@ -8,6 +8,7 @@ import shapely
 from lunar_models.degradation.area_files import read_area
 from lunar_models.degradation.areas import bounds_area
 from lunar_models.degradation.mosaic_area import mosaic_area
+from lunar_models.degradation.size_frequency import density_at
 from lunar_models.errors import AreaError
 from lunar_models.mosaic.raster import Mosaic
 
@@ -126,6 +127,39 @@ def test_the_share_of_a_crater_inside():
     assert 0.95 < share[3] <= 1.0
     polar = bounds_area(-180, 80, 180, 90).fractions(craters((0, 90), (77, 89.9)))
     np.testing.assert_allclose(polar, 1.0, rtol=1e-6)
+
+
+def test_craters_that_reach_the_area_and_the_area_they_are_counted_on():
+    area = bounds_area(175, -5, -175, 5)  # 30.3 km are a degree
+    table = craters((180, 0), (174.9, 0), (174.5, 0), (0, 0), (-174.8, 5.1))
+    assert area.touched(table).tolist() == [True, True, False, False, True]
+    long = bounds_area(0, -60, 10, 60)  # edges along meridians have no vertices between
+    assert long.touched(craters((-0.2, 30), (-0.6, 30), (10.2, -45))).tolist() == [
+        True, False, True,
+    ]  # fmt: skip
+    polar = bounds_area(-180, 85, 180, 90)
+    wider = polar.buffered_km2(np.array([1e-6, 20.0, 200.0]))
+    reach = np.degrees(np.array([0.0, 10.0, 100.0]) / RADIUS_KM)
+    np.testing.assert_allclose(wider, [cap_km2(5 + r) for r in reach], rtol=1e-6)
+
+
+def test_buffered_counts_have_the_true_density():
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame(
+        {
+            "longitude_deg": rng.uniform(-6, 6, 20_000),
+            "latitude_deg": rng.uniform(-6, 6, 20_000),
+            "diameter_km": 30.0 * rng.random(20_000) ** (-1 / 2),
+        }
+    ).query("diameter_km < 100")
+    truth = len(table) / bounds_area(-6, -6, 6, 6).area_km2
+    area = bounds_area(-2, -2, 2, 2)
+    reached = table[area.touched(table)]
+    count, _, low, high = density_at(
+        reached["diameter_km"].to_numpy(), area.buffered_km2, 30.0, level=0.99
+    )
+    assert count == len(reached) > 1.3 * area.contains(table).sum()
+    assert low < truth < high
 
 
 def test_bounds_across_180_and_their_intersection():
