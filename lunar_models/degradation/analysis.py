@@ -85,7 +85,7 @@ def analyse(craters: pd.DataFrame, area: CountingArea, choices: Choices) -> Anal
         choices=choices,
         states=names,
         age=model_age(
-            choices.system, diameters, area.area_km2, age_from, choices.age_max_km,
+            choices.system, diameters, size, age_from, choices.age_max_km,
             level=choices.level,
         ),
         populations=summaries.populations(groups, titles, limits, size, choices),
