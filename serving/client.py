@@ -1,8 +1,10 @@
 """Ask a running application from Python: batches, retries, tokens.
 
-client = CraterClient("http://127.0.0.1:5000")
-for prediction in client.classify(Path("crops").glob("*.png")):
-    print(prediction["state"], prediction["error"])
+Example::
+
+    client = CraterClient("http://127.0.0.1:5000")
+    for prediction in client.classify(Path("crops").glob("*.png")):
+        print(prediction["state"], prediction["error"])
 """
 
 import base64

@@ -18,7 +18,7 @@ if TYPE_CHECKING:  # torch is heavy, and fitting needs only NumPy
 Kind = Literal["ratio", "global", "zscore", "minmax"]
 
 CLIP_PERCENTILE = 99.8
-"""Beyond this percentile of |value| everything is clipped: a few glints would set the scale."""
+"""Beyond this percentile of absolute values everything is clipped: a few glints would set the scale."""
 
 _EPSILON = 1e-6
 
@@ -27,11 +27,11 @@ _EPSILON = 1e-6
 class Normalisation:
     """Maps crops to float32 in [-1, 1] with frozen constants.
 
-    ratio   ``I / mean(I) - 1``: removes albedo and illumination level, keeps contrast, which
-            carries the degradation state (default)
-    global  ``(I - centre)``: one centre for all crops; keeps albedo
-    zscore  ``(I - mean) / std`` of each crop; throws contrast away
-    minmax  each crop stretched to its own range; throws contrast away
+    - ratio: ``I / mean(I) - 1`` removes albedo and illumination level and keeps contrast, which
+      carries the degradation state (default).
+    - global: ``I - centre``, one centre for all crops; keeps albedo.
+    - zscore: ``(I - mean) / std`` of each crop; discards contrast.
+    - minmax: each crop stretched to its own range; discards contrast.
 
     The result is divided by `clip` and clipped to [-1, 1].
     """

@@ -7,11 +7,11 @@ diameter from the centre, always falls 1 / context_diameters of the way to the c
 
 Two ways, chosen per crater by the plan:
 
-separable  cylindrical mosaics, away from the poles. Along a row of the mosaic the latitude is
-           constant, so the longitude of plane coordinate u is ``asin(u / cos(latitude))``: first
-           every mosaic row is resampled to the crop's columns, then every crop column along the
-           rows. Two cheap one-dimensional passes give the exact two-dimensional mapping.
-direct     polar mosaics, crops near a pole and basins: every crop pixel is mapped exactly.
+- separable: cylindrical mosaics, away from the poles. Along a row of the mosaic the latitude is
+  constant, so the longitude of plane coordinate u is ``asin(u / cos(latitude))``: first every
+  mosaic row is resampled to the crop's columns, then every crop column along the rows. Two
+  one-dimensional passes give the exact two-dimensional mapping.
+- exact: polar mosaics, crops near a pole and basins; every crop pixel is mapped by itself.
 """
 
 from typing import Any, NamedTuple
