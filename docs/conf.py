@@ -14,6 +14,9 @@ project = "Lunar Models"
 author = "Lunar Models contributors"
 version = release = lunar_models.__version__
 
+# Members inherited from third-party base classes are documented there.
+suppress_warnings = ["ref.term", "ref.ref"]
+
 extensions = [
     "myst_parser",
     "sphinx.ext.autodoc",
