@@ -12,6 +12,7 @@ import lunar_models  # noqa: E402
 
 project = "Lunar Models"
 author = "Lunar Models contributors"
+copyright = "2026, Lunar Models contributors"
 version = release = lunar_models.__version__
 
 # Members inherited from third-party base classes are documented there.
@@ -23,6 +24,7 @@ extensions = [
     "sphinx.ext.autosummary",
     "sphinx.ext.napoleon",
     "sphinx.ext.viewcode",
+    "sphinx-mathjax-offline",  # formulas without a network
 ]
 source_suffix = {".md": "markdown", ".rst": "restructuredtext"}
 exclude_patterns = ["_build", "api/_autosummary/lunar_models.rst"]
