@@ -17,7 +17,7 @@ from lunar_models.downloads.resume import ResumingDownloader
 from lunar_models.errors import DownloadError
 
 REGISTRY_FILE = "registry.json"
-"""URL to file name, byte count and SHA-256: pinned by the first download, demanded by every later one."""
+"""URL to file name, bytes and SHA-256: pinned by the first download, demanded by later ones."""
 
 LARGEST_UNPACKED_BYTES = 4 << 30
 """Robbins' CSV has 0.24 GB; far more than expected is a zip bomb."""
