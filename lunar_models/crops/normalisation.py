@@ -18,7 +18,7 @@ if TYPE_CHECKING:  # torch is heavy, and fitting needs only NumPy
 Kind = Literal["ratio", "global", "zscore", "minmax"]
 
 CLIP_PERCENTILE = 99.8
-"""Beyond this percentile of absolute values everything is clipped: a few glints would set the scale."""
+"""Percentile of absolute values at which values are clipped: a few glints would set the scale."""
 
 _EPSILON = 1e-6
 
