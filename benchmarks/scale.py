@@ -49,6 +49,7 @@ from lunar_models.heads.head import Head
 from serving.batch import driver
 from serving.model import bundle as bundles
 from serving.model.bundle import Bundle
+from serving.model.seal import BUNDLE_FILE
 
 SIDE, DIM = 48, 32
 WAYS = ("plain", "one", "shards", "processes", "ray")
@@ -183,7 +184,7 @@ def _extrapolate(craters: int) -> None:
 
 def _model(folder: Path) -> Path:
     """A service model of every part, unless it is there."""
-    if (folder / bundles.BUNDLE_FILE).is_file():
+    if (folder / BUNDLE_FILE).is_file():
         return folder
     torch.manual_seed(0)
     checkpoint = Checkpoint(PhysicsEncoder(crop_size_px=SIDE, latent_dim=DIM).eval())

@@ -10,12 +10,15 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
-from lunar_models.embedding import embed_crops, pick_device, score_crops
+from lunar_models.embedding import embed_crops, measure_crops, pick_device, score_crops
 from lunar_models.encoders.checkpoint import Checkpoint
-from lunar_models.export.tables import SCORE_COLUMNS, score_table, state_table
+from lunar_models.export.tables import SCORE_COLUMNS, physical_table, score_table, state_table
 from lunar_models.heads.head import Head, HeadPrediction
 from serving.batch import columns
 from serving.model.bundle import ENCODER, Bundle
+
+LEVELS = (0.68, 0.95)
+"""Of the intervals of physical quantities."""
 
 NO_EMBEDDING = "the encoder makes no finite embedding that fits half precision"
 
@@ -61,19 +64,26 @@ class Answerer:
         usable = np.isfinite(half).all(axis=1)
         refused = [[str(name), NO_EMBEDDING] for name in craters["crater_id"].to_numpy()[~usable]]
         kept = embeddings[usable]
-        parts = [craters[usable][list(columns.KNOWN)], *self._parts(kept, crops[usable])]
+        diameter = craters["diameter_km"].to_numpy()[usable]
+        parts = [craters[usable][list(columns.KNOWN)], *self._parts(kept, crops[usable], diameter)]
         frame = pd.concat([part.reset_index(drop=True) for part in parts], axis=1)
         table = pa.Table.from_pandas(frame, self.schema, preserve_index=False)
         vectors = pa.FixedSizeListArray.from_arrays(half[usable].ravel(), half.shape[1])
         return table.append_column(columns.EMBEDDING, vectors), refused
 
-    def _parts(self, embeddings: npt.NDArray[np.float32], crops: Any) -> list[pd.DataFrame]:
+    def _parts(
+        self, embeddings: npt.NDArray[np.float32], crops: Any, diameter_km: npt.NDArray[np.float64]
+    ) -> list[pd.DataFrame]:
         parts = []
         if self.bundle.head is not None:
             parts.append(state_columns(self.bundle.head.predict(embeddings), self.bundle.head))
         if self.scores:
             scores = score_crops(self.checkpoint, crops, device=self.device)
             parts.append(score_table(np.empty((0, 2), np.float32) if scores is None else scores))
+        if self.physical:
+            measured = measure_crops(self.checkpoint, crops, device=self.device)
+            assert measured is not None  # as of the probe
+            parts.append(physical_table(measured, diameter_km, LEVELS))
         if self.bundle.clusters is not None:
             found = self.bundle.clusters.assign(embeddings)
             parts.append(pd.DataFrame({
@@ -84,9 +94,18 @@ class Answerer:
     @cached_property
     def scores(self) -> bool:
         """Whether the encoder tells degradation by itself."""
+        return score_crops(self.checkpoint, self._probe, device=self.device) is not None
+
+    @cached_property
+    def physical(self) -> list[str]:
+        """Columns of the physical quantities; none from an encoder that tells none."""
+        found = measure_crops(self.checkpoint, self._probe, device=self.device)
+        return [] if found is None else list(physical_table(found, np.ones(1), LEVELS).columns)
+
+    @property
+    def _probe(self) -> npt.NDArray[np.uint8]:
         side = self.checkpoint.encoder.crop_size_px
-        probe = np.tile(np.arange(side, dtype=np.uint8), (1, side, 1))
-        return score_crops(self.checkpoint, probe, device=self.device) is not None
+        return np.tile(np.arange(side, dtype=np.uint8), (1, side, 1))
 
     @cached_property
     def schema(self) -> pa.Schema:
@@ -95,6 +114,7 @@ class Answerer:
         return columns.schema(
             states=None if head is None else head.states,
             scores=SCORE_COLUMNS if self.scores else (),
+            physical=self.physical,
             clusters=clusters is not None,
         )
 

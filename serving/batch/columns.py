@@ -56,12 +56,27 @@ _SCORE = (
 )
 
 
-def schema(*, states: Sequence[str] | None, scores: Sequence[str], clusters: bool) -> pa.Schema:
+_PHYSICAL = {
+    "k_over_r2": (None, "Topographic diffusion K over the squared radius"),
+    "k_m2": ("m2", "Topographic diffusion K, diffusivity times time"),
+    "depth_over_diameter": (None, "Depth over diameter"),
+}
+"""Quantity -> unit and meaning; ends of intervals have its name with ``_low_68`` and so on."""
+
+
+def schema(
+    *,
+    states: Sequence[str] | None,
+    scores: Sequence[str],
+    physical: Sequence[str],
+    clusters: bool,
+) -> pa.Schema:
     """Return the columns of a release in order, without geometry and embedding.
 
     Args:
         states: of the head, freshest first; None without a head.
         scores: names of the encoder's score and its standard deviation; empty without.
+        physical: columns of `export.tables.physical_table`; empty without.
         clusters: whether craters are assigned to clusters.
 
     Returns:
@@ -76,8 +91,18 @@ def schema(*, states: Sequence[str] | None, scores: Sequence[str], clusters: boo
             found[f"probability_{name}"] = (pa.float32(), None, f"Calibrated, of state {name}.")
         found |= _STATE
     found |= dict(zip(scores, _SCORE, strict=False))
+    found |= {name: _physical(name) for name in physical}
     found |= _CLUSTER if clusters else {}
     return pa.schema([_field(name, *each) for name, each in found.items()])
+
+
+def _physical(name: str) -> tuple[pa.DataType, str | None, str]:
+    if name == "physical_state":
+        return pa.int32(), None, "State that K over the squared radius means, 1 the freshest."
+    quantity = next(known for known in _PHYSICAL if name.startswith(known))
+    unit, meaning = _PHYSICAL[quantity]
+    _, end, level = name.removeprefix(quantity).split("_") if name != quantity else ("", "", "")
+    return pa.float32(), unit, meaning + (f": {end} end of the {level} % interval." if end else ".")
 
 
 def _field(name: str, kind: pa.DataType, unit: str | None, description: str) -> pa.Field:

@@ -20,8 +20,9 @@ from lunar_models.cropping.extraction import make_crop_set
 from lunar_models.cropping.sun import sun_table
 from lunar_models.embedding import embed_crops
 from lunar_models.errors import ConfigError, CropSetError, MosaicError
+from lunar_models.heads.physical import PhysicalPrediction, ResidualTable
 from lunar_models.mosaic.raster import MosaicReader
-from serving.batch import answers, driver, tasks
+from serving.batch import answers, columns, driver, tasks
 from serving.batch.driver import classify_catalogue, classify_share, merge_shares, parse_share
 from serving.batch.files import locked
 from serving.batch.job import Job, share_out
@@ -152,6 +153,31 @@ def test_answers_are_those_of_the_model(moon, bundle_folder, release, tmp_path):
     low = [(min(map(int, states)) - 1) / 3 for states in inside]
     np.testing.assert_allclose(table["degradation_low"], low, atol=1e-6)
     assert (table["degradation_low"] <= table["degradation_high"]).all()
+
+
+def test_physical_quantities_come_with_their_intervals(bundle_folder, parts, monkeypatch):
+    def measured(checkpoint, crops, *, device):
+        physics = np.zeros((len(crops), 2, 2), np.float32)
+        physics[:, :, 0] = np.log([0.05, 0.2])
+        physics[:, :, 1] = 0.1
+        normal = ResidualTable(np.array([0.025, 0.5, 0.975]), np.array([[-2.0, 0.0, 2.0]] * 2))
+        return PhysicalPrediction.of(physics, normal)
+
+    monkeypatch.setattr(answers, "measure_crops", measured)
+    answerer = answers.Answerer.load(bundle_folder, "cpu")
+    metadata = parts.crop_set.metadata.reindex(columns=list(columns.KNOWN)).iloc[:5]
+    table, _ = answerer.answer(parts.crop_set.crops[:5], metadata)
+    found = table.to_pandas()
+    np.testing.assert_allclose(found["k_over_r2_high_95"], 0.05 * np.exp(0.2), rtol=1e-5)
+    np.testing.assert_allclose(
+        found["k_m2"], 0.05 * (500 * metadata["diameter_km"].to_numpy()) ** 2, rtol=1e-5
+    )
+    said = {column["name"]: column for column in columns.describe(answerer.schema)}
+    assert said["k_m2_low_68"]["unit"] == "m2"
+    assert said["depth_over_diameter_low_95"]["description"].endswith(
+        "low end of the 95 % interval."
+    )
+    assert table.schema.names == [*said, "embedding"]
 
 
 def test_release_is_read_by_others_and_describes_itself(release):
