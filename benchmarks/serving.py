@@ -228,6 +228,7 @@ def servers(uri: str, folder: Path) -> dict[str, list[str]]:
         "stock": [sys.executable, *stock],
         "stock, 2 workers": [sys.executable, *stock, "--workers", "2"],
         "ours, 2 workers": [sys.executable, *ours, "--workers", "2", "--log_level", "warning"],
+        "ours, 2 workers, a log line per request": [sys.executable, *ours, "--workers", "2"],
     }
 
 

@@ -8,17 +8,14 @@ seconds their images took so far, so that one full of large pictures holds up no
 import asyncio
 import contextlib
 import multiprocessing
-import os
-import socket
-import struct
 import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from multiprocessing.context import ForkServerProcess
 
 from lunar_models.errors import CropImageError
 from serving.app import decoder_process
+from serving.app.decoder import Decoder, DecoderLost
 from serving.app.problems import Problem
 from serving.model.crop_input import CropInput
 from serving.model.image_structure import inspect
@@ -147,18 +144,18 @@ class DecoderPool:
 
     def _mind(self) -> None:
         """Hand images to one process, and start another when it has to be killed."""
-        decoder: _Decoder | None = None
+        decoder: Decoder | None = None
         with contextlib.suppress(OSError):  # if it cannot be had now, the first image tries again
-            decoder = _Decoder(self._context, self._limit_s)
+            decoder = Decoder(self._context, self._limit_s)
         while taken := self._take():
             ask, place, crop, guess = taken
             started = time.monotonic()
             until = min(started + self._limit_s, ask.deadline)
             try:
                 if decoder is None or not decoder.alive():
-                    decoder = _Decoder(self._context, self._limit_s)
+                    decoder = Decoder(self._context, self._limit_s)
                 result = decoder.prepare(ask.form, crop, until)
-            except _Lost as lost:
+            except DecoderLost as lost:
                 decoder = None
                 result = CropImageError("too_costly", str(lost))
             except Exception:  # no request may wait for ever for want of a process
@@ -201,55 +198,3 @@ def _sort_out(crops: Sequence[Crop]) -> tuple[list[Crop], list[tuple[int, CropIn
         if structure.kind and not (plain and len(crop.data) <= CHEAP_BYTES):
             costly.append((place, crop, structure.cost))
     return kept, costly
-
-
-class _Lost(Exception):
-    """A decoding process is no more."""
-
-
-class _Decoder:
-    """One process and the line to it."""
-
-    def __init__(self, context: multiprocessing.context.ForkServerContext, limit_s: float) -> None:
-        self._connection, other = context.Pipe()
-        limit = struct.pack("ll", int(limit_s) + 1, 0)
-        with socket.socket(fileno=os.dup(self._connection.fileno())) as line:
-            # A process that stops in the middle of a message must not stop its minder.
-            line.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
-            line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)
-        self._process: ForkServerProcess = context.Process(
-            target=decoder_process.run, args=(other,), daemon=True
-        )
-        self._process.start()
-        other.close()
-
-    def alive(self) -> bool:
-        """Whether the process is there."""
-        return self._process.is_alive()
-
-    def prepare(self, form: CropForm, crop: CropInput, until: float) -> Prepared | CropImageError:
-        """Decode one image.
-
-        Raises:
-            _Lost: it took too long or broke the process, which is gone.
-        """
-        try:
-            self._connection.send_bytes(decoder_process.write_question(form, crop.hints))
-            self._connection.send_bytes(crop.data)
-            if not self._connection.poll(max(0.0, until - time.monotonic())):
-                self._end()
-                raise _Lost("Decoding 'image' takes too long; save it in a plain way.")
-            reply, values = self._connection.recv_bytes(), self._connection.recv_bytes()
-            return decoder_process.read_answer(form, reply, values)
-        except (EOFError, OSError, ValueError, KeyError, TypeError) as error:
-            self._end()
-            raise _Lost("Decoding 'image' broke the decoder; save it in a plain way.") from error
-
-    def _end(self) -> None:
-        self._process.kill()
-        self.close()
-
-    def close(self) -> None:
-        """Close the line, at which the process ends."""
-        self._connection.close()
-        self._process.join()

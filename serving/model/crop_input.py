@@ -7,8 +7,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from lunar_models.errors import CropImageError
+from serving.model.base64_text import decode_base64
 from serving.model.image_structure import inspect
-from serving.model.images import decode_base64
 from serving.model.schema import CropHints, CropRequest, explain
 
 

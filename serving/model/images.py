@@ -1,9 +1,6 @@
 """Decode the image of a request item to grey, within bounds, with what has no data marked."""
 
-import base64
-import binascii
 import io
-import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,10 +11,10 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from lunar_models.arrays import Float32Array
 from lunar_models.crops.luminance import LUMINANCE_WEIGHTS
 from lunar_models.errors import CropImageError
+from serving.model.base64_text import MAX_IMAGE_BYTES, decode_base64, too_many_bytes
 from serving.model.image_structure import MAX_IMAGE_PIXELS, ImageStructure, inspect, npy_header
 from serving.model.schema import QualityWarning
 
-MAX_IMAGE_BYTES = 16 * 2**20
 MIN_SIDE_PX = 4
 FORMATS = ("PNG", "JPEG", "TIFF")
 
@@ -26,9 +23,8 @@ _NO_DATA_BEYOND = 1e30
 """Floats beyond are marks (GDAL and ISIS fill with ±3.4e38), not brightness."""
 _GDAL_NODATA = 42113
 _ORIENTATION = 274
-_DATA_URI = re.compile(r"data:[a-zA-Z0-9.+/=;-]*;base64,")
-_SPACES = str.maketrans("", "", " \t\r\n")
-_URL_SAFE = str.maketrans("-_", "+/")
+
+__all__ = ["MAX_IMAGE_BYTES", "Decoded", "decode_base64", "decode_image"]
 
 _LUMA = np.array(LUMINANCE_WEIGHTS, np.float32)
 
@@ -42,26 +38,6 @@ class Decoded:
     dtype: str
     """NumPy name of the pixel type it was sent with."""
     warnings: tuple[QualityWarning, ...] = ()
-
-
-def decode_base64(text: str) -> bytes:
-    """Decode base64: plain, URL-safe (padded or not), with line breaks, or as a data URI.
-
-    Raises:
-        CropImageError: too long, or not base64.
-    """
-    if len(text) > MAX_IMAGE_BYTES * 4 // 3 + 4 + text.count("\n", 0, 2**20) * 2 + 100:
-        raise _too_many_bytes()
-    if start := _DATA_URI.match(text[:200]):
-        text = text[start.end() :]
-    text = text.translate(_SPACES)
-    if "-" in text or "_" in text:
-        text = text.translate(_URL_SAFE)
-        text += "=" * (-len(text) % 4)
-    try:
-        return base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise CropImageError("bad_base64", "'image' is not valid base64.") from error
 
 
 def decode_image(data: bytes) -> Decoded:
@@ -78,7 +54,7 @@ def decode_image(data: bytes) -> Decoded:
             a single pixel of data.
     """
     if len(data) > MAX_IMAGE_BYTES:
-        raise _too_many_bytes()
+        raise too_many_bytes()
     structure = inspect(data)
     warnings: list[QualityWarning] = []
     missing: npt.NDArray[np.bool_] | None = None
@@ -242,12 +218,6 @@ def _check_size(width: int, height: int) -> None:
         raise CropImageError(
             "too_small", f"The image has {width} x {height} px; the least side is {MIN_SIDE_PX}."
         )
-
-
-def _too_many_bytes() -> CropImageError:
-    return CropImageError(
-        "too_large", f"The image is over {MAX_IMAGE_BYTES // 2**20} MiB; send one crop."
-    )
 
 
 def _not_understood(structure: ImageStructure) -> CropImageError:
