@@ -41,7 +41,6 @@ def main(config: AnalyseConfig) -> None:
             catalogue=config.catalogue,
             states=config.states,
             depths=config.depths,
-            depth_column=config.depth_column,
         )
         analysis = analyse(craters, counting_area(config), choices(config))
         _log_numbers(analysis)

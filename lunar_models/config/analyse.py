@@ -33,9 +33,8 @@ class AnalyseConfig(StepConfig):
         role="input",
     )  # fmt: skip
     depths: str | None = param(
-        None, help="Table with CRATER_ID and depth over diameter.", role="input"
+        None, help="Table (CSV) of CRATER_ID and measured depth_over_diameter.", role="input"
     )
-    depth_column: str = param("d_over_D", help="Column of depth over diameter in depths.")
     area: str | None = param(
         None,
         help="Counting area as polygons: GeoPackage, GeoJSON, shapefile or a CraterStats .scc; "

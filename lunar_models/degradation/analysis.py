@@ -106,8 +106,8 @@ def in_scheme(craters: pd.DataFrame, scheme: Scheme) -> pd.DataFrame:
     Raises:
         CatalogueError: the table has neither.
     """
-    if "d_over_d" in craters:
-        depth = craters["d_over_d"].to_numpy(np.float64)
+    if "depth_over_diameter" in craters:
+        depth = craters["depth_over_diameter"].to_numpy(np.float64)
     elif "k_over_r2" in craters:
         k = craters["k_over_r2"].to_numpy(np.float64)
         depth = np.where(np.isnan(k), np.nan, depth_over_diameter(np.nan_to_num(k)))

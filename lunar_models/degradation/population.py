@@ -7,7 +7,7 @@ import geopandas as gpd
 import numpy as np
 import pandas as pd
 
-from lunar_models.catalogue.labels import read_labels
+from lunar_models.catalogue.labels import DEPTH_COLUMNS, read_depths, read_labels
 from lunar_models.catalogue.states import ordered_states
 from lunar_models.catalogue.table import read_catalogue
 from lunar_models.degradation.crater_shape import k_over_r2_of_depth, state_of
@@ -16,7 +16,7 @@ from lunar_models.errors import CatalogueError, LabelsError
 K_COLUMNS = ("k_m2", "k_m2_low", "k_m2_high")
 EXTRA_COLUMNS = (
     "state", "state_name", "k_over_r2", "k_m2", "k_m2_low_68", "k_m2_high_68", "k_m2_low_95",
-    "k_m2_high_95", "d_over_d", "native_px", "cluster_id", "confidence", "degradation_score",
+    "k_m2_high_95", *DEPTH_COLUMNS, "native_px", "cluster_id", "confidence", "degradation_score",
 )  # fmt: skip
 """Columns of this product's tables that are taken over, where a table has them."""
 
@@ -28,7 +28,6 @@ def read_population(
     catalogue: str | Path | None = None,
     states: str | None = None,
     depths: str | None = None,
-    depth_column: str = "d_over_D",
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Read craters with their states and diffusion ages.
 
@@ -39,14 +38,13 @@ def read_population(
         catalogue: all craters, where the table holds only part of them, such as those of a crop
             set; the table then gives states and K.
         states: label table with CRATER_ID and state; replaces the table's own states.
-        depths: table with CRATER_ID and `depth_column`.
-        depth_column: depth over diameter.
+        depths: table of measured depth over diameter, as in `read_depths`.
 
     Returns:
         craters: crater_id, longitude_deg, latitude_deg, diameter_km, and where known state (Int64,
-            1 the freshest), state_name, d_over_d, k_over_r2, k_m2, k_m2_low and k_m2_high (68 %),
-            and others of `EXTRA_COLUMNS`. K comes from the table; else from d/D by
-            `k_over_r2_of_depth`. States come from `states`, the table, or K/R².
+            1 the freshest), state_name, depth_over_diameter, k_over_r2, k_m2, k_m2_low and
+            k_m2_high (68 %), and others of `EXTRA_COLUMNS`. K comes from the table, else from
+            depths (`k_over_r2_of_depth`). States come from `states`, the table, or K/R².
         rejected: crater_id and reason.
 
     Raises:
@@ -65,7 +63,7 @@ def read_population(
     if states is not None:
         craters = _with_states(craters, states)
     if depths is not None:
-        craters = _with_depths(craters, depths, depth_column)
+        craters = _with_depths(craters, depths)
     craters = _with_k(craters)
     if "state" not in craters and "k_over_r2" in craters:
         known = craters["k_over_r2"].notna()
@@ -109,9 +107,9 @@ def _extra_columns(path: Path) -> pd.DataFrame | None:
         return None
     frame = frame.loc[:, ["crater_id", *kept]].drop_duplicates("crater_id")
     frame["crater_id"] = frame["crater_id"].astype("str").str.strip()
-    if "state" in frame:
-        frame = _numbered(frame)
-    return frame
+    if "depth_over_diameter" not in frame:
+        frame = frame.rename(columns={"d_over_d": "depth_over_diameter"})
+    return _numbered(frame) if "state" in frame else frame
 
 
 def _numbered(frame: pd.DataFrame) -> pd.DataFrame:
@@ -140,28 +138,20 @@ def _with_states(craters: pd.DataFrame, path: str) -> pd.DataFrame:
     return craters.assign(state=state.astype("Int64"), state_name=names.astype("object"))
 
 
-def _with_depths(craters: pd.DataFrame, path: str, column: str) -> pd.DataFrame:
-    measured = pd.read_csv(path, dtype="str", keep_default_na=False)
-    names = {name.strip().lower(): name for name in measured.columns}
-    missing = [n for n in ("crater_id", column.lower()) if n not in names]
-    if missing:
+def _with_depths(craters: pd.DataFrame, path: str) -> pd.DataFrame:
+    measured = read_depths(path).set_index("crater_id")["depth_over_diameter"]
+    depth = craters["crater_id"].map(measured)
+    if depth.isna().all():
         raise LabelsError(
-            f"{path} has no column {', '.join(missing)}; its columns are "
-            f"{', '.join(measured.columns)}. Name the depth over diameter with depth_column."
+            f"{path} has depths of none of the {len(craters)} craters; check that CRATER_ID is "
+            "written alike in both."
         )
-    ids = measured[names["crater_id"]].str.strip()
-    value = pd.to_numeric(measured[names[column.lower()]], errors="coerce")
-    if ids.duplicated().any():
-        raise LabelsError(f"{path} repeats CRATER_ID {ids[ids.duplicated()].iloc[0]!r}.")
-    ratio = craters["crater_id"].map(pd.Series(value.to_numpy(), index=ids.to_numpy()))
-    if ratio.notna().sum() == 0:
-        raise LabelsError(f"{path} has {column} for none of the {len(craters)} craters.")
-    if (ratio.dropna() > 1).mean() > 0.01:
+    if (depth.dropna() > 1).mean() > 0.01:
         raise LabelsError(
-            f"{column} in {path} reaches {ratio.max():g}; depth over diameter is a ratio, at most "
+            f"The depths in {path} reach {depth.max():g} diameters; depth over diameter is at most "
             "about 0.3. Check the column and its unit."
         )
-    return craters.assign(d_over_d=ratio.where((ratio > 0) & (ratio <= 1)))
+    return craters.assign(depth_over_diameter=depth.where(depth <= 1))
 
 
 def _with_k(craters: pd.DataFrame) -> pd.DataFrame:
@@ -169,8 +159,10 @@ def _with_k(craters: pd.DataFrame) -> pd.DataFrame:
     radius2_m2 = (craters["diameter_km"] * 500.0) ** 2
     if "k_m2" not in craters and "k_over_r2" in craters:
         craters = craters.assign(k_m2=craters["k_over_r2"] * radius2_m2)
-    if "k_m2" not in craters and "d_over_d" in craters:
-        craters = craters.assign(k_m2=k_over_r2_of_depth(craters["d_over_d"]) * radius2_m2)
+    if "k_m2" not in craters and "depth_over_diameter" in craters:
+        craters = craters.assign(
+            k_m2=k_over_r2_of_depth(craters["depth_over_diameter"]) * radius2_m2
+        )
     if "k_m2" not in craters:
         return craters
     if (craters["k_m2"] < 0).any():

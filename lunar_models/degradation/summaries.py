@@ -160,5 +160,9 @@ def crater_ages(craters: pd.DataFrame, choices: Choices) -> pd.DataFrame:
         return pd.DataFrame()
     ages = diffusion_ages(craters, craters["diameter_km"].to_numpy(), choices.diffusivity)
     kept = ["crater_id", "longitude_deg", "latitude_deg", "diameter_km", "k_over_r2", "k_m2"]
-    kept += [name for name in ("k_m2_low", "k_m2_high", "state", "d_over_d") if name in craters]
+    kept += [
+        name
+        for name in ("k_m2_low", "k_m2_high", "state", "depth_over_diameter")
+        if name in craters
+    ]
     return pd.concat([craters[kept], ages], axis=1)[craters["k_m2"].notna()].reset_index(drop=True)

@@ -39,7 +39,7 @@ COLUMNS = {
         Column("diameter_km", "km", "Diameter of the rim", 5),
         Column("state", None, "Degradation state, 1 the freshest"),
         Column("state_name", None, "Name of the degradation state"),
-        Column("d_over_d", None, "Depth over diameter", 4),
+        Column("depth_over_diameter", None, "Depth over diameter", 4),
         Column("k_over_r2", None, "Diffusion age K over the squared radius", 6),
         Column("k_m2", "m2", "Diffusion age K = diffusivity x time", 1),
         Column("k_m2_low", "m2", "Lower limit of K, 68 %", 1),

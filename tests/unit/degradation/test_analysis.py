@@ -121,7 +121,7 @@ def test_a_catalogue_without_states_or_depths_still_has_an_age():
 
 
 def test_states_of_another_scheme():
-    depths = pd.DataFrame({"d_over_d": [0.2, 0.12, 0.05, np.nan]})
+    depths = pd.DataFrame({"depth_over_diameter": [0.2, 0.12, 0.05, np.nan]})
     renamed = in_scheme(depths, SCHEMES["expert4"])
     assert renamed["state_name"].tolist()[:3] == ["v-fr or r-fr", "r-dr", "v-dr"]
     assert renamed["state"].isna().tolist() == [False, False, False, True]

@@ -82,10 +82,10 @@ def test_a_label_table_replaces_the_states(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("CRATER_ID,depth\na,1\n", "no column d_over_d"),
+        ("CRATER_ID,depth\na,1\n", "no column depth_over_diameter"),
         ("CRATER_ID,d_over_D\nzz,0.1\n", "none of the 3 craters"),
-        ("CRATER_ID,d_over_D\n007,150\nb,90\n", "reaches 150"),
-        ("CRATER_ID,d_over_D\nb,0.1\nb,0.2\n", "repeats CRATER_ID 'b'"),
+        ("CRATER_ID,d_over_D\n007,150\nb,90\n", "reach 150"),
+        ("CRATER_ID,d_over_D\nb,0.1\nb,0.2\n", "repeated CRATER_ID"),
     ],
 )
 def test_faults_of_a_table_of_depths_are_named(tmp_path, text, message):
