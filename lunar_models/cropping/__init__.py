@@ -1,1 +1,1 @@
-"""From a mosaic and a catalogue to a crop set."""
+"""Make crop sets from mosaics and crater catalogues."""

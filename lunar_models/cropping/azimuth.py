@@ -1,8 +1,8 @@
-"""From which direction the Sun shines: evidence of each crop, then of its neighbours.
+"""Estimate the Sun's azimuth from crops: evidence of each crop, combined with its neighbours'.
 
 Azimuths are measured on the ground, clockwise from north. A crop's evidence is a vector: how well
 the crop matches the pattern of a bowl lit from the east, and of one lit from the north
-(`illumination.sun_side_template`). It points to the Sun, and its length says how well it is known.
+(`illumination.sun_side_template`). It points to the Sun, and its length measures the certainty.
 
 Each crater's belief is a distribution over `BINS` azimuths. Neighbours are lit alike, unless a
 seam of the mosaic runs between them; so the belief of a crater is its own evidence times a power
@@ -24,16 +24,16 @@ from lunar_models.moon import unit_vectors
 
 BINS = 36
 EVIDENCE_NOISE = 0.09
-"""Spread of one component of the evidence, from terrain, neighbours and noise; photographs and
-synthetic craters lie between 0.05 and 0.1."""
+"""Standard deviation of one component of the evidence, from terrain, neighbours and noise;
+photographs and synthetic craters lie between 0.05 and 0.1."""
 MOST_CONCENTRATION = 25.0
 """A single crop is trusted to 12 degrees at most: rims are not round, ground is not level."""
 STRAY = 0.05
 """Share of crops whose evidence says nothing: a larger crater's wall, a rille, a shadow."""
 NEIGHBOURS = 16
 WEIGHTS = (1.0, 2.0)
-"""Power of the neighbours' mixture: with 2 they support one another, which needs evidence. Else
-chance alone would make up a Sun that they all believe in."""
+"""Power of the neighbours' mixture. A power of 2 reinforces agreement among neighbours, so it is
+used only where their own evidence agrees; otherwise noise alone would produce an azimuth."""
 AGREEMENT = (2.0, 3.0)
 """Peak of the mixture of the neighbours' own evidence, relative to a uniform one, at which the
 power has its least and greatest value. One scene makes it 5, two scenes 2.5, chance below 2."""
@@ -50,7 +50,7 @@ _SLICE = 20_000
 
 
 class AzimuthBelief(NamedTuple):
-    """What is believed of N azimuths."""
+    """The posterior of N azimuths, summarised."""
 
     azimuth_deg: Float64Array
     """(N,) in [0, 360): the mean around the peak of each belief."""
@@ -78,20 +78,20 @@ def azimuth_evidence(
     evidence = np.empty((len(crops), 2), np.float32)
     for start in range(0, len(crops), 1024):
         values = flat[start : start + 1024].astype(np.float32)
-        spread = np.maximum(values.std(axis=1, keepdims=True), 1e-3) * size
-        evidence[start : start + 1024] = values @ patterns / spread
+        norm = np.maximum(values.std(axis=1, keepdims=True), 1e-3) * size
+        evidence[start : start + 1024] = values @ patterns / norm
     return evidence
 
 
 def own_azimuth(evidence: FloatArray) -> AzimuthBelief:
-    """Believe each crop's own evidence, (N, 2) from `azimuth_evidence`, and nothing else."""
+    """Estimate azimuths from each crop's own evidence alone, (N, 2) from `azimuth_evidence`."""
     return _summarise(_shares(_own_log_belief(np.asarray(evidence, np.float64))))
 
 
 def vote_azimuth(
     *, longitude_deg: FloatArray, latitude_deg: FloatArray, evidence: FloatArray, workers: int = 1
 ) -> AzimuthBelief:
-    """Join each crop's evidence with that of its nearest neighbours.
+    """Estimate azimuths from each crop's evidence and that of its nearest neighbours.
 
     Args:
         longitude_deg: (N,).
@@ -124,8 +124,9 @@ def vote_azimuth(
 def _own_log_belief(evidence: Float64Array) -> npt.NDArray[np.float32]:
     """(N, BINS) log of a von Mises distribution, contaminated with strays; uniform is 0.
 
-    Gaussian noise of spread s on both components makes the direction of a vector of length z
-    a von Mises variable of concentration (z / s)² (Mardia & Jupp 2000, Directional Statistics).
+    Gaussian noise of standard deviation s on both components makes the direction of a vector of
+    length z a von Mises variable of concentration (z / s)² (Mardia & Jupp 2000, Directional
+    Statistics).
     """
     concentration = _concentration(evidence)
     azimuth = np.arctan2(evidence[:, 0], evidence[:, 1])

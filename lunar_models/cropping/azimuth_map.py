@@ -1,4 +1,4 @@
-"""Azimuths of the Sun from a raster, or from polygons such as the footprints of images."""
+"""Look up azimuths of the Sun in a raster, or in polygons such as image footprints."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What is known before a mosaic is read: which craters are cut out, from where, in which order."""
+"""Plan the crops before a mosaic is read: which craters, from which mosaic, in which order."""
 
 import os
 from dataclasses import dataclass, replace
@@ -25,7 +25,7 @@ _MOST_NEGATIVE = 0.25
 
 @dataclass(frozen=True)
 class CropPlan:
-    """Everything known before the mosaics are read."""
+    """The plan of all crops, made before the mosaics are read."""
 
     config: PreprocessConfig
     mosaics: tuple[Mosaic, ...]
@@ -60,7 +60,7 @@ class CropPlan:
 
     @property
     def knows_sun(self) -> bool:
-        """Whether crops need not be looked at to find the Sun."""
+        """Whether the Sun is given, so that it need not be found in the crops."""
         return "rotation_deg" in self.craters
 
     def with_sun(self, sun: pd.DataFrame) -> "CropPlan":

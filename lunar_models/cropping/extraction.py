@@ -1,4 +1,4 @@
-"""Make a crop set: plan, sample every crater strip by strip, then put the crops together.
+"""Make a crop set: plan, sample every crater strip by strip, assemble and publish.
 
 All work happens in ``<output>.partial``. Each strip of a mosaic leaves a segment there, so a
 killed run resumes after the last finished one; the segments become one crop set, and
@@ -43,7 +43,7 @@ Progress = Callable[[int, int], None]
 _BATCH_BYTES = 1 << 22
 _BATCH_CROPS = 256
 
-_scratch = ThreadBuffer()
+_buffer = ThreadBuffer()
 
 
 def make_crop_set(config: PreprocessConfig, *, progress: Progress | None = None) -> CropSet:
@@ -102,7 +102,7 @@ def _extract(
     measures = _sample(plan, work, progress, count=len(plan.craters))
     if plan.knows_sun:
         return plan, measures
-    evidence = measures[:, [MEASURES.index("evidence_east"), MEASURES.index("evidence_north")]]
+    evidence = measures[:, [MEASURES.index(f"sun_evidence_{axis}") for axis in ("east", "north")]]
     plan = plan.with_sun(find_sun(plan.craters, evidence, workers=plan.workers))
     turned = plan.of_turned()
     if turned is not None:
@@ -168,7 +168,7 @@ def _sample_segment(
     with disk_errors(work.path), open(work.crops.path, "r+b") as file:
 
         def run(batch: slice) -> None:
-            crops = _scratch.array(batch.stop - batch.start, size, size)
+            crops = _buffer.array(batch.stop - batch.start, size, size)
             sample_crops(
                 strips[level[batch.start]],
                 mosaic.projection,
@@ -189,7 +189,7 @@ def _sample_segment(
 
 
 def make_sites(craters: pd.DataFrame) -> Sites:
-    """The kernel's view of catalogue rows joined with those of `placement.place_crops`."""
+    """Convert catalogue rows joined with those of `placement.place_crops` to kernel input."""
     north_up = pd.Series(0.0, index=craters.index)
     rotation = craters.get("rotation_deg", north_up).to_numpy(np.float64)
     return Sites(
@@ -203,7 +203,7 @@ def make_sites(craters: pd.DataFrame) -> Sites:
 
 
 def level_batches(level: npt.NDArray[np.int64], length: int) -> list[slice]:
-    """Cut positions into runs of one level, at most `length` long."""
+    """Divide positions into runs of one level, at most `length` long."""
     edges = np.flatnonzero(np.diff(level)) + 1
     bounds = [0, *edges.tolist(), len(level)]
     return [

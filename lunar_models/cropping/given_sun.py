@@ -1,4 +1,4 @@
-"""The Sun as the parameters, the catalogue or a map give it."""
+"""Look up the Sun's azimuth and incidence in parameters, the catalogue or a map."""
 
 from pathlib import Path
 
@@ -64,7 +64,7 @@ def given_sun(config: PreprocessConfig, craters: pd.DataFrame) -> pd.DataFrame |
 
 
 def given_incidence(config: PreprocessConfig, craters: pd.DataFrame) -> Float64Array:
-    """(N,) incidence in degrees from the parameter or the catalogue's column; NaN where neither."""
+    """Look up the incidence in degrees, (N,), in the parameter or the catalogue; NaN without."""
     if config.incidence_deg is not None:
         return np.full(len(craters), config.incidence_deg)
     if "incidence_deg" not in craters:
@@ -110,5 +110,5 @@ def _column(craters: pd.DataFrame, name: str, low: float, high: float) -> Float6
 
 
 def without_sun(craters: pd.DataFrame) -> pd.DataFrame:
-    """The same rows without the catalogue's own columns of the Sun."""
+    """Drop the catalogue's own columns of the Sun."""
     return craters.drop(columns=[name for name in SUN_COLUMNS if name in craters])

@@ -1,4 +1,4 @@
-"""On which side the Sun stands: evidence of each crop, then a vote along the longitude.
+"""Decide the Sun's side, east or west: evidence of each crop, then a vote along the longitude.
 
 Inside a crater the half towards the Sun lies in shade and the other half faces the light; on the
 outer flank of the rim it is the other way round. One crop may be wrong, but mosaics are lit in
@@ -18,7 +18,7 @@ LOG_ODDS_PER_EVIDENCE = 20.0
 """Slope of the log-odds of the Sun's side against the evidence, fitted on synthetic craters."""
 
 MAX_LOG_ODDS = 3.0
-"""One crop counts at most so much: neighbouring craters, doubled rims or rilles fool it."""
+"""Limit on the log-odds of one crop: neighbouring craters, double rims or rilles mislead it."""
 
 SEAM_SPACING_DEG = 20.0
 """Mean distance of seams that the vote expects beforehand."""
@@ -30,7 +30,7 @@ _ZONE_CRATERS = 400
 
 @cache
 def sun_side_template(crop_size_px: int, context_diameters: float) -> npt.NDArray[np.float32]:
-    """Pattern that a crop lit from the east (right) resembles.
+    """Make the template of a crater lit from the east (right).
 
     Args:
         crop_size_px: S.
@@ -56,7 +56,7 @@ def sun_side_template(crop_size_px: int, context_diameters: float) -> npt.NDArra
 
 @cache
 def sun_patterns(crop_size_px: int, context_diameters: float) -> npt.NDArray[np.float32]:
-    """(2, S, S) float32: `sun_side_template`, and the same lit from the north (from above)."""
+    """Stack `sun_side_template` and the same lit from the north (from above), (2, S, S) float32."""
     east = sun_side_template(crop_size_px, context_diameters)
     patterns = np.stack((east, np.rot90(east)))
     patterns.flags.writeable = False
@@ -66,7 +66,7 @@ def sun_patterns(crop_size_px: int, context_diameters: float) -> npt.NDArray[np.
 def sun_side_evidence(
     crops: npt.NDArray[Any], *, context_diameters: float = 1.5
 ) -> npt.NDArray[np.float32]:
-    """Correlation of crops with the pattern of a crater lit from the east.
+    """Correlate crops with the template of a crater lit from the east.
 
     Args:
         crops: (N, S, S) of any real dtype, north up or down, not aligned.
@@ -81,15 +81,15 @@ def sun_side_evidence(
     evidence = np.empty(len(crops), np.float32)
     for start in range(0, len(crops), 1024):
         values = flat[start : start + 1024].astype(np.float32)
-        spread = np.maximum(values.std(axis=1), 1e-3) * size
-        evidence[start : start + 1024] = values @ template / spread
+        norm = np.maximum(values.std(axis=1), 1e-3) * size
+        evidence[start : start + 1024] = values @ template / norm
     return evidence
 
 
 def vote_sun_side(
     *, longitude_deg: FloatArray, latitude_deg: FloatArray, evidence: FloatArray
 ) -> npt.NDArray[np.float64]:
-    """Probability that the Sun stands in the east of each crop, given all crops.
+    """Compute the probability that the Sun stands in the east of each crop, given all crops.
 
     Within a zone of latitude the Sun's side is a two-state Markov process along the longitude
     that changes about every `SEAM_SPACING_DEG`; each crop is an observation of it. The exact

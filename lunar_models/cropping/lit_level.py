@@ -1,4 +1,4 @@
-"""How bright lit ground is: what shadow is told by, also in a crop that lies wholly in it."""
+"""Measure the brightness of lit ground, the reference for shadow in every crop."""
 
 import numpy as np
 import pandas as pd
@@ -22,7 +22,7 @@ def lit_level(
     *,
     highpass_sigma_px: float | None,
 ) -> float:
-    """Measure the brightness of lit ground in crop units, in windows around some of the craters.
+    """Measure the brightness of lit ground, in crop units, around a sample of the craters.
 
     Args:
         mosaics: where the craters lie.

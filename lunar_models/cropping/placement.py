@@ -1,4 +1,4 @@
-"""Decide for every crater from which mosaic, strip and level its crop is sampled, and how.
+"""Choose for every crater the mosaic, strip, level and method from which its crop is sampled.
 
 All arithmetic is on whole columns of the catalogue; nothing here is done crater by crater.
 """
@@ -142,7 +142,7 @@ def choose_mosaics(
     context_diameters: float,
     crop_size_px: int,
 ) -> pd.DataFrame:
-    """Place every crater in the mosaic that covers it best.
+    """Assign every crater to the mosaic that covers it best.
 
     More of the crop with data comes first, then the finer resolution (by a tenth at least), then
     the order in which the mosaics were given.
@@ -181,5 +181,5 @@ def _is_better(place: pd.DataFrame, best: pd.DataFrame) -> "pd.Series[bool]":
 
 
 def strip_rows(level: "pd.Series[int]") -> int:
-    """Rows of a strip: a whole number of pixels at every level in use."""
+    """Compute the rows of a strip: a whole number of pixels at every level in use."""
     return max(STRIP_ROWS, 1 << int(level.max()))

@@ -1,4 +1,4 @@
-"""What tells a usable crop from a poor one: overlap with larger craters, and the thresholds."""
+"""Reject poor crops: overlap with larger craters, and the thresholds of preprocess."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ _CHUNK = 1 << 16
 
 
 def overlap_larger(targets: pd.DataFrame, catalogue: pd.DataFrame) -> npt.NDArray[np.float32]:
-    """Part of each crater's disc that lies inside larger craters.
+    """Compute the fraction of each crater's disc inside larger craters.
 
     Where several larger craters overlap it, their parts f are joined as 1 - (1 - f1)(1 - f2)…,
     which is exact when one of them covers the disc. Discs are flat: distances are arcs.
@@ -80,10 +80,10 @@ def _disc_inside(
 
 
 def placement_faults(place: pd.DataFrame, config: PreprocessConfig) -> "pd.Series[str]":
-    """Why craters get no crop, known before reading the mosaic; empty text where they do.
+    """Give the reason why a crater gets no crop before the mosaic is read; empty where it does.
 
     Args:
-        place: from `planning.choose_mosaics`.
+        place: from `placement.choose_mosaics`.
         config: thresholds.
     """
     return _first_fault(
@@ -94,7 +94,7 @@ def placement_faults(place: pd.DataFrame, config: PreprocessConfig) -> "pd.Serie
 
 
 def crop_faults(metadata: pd.DataFrame, config: PreprocessConfig) -> "pd.Series[str]":
-    """Why finished crops are not kept; empty text where they are.
+    """Give the reason why a finished crop is rejected; empty where it is kept.
 
     Args:
         metadata: valid_fraction, contrast, shadow_fraction, saturated_fraction, overlap_larger.

@@ -1,4 +1,4 @@
-"""Whether a mosaic is lit from the east and west alone, as equatorial ones are."""
+"""Test whether a mosaic is lit from the east and west only, as equatorial ones are."""
 
 import numpy as np
 import numpy.typing as npt

@@ -1,4 +1,4 @@
-"""Where the Sun stood for each crop, and how the crop is turned so that it stands in the east.
+"""Determine the Sun's azimuth for each crop, and the rotation that puts it in the east.
 
 A crop is turned by up to 90 degrees, so that the Sun comes to stand in the nearer of east and
 west, and mirrored left-right if that is the west: the smaller change of the two ways. Turning
@@ -19,13 +19,13 @@ from lunar_models.cropping.side_test import is_lit_from_the_side
 EAST_DEG, WEST_DEG = 90.0, 270.0
 
 LEAST_CONFIDENCE = 0.5
-"""An azimuth that is more likely wrong than right (by 15 degrees) is unknown."""
+"""An azimuth is unknown if it is more likely off by over 15 degrees than not."""
 
 LEAST_ROTATION_DEG = 5.0
-"""A smaller rotation is left undone: the azimuth is not known better."""
+"""Smaller rotations are skipped: they lie within the uncertainty of the azimuth."""
 
 SUB_SOLAR_LATITUDE_DEG = 1.09
-"""Spread of the latitude over which the Sun stands: a sine of 1.54 degrees' amplitude."""
+"""Standard deviation of the sub-solar latitude, a sine of 1.54 degrees' amplitude."""
 
 LEAST_INCIDENCE_STD_DEG = 5.0
 """An incidence that is known less well is unknown."""
@@ -34,7 +34,7 @@ LEAST_INCIDENCE_STD_DEG = 5.0
 def orientation(
     azimuth_deg: npt.ArrayLike,
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]:
-    """Tell how crops are turned, then mirrored, so that the Sun stands in the east.
+    """Compute the rotation and mirroring of crops that put the Sun in the east.
 
     Args:
         azimuth_deg: (N,) clockwise from north; NaN where unknown.
@@ -58,7 +58,7 @@ def sun_table(
     confidence: FloatArray | float,
     incidence_deg: FloatArray | float,
 ) -> pd.DataFrame:
-    """Put together what the metadata say of the Sun: the last six of `crop_set.SUN_COLUMNS`."""
+    """Build the Sun's metadata: the last six of `crop_set.SUN_COLUMNS`."""
     rotation, flipped = orientation(azimuth_deg)
     columns: dict[str, Any] = {
         "sun_azimuth_deg": azimuth_deg,
@@ -73,7 +73,7 @@ def sun_table(
 
 
 def find_sun(craters: pd.DataFrame, evidence: FloatArray, *, workers: int = 1) -> pd.DataFrame:
-    """Find the Sun from the crops alone.
+    """Estimate the Sun's azimuth from the crops alone.
 
     Where it stands in the east or west throughout, as in equatorial mosaics, a vote along the
     longitude tells the side. Elsewhere the azimuths are found.
@@ -114,7 +114,7 @@ def _two_sided_std(east: Float64Array) -> Float64Array:
 def sun_from_sub_solar(
     craters: pd.DataFrame, *, longitude_deg: npt.ArrayLike, latitude_deg: npt.ArrayLike
 ) -> tuple[Float64Array, Float64Array]:
-    """Compute azimuth and incidence, (N,) degrees each, from where the Sun stands in the zenith.
+    """Compute azimuth and incidence, (N,) degrees each, from the sub-solar point.
 
     Spherical trigonometry; the Sun is so far away that its rays are parallel.
 
@@ -135,7 +135,7 @@ def sun_from_sub_solar(
 def incidence_from_azimuth(
     azimuth_deg: FloatArray, std_deg: FloatArray, latitude_deg: FloatArray
 ) -> Float64Array:
-    """Estimate the incidence from azimuth and latitude: the Sun stands over the equator.
+    """Estimate the incidence from azimuth and latitude, for a sub-solar point on the equator.
 
     With the sub-solar point on the equator, ``tan(incidence) = -tan(latitude) / cos(azimuth)``.
     Towards the equator, and with the Sun in the east or west, that says nothing.

@@ -1,6 +1,6 @@
-"""Which pixels of a mosaic sampling a crop touches, and which of the two ways samples it.
+"""Compute the window of mosaic pixels that each crop needs, and choose its sampling method.
 
-`place` is a table of crops (`planning.place_crops`) with longitude and latitude in radians.
+`place` is a table of crops (`placement.place_crops`) with longitude and latitude in radians.
 """
 
 import numpy as np
@@ -23,7 +23,7 @@ def _extreme_latitude(mosaic: Mosaic, place: pd.DataFrame) -> Float64Array:
 
 
 def is_separable(mosaic: Mosaic, place: pd.DataFrame) -> npt.NDArray[np.bool_]:
-    """Cylindrical, and so far from the poles that the series of the separable way holds."""
+    """Tell which crops can be sampled separably: cylindrical mosaics, away from the poles."""
     if mosaic.projection.pole:
         return np.zeros(len(place), np.bool_)
     extreme = _extreme_latitude(mosaic, place)
@@ -33,7 +33,7 @@ def is_separable(mosaic: Mosaic, place: pd.DataFrame) -> npt.NDArray[np.bool_]:
 
 
 def find_windows(mosaic: Mosaic, place: pd.DataFrame) -> list[Float64Array]:
-    """First and last row, first and last column of what sampling touches, (n,) each."""
+    """Find the first and last row, first and last column that sampling reads, (n,) each."""
     windows = [np.empty(len(place)) for _ in range(4)]
     separable = place["separable"].to_numpy()
     for chosen, find in (

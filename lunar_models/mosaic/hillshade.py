@@ -1,4 +1,4 @@
-"""Light a height model, so that it can be used like an image.
+"""Compute the hillshade of a digital elevation model, so that it can be used like an image.
 
 Brightness is that of a Lambertian surface of one albedo, ``max(0, n · s)`` with the unit normal n
 of the surface and the unit vector s to the Sun, which stands at the same azimuth and incidence
@@ -26,7 +26,7 @@ _UNITS = {"m": 1.0, "km": 1000.0}
 
 @dataclass(frozen=True)
 class Sun:
-    """Where the Sun stands."""
+    """The direction of the Sun."""
 
     azimuth_deg: float
     """Clockwise from north."""

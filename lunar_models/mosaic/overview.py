@@ -1,4 +1,4 @@
-"""A small picture of a whole mosaic in plain longitude and latitude, for maps."""
+"""Read a decimated overview of a mosaic in longitude and latitude, for maps."""
 
 import numpy as np
 import numpy.typing as npt

@@ -1,4 +1,4 @@
-"""What the label of a planetary product (PDS3, PDS4, ISIS3) says that GDAL leaves aside."""
+"""Read the keywords of planetary labels (PDS3, PDS4, ISIS3) that GDAL ignores."""
 
 import json
 import math

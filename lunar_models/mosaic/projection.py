@@ -1,8 +1,8 @@
-"""From longitude and latitude on the Moon to pixels of a mosaic.
+"""Convert longitude and latitude on the Moon to pixels of a mosaic, and back.
 
 Pixel coordinates are continuous, and the centre of pixel (column i, row j) is exactly (i, j).
 The Moon is a sphere, so the closed formulas of Snyder (1987, USGS Professional Paper 1395) are
-exact; they are also what the sampling kernel (`warp.py`) evaluates.
+exact; they are also what the sampling kernel (`kernels/separable.py`) evaluates.
 """
 
 from typing import Any, NamedTuple
@@ -13,7 +13,7 @@ from lunar_models.arrays import Float64Array
 
 
 class Projection(NamedTuple):
-    """Where the Moon lies in a mosaic, as plain numbers that compiled code can use.
+    """The map projection of a mosaic, as plain numbers for compiled code.
 
     Cylindrical (`pole` 0): ``column = x0 + kx * (longitude - lon0)``, ``row = y0 + ky * m`` with
     m the latitude, or for Mercator ``asinh(tan(latitude))``; all in radians.

@@ -1,4 +1,4 @@
-"""Freeze how the brightness of one or several mosaics becomes uint8."""
+"""Fit the scaling of one or several mosaics' brightness to uint8."""
 
 import numpy as np
 
@@ -14,7 +14,7 @@ _SAMPLE_ROWS = 256
 
 
 def fit_radiometry(mosaics: tuple[Mosaic, ...]) -> Radiometry:
-    """Freeze how the mosaics' brightness becomes uint8.
+    """Fit the scaling of the mosaics' brightness to uint8.
 
     8-bit mosaics are left as they are. Otherwise `PERCENTILES` of rows spread evenly over all
     mosaics become 0 and 255.
@@ -40,7 +40,7 @@ def fit_radiometry(mosaics: tuple[Mosaic, ...]) -> Radiometry:
 
 
 def _check_comparable(mosaics: tuple[Mosaic, ...], samples: list[Float64Array]) -> None:
-    """Raise MosaicError where one mosaic's brightness says nothing of another's."""
+    """Raise MosaicError unless the brightness of all mosaics is comparable."""
     kinds = {(m.encoding.dtype, m.encoding.scales, m.encoding.offsets) for m in mosaics}
     if len(kinds) == 1 or all(mosaic.sun is not None for mosaic in mosaics):
         return

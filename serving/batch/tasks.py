@@ -28,7 +28,7 @@ from serving.batch.arrow import write_rows
 from serving.batch.files import Record, read_record, write_recorded, write_whole
 from serving.batch.job import Job, Stage
 
-_EVIDENCE = [MEASURES.index("evidence_east"), MEASURES.index("evidence_north")]
+_EVIDENCE = [MEASURES.index(f"sun_evidence_{axis}") for axis in ("east", "north")]
 
 
 def run_task(folder: str, stage: Stage, shard: int, device: str = "cpu") -> Record:

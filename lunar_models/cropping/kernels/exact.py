@@ -1,6 +1,6 @@
-"""Sampling crops pixel by pixel: polar mosaics, crops near a pole, and basins.
+"""Sample crops pixel by pixel: polar mosaics, rotated crops, crops near a pole, and basins.
 
-The exact way for every mosaic, and the slow one; `warp.py` explains when it is taken.
+Exact for every mosaic, and slow; `separable.py` explains when it is used.
 """
 
 from typing import Any
@@ -25,7 +25,7 @@ def sample_exact(
     image: Any,
     cover: Any,
 ) -> bool:
-    """Map every pixel exactly; the mean of a grid of cubic samples where the crop is coarser.
+    """Sample a crop by mapping every pixel exactly, averaging a grid of samples if it is coarser.
 
     Arguments as in `warp.sample_crops` and `warp.Sites`, for one crater; angles in radians.
     Sets both `image` (times cover) and `cover`; True if no pixel lacks data.

@@ -1,4 +1,4 @@
-"""The last touch to a sampled crop, compiled: fill gaps, measure its quality, round to uint8."""
+"""Finish a sampled crop: fill gaps, measure its quality, round to uint8 (compiled)."""
 
 from typing import Any, NamedTuple
 
@@ -12,19 +12,19 @@ MEASURES = (
     "shadow_fraction",
     "contrast",
     "mean_brightness",
-    "evidence_east",
-    "evidence_north",
+    "sun_evidence_east",
+    "sun_evidence_north",
 )
 
 SHADOW_RATIO = np.float32(0.1)
-"""A pixel darker than this part of lit ground counts as shadow."""
+"""A pixel darker than this fraction of lit ground counts as shadow."""
 
 WHITE = np.float32(254.5)
 """Clipped brightness from which a pixel counts as saturated."""
 
 
 class Brightness(NamedTuple):
-    """What crop units mean, the same for a whole crop set."""
+    """The brightness scale of a crop set."""
 
     black_level: np.float32
     """`Radiometry.black_level`: add it, and brightness is proportional to light."""

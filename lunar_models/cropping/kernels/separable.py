@@ -1,17 +1,18 @@
-"""The sampling kernel: from a strip of mosaic in memory to finished crops.
+"""Sample crops from a strip of mosaic in memory.
 
 Each crop is sampled once on the plane that touches the Moon at the crater's centre, in the
 orthographic projection (Snyder 1987, USGS Professional Paper 1395, chapter 20), so a circular
 crater is a circle at any latitude. The plane is scaled so that the rim, an arc of half a
 diameter from the centre, always falls 1 / context_diameters of the way to the crop's edge.
 
-Two ways, chosen per crater by the plan:
+Two methods, chosen per crater by the plan (`windows.is_separable`):
 
 - separable: cylindrical mosaics, away from the poles. Along a row of the mosaic the latitude is
   constant, so the longitude of plane coordinate u is ``asin(u / cos(latitude))``: first every
   mosaic row is resampled to the crop's columns, then every crop column along the rows. Two
   one-dimensional passes give the exact two-dimensional mapping.
-- exact: polar mosaics, crops near a pole and basins; every crop pixel is mapped by itself.
+- exact: polar mosaics, rotated crops, crops near a pole and basins; every crop pixel is mapped by
+  itself.
 """
 
 from typing import Any, NamedTuple

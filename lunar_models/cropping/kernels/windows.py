@@ -1,4 +1,4 @@
-"""Cut the window that one crop needs out of a strip, compiled."""
+"""Copy the window that one crop needs from a strip (compiled)."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""From sampled segments to a finished crop set: choose, align, describe, publish."""
+"""Assemble sampled segments into a finished crop set: select, align, describe, publish."""
 
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -48,7 +48,7 @@ def assemble(
     overlap_larger: npt.NDArray[np.float32],
     sources: dict[str, str],
 ) -> CropSet:
-    """Put the crops of all segments together, aligned, with everything that describes them.
+    """Assemble the aligned crops of all segments and their metadata into a crop set.
 
     Args:
         work: all segments in it are sampled.
@@ -104,7 +104,7 @@ def assemble(
 def describe_crops(
     craters: pd.DataFrame, measures: npt.NDArray[np.float32], *, crop_size_px: int
 ) -> pd.DataFrame:
-    """Join what is known of each crop: `METADATA_COLUMNS` but for the split.
+    """Compile the metadata of each crop: `METADATA_COLUMNS` except the split.
 
     Args:
         craters: N rows of a crop plan with the Sun, and overlap_larger.
@@ -136,7 +136,7 @@ def _describe(
 
 
 def _alignment(config: PreprocessConfig, metadata: pd.DataFrame) -> str:
-    """What was done to align the crops, so that a served one is treated alike."""
+    """Name the alignment of the crops, so that served ones are aligned alike."""
     if config.illumination == "none":
         return "none"
     return "azimuth" if (metadata["rotation_deg"] != 0.0).any() else "side"
@@ -148,7 +148,7 @@ def _fit_normalisation(
     config: PreprocessConfig,
     radiometry: Radiometry,
 ) -> dict[str, Any]:
-    """Constants frozen on a seeded sample of the training crops (of all, if there are none)."""
+    """Fit the normalisation on a seeded sample of the training crops, or of all without any."""
     candidates = np.flatnonzero(metadata["split"] == "train")
     if len(candidates) == 0:
         candidates = np.arange(len(metadata))

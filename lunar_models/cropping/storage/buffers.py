@@ -1,4 +1,4 @@
-"""Memory that a thread uses again and again.
+"""Reuse one buffer per thread.
 
 The system hands out fresh memory page by page and clears it first, which on a virtual machine
 takes ten times as long as filling it with crops.

@@ -1,4 +1,4 @@
-"""The big file of a crop set, made in place so that every byte goes to the disk about once.
+"""Write ``crops.npy`` in place, so that every byte is written to disk about once.
 
 Crops are sampled into ``crops.npy`` a little behind their final places. When all are there, they
 move to the front group by group, and on the way crops are mirrored where the Sun stood in the
@@ -37,7 +37,7 @@ PIECE_BYTES = 1 << 24
 GROUP_PIECES = 4
 HEADER_BYTES = 128
 
-_scratch = ThreadBuffer()
+_buffer = ThreadBuffer()
 
 
 @dataclass(frozen=True)
@@ -160,7 +160,7 @@ class CropsFile:
         self, descriptor: int, order: npt.NDArray[np.int64], start: int, count: int
     ) -> npt.NDArray[np.uint8]:
         """Sampled crops in final order; nearly all of them lie one after the other."""
-        piece = _scratch.array(len(order), self.crop_size_px, self.crop_size_px)
+        piece = _buffer.array(len(order), self.crop_size_px, self.crop_size_px)
         _read_at(descriptor, piece, self._raw_offset(start, count))
         for n in np.flatnonzero(order != start + np.arange(len(order))):
             _read_at(descriptor, piece[n], self._raw_offset(int(order[n]), count))

@@ -1,4 +1,4 @@
-"""The folder in which a crop set is made, so that a killed run can go on where it stopped.
+"""Keep an unfinished crop set in a work folder, from which a killed run resumes.
 
 A segment is the crops of one strip. ``00007.measures.npy`` appears when all of them are written;
 `crops_file.py` says what else may lie beside ``crops.npy``.
@@ -140,7 +140,7 @@ def disk_errors(path: Path) -> Iterator[None]:
 
 
 def resolved_settings(config: PreprocessConfig) -> dict[str, Any]:
-    """The parameters that decide what the crop set is: not where it goes, nor the workers."""
+    """List the parameters that determine the crop set: all but output and workers."""
     values = config.model_dump()
     kept = [spec.name for spec in specs(type(config)) if spec.role in ("setting", "input")]
     settings: dict[str, Any] = json.loads(json.dumps({name: values[name] for name in kept}))
@@ -148,7 +148,7 @@ def resolved_settings(config: PreprocessConfig) -> dict[str, Any]:
 
 
 def source_files(config: PreprocessConfig, mosaics: tuple[Mosaic, ...]) -> list[str]:
-    """The catalogue, the map of azimuths and every file of every mosaic, without repetition."""
+    """List the catalogue, the azimuth map and every file of every mosaic, each once."""
     files = [config.catalogue, *(f for m in mosaics for f in m.files)]
     return list(dict.fromkeys([*files, *filter(None, [config.sun_azimuth_map])]))
 
@@ -159,7 +159,7 @@ def source_digests(config: PreprocessConfig, mosaics: tuple[Mosaic, ...]) -> dic
 
 
 def find_finished(config: PreprocessConfig, mosaics: tuple[Mosaic, ...]) -> CropSet | None:
-    """The crop set at the output if it was made of the same, None if there is nothing.
+    """Find a finished crop set of the same parameters and sources; None if there is none.
 
     Raises:
         CropSetError: something else is there.
@@ -192,7 +192,7 @@ def find_finished(config: PreprocessConfig, mosaics: tuple[Mosaic, ...]) -> Crop
 def check_unchanged(
     work: WorkFolder, config: PreprocessConfig, mosaics: tuple[Mosaic, ...]
 ) -> None:
-    """Make sure that no source changed, vanished or shrank while it was read.
+    """Check that no source changed, vanished or shrank while it was read.
 
     Raises:
         MosaicError: one did; what was sampled is worthless, and the next run starts afresh.
@@ -209,7 +209,7 @@ def check_unchanged(
 
 
 def work_key(config: PreprocessConfig, mosaics: tuple[Mosaic, ...]) -> dict[str, Any]:
-    """What work in progress must agree in to be resumed: parameters and state of the sources."""
+    """Return what unfinished work must match to be resumed: parameters and source states."""
     return {
         "format_version": FORMAT_VERSION,
         "parameters": resolved_settings(config),
