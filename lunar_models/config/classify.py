@@ -19,9 +19,6 @@ Engine = Literal["local", "ray"]
 class WorkConfig(StepConfig):
     """What decides how the work is shared out, never what comes of it."""
 
-    shards: int | None = param(
-        None, help="Pieces of work; none: 16,384 craters each.", minimum=1, role="runtime"
-    )
     engine: Engine = param(
         "local", help="Processes of this machine, or a Ray cluster.", role="runtime"
     )
@@ -51,6 +48,9 @@ class ReleaseConfig(WorkConfig):
         role="input",
     )
     output: str = param("data/release", help="Folder of the release.", role="output")
+    shards: int | None = param(
+        None, help="Pieces of work; none: 16,384 craters each.", minimum=1, role="runtime"
+    )
     title: str | None = param(None, help="Title of the release.", role="runtime")
     creators: tuple[str, ...] = param((), help="Who made the release.", role="runtime")
     licence: str | None = param(None, help="Licence of the release.", role="runtime")

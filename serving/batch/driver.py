@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from lunar_models.config.classify import ReleaseConfig, crop_parameters
+from lunar_models.config.classify import ReleaseConfig, WorkConfig, crop_parameters
 from lunar_models.config.preprocess import PreprocessConfig
 from lunar_models.errors import ConfigError, CropSetError, LunarModelsError
 from serving.batch.engines import Engine, InlineEngine, ProcessEngine, Task
@@ -207,7 +207,7 @@ def _forget_damaged(job: Job) -> None:
         record_file(job.file("classify", number)).unlink(missing_ok=True)
 
 
-def make_engine(config: ReleaseConfig) -> Engine:
+def make_engine(config: WorkConfig) -> Engine:
     """Start the engine that the parameters ask for."""
     cuda = config.device != "cpu" and torch.cuda.is_available()
     if config.engine == "ray":

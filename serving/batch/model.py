@@ -49,7 +49,7 @@ def find_model(uri: str) -> Model:
         CheckpointError: there is nothing there.
         ConfigError: it is no service model.
     """
-    folder = Path(uri) if Path(uri).is_dir() else _download(uri)
+    folder = Path(uri) if Path(uri).is_dir() else download(uri)
     for place in _PLACES:
         if (folder / place / BUNDLE_FILE).is_file():
             found = (folder / place).absolute()
@@ -77,12 +77,17 @@ def copy_model(model: Model, folder: Path) -> None:
     )
 
 
-def _download(uri: str) -> Path:
+def download(uri: str) -> Path:
+    """Fetch what a URI of MLflow names.
+
+    Raises:
+        CheckpointError: there is nothing there.
+    """
     import mlflow  # takes a second, and is not needed for a local folder
 
     try:
         return Path(mlflow.artifacts.download_artifacts(artifact_uri=uri))
     except (mlflow.MlflowException, OSError, ValueError) as error:
         raise CheckpointError(
-            f"model={uri} is neither a folder here nor a model of the registry: {error}"
+            f"{uri} is neither a folder here nor a model of the registry: {error}"
         ) from error

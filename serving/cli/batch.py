@@ -8,7 +8,9 @@ from tqdm import tqdm
 
 from lunar_models.config.base import param
 from lunar_models.config.classify import ClassifyConfig, ReleaseConfig
+from lunar_models.config.embed import EmbedConfig
 from serving.batch.driver import Progress, classify_catalogue, classify_share, merge_shares
+from serving.batch.embed import embed_crop_set, find_checkpoint
 from serving.cli.options import config_command
 
 
@@ -52,6 +54,19 @@ def merge(config: ReleaseConfig) -> None:
     click.echo(f"Released {merge_shares(config)}.")
 
 
+@config_command(EmbedConfig)
+def embed(config: EmbedConfig) -> None:
+    """Embed all crops of a crop set in shards."""
+    with tqdm(unit="crop", disable=None) as bar:
+
+        def report(done: int, total: int) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
+
+        made = embed_crop_set(config, find_checkpoint(config.encoder_uri), report=report)
+    click.echo(f"Embeddings in {made}.")
+
+
 def _without_share(config: Any) -> ReleaseConfig:
     return ClassifyConfig(**{name: value for name, value in config if name != "shard"})
 
@@ -83,6 +98,7 @@ class ProgressBar:
 
 main.add_command(classify)
 main.add_command(merge)
+main.add_command(embed)
 
 if __name__ == "__main__":
     main()

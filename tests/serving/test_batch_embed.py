@@ -1,0 +1,73 @@
+"""A crop set is embedded in shards with the bytes of a run that was never interrupted."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+
+from lunar_models.config.embed import EmbedConfig
+from lunar_models.embedding import embed_crops
+from lunar_models.encoders.checkpoint import Checkpoint
+from lunar_models.errors import CropSetError
+from serving.batch import embed
+from serving.batch.embed import embed_crop_set, find_checkpoint
+from serving.cli.batch import main
+
+
+@pytest.fixture(autouse=True)
+def small_shards(monkeypatch):
+    """120 crops make two shards."""
+    monkeypatch.setattr(embed, "SHARD_CROPS", 64)
+
+
+def config(parts, output) -> EmbedConfig:
+    return EmbedConfig(
+        crops=str(parts.crop_set.path),
+        encoder_uri=str(parts.encoder),
+        output=str(output),
+        workers=1,
+        device="cpu",
+    )
+
+
+def test_embeddings_are_those_of_the_encoder(parts, tmp_path):
+    output = tmp_path / "embeddings.parquet"
+    seen = []
+    made = embed_crop_set(config(parts, output), parts.encoder, report=lambda *n: seen.append(n))
+    assert seen == [(64, 120), (120, 120)]
+    table = pd.read_parquet(made)
+    assert list(table["crater_id"]) == list(parts.crop_set.metadata["crater_id"])
+    expected = embed_crops(Checkpoint.load(parts.encoder), parts.crop_set.crops, device="cpu")
+    np.testing.assert_allclose(np.stack(table["embedding"]), expected, rtol=1e-5, atol=1e-6)
+    assert not output.with_name(output.name + ".partial").exists()
+
+
+def test_resumes_with_the_same_bytes_and_makes_damaged_shards_anew(
+    parts, bundle_folder, tmp_path, monkeypatch
+):
+    whole = embed_crop_set(config(parts, tmp_path / "whole.parquet"), parts.encoder)
+    output = tmp_path / "part.parquet"
+    with monkeypatch.context() as patch:
+        patch.setattr(embed, "write_embeddings", None)  # fails when all shards are there
+        with pytest.raises(TypeError):
+            embed_crop_set(config(parts, output), parts.encoder)
+    shard = tmp_path / "part.parquet.partial" / "00001.npy"
+    shard.write_bytes(shard.read_bytes()[:-1] + b"x")
+    with pytest.raises(CropSetError, match="other crops or another encoder"):
+        embed_crop_set(config(parts, output), bundle_folder)
+    embed_crop_set(config(parts, output), parts.encoder)
+    assert output.read_bytes() == whole.read_bytes()
+
+
+def test_command_takes_a_service_model(parts, bundle_folder, tmp_path):
+    assert find_checkpoint(str(bundle_folder)) == bundle_folder / "encoder"
+    options = {
+        "--crops": parts.crop_set.path,
+        "--encoder_uri": bundle_folder,
+        "--output": tmp_path / "e.parquet",
+        "--workers": 1,
+    }
+    arguments = [str(part) for pair in options.items() for part in pair]
+    result = CliRunner().invoke(main, ["embed", *arguments], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    assert len(pd.read_parquet(tmp_path / "e.parquet")) == 120
