@@ -1,6 +1,11 @@
 """One thin command per MLproject entry point: parse, load, one library call, log."""
 
+import os
 import warnings
+
+# Threads that wait by spinning make two busy programs on one machine crawl. OpenMP reads this when
+# torch is imported.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 # MLflow warns about the types of its own classes when it is imported, in every step; a filter
 # would not help, since it sets one of its own first.

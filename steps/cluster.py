@@ -18,12 +18,14 @@ from lunar_models.embedding import score_crops
 from lunar_models.encoders.checkpoint import Checkpoint
 from lunar_models.errors import ConfigError
 from lunar_models.export import tables
+from lunar_models.export.freshest import freshest_table
 from lunar_models.heads.head import Head
 from lunar_models.mosaic.overview import read_overview
 from lunar_models.mosaic.raster import READING, Mosaic
 from lunar_models.page import write_page
 from lunar_models.plots.cluster_map import Background
 from lunar_models.plots.clusters import group_figures, model_figures, view_figures
+from lunar_models.plots.degradation_map import degradation_map, state_map
 from lunar_models.plots.groups import cluster_colours, cluster_groups
 from lunar_models.plots.thumbnails import Bounds
 from serving.cli.options import config_command
@@ -64,7 +66,9 @@ def main(config: ClusterConfig) -> None:
         table = tables.cluster_table(crop_set.metadata, assignment, *said)
         _log_model(model, assignment, config)
         _log_tables(table, embeddings)
-        _log_pictures(crop_set, embeddings, assignment, table, config)
+        background = _background(config, crop_set)
+        _log_degradation(table, background)
+        _log_pictures(crop_set, embeddings, assignment, table, config, background)
 
 
 def _states(embeddings: Embeddings, head: str | None) -> pd.DataFrame | None:
@@ -125,14 +129,32 @@ def _log_tables(table: pd.DataFrame, embeddings: Embeddings) -> None:
         log_output("table", f"{log_folder(folder, 'tables')}/clusters.parquet")
 
 
+def _log_degradation(table: pd.DataFrame, background: Background | None) -> None:
+    """The answer: craters by degradation, ranked and on maps, where something tells it."""
+    ranked = freshest_table(table)
+    if ranked is None:
+        return
+    lonlat = table[["longitude_deg", "latitude_deg"]].to_numpy()
+    in_order = ranked.set_index("crater_id")["degradation"]
+    score = in_order.loc[table["crater_id"]].to_numpy()
+    mlflow.log_text(ranked.to_csv(index=False, float_format="%.6f"), "tables/freshest.csv")
+    figures = {"figures/map_degradation.png": degradation_map(lonlat, score, background)}
+    if "state" in table:
+        names = [str(c).removeprefix("probability_") for c in table.filter(like="probability_")]
+        figures["figures/map_states.png"] = state_map(
+            lonlat, table["state"].to_numpy(), dict(enumerate(names, start=1)), background
+        )
+    log_figures(figures)
+
+
 def _log_pictures(
     crop_set: CropSet,
     embeddings: Embeddings,
     assignment: ClusterAssignment,
     table: pd.DataFrame,
     config: ClusterConfig,
+    background: Background | None,
 ) -> None:
-    background = _background(config, crop_set)
     log_figures(
         group_figures(
             crop_set.crops,

@@ -2,6 +2,7 @@
 
 import re
 import tempfile
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
@@ -43,6 +44,11 @@ def main(config: CompareConfig) -> None:
             comparison.differences.to_csv(Path(folder) / "differences.csv", index=False)
             log_folder(Path(folder), "tables")
         log_figures({"figures/comparison.png": comparison_figure(comparison)})
+        mlflow.set_tag("reference", comparison.reference)
+        click.echo(
+            f"Differences from {comparison.reference}, the reference, on {comparison.judged} "
+            "craters:"
+        )
         click.echo(comparison.differences.to_string(index=False))
 
 
@@ -50,15 +56,22 @@ def find_evaluation(name: str, experiment_id: str) -> Run:
     """The evaluate run that a run id, a run name or a registered model stands for.
 
     Raises:
-        UserError: there is none, or it was made without labels.
+        UserError: there is none, several runs have this name, or it was made without labels.
     """
-    for run in _candidates(name, experiment_id):
-        if "evaluation_digest" in run.data.tags:
-            return run
+    found = [r for r in _candidates(name, experiment_id) if "evaluation_digest" in r.data.tags]
+    if len(found) > 1 and not name.startswith("models:/"):
+        ids = ", ".join(f"{run.info.run_id} of {_day(run)}" for run in found[:5])
+        raise UserError(f"{len(found)} runs are called {name!r}; give the id of one: {ids}.")
+    if found:
+        return found[0]
     raise UserError(
         f"{name!r} names no evaluation with labels; run `-e evaluate` with labels first, or give "
         "the id of such a run."
     )
+
+
+def _day(run: Run) -> str:
+    return f"{datetime.fromtimestamp(run.info.start_time / 1000, UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def _candidates(name: str, experiment_id: str) -> list[Run]:

@@ -23,7 +23,7 @@ from steps.shared.pipeline import (
     step_values,
     with_service_model,
 )
-from steps.shared.report import log_report
+from steps.shared.report import MACHINE, log_report, where_to_look
 from steps.shared.store import prepare
 from steps.shared.tracking import PROJECT, log_metrics, step_run
 from steps.shared.waiting import alone
@@ -51,11 +51,12 @@ def main(config: PipelineConfig) -> None:
                 # On the parent too, so that whole pipelines compare in the list of runs.
                 log_metrics(_comparable(done.data.metrics))
         log_report(mlflow.get_run(run.info.run_id), runs)
+        where_to_look(run, runs)
 
 
 def _comparable(metrics: dict[str, float]) -> dict[str, float]:
     """What is said about the result, not about the machine."""
-    return {k: v for k, v in metrics.items() if not k.startswith(("step/", "system/"))}
+    return {k: v for k, v in metrics.items() if not k.startswith(MACHINE)}
 
 
 def _run_name(config: PipelineConfig, needed: list[Step]) -> str:

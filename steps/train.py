@@ -9,7 +9,6 @@ from pathlib import Path
 
 import mlflow
 from matplotlib.figure import Figure
-from tqdm import tqdm
 
 from lunar_models.config.train import TrainConfig, encoder_label
 from lunar_models.crops.crop_set import CropSet
@@ -40,8 +39,11 @@ from steps.shared.tracking import (
     log_output,
     step_run,
 )
+from steps.shared.training_progress import TrainingProgress
 
 SHOWN_CROPS = 8
+_LOGGED = {"train/loss": "loss/train", "validation/loss": "loss/validation"}
+"""MLflow puts metrics with one prefix side by side: the two curves belong together."""
 
 
 @config_command(TrainConfig)
@@ -112,24 +114,19 @@ def _alone_in(folder: Path) -> Iterator[Path]:
 
 def _train(crop_set: CropSet, config: TrainConfig, work_dir: Path) -> TrainingResult:
     """Train, logging each epoch."""
-    count = len(crop_set.indices("train"))
-    with tqdm(total=config.epochs * count, unit=" crops", unit_scale=True, disable=None) as bar:
+    with TrainingProgress(config.epochs, len(crop_set.indices("train"))) as progress:
 
         def on_epoch(epoch: int, metrics: Metrics, encoder: Encoder | None) -> None:
-            log_metrics(metrics, step=epoch)
+            log_metrics({_LOGGED.get(k, k): value for k, value in metrics.items()}, step=epoch)
             if encoder is not None and encoder.can_reconstruct:
                 log_figure_at("reconstructions", _shown(encoder, crop_set), step=epoch)
-            loss = metrics["validation/loss"]
-            bar.set_postfix_str(f"epoch {epoch + 1}, validation loss {loss:.5f}", refresh=False)
-            bar.update((epoch + 1) * count - bar.n)  # batches leave a few crops out
-            if encoder is None:
-                bar.initial = bar.n  # the time left follows from what is done now
+            progress.on_epoch(epoch, metrics, resumed=encoder is None)
 
         return train(
             crop_set,
             config,
             on_epoch=on_epoch,
-            on_crops=bar.update,
+            on_crops=progress.on_crops,
             work_dir=work_dir,
         )
 

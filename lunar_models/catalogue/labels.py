@@ -135,12 +135,27 @@ def _read_table(path: Path, column: str) -> pd.DataFrame:
     if missing := [name for name in wanted if name not in table.columns]:
         raise LabelsError(
             f"{path} has no column {', '.join(missing)}; its columns are {', '.join(names)}. "
-            f"Name them CRATER_ID and {column}."
+            f"Name them CRATER_ID and {column}{_suggestion(table, missing)}."
         )
     if table.empty:
         raise LabelsError(f"{path} has no rows; give at least one labelled crater.")
     labels = pd.DataFrame({ID_COLUMN: table[wanted[0]].str.strip(), "label": table[wanted[1]]})
     return _with_unique_ids(path, labels)
+
+
+def _suggestion(table: pd.DataFrame, missing: list[str]) -> str:
+    """What to give for a table that holds a measure, such as a depth, in place of states."""
+    if ID_COLUMN in missing:
+        return ""
+    others = table.drop(columns=ID_COLUMN)
+    numbers = others.apply(pd.to_numeric, errors="coerce").notna().mean() > 0.5
+    measures = [str(name) for name in others.columns[numbers]]
+    if not measures:
+        return ", or give label_column"
+    return (
+        f"; or, to cut a measure into states, give label_column={measures[-1]} and "
+        "quantile_states=4"
+    )
 
 
 def _read_images(folder: Path) -> pd.DataFrame:

@@ -14,20 +14,24 @@ from lunar_models.clustering.types import NOISE
 
 NOISE_COLOUR = "#9a9a9a"
 
+TIME_STAMP = "2000-01-01T00:00:00.000Z"
+"""GeoPackages must carry a time of their last change; a fixed one lets equal runs give equal files.
+"""
+
 _TABLE = """
 CREATE TABLE layer_styles (
     id INTEGER PRIMARY KEY AUTOINCREMENT, f_table_catalog TEXT(256), f_table_schema TEXT(256),
     f_table_name TEXT(256), f_geometry_column TEXT(256), styleName TEXT(30), styleQML TEXT,
     styleSLD TEXT, useAsDefault BOOLEAN, description TEXT, owner TEXT(30), ui TEXT(30),
-    update_time DATETIME DEFAULT CURRENT_TIMESTAMP
+    update_time DATETIME
 )"""
 _REGISTER = """
-INSERT INTO gpkg_contents (table_name, data_type, identifier)
-VALUES ('layer_styles', 'attributes', 'layer_styles')"""
+INSERT INTO gpkg_contents (table_name, data_type, identifier, last_change)
+VALUES ('layer_styles', 'attributes', 'layer_styles', ?)"""
 _STYLE = """
 INSERT INTO layer_styles (f_table_catalog, f_table_schema, f_table_name, f_geometry_column,
-    styleName, styleQML, styleSLD, useAsDefault, description, owner)
-VALUES ('', '', ?, 'geom', ?, ?, '', 1, ?, '')"""
+    styleName, styleQML, styleSLD, useAsDefault, description, owner, update_time)
+VALUES ('', '', ?, 'geom', ?, ?, '', 1, ?, '', ?)"""
 
 Category = tuple[int, str, str]
 """Value, label, and colour as ``#rrggbb``."""
@@ -46,8 +50,8 @@ def add_state_style(path: Path, layer: str, categories: Sequence[Category]) -> N
 def _add(path: Path, layer: str, name: str, qml: str, description: str) -> None:
     with closing(sqlite3.connect(path)) as database, database:
         database.execute(_TABLE)
-        database.execute(_REGISTER)
-        database.execute(_STYLE, (layer, name, qml, description))
+        database.execute(_REGISTER, (TIME_STAMP,))
+        database.execute(_STYLE, (layer, name, qml, description, TIME_STAMP))
 
 
 def cluster_qml(colours: Sequence[str]) -> str:

@@ -35,8 +35,8 @@ def map_dots(lonlat: FloatArray, groups: Groups, background: Background | None) 
         background: None draws no mosaic.
     """
     bounds = background.bounds if background else bounds_around(lonlat)
-    figure, axes = _map_figure(bounds)
-    _draw_background(axes, background)
+    figure, axes = map_figure(bounds)
+    draw_background(axes, background)
     draw_dots(axes, lonlat, groups, seed=0)
     _finish(axes, bounds, groups)
     return figure
@@ -60,8 +60,8 @@ def map_thumbnails(
         limit: most thumbnails; where craters crowd one is shown.
     """
     bounds = background.bounds if background else bounds_around(lonlat)
-    figure, axes = _map_figure(bounds, width_in=15)
-    _draw_background(axes, background)
+    figure, axes = map_figure(bounds, width_in=15)
+    draw_background(axes, background)
     aspect = (bounds.right - bounds.left) / (bounds.top - bounds.bottom)
     placement = place(lonlat, bounds, limit=limit, aspect=aspect)
     picture = mosaic_of_thumbnails(crops, groups, placement)
@@ -118,14 +118,16 @@ def _density(lonlat: FloatArray, bounds: Bounds) -> FloatArray:
     return density
 
 
-def _map_figure(bounds: Bounds, width_in: float = 12.0) -> tuple[Figure, Any]:
+def map_figure(bounds: Bounds, width_in: float = 12.0) -> tuple[Figure, Any]:
+    """A figure in the proportions of `bounds`, and its axes."""
     shape = (bounds.top - bounds.bottom) / (bounds.right - bounds.left)
     figure = new_figure(width_in, (width_in - 2.6) * shape + 1.0)
     figure.set_layout_engine("compressed")
     return figure, subplots(figure)[0, 0]
 
 
-def _draw_background(axes: Any, background: Background | None) -> None:
+def draw_background(axes: Any, background: Background | None) -> None:
+    """The mosaic, darkened, if there is one."""
     if background is not None:
         # darkened, so that the groups' colours stand out
         axes.imshow(

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
+import click
 import mlflow
 import pandas as pd
 from mlflow.entities import Run
@@ -20,6 +21,7 @@ from lunar_models.page.report import (
     how_to_cite,
     write_report,
 )
+from steps.shared.answer import answer_section, artifacts
 from steps.shared.tracking import git
 
 _CONTENTS: dict[str, tuple[str, str, tuple[tuple[str, str], ...]]] = {
@@ -98,6 +100,9 @@ _BLOCKS: dict[str, Callable[[Path, str], Block]] = {
 }
 """How an artifact is shown, by its suffix."""
 
+MACHINE = ("step/", "system/")
+"""Metrics that tell of the machine, not of the result."""
+
 
 def log_report(parent: Run, runs: Mapping[str, Run]) -> None:
     """Write report.html from what the steps of a pipeline logged, into the active run.
@@ -106,7 +111,9 @@ def log_report(parent: Run, runs: Mapping[str, Run]) -> None:
         parent: the pipeline's run.
         runs: step name -> its run, new or reused.
     """
-    sections = [_section(step, runs[step]) for step in _CONTENTS if step in runs]
+    answer = answer_section(runs)
+    sections = [] if answer is None else [answer]
+    sections += [_section(step, runs[step]) for step in _CONTENTS if step in runs]
     sections.append(Section("Settings", (Facts(parent.data.params),)))
     sections.append(_citation(runs))
     made = datetime.now(UTC)
@@ -117,15 +124,34 @@ def log_report(parent: Run, runs: Mapping[str, Run]) -> None:
         mlflow.log_artifact(str(page))
 
 
+def where_to_look(parent: Run, runs: Mapping[str, Run]) -> None:
+    """Print where the report and the map page are."""
+    places = [("report", parent, "report.html")]
+    if "cluster" in runs:
+        places.append(("explore", runs["cluster"], "explore.html"))
+        places.append(("ranking", runs["cluster"], "tables/freshest.csv"))
+    for name, run, path in places:
+        if path not in artifacts(run, path.rpartition("/")[0] or None):
+            continue
+        click.echo(f"{name}: {_address(run, path)}")
+
+
+def _address(run: Run, path: str) -> str:
+    """A link into the tracking server, or the file of a store on this machine."""
+    uri = mlflow.get_tracking_uri()
+    if uri.startswith("http"):
+        page = f"#/experiments/{run.info.experiment_id}/runs/{run.info.run_id}/artifacts/{path}"
+        return f"{uri.rstrip('/')}/{page}"
+    folder = str(run.info.artifact_uri).removeprefix("file://")
+    return f"{folder}/{path}" if Path(folder).is_dir() else f"{run.info.artifact_uri}/{path}"
+
+
 def _section(step: str, run: Run) -> Section:
     title, text, contents = _CONTENTS[step]
     client = mlflow.MlflowClient()
-    there = {
-        file.path
-        for folder in ("figures", "tables")
-        for file in client.list_artifacts(run.info.run_id, folder)
-    }
-    blocks: list[Block] = [Facts(dict(sorted(run.data.metrics.items())))]
+    there = artifacts(run, "figures") | artifacts(run, "tables")
+    results = {k: v for k, v in run.data.metrics.items() if not k.startswith(MACHINE)}
+    blocks: list[Block] = [Facts(dict(sorted(results.items())))]
     with tempfile.TemporaryDirectory() as folder:
         for path, caption in contents:
             if path in there:

@@ -84,6 +84,10 @@ def test_from_encoder_to_served_model(run_step, last_run, crop_set, encoder_uri,
     assert {"gallery.png", "map_dots.png", "pca_dots.png", "pca_thumbnails.png"} <= paths(
         clustered, "figures"
     )
+    assert {"map_states.png", "map_degradation.png"} <= paths(clustered, "figures")
+    ranked = table(clustered, "tables/freshest.csv", dtype={"crater_id": str})
+    assert ranked["degradation"].is_monotonic_increasing
+    assert set(ranked["crater_id"]) == set(clusters["crater_id"])
     assert "<html" in mlflow.artifacts.load_text(f"runs:/{clustered.info.run_id}/explore.html")
     local = mlflow.artifacts.download_artifacts(f"runs:/{clustered.info.run_id}/tables")
     assert len(gpd.read_file(f"{local}/clusters.geojson")) == len(crop_set)
@@ -123,8 +127,13 @@ def test_compare_pairs_runs_and_refuses_other_data(
         ids.append(last_run().info.run_id)
     same = run_step(compare, runs=f"{ids[0]},{ids[1]}", bootstrap=20)
     assert same.exit_code == 0
+    assert f"Differences from {ids[0]}, the reference" in same.output
     differences = table(last_run(), "tables/differences.csv")
     assert (differences["difference"].abs() < 1e-12).all()
+    named = run_step(compare, runs=f"evaluate-pca,{ids[0]}", bootstrap=20)
+    assert named.exit_code == 2
+    assert "3 runs are called 'evaluate-pca'" in named.output
+    assert all(run_id in named.output for run_id in ids)
     other = run_step(compare, runs=f"{ids[0]},{ids[2]}", bootstrap=20)
     assert other.exit_code == 2
     assert "on other craters, states or folds" in other.output

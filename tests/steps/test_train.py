@@ -30,7 +30,7 @@ def test_parameters_metrics_and_tags(trained, crop_set):
     assert trained.data.tags["step"] == "train"
     assert trained.data.tags["encoder"] == "cae"
     client = mlflow.MlflowClient()
-    for key in ("train/loss", "validation/loss", "train/learning_rate"):
+    for key in ("loss/train", "loss/validation", "train/learning_rate"):
         assert len(client.get_metric_history(trained.info.run_id, key)) == 2
     assert "system/cpu_utilization_percentage" in trained.data.metrics  # of seconds, too
     [dataset] = trained.inputs.dataset_inputs
@@ -94,7 +94,7 @@ def test_a_killed_training_goes_on_with_the_whole_curve(
     result = run_step(main, **options)
     assert result.exit_code == 0
     client, run = mlflow.MlflowClient(), last_run()
-    history = client.get_metric_history(run.info.run_id, "validation/loss")
+    history = client.get_metric_history(run.info.run_id, "loss/validation")
     assert [point.step for point in history] == [0, 1, 2]
     frames = [p for p in artifacts(run, "images") if p.endswith(".png")]
     assert len({f.split("step%")[-1].split("%")[0] for f in frames}) == 1  # of the epoch left

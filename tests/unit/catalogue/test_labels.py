@@ -201,3 +201,13 @@ def test_a_folder_of_other_images(tmp_path: Path, names: list[str], message: str
         (tmp_path / name).touch()
     with pytest.raises(LabelsError, match=message):
         read_labels(tmp_path)
+
+
+def test_a_table_of_measures_is_told_how_to_become_states(tmp_path):
+    file = tmp_path / "depths.csv"
+    file.write_text("CRATER_ID,note,depth_km\na,x,0.1\nb,y,0.2\n")
+    with pytest.raises(LabelsError, match=r"label_column=depth_km and quantile_states=4"):
+        read_labels(file)
+    file.write_text("name,depth_km\na,0.1\n")
+    with pytest.raises(LabelsError, match=r"Name them CRATER_ID and state\.$"):
+        read_labels(file)

@@ -1,0 +1,62 @@
+"""Where the fresh and the worn craters are."""
+
+import numpy as np
+from matplotlib.colors import LinearSegmentedColormap, to_hex
+from matplotlib.figure import Figure
+
+from lunar_models.arrays import FloatArray, IntArray
+from lunar_models.plots.cluster_map import Background, draw_background, map_dots, map_figure
+from lunar_models.plots.groups import Groups, GroupStyle
+from lunar_models.plots.style import STATE_COLOURS
+from lunar_models.plots.thumbnails import bounds_around
+
+FRESH_TO_OLD = LinearSegmentedColormap.from_list("fresh_to_old", list(STATE_COLOURS.values()))
+"""Degradation 0 to 1, through the colours of the four states."""
+
+
+def state_map(
+    lonlat: FloatArray, state: IntArray, names: dict[int, str], background: Background | None
+) -> Figure:
+    """Draw every crater as a dot in the colour of its degradation state.
+
+    Args:
+        lonlat: (N, 2) longitude and latitude in degrees.
+        state: (N,) from 1, the freshest.
+        names: of all states, in order.
+        background: None draws no mosaic.
+    """
+    shades = np.linspace(0, 1, len(names)) if len(names) > 1 else np.zeros(1)
+    styles = {
+        k: GroupStyle(name, to_hex(FRESH_TO_OLD(shade)))
+        for (k, name), shade in zip(sorted(names.items()), shades, strict=True)
+    }
+    return map_dots(lonlat, Groups(state.astype(np.int64), styles), background)
+
+
+def degradation_map(
+    lonlat: FloatArray, degradation: FloatArray, background: Background | None
+) -> Figure:
+    """Draw every crater as a dot in the colour of its degradation.
+
+    Args:
+        lonlat: (N, 2) longitude and latitude in degrees.
+        degradation: (N,) in [0, 1], 0 the freshest; the freshest are drawn last, on top.
+        background: None draws no mosaic.
+    """
+    bounds = background.bounds if background else bounds_around(lonlat)
+    figure, axes = map_figure(bounds)
+    draw_background(axes, background)
+    order = np.argsort(-degradation, kind="stable")
+    size = float(np.clip(4e4 / max(len(order), 1), 3, 30))
+    dots = axes.scatter(
+        *lonlat[order].T, c=degradation[order], cmap=FRESH_TO_OLD, vmin=0, vmax=1, s=size, lw=0
+    )
+    axes.set(
+        xlim=(bounds.left, bounds.right),
+        ylim=(bounds.bottom, bounds.top),
+        xlabel="longitude (°, east positive)",
+        ylabel="latitude (°)",
+        aspect="equal",
+    )
+    figure.colorbar(dots, ax=axes, label="degradation (0 fresh, 1 most degraded)", shrink=0.8)
+    return figure
