@@ -36,6 +36,8 @@ from steps.shared.tracking import (
     step_run,
 )
 
+_SHOWN_TABLES = ("intervals", "baselines", "by_diameter", "by_band", "audit")
+"""Tables that MLflow's pages show as tables, and compare over runs."""
 _RECONSTRUCTED = 2048
 """Test crops on which the reconstruction error is measured."""
 
@@ -156,6 +158,8 @@ def _log_tables(evaluation: Evaluation) -> None:
             table = getattr(evaluation, name)
             table.to_csv(Path(folder) / f"{name}.csv", index=name == "confusion")
         log_folder(Path(folder), "tables")
+    for name in _SHOWN_TABLES:
+        mlflow.log_table(getattr(evaluation, name), f"evaluation/{name}.json")
 
 
 if __name__ == "__main__":

@@ -23,10 +23,38 @@ from steps.shared.pipeline import (
     step_values,
     with_service_model,
 )
-from steps.shared.report import MACHINE, log_report, where_to_look
+from steps.shared.report import log_report, where_to_look
 from steps.shared.store import prepare
 from steps.shared.tracking import PROJECT, log_metrics, step_run
+from steps.shared.validation import check_pipeline
 from steps.shared.waiting import alone
+
+HEADLINES = frozenset(
+    {
+        "crops/count",
+        "best/validation_loss",
+        "reconstruction/mse",
+        "probe/linear_qwk",
+        "probe/linear_balanced_accuracy",
+        "head/qwk",
+        "head/balanced_accuracy",
+        "cluster/count",
+        "cluster/stability",
+    }
+)
+"""Metrics of the steps that the pipeline's run has too; `docs/metrics.md` defines them."""
+
+_TOLD_APART = (
+    "crop_size_px",
+    "context_diameters",
+    "illumination",
+    "normalisation",
+    "highpass_sigma_px",
+    "batch_size",
+    "learning_rate",
+    "augment",
+    "seed",
+)
 
 
 @config_command(MainConfig)
@@ -35,6 +63,7 @@ def main(config: PipelineConfig) -> None:
     config = prepare(config)
     needed = needed_steps(config)
     config = with_service_model(config, needed)
+    check_pipeline(config, needed)
     if is_synthetic(needed):
         click.echo(
             "No data were given, so this runs on a SYNTHETIC Moon, and its model is registered as "
@@ -49,14 +78,9 @@ def main(config: PipelineConfig) -> None:
                 runs[step.name] = done
                 made |= {f"{step.name}.{k}": where for k, where in outputs(done).items()}
                 # On the parent too, so that whole pipelines compare in the list of runs.
-                log_metrics(_comparable(done.data.metrics))
+                log_metrics({k: v for k, v in done.data.metrics.items() if k in HEADLINES})
         log_report(mlflow.get_run(run.info.run_id), runs)
         where_to_look(run, runs)
-
-
-def _comparable(metrics: dict[str, float]) -> dict[str, float]:
-    """What is said about the result, not about the machine."""
-    return {k: v for k, v in metrics.items() if not k.startswith(MACHINE)}
 
 
 def _run_name(config: PipelineConfig, needed: list[Step]) -> str:
@@ -66,7 +90,24 @@ def _run_name(config: PipelineConfig, needed: list[Step]) -> str:
         getattr(config, name) for name in ("diameter_min_km", "diameter_max_km", "epochs")
     )
     sizes = f"{low or 0:g}-{high:g}km" if high else f"from-{low or 0:g}km"
-    return f"{encoder_label(config)}-{sizes}-e{epochs}"
+    return "-".join(
+        (*_data_name(config), encoder_label(config), sizes, f"e{epochs}", *_special(config))
+    )
+
+
+def _data_name(config: PipelineConfig) -> list[str]:
+    """The mosaic or the crop set in a word; nothing for a synthetic Moon."""
+    given = getattr(config, "crops", None) or next(
+        iter(getattr(config, "mosaic", None) or ()), None
+    )
+    return [Path(given).stem] if given else []
+
+
+def _special(config: PipelineConfig) -> list[str]:
+    """Settings that runs are told apart by, where they are not the defaults."""
+    defaults = {spec.name: spec.default for spec in specs(type(config))}
+    values = {name: getattr(config, name) for name in _TOLD_APART}
+    return [f"{name}={value}" for name, value in values.items() if value != defaults[name]]
 
 
 def _run_or_reuse(

@@ -35,6 +35,27 @@ _OF_ENCODERS = {"vit_mae": "transformers", "backbone": "transformers"}
 """What only some encoders need, also as members of an ensemble."""
 
 GOLDEN_CROPS = 16
+VERSION_TAGS = frozenset(
+    {
+        "encoder",
+        "crops_digest",
+        "git_commit",
+        "validation_loss",
+        "imported_from",
+        "head_uri",
+        "evaluation_run",
+        "evaluation_digest",
+        "head/qwk",
+    }
+)
+"""Of the lineage, what a version shows as tags; the model's metadata has all of it."""
+_ABOUT = {
+    False: "Encoders of lunar crater crops: a crop in, an embedding out. Each version tells its "
+    "family, its crop set and its validation loss.",
+    True: "The served model: tells embedding, cluster, degradation state and similar craters of "
+    "a crop. `champion` is in service, `challenger` waits for `mlflow run . -e promote`.",
+}
+"""Descriptions of registered models: of encoders, and of what is served."""
 
 
 def log_service_model(
@@ -58,7 +79,7 @@ def log_service_model(
         golden_crops: (n, S, S) uint8, n ≥ 1; what the model must make of them is noted and
             checked wherever it is loaded. The first becomes the input example.
         registered_model: registry name; None logs without registering.
-        tags: lineage, set on the model and on its version.
+        tags: lineage, kept in the model's metadata; `VERSION_TAGS` of it become tags.
         description: for a human, kept with the version.
 
     Returns:
@@ -89,14 +110,17 @@ def log_service_model(
                 signature=infer_signature(params=Options().model_dump()),
                 input_example=(example(golden_crops[0]), Options().model_dump()),
                 registered_model_name=registered_model,
-                tags=tags,
+                tags={key: tags[key] for key in VERSION_TAGS & {*tags}},
+                metadata={"lineage": tags},
             )
     if registered_model is not None:
         client = mlflow.MlflowClient()
         number = str(info.registered_model_version)
         client.update_model_version(registered_model, number, description)
-        for key, value in tags.items():
-            client.set_model_version_tag(registered_model, number, key, value)
+        if not client.get_registered_model(registered_model).description:
+            client.update_registered_model(registered_model, _ABOUT[neighbours is not None])
+        for key in VERSION_TAGS & {*tags}:
+            client.set_model_version_tag(registered_model, number, key, tags[key])
     return info
 
 

@@ -19,6 +19,7 @@ import mlflow
 from matplotlib.figure import Figure
 from mlflow.data.dataset_source_registry import get_dataset_source_from_json
 from mlflow.data.meta_dataset import MetaDataset
+from mlflow.utils.mlflow_tags import MLFLOW_RUN_NOTE
 from PIL import Image
 
 from lunar_models.config.base import StepConfig, specs
@@ -29,6 +30,27 @@ from steps.shared.outage import no_second_wait, store_errors
 
 PROJECT = Path(__file__).resolve().parents[2]
 STEP_TAG = "step"
+
+MLFLOW_EXPERIMENT_NOTE = "mlflow.note.content"
+_ABOUT = (
+    "Lunar craters: which look alike, how worn each is. Runs of `main` hold a whole pipeline, with "
+    "`report.html` and its steps nested below; `tables/freshest.csv` of a cluster run ranks them."
+)
+_NOTES = {
+    "main": "The whole pipeline; the answer is in `report.html`, the steps are nested below.",
+    "synthesize": "A synthetic Moon with known truth.",
+    "preprocess": "One aligned crop per crater, cut out of the mosaic.",
+    "train": "An encoder trained without labels; loss, reconstructions and the checkpoint.",
+    "evaluate": "What the encoder's embedding knows, judged on spatial blocks apart.",
+    "cluster": "Craters in groups and by degradation: tables, maps, and `explore.html`.",
+    "register": "The served model: encoder, head, clusters and reference craters.",
+    "promote": "Whether a challenger is better than the champion, and what became of it.",
+    "compare": "Several evaluations side by side, by paired bootstrap.",
+    "sweep": "Trainings with several settings, nested below.",
+    "import_checkpoint": "An autoencoder of the original pipeline, registered.",
+    "download": "Catalogue and mosaic, fetched and verified.",
+}
+"""Descriptions of runs, by step."""
 
 _MOST_DIFF_BYTES = 2**20
 _GENERATED_NAME = re.compile(r"^[a-z]+-[a-z]+-\d+$")
@@ -64,7 +86,7 @@ def step_run(step: str, config: StepConfig, *, name: str) -> Iterator[mlflow.Act
         if _GENERATED_NAME.match(run.info.run_name or ""):
             mlflow.set_tag("mlflow.runName", name)
         mlflow.set_tags({STEP_TAG: step, KEY_TAG: key, "git_commit": git("rev-parse", "HEAD")})
-        mlflow.set_experiment_tag("mlflow.experimentKind", "custom_model_development")
+        _describe(run, step)
         _log_parameters(run, config)
         _log_snapshot(config)
         started = time.perf_counter()
@@ -73,6 +95,17 @@ def step_run(step: str, config: StepConfig, *, name: str) -> Iterator[mlflow.Act
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # KiB; bytes on macOS
         mib = peak / 2**20 if sys.platform == "darwin" else peak / 2**10
         log_metrics({"step/seconds": time.perf_counter() - started, "step/peak_memory_mib": mib})
+
+
+def _describe(run: mlflow.ActiveRun, step: str) -> None:
+    """Say on the pages of run and experiment what they are, where nobody has said it yet."""
+    if MLFLOW_RUN_NOTE not in run.data.tags:
+        mlflow.set_tag(MLFLOW_RUN_NOTE, _NOTES.get(step, f"Step {step}."))
+    experiment = mlflow.get_experiment(run.info.experiment_id)
+    if "mlflow.experimentKind" not in experiment.tags:  # opens the page of model training
+        mlflow.set_experiment_tag("mlflow.experimentKind", "custom_model_development")
+    if MLFLOW_EXPERIMENT_NOTE not in experiment.tags:
+        mlflow.set_experiment_tag(MLFLOW_EXPERIMENT_NOTE, _ABOUT)
 
 
 def log_output(name: str, where: str) -> None:

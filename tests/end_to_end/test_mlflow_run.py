@@ -10,6 +10,7 @@ from pathlib import Path
 import mlflow
 import pytest
 
+from steps.main import HEADLINES
 from steps.shared.pipeline import STEP_NAMES
 
 MODEL = "lunar-craters-demo"
@@ -78,10 +79,13 @@ def test_pipeline_then_one_changed_parameter(place, client):
         [child] = runs(client, step)
         assert child.info.status == "FINISHED"
         assert child.data.tags["mlflow.parentRunId"] == parent.info.run_id
-        results = {k: v for k, v in child.data.metrics.items() if not k.startswith(MACHINE)}
+        results = {k: v for k, v in child.data.metrics.items() if k in HEADLINES}
         assert results.items() <= parent.data.metrics.items()
         assert child.data.metrics["step/peak_memory_mib"] > 50
         assert "snapshot" in {a.path for a in client.list_artifacts(child.info.run_id)}
+    results = {k for k in parent.data.metrics if not k.startswith(MACHINE)}
+    assert results <= HEADLINES
+    assert len(results) >= 6
     champion = client.get_model_version_by_alias(MODEL, "champion")
     assert int(champion.version) == 1
 

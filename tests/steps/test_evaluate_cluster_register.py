@@ -108,6 +108,10 @@ def test_from_encoder_to_served_model(run_step, last_run, crop_set, encoder_uri,
     version = mlflow.MlflowClient().get_model_version_by_alias("lunar-craters", "champion")
     assert version.tags["crops_digest"] == crop_set.info.digest
     assert version.tags["head_uri"] == head
+    lineage = {k for k in version.tags if not k.startswith("promoted_")}
+    assert len(lineage) < 8
+    registered = mlflow.MlflowClient().get_registered_model("lunar-craters")
+    assert registered.description.startswith("The served model")
     judged = table(evaluated, "tables/intervals.csv").set_index("metric").loc["head/qwk"]
     kappa = f"{judged['value']:.4f} [{judged['low']:.4f}, {judged['high']:.4f}]"
     assert version.tags["evaluation_run"] == evaluated.info.run_id

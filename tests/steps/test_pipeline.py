@@ -85,6 +85,10 @@ def test_runs_are_named_after_what_they_train():
     assert name(encoder="pca") == "pca-d20-from-1km-e25"
     assert name(encoder="vit_mae") == "vit_mae-tiny-p8-from-1km-e25"
     assert name(crops="c", encoder_uri="models:/e/1") == "evaluate+cluster+register"
+    assert name(mosaic=("maps/wac.tif",), catalogue="c.csv") == "wac-cae-d20-from-1km-e25"
+    assert name(crops="data/mine", seed=3, normalisation="global") == (
+        "mine-cae-d20-from-1km-e25-normalisation=global-seed=3"
+    )
 
 
 def test_a_synthetic_moon_has_a_served_model_of_its_own():
