@@ -10,6 +10,8 @@ from contextlib import closing
 from pathlib import Path
 from xml.etree import ElementTree as xml
 
+import pyogrio
+
 from lunar_models.clustering.types import NOISE
 
 NOISE_COLOUR = "#9a9a9a"
@@ -35,6 +37,11 @@ VALUES ('', '', ?, 'geom', ?, ?, '', 1, ?, '', ?)"""
 
 Category = tuple[int, str, str]
 """Value, label, and colour as ``#rrggbb``."""
+
+
+def use_fixed_time() -> None:
+    """Let GDAL write `TIME_STAMP` into the GeoPackages of this process."""
+    pyogrio.set_gdal_config_options({"OGR_CURRENT_DATE": TIME_STAMP})
 
 
 def add_cluster_style(path: Path, layer: str, colours: Sequence[str]) -> None:

@@ -8,7 +8,7 @@ import pandas as pd
 
 from lunar_models.degradation.analysis import Analysis
 from lunar_models.export.craterstats import write_craterstats
-from lunar_models.export.geopackage_style import add_state_style
+from lunar_models.export.geopackage_style import add_state_style, use_fixed_time
 from lunar_models.export.journal import (
     journal_table,
     write_cds,
@@ -117,6 +117,7 @@ def _write_geopackage(
     )
     points = gpd.points_from_xy(table["longitude_deg"], table["latitude_deg"])
     craters = gpd.GeoDataFrame(table, geometry=points, crs=LUNAR_GEOGRAPHIC)
+    use_fixed_time()
     area.to_file(path, driver="GPKG", layer="area")
     craters.to_file(path, driver="GPKG", layer="craters")
     if analysis.states:

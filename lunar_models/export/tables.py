@@ -15,13 +15,12 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
-import pyogrio
 
 from lunar_models.arrays import FloatArray
 from lunar_models.clustering.types import ClusterAssignment
 from lunar_models.degradation.crater_shape import state_of
 from lunar_models.errors import CatalogueError
-from lunar_models.export.geopackage_style import TIME_STAMP, add_cluster_style
+from lunar_models.export.geopackage_style import add_cluster_style, use_fixed_time
 from lunar_models.heads.head import HeadPrediction
 from lunar_models.heads.physical import PhysicalPrediction
 from lunar_models.moon import LUNAR_GEOGRAPHIC
@@ -165,7 +164,7 @@ def write_geopackage(path: Path, table: pd.DataFrame, colours: Sequence[str]) ->
         colours: ``#rrggbb`` of cluster 0, 1, …
     """
     path.unlink(missing_ok=True)
-    pyogrio.set_gdal_config_options({"OGR_CURRENT_DATE": TIME_STAMP})  # equal runs, equal bytes
+    use_fixed_time()
     for piece in _pieces(table):
         _points(piece).to_file(path, driver="GPKG", layer=LAYER, append=path.exists())
     add_cluster_style(path, LAYER, colours)

@@ -43,6 +43,7 @@ _NOTES = {
     "train": "An encoder trained without labels; loss, reconstructions and the checkpoint.",
     "evaluate": "What the encoder's embedding knows, judged on spatial blocks apart.",
     "cluster": "Craters in groups and by degradation: tables, maps, and `explore.html`.",
+    "analyse": "Sizes, ages and maps of a region's craters.",
     "register": "The served model: encoder, head, clusters and reference craters.",
     "promote": "Whether a challenger is better than the champion, and what became of it.",
     "compare": "Several evaluations side by side, by paired bootstrap.",
