@@ -4,10 +4,10 @@
         --values depths.csv --value_column d_over_D --output leaderboard \
         --run polar_harmonics --run "physics latent_dim=64 seed=0" …
 
-Each --run is an encoder and any parameters of the train step; what an encoder needs to do well
-is in `RECOMMENDED`. A run that was trained before (its folder under --output is finished) is not
-trained again, and a killed one goes on. --blocks even or odd judges on half of the spatial
-blocks, the black or the white fields of a chequerboard: settings are chosen on one half and
+Each --run is pretrained:NAME, or an encoder and any parameters of the train step; what an encoder
+needs to do well is in `RECOMMENDED`. A run that was trained before (its folder under --output is
+finished) is not trained again, and a killed one goes on. --blocks even or odd judges on half of the
+spatial blocks, the black or the white fields of a chequerboard: settings are chosen on one half and
 reported on the other. With --train_crops encoders are trained on another terrain than the one
 they are judged on. Writes leaderboard.csv after each run and prints it; in the end the table
 goes to MLflow (`MLFLOW_TRACKING_URI`), as an artifact that the UI shows.
@@ -23,16 +23,18 @@ import mlflow
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from scipy.stats import spearmanr
 
 from lunar_models.catalogue.labels import labels_for
 from lunar_models.config.base import specs
 from lunar_models.config.evaluate import EvaluateConfig
 from lunar_models.config.train import TrainConfig
 from lunar_models.crops.crop_set import CropSet
-from lunar_models.embedding import embed_crops
+from lunar_models.embedding import embed_crops, score_crops
 from lunar_models.encoders.checkpoint import Checkpoint
+from lunar_models.encoders.pretrained import SCHEME
 from lunar_models.errors import ConfigError
-from lunar_models.evaluation.protocol import evaluate
+from lunar_models.evaluation.protocol import Evaluation, evaluate
 from lunar_models.training import train
 from lunar_models.training.resume import fingerprint
 from serving.cli.options import from_text
@@ -67,7 +69,8 @@ def main() -> None:
     parser.add_argument("--run", action="append", required=True)
     options = parser.parse_args()
     for run in options.run:  # a mistake is told before hours of training
-        _config(run)
+        if not run.startswith(SCHEME):
+            _config(run)
     output = Path(options.output)
     rows = []
     for run in options.run:
@@ -84,8 +87,8 @@ def main() -> None:
 
 def _row(run: str, options: argparse.Namespace, folder: Path) -> dict[str, Any]:
     crop_set = CropSet.open(options.crops)
-    minutes = _train(run, CropSet.open(options.train_crops or options.crops), folder)
-    checkpoint = Checkpoint.load(folder / "encoder")
+    minutes, checkpoint = _trained(run, options, folder)
+    checkpoint = checkpoint.adapted_to(crop_set)
     started = time.perf_counter()
     embeddings = embed_crops(checkpoint, crop_set.crops)
     speed = len(embeddings) / (time.perf_counter() - started)
@@ -99,6 +102,7 @@ def _row(run: str, options: argparse.Namespace, folder: Path) -> dict[str, Any]:
         bootstrap=200,
     )
     judged = _judged(crop_set.metadata, options.blocks)
+    own = score_crops(checkpoint, crop_set.crops)
     evaluation = evaluate(
         embeddings[judged],
         crop_set.metadata[judged].reset_index(drop=True),
@@ -111,10 +115,30 @@ def _row(run: str, options: argparse.Namespace, folder: Path) -> dict[str, Any]:
         "blocks": options.blocks,
         "dim": embeddings.shape[1],
         **{short: evaluation.metrics.get(key) for key, short in METRICS.items()},
+        "own": None
+        if own is None or options.values is None
+        else _own_spearman(own[:, 0], evaluation, crop_set),
         "parameters": sum(t.numel() for t in checkpoint.encoder.state_dict().values()),
         "minutes": minutes,
         "crops_per_second": speed,
     }
+
+
+def _trained(run: str, options: argparse.Namespace, folder: Path) -> tuple[float, Checkpoint]:
+    """Minutes of training, none for an encoder of the package, and the encoder."""
+    if run.startswith(SCHEME):
+        return 0.0, Checkpoint.load(run)
+    minutes = _train(run, CropSet.open(options.train_crops or options.crops), folder)
+    return minutes, Checkpoint.load(folder / "encoder")
+
+
+def _own_spearman(
+    score: npt.NDArray[np.float32], evaluation: Evaluation, crop_set: CropSet
+) -> float:
+    """Spearman's correlation of the encoder's own score with the value; no label was used."""
+    judged = evaluation.predictions
+    by_id = pd.Series(score, index=crop_set.metadata["crater_id"])
+    return float(-spearmanr(by_id.reindex(judged["crater_id"]), judged["value"]).statistic)
 
 
 def _judged(metadata: pd.DataFrame, blocks: str) -> npt.NDArray[np.bool_]:

@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 
 from lunar_models.arrays import FloatArray
 from lunar_models.clustering.types import ClusterAssignment
-from lunar_models.degradation.crater_shape import state_of
+from lunar_models.degradation.depth_states import state_of_depth
 from lunar_models.errors import CatalogueError
 from lunar_models.export.geopackage_style import add_cluster_style, use_fixed_time
 from lunar_models.heads.head import HeadPrediction
@@ -97,7 +97,7 @@ def state_table(prediction: HeadPrediction, states: Sequence[str]) -> pd.DataFra
 def physical_table(
     prediction: PhysicalPrediction, diameter_km: FloatArray, levels: tuple[float, ...]
 ) -> pd.DataFrame:
-    """Physical quantities of N craters with intervals, and the state that K/R² means.
+    """Physical quantities of N craters with intervals, and the state that the depth means.
 
     Args:
         prediction: of N craters.
@@ -105,11 +105,12 @@ def physical_table(
         levels: of the intervals.
 
     Returns:
-        N rows: physical_state (int32, 1 the freshest, `crater_shape.STATE_EDGES`), then the
+        N rows: physical_state (int32, 1 the freshest, see `depth_states`), then the
         columns of `PhysicalPrediction.table`.
     """
     table = prediction.table(diameter_km, levels)
-    table.insert(0, "physical_state", state_of(table["k_over_r2"]).astype(np.int32))
+    states = state_of_depth(table["depth_over_diameter"], diameter_km)
+    table.insert(0, "physical_state", states.astype(np.int32))
     return table
 
 

@@ -56,7 +56,8 @@ class EnsembleEncoder(FittedEncoder):
             family = ENCODERS.get(member)
             if family is None:
                 checkpoint = Checkpoint.load(member)
-                trained[number] = checkpoint.normalisation
+                if not checkpoint.encoder.adapts:
+                    trained[number] = checkpoint.normalisation
                 members.append(checkpoint.encoder)
             elif issubclass(family, FittedEncoder) and family is not cls:
                 members.append(family.from_config(config, crop_size_px=crop_size_px))
