@@ -48,7 +48,7 @@ def main() -> None:
             craters = draw(SYSTEMS[name], planted_ga, np.random.default_rng(7))
             ours, theirs, shapes = _compare(name, craters, Path(folder), program)
             if arguments.golden and planted_ga == KEPT_GA:
-                for file in ("all.scc", "all.diam", "r.cs"):
+                for file in ("all.scc", "all.diam"):
                     shutil.copy(Path(folder) / file, arguments.golden / f"{name}_{file}")
         golden[f"{name}_{planted_ga:g}"] = theirs
         for other in (theirs, shapes):

@@ -1,8 +1,0 @@
--cs moonneukum1983
--ef trask
--pr R-plot
--title 'longitude -60 to -50°, latitude 10 to 20°'
--o r
--p 'source=all.scc,name=all craters,psym=circle'
--p 'type=poisson,range=[1,20],snap=0'
--p source=state_1.scc,name=New,type=data,colour=blue,psym=square
