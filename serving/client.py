@@ -1,4 +1,4 @@
-"""Ask a running application from Python: batches, retries, tokens.
+"""Query a running application from Python, with batches, retries and tokens.
 
 Example::
 

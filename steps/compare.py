@@ -1,4 +1,4 @@
-"""Set evaluations of different encoders side by side."""
+"""Compare the evaluations of different encoders."""
 
 import re
 import tempfile
@@ -22,7 +22,7 @@ _RUN_ID = re.compile(r"[0-9a-f]{32}")
 
 @config_command(CompareConfig)
 def main(config: CompareConfig) -> None:
-    """Compare evaluate runs on one frozen evaluation set, by paired bootstrap."""
+    """Compare evaluate runs on one evaluation set, by paired bootstrap."""
     config = prepare(config)
     with step_run("compare", config, name=f"compare-{len(config.runs)}") as run:
         candidates = {}

@@ -1,4 +1,4 @@
-"""Serve the champion with stock MLflow and ask it about craters it has never seen."""
+"""Serve the champion with stock MLflow, and classify craters it was not trained on."""
 
 import json
 import os

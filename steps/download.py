@@ -1,4 +1,4 @@
-"""Fetch the Robbins catalogue and the WAC mosaic, resumable and verified."""
+"""Download the Robbins catalogue and the WAC mosaic, resumable and verified."""
 
 import click
 
@@ -12,7 +12,7 @@ from steps.shared.tracking import log_dataset, log_output, step_run
 
 @config_command(DownloadConfig)
 def main(config: DownloadConfig) -> None:
-    """Fetch a crater catalogue and a mosaic; what is there and verified is kept."""
+    """Download a crater catalogue and a mosaic; verified files are kept."""
     config = prepare(config)
     with step_run("download", config, name="download"):
         fetched = download(config)

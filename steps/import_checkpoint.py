@@ -1,4 +1,4 @@
-"""Bring an autoencoder of the original pipeline into the registry."""
+"""Register an autoencoder of the original pipeline."""
 
 import tempfile
 from pathlib import Path

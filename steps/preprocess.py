@@ -27,7 +27,7 @@ BAND_DEG = 15.0
 
 _SHOWN_REASONS = 5
 _PARTICULAR = r"=[^;]*?(?= (?:is|repeats) )| \(row \d+\)$"
-"""What a reason says of its own row only: ``diameter_km=-1.0 is …(row 6)``."""
+"""Part of a reason that concerns its own row only: ``diameter_km=-1.0 is …(row 6)``."""
 
 
 @config_command(PreprocessConfig)
@@ -54,7 +54,7 @@ def _run_name(config: PreprocessConfig) -> str:
 
 
 def _summary(crop_set: CropSet) -> str:
-    """How many crops there are, and why the other craters have none."""
+    """Summarise the number of crops, and why other craters have none."""
     lines = [f"{len(crop_set):,} crops in {crop_set.path}"]
     if len(crop_set.rejected):
         kinds = crop_set.rejected["reason"].str.replace(_PARTICULAR, "", regex=True).value_counts()

@@ -1,4 +1,4 @@
-"""Let a challenger take the champion's place, if it is better and fit to serve."""
+"""Promote a challenger to champion if it is better and passes the serving checks."""
 
 import click
 import mlflow
@@ -102,7 +102,7 @@ def _head(challenger: ModelVersion) -> Check:
 def _better(
     challenger: ModelVersion, champion: ModelVersion | None, config: PromoteConfig
 ) -> Check:
-    """Compare the evaluations behind two versions, on the same frozen craters."""
+    """Compare the evaluations behind two versions, on the same evaluation set."""
     if champion is None:
         return Check("better", True, "there was no champion")
     try:

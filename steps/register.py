@@ -1,4 +1,4 @@
-"""Assemble the served model and put it into the registry."""
+"""Assemble the served model and register it."""
 
 import tempfile
 from pathlib import Path
@@ -58,7 +58,7 @@ def main(config: RegisterConfig) -> None:
 
 
 def _publish(info: ModelInfo, config: RegisterConfig) -> None:
-    """Give the new version its alias, and note on the run what was made."""
+    """Assign the alias to the new version, and record it on the run."""
     name, number = config.service_model, str(info.registered_model_version)
     version = mlflow.MlflowClient().get_model_version(name, number)
     alias = None if config.alias is None else claim_alias(version, config.alias)

@@ -1,4 +1,4 @@
-"""How a parameter is declared, and how its limits are checked.
+"""Declare parameters once, with default, help, unit and limits, and validate them.
 
 One declaration per parameter: `param()` on a field of a strict pydantic model. The command line,
 the MLproject file, the reference of parameters, the step cache and library users all read that
@@ -167,7 +167,7 @@ def _spec(name: str, f: FieldInfo) -> ParamSpec:
 
 
 def _with_rules(f: FieldInfo) -> Any:
-    """The declared type with the rules of its own that `Annotated` gave it."""
+    """Combine the declared type with the constraints of its `Annotated`."""
     annotation: Any = f.annotation
     for rule in f.metadata:
         if isinstance(rule, AfterValidator):
@@ -176,7 +176,7 @@ def _with_rules(f: FieldInfo) -> Any:
 
 
 def _in_words(known: Iterable[ParamSpec], error: ValidationError, owner: str = "") -> str:
-    """What is wrong with which value, and the remedy, in one line."""
+    """Format a validation error in one line: what is wrong, which value, and the remedy."""
     by_name = {spec.name: spec for spec in known}
     return " ".join(_one_in_words(by_name, each, owner) for each in error.errors())
 

@@ -4,7 +4,7 @@ from lunar_models.config.base import StepConfig, param
 
 
 class CompareConfig(StepConfig):
-    """Which evaluations are set side by side."""
+    """Runs to compare, and how."""
 
     runs: tuple[str, ...] = param(
         help="Evaluate runs: run ids or names, or registered models as models:/NAME/VERSION."

@@ -20,7 +20,7 @@ https://astrogeology.usgs.gov/search/map/Moon/LRO/LROC_WAC/Lunar_LRO_LROC-WAC_Mo
 
 
 class DownloadConfig(StepConfig):
-    """Which data to fetch, and how patiently.
+    """Data to download, and network limits.
 
     Raises:
         ConfigError: a value outside its limits, or a URL that is not http(s).

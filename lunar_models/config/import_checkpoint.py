@@ -4,7 +4,7 @@ from lunar_models.config.base import StepConfig, param
 
 
 class ImportCheckpointConfig(StepConfig):
-    """Which state dict of the original pipeline's autoencoder is brought in."""
+    """The autoencoder of the original pipeline to import."""
 
     file: str = param(
         help="State dict written by torch.save, such as autoencoder.pth.", role="input"

@@ -4,7 +4,7 @@ from lunar_models.config.base import StepConfig, param
 
 
 class PromoteConfig(StepConfig):
-    """When a challenger becomes champion."""
+    """Conditions under which a challenger becomes champion."""
 
     service_model: str = param("lunar-craters", help="Registry name of the served model.")
     challenger: str = param("challenger", help="Alias or version number of the candidate.")

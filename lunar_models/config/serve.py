@@ -9,7 +9,7 @@ from lunar_models.errors import ConfigError
 
 
 class ServeConfig(StepConfig):
-    """Which model is served, where, and within which limits."""
+    """The served model, its address and its limits."""
 
     model: str = param(
         "models:/lunar-craters@champion",

@@ -6,7 +6,7 @@ from lunar_models.config.base import StepConfig, param
 
 
 class SweepConfig(StepConfig):
-    """Which parameters of train are tried, and how the best is chosen."""
+    """Search space over the parameters of train, and how the best is chosen."""
 
     crops: str = param(help="Crop set folder made by preprocess.", role="input")
     space: str = param(

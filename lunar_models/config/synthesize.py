@@ -9,7 +9,7 @@ from lunar_models.errors import ConfigError
 
 
 class SynthesizeConfig(StepConfig):
-    """A synthetic Moon: how large, how cratered, how lit.
+    """Size, crater population and illumination of a synthetic Moon.
 
     Raises:
         ConfigError: a value outside its limits, a minimum above its maximum, or a mosaic that

@@ -49,7 +49,7 @@ EncoderName = Annotated[str, AfterValidator(_offered)]
 
 
 class TrainConfig(StepConfig):
-    """What is trained, and how."""
+    """The encoder, its training data and its optimisation."""
 
     crops: str = param(help="Crop set folder made by preprocess.", role="input")
     encoder: EncoderName = param(

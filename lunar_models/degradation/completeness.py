@@ -1,4 +1,4 @@
-"""Down to which diameter a count found all craters."""
+"""Estimate the completeness diameter of a crater count."""
 
 import numpy as np
 
@@ -12,12 +12,12 @@ _FEWEST = 20
 
 
 def pixel_limit_km(pixel_size_m: float, pixels: float = RECOGNISED_PX) -> float:
-    """Diameter that spans so many pixels of a mosaic."""
+    """Compute the diameter that spans a number of mosaic pixels."""
     return pixel_size_m * pixels / 1000.0
 
 
 def rollover_km(diameters_km: Float64Array) -> float:
-    """Diameter below which there are too few craters for a population that grows to small sizes.
+    """Estimate the roll-over diameter, below which craters are missing from the count.
 
     The lower edge of the bin (20 a decade) with the most craters, smoothed over three bins: the
     mode of log D, known as the method of maximum curvature (Wiemer & Wyss 2000, doi
@@ -39,7 +39,7 @@ def rollover_km(diameters_km: Float64Array) -> float:
 def completeness_km(
     diameters_km: Float64Array, *, pixel_size_m: float | None = None, chosen_km: float | None = None
 ) -> float:
-    """The larger of the roll-over, the pixel limit, and what the user knows to be the limit."""
+    """Return the largest of the roll-over, the pixel limit and the user's own limit."""
     limits = [rollover_km(diameters_km), chosen_km or 0.0]
     if pixel_size_m is not None:
         limits.append(pixel_limit_km(pixel_size_m))

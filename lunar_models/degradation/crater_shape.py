@@ -1,4 +1,4 @@
-"""The shape of a crater, from fresh to almost gone.
+"""Compute the profile of a crater by its degradation, K/R².
 
 Fresh profile: Fassett & Thomson (2014, doi 10.1002/2014JE004698), ``h(x)`` in crater diameters
 at ``x`` radii from the centre. Degradation is topographic diffusion, ``dh/dt = kappa * lap(h)``,
@@ -27,7 +27,7 @@ _WAVENUMBER_MAX = 150.0  # resolves the rim, 0.04 radii wide
 
 
 def fresh_profile(x: npt.ArrayLike) -> Float64Array:
-    """Height of a fresh crater, in diameters above the surroundings, at `x` radii; same shape."""
+    """Compute the height of a fresh crater in diameters at `x` radii; same shape."""
     x = np.asarray(x, dtype=np.float64)
     bowl = np.maximum(-0.181, -0.229 + 0.228 * x + 0.083 * x**2 - 0.039 * x**3)
     ejecta = 0.188 - 0.187 * x + 0.018 * x**2 + 0.015 * x**3
@@ -45,7 +45,7 @@ def _spectrum() -> tuple[Float64Array, Float64Array]:
 
 
 def diffused_profile(x: npt.ArrayLike, k_over_r2: npt.ArrayLike) -> Float64Array:
-    """Height after diffusion, in diameters.
+    """Compute the height after diffusion, in diameters.
 
     Diffusion multiplies the two-dimensional spectrum by ``exp(-k² K)``: the same as a Gaussian
     blur of the relief with a sigma of ``sqrt(2 K)``.
@@ -65,7 +65,7 @@ def diffused_profile(x: npt.ArrayLike, k_over_r2: npt.ArrayLike) -> Float64Array
 
 @functools.cache
 def profile_table() -> tuple[Float64Array, Float64Array]:
-    """Tabulated profiles, for interpolation.
+    """Tabulate profiles for interpolation.
 
     Returns:
         levels: (T,) K/R² from 1e-4 to `K_OVER_R2_MAX`, evenly spaced in its square root.
@@ -102,5 +102,5 @@ def k_over_r2_of_depth(depth_over_diameter: npt.ArrayLike) -> Float64Array:
 
 
 def state_of(k_over_r2: npt.ArrayLike) -> npt.NDArray[np.int64]:
-    """Degradation state, 1 New to 4 Old, same shape."""
+    """Classify the degradation state, 1 New to 4 Old, same shape."""
     return np.asarray(np.digitize(np.asarray(k_over_r2), STATE_EDGES) + 1, dtype=np.int64)

@@ -1,4 +1,4 @@
-"""Put the application together."""
+"""Assemble the HTTP application."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -33,7 +33,7 @@ Send crops as MLflow does (`/invocations`), as JSON, as raw images or as a form.
 
 
 def create_app(config: ServeConfig, pointer_file: Path) -> FastAPI:
-    """The application of one worker.
+    """Create the application of one worker.
 
     Args:
         config: limits and options.

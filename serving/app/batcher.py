@@ -1,7 +1,7 @@
-"""Crops that wait together are embedded together.
+"""Batch the crops of concurrent requests into shared forward passes.
 
-One thread computes; while it does, new crops gather, and the next batch takes all of them up to
-`BATCH`. So a lone request never waits for company, and a crowd shares forward passes.
+One thread computes. Meanwhile new crops queue up, and the next batch takes all of them, up to
+`BATCH`. So a single request never waits for others, and concurrent ones share forward passes.
 """
 
 import asyncio
@@ -42,12 +42,12 @@ class Job:
     cancelled: bool = False
 
     def stale(self, now: float) -> bool:
-        """Whether nobody waits for the answer any more."""
+        """Whether nobody waits for the answer any longer."""
         return self.cancelled or now > self.deadline
 
 
 class Batcher:
-    """A bounded queue of crops and the thread that works it off."""
+    """A bounded queue of crops and the thread that processes it."""
 
     def __init__(self, capacity: int) -> None:
         self._capacity = capacity

@@ -31,7 +31,7 @@ MultiPartParser.spool_max_size = 2**31  # bodies are bounded; a full disk must n
 _VALUES_PER_ITEM = 64
 """Commas, brackets and colons that a JSON body may have for each item allowed."""
 _OFF_LOOP_BYTES = 2**16
-"""Larger bodies are parsed in a thread, so that other requests go on meanwhile."""
+"""Larger bodies are parsed in a thread, so that other requests proceed meanwhile."""
 _GZIP = b"\x1f\x8b"
 _STRUCTURE = (b",", b"[", b"{", b":")
 
@@ -84,7 +84,7 @@ async def read_json_question(request: Request, *, max_items: int) -> Question:
 
 
 def read_json(body: bytes, *, max_items: int) -> Question:
-    """The crops of a JSON body in any of MLflow's forms (`serving.model.payloads`).
+    """Read the crops of a JSON body in any of MLflow's forms (`serving.model.payloads`).
 
     The text is UTF-8, UTF-16 or UTF-32, with or without a byte order mark.
 
@@ -160,5 +160,5 @@ def _check_count(count: int, max_items: int) -> None:
 
 
 def media_type(request: Request) -> str:
-    """The content type without its parameters, in lower case."""
+    """Return the content type without its parameters, in lower case."""
     return request.headers.get("content-type", "").partition(";")[0].strip().lower()

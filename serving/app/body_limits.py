@@ -1,4 +1,4 @@
-"""Bounds on request bodies: of one, and of all that a worker holds at a time; gzip within them."""
+"""Limit the size of each request body and of all bodies held by a worker, also when inflated."""
 
 import zlib
 
@@ -23,7 +23,7 @@ class BodyBudget:
         self.held = 0
 
     def take(self, count: int) -> None:
-        """Make room for more.
+        """Reserve bytes.
 
         Raises:
             Problem: 503, there is none.

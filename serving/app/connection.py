@@ -1,4 +1,4 @@
-"""One HTTP connection within bounds of size and time, before anything is known of who asks.
+"""Limit HTTP connections in size and time, before the caller is authenticated.
 
 uvicorn's protocol has no limit on headers and waits for ever for a caller that is silent, slow, or
 does not read its reply. Here a head (request line and headers) must be small and complete soon,
@@ -32,14 +32,14 @@ _FILES_BESIDE = 256
 
 
 def raise_file_limit() -> None:
-    """Allow this process as many open files as the system lets it."""
+    """Raise the limit on open files of this process to the maximum."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = 65_536 if hard == resource.RLIM_INFINITY else min(hard, 65_536)
     resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def most_connections() -> int:
-    """How many connections the limit on open files leaves room for."""
+    """Return the maximum number of connections under the limit on open files."""
     return max(16, resource.getrlimit(resource.RLIMIT_NOFILE)[0] - _FILES_BESIDE)
 
 
@@ -63,7 +63,7 @@ class BoundedProtocol(HttpToolsProtocol):
             self._make_room()
 
     def _make_room(self) -> None:
-        """Close the connection that has been silent for longest: none of its requests is begun."""
+        """Close the connection that has been idle for longest; it has no request in progress."""
         silent = [c for c in self.connections if c is not self and c.idle]  # type: ignore[union-attr]
         victim = min(silent, key=lambda c: c.since, default=self)  # type: ignore[union-attr]
         victim.transport.abort()
@@ -81,7 +81,7 @@ class BoundedProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def _wait(self, seconds: float) -> None:
-        """Break off unless something ends the wait in time."""
+        """Close the connection unless something ends the wait in time."""
         if self._timer is not None:
             self._timer.cancel()
         self._timer = self.loop.call_later(seconds, self._break_off)
@@ -119,7 +119,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._refuse(431, "too_large", f"The headers are over {MAX_HEAD_BYTES // 1024} KiB.")
 
     def send_400_response(self, msg: str) -> None:
-        """Answer what the parser does not take, or what it was told to refuse."""
+        """Reply to a malformed request, or to one that is to be refused."""
         self._refuse(400, "bad_request", "The request is not HTTP.")
 
     def _refuse(self, status: int, code: str, detail: str) -> None:
@@ -142,7 +142,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._timer = self.loop.call_later(seconds or UNREAD_S, self.transport.abort)
 
     def shutdown(self) -> None:
-        """End with the server; TLS would wait half a minute for the other side's farewell."""
+        """End with the server; TLS would wait half a minute for the other side's close_notify."""
         super().shutdown()
         if self.transport.is_closing():
             self._close(FAREWELL_S)

@@ -1,4 +1,4 @@
-"""The handle of one decoding process: hand it an image, and kill it when it takes too long."""
+"""Decode an image in one process, and kill the process if it takes too long."""
 
 import multiprocessing
 import os
@@ -14,11 +14,11 @@ from serving.model.preparation import CropForm, Prepared
 
 
 class DecoderLost(Exception):
-    """A decoding process is no more."""
+    """A decoding process ended without an answer."""
 
 
 class Decoder:
-    """One process and the line to it.
+    """One decoding process and the connection to it.
 
     Args:
         context: the fork server's.
@@ -29,7 +29,7 @@ class Decoder:
         self._connection, other = context.Pipe()
         limit = struct.pack("ll", int(limit_s) + 1, 0)
         with socket.socket(fileno=os.dup(self._connection.fileno())) as line:
-            # A process that stops in the middle of a message must not stop its minder.
+            # A process that stops in the middle of a message must not block its thread.
             line.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
             line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)
         self._process: ForkServerProcess = context.Process(
@@ -39,7 +39,7 @@ class Decoder:
         other.close()
 
     def alive(self) -> bool:
-        """Whether the process is there."""
+        """Whether the process runs."""
         return self._process.is_alive()
 
     def prepare(self, form: CropForm, crop: CropInput, until: float) -> Prepared | CropImageError:
@@ -53,13 +53,15 @@ class Decoder:
             self._connection.send_bytes(crop.data)
             if not self._connection.poll(max(0.0, until - time.monotonic())):
                 self._end()
-                raise DecoderLost("Decoding 'image' takes too long; save it in a plain way.")
+                raise DecoderLost(
+                    "Decoding 'image' takes too long; save it as an ordinary PNG or TIFF."
+                )
             reply, values = self._connection.recv_bytes(), self._connection.recv_bytes()
             return decoder_process.read_answer(form, reply, values)
         except (EOFError, OSError, ValueError, KeyError, TypeError) as error:
             self._end()
             raise DecoderLost(
-                "Decoding 'image' broke the decoder; save it in a plain way."
+                "Decoding 'image' crashed the decoder; save it as an ordinary PNG or TIFF."
             ) from error
 
     def _end(self) -> None:
@@ -67,6 +69,6 @@ class Decoder:
         self.close()
 
     def close(self) -> None:
-        """Close the line, at which the process ends."""
+        """Close the connection, at which the process ends."""
         self._connection.close()
         self._process.join()

@@ -1,4 +1,4 @@
-"""Decode costly images in processes that can be killed.
+"""Decode expensive images in processes that can be killed.
 
 An image that is cheap to decode for sure (small, and plain by its headers) is left to the batcher:
 sending it about would cost more than decoding it. The others wait here. Requests take turns by the
@@ -32,7 +32,7 @@ _MOST_WAITING = 2**31
 
 
 @dataclass(eq=False)
-class _Ask:
+class _DecodeRequest:
     """The costly images of one request."""
 
     form: CropForm
@@ -49,7 +49,7 @@ class _Ask:
 
 
 class DecoderPool:
-    """Processes that decode, each minded by a thread.
+    """A pool of decoding processes, each supervised by a thread.
 
     Args:
         processes: how many.
@@ -60,13 +60,13 @@ class DecoderPool:
         self._limit_s = limit_s
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload([decoder_process.__name__])
-        self._asks: list[_Ask] = []
+        self._requests: list[_DecodeRequest] = []
         self._changed = threading.Condition()
         self._clock = 0.0
         self._cost = 0
         self._closed = False
         self._threads = [
-            threading.Thread(target=self._mind, name=f"decoder-{i}", daemon=True)
+            threading.Thread(target=self._supervise, name=f"decoder-{i}", daemon=True)
             for i in range(processes)
         ]
 
@@ -100,14 +100,16 @@ class DecoderPool:
         if not costly:
             return prepared
         loop = asyncio.get_running_loop()
-        ask = _Ask(form, costly[::-1], deadline, loop.create_future(), loop, open=len(costly))
+        ask = _DecodeRequest(
+            form, costly[::-1], deadline, loop.create_future(), loop, open=len(costly)
+        )
         cost = sum(cost for _, _, cost in costly)
         with self._changed:
             if self._cost and self._cost + cost > _MOST_WAITING:
                 raise Problem(503, "busy", "Too many pixels are waiting.", {"retry-after": "2"})
             self._cost += cost
             ask.spent = self._clock
-            self._asks.append(ask)
+            self._requests.append(ask)
             self._changed.notify_all()
         try:
             await ask.future
@@ -117,33 +119,33 @@ class DecoderPool:
             prepared[place] = result
         return prepared
 
-    def _drop(self, ask: _Ask) -> None:
+    def _drop(self, ask: _DecodeRequest) -> None:
         with self._changed:
             ask.cancelled = True
             self._cost -= sum(cost for _, _, cost in ask.waiting)
             ask.waiting.clear()
-            if ask in self._asks:
-                self._asks.remove(ask)
+            if ask in self._requests:
+                self._requests.remove(ask)
 
-    def _take(self) -> tuple[_Ask, int, CropInput, float] | None:
-        """The next image, of the request that has had least; None when closed."""
+    def _take(self) -> tuple[_DecodeRequest, int, CropInput, float] | None:
+        """Take the next image, of the request with the least time spent; None when closed."""
         with self._changed:
-            while not self._asks and not self._closed:
+            while not self._requests and not self._closed:
                 self._changed.wait()
-            if not self._asks:
+            if not self._requests:
                 return None
-            ask = min(self._asks, key=lambda ask: ask.spent)
+            ask = min(self._requests, key=lambda ask: ask.spent)
             self._clock = max(self._clock, ask.spent)
             place, crop, cost = ask.waiting.pop()
             self._cost -= cost
             guess = cost / _SAMPLES_PER_S
             ask.spent += guess
             if not ask.waiting:
-                self._asks.remove(ask)
+                self._requests.remove(ask)
             return ask, place, crop, guess
 
-    def _mind(self) -> None:
-        """Hand images to one process, and start another when it has to be killed."""
+    def _supervise(self) -> None:
+        """Pass images to one process, and start another when it has to be killed."""
         decoder: Decoder | None = None
         with contextlib.suppress(OSError):  # if it cannot be had now, the first image tries again
             decoder = Decoder(self._context, self._limit_s)
@@ -166,7 +168,7 @@ class DecoderPool:
             decoder.close()
 
     def _note(
-        self, ask: _Ask, place: int, result: Prepared | CropImageError, correction: float
+        self, ask: _DecodeRequest, place: int, result: Prepared | CropImageError, correction: float
     ) -> None:
         with self._changed:
             ask.spent += correction

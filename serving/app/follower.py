@@ -1,7 +1,7 @@
-"""Follows an alias of the Model Registry: looks it up, downloads what is new, moves the pointer.
+"""Follow an alias of the Model Registry: look it up, download new versions, update the pointer.
 
-Runs beside the workers, which know nothing of MLflow: when the tracking server is down or slow,
-only news are late. The pointer names only models that were tried (`serving.app.trial`) and whose
+Runs beside the workers, which do not use MLflow: when the tracking server is down or slow, only
+updates are delayed. The pointer names only models that were tried (`serving.app.trial`) and whose
 files are still what was registered; a damaged copy is downloaded again.
 """
 
@@ -27,7 +27,7 @@ _TRIAL_S = 300.0
 
 
 class Follower:
-    """Keeps the pointer file up to date.
+    """A process that keeps the pointer file up to date.
 
     Args:
         uri: ``models:/name@alias`` is followed; anything else is looked up once.
@@ -74,7 +74,7 @@ class Follower:
         return tuple((p.name, p.stat().st_size, p.stat().st_mtime_ns) for p in files)
 
     def run(self, stop: threading.Event) -> None:
-        """Look again and again until `stop` is set."""
+        """Look the alias up periodically until `stop` is set."""
         # Two quick tries instead of minutes of patience: there is a model to serve meanwhile.
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
@@ -87,7 +87,7 @@ class Follower:
             stop.wait(self._poll_s)
 
     def look(self) -> None:
-        """Look once; whatever goes wrong is noted in the pointer and the log."""
+        """Look the alias up once; errors are noted in the pointer and the log."""
         before = self._pointer
         if before.folder and self._files() != self._state and not self._whole(before.folder):
             self._settled = False
@@ -173,7 +173,7 @@ class Follower:
 
 
 def _public(error: Exception) -> str:
-    """What anybody may read: the errors of MLflow name hosts, paths and databases."""
+    """Make an error public: MLflow's own ones name hosts, paths and databases."""
     if isinstance(error, ConfigError | CheckpointError):
         return str(error)
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:

@@ -1,4 +1,4 @@
-"""What every request passes: id, token, size limit, log line, metrics, and no stack traces."""
+"""Handle what all requests share: id, token, size limit, log line, metrics, no stack traces."""
 
 import logging
 import re
@@ -32,7 +32,7 @@ _HEADERS = [
 
 
 def scope_of(path: str) -> str | None:
-    """Which scope a path needs; None for an open one."""
+    """Return the scope that a path needs; None for an open one."""
     if path in _OPEN_PATHS or path.startswith("/static/"):
         return None
     if path == "/metrics":

@@ -1,4 +1,4 @@
-"""Log lines as JSON, one object per line; never with what a request contained."""
+"""Write log lines as JSON, one object per line, never with the content of a request."""
 
 import atexit
 import json

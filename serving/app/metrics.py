@@ -1,4 +1,4 @@
-"""What Prometheus can ask about; shared by all workers through PROMETHEUS_MULTIPROC_DIR."""
+"""Define the Prometheus metrics, shared by all workers through PROMETHEUS_MULTIPROC_DIR."""
 
 import os
 from functools import lru_cache
@@ -67,7 +67,7 @@ def note_model(version: str | None) -> None:
 
 
 def exposition() -> bytes:
-    """All series of all workers, in Prometheus' text format."""
+    """Return all series of all workers in Prometheus' text format."""
     if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
         return generate_latest(_PROCESS)
     registry = CollectorRegistry()

@@ -1,4 +1,4 @@
-"""The folder through which workers share their metrics, and what is left of others after a kill."""
+"""Make the folder through which workers share their metrics, and clean up after killed servers."""
 
 import contextlib
 import fcntl
@@ -39,7 +39,7 @@ def _remove_left_behind() -> None:
 
 
 def reserve_files() -> None:
-    """Take the room for this process's metrics now; to be called before they are imported.
+    """Reserve disk space for this process's metrics; to be called before they are imported.
 
     They are memory maps of sparse files: on a disk that is full, the first write would end the
     process with SIGBUS. Without room this process counts for itself alone.

@@ -1,4 +1,4 @@
-"""Downloaded models: one folder for each tracking server and model URI."""
+"""Cache downloaded models: one folder for each tracking server and model URI."""
 
 import contextlib
 import errno
@@ -35,7 +35,7 @@ class ModelCache:
         self.keep_reserve()
 
     def key(self, name: str | None, version: str | None, source: str) -> str:
-        """What the downloads of a model version are called."""
+        """Return the name under which downloads of a model version are kept."""
         return hashlib.sha256(f"{name} {version} {source}".encode()).hexdigest()[:16]
 
     def find(self, key: str) -> Path | None:
@@ -100,13 +100,13 @@ class ModelCache:
                 path.with_suffix(f".{_TRIED}").unlink(missing_ok=True)
 
     def keep_reserve(self) -> None:
-        """Set room aside for the pointer, for when the disk is full."""
+        """Reserve disk space for the pointer, for when the disk is full."""
         if not self._reserve.is_file():
             with contextlib.suppress(OSError):
                 self._reserve.write_bytes(os.urandom(_RESERVE_BYTES))
 
     def release_reserve(self) -> None:
-        """Give up the room set aside."""
+        """Release the reserved disk space."""
         self._reserve.unlink(missing_ok=True)
 
 

@@ -1,4 +1,4 @@
-"""The file through which the follower tells the workers which model to serve: the last good one."""
+"""Read and write the pointer file, in which the follower names the model that workers serve."""
 
 import json
 import os
@@ -9,7 +9,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Pointer:
-    """What the follower last found out."""
+    """The last result of the follower."""
 
     folder: str | None = None
     """Bundle folder to serve; it has been tried."""
@@ -25,7 +25,7 @@ class Pointer:
     """Folder, name and version that served before, for when the folder is damaged."""
 
     def write(self, file: Path) -> None:
-        """Replace the file at once, so that no reader sees half of it.
+        """Replace the file atomically, so that no reader sees half of it.
 
         Raises:
             OSError: there is no room, or the folder is gone; the file is as it was.

@@ -1,4 +1,4 @@
-"""Problem replies (RFC 9457): what went wrong, never with a stack trace or an echo of the input."""
+"""Reply with problem details (RFC 9457), never with a stack trace or an echo of the input."""
 
 import json
 from collections.abc import Mapping
@@ -46,7 +46,7 @@ class Problem(Exception):
 
 
 def request_id(request: Request) -> str:
-    """The id the gate gave to a request."""
+    """Return the id that the gate gave to a request."""
     return str(request.scope["request_id"])
 
 

@@ -1,4 +1,4 @@
-"""The model that answers now, and how the next one takes over.
+"""Hold the served model, and swap to the next one without losing a request.
 
 A small JSON file, the pointer, says which model folder to serve. The follower writes it, in a
 process of its own; each worker watches it, loads the new model beside the old one, and swaps.
@@ -49,7 +49,7 @@ class Served:
 
 
 class ModelHolder:
-    """Holds the model that answers now; `watch` keeps it the one the pointer names."""
+    """The current model; `watch` keeps it in step with the pointer."""
 
     def __init__(self, file: Path) -> None:
         self.current: Served | None = None
@@ -118,13 +118,13 @@ class ModelHolder:
         try:
             self.refresh()
         except Exception:
-            # Whatever it is, the model that answers now goes on answering.
+            # Whatever it is, the current model stays in service.
             _log.exception("watching the model pointer")
             self.load_problem = "unexpected error while loading; see the log"
 
 
 def _set_aside_what_stays() -> None:
-    """Look for garbage now, and no more among libraries and model: it takes 200 ms each time."""
+    """Collect garbage now, and exempt libraries and model from later passes (200 ms each)."""
     gc.unfreeze()
     gc.collect()
     gc.freeze()

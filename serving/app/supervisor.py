@@ -1,4 +1,4 @@
-"""Checks the configuration, follows the model, and keeps the workers going until a signal."""
+"""Check the configuration, follow the model, and supervise the workers until a signal."""
 
 import logging
 import os
@@ -64,7 +64,7 @@ def _stop_on_signals(stop: threading.Event) -> None:
 
 
 def check(config: ServeConfig) -> None:
-    """Find out here what would end every worker.
+    """Check the configuration for whatever would end every worker.
 
     Raises:
         ConfigError: the model's name, the tokens, the mosaic or the certificate cannot be used.
@@ -92,7 +92,7 @@ def check(config: ServeConfig) -> None:
 
 
 def _reserve(host: str, port: int) -> socket.socket:
-    """Hold the port; it must be free, although workers could share it with anyone."""
+    """Reserve the port, which must be free although workers could share it with others."""
     try:
         if port:
             with socket.create_server((host, port), family=_family(host, port)):

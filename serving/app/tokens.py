@@ -1,4 +1,4 @@
-"""Tokens: random, shown once, kept only as SHA-256.
+"""Create, revoke and look up tokens: random, shown once, stored only as SHA-256.
 
 A slow password hash would gain nothing, since a token has 256 random bits.
 """
@@ -70,7 +70,7 @@ class TokenStore:
         self._load()
 
     def scopes(self, token: str) -> frozenset[str] | None:
-        """What a token may do; None for an unknown one."""
+        """Return the scopes of a token; None for an unknown one."""
         if time.monotonic() > self._checked + _RELOAD_S:
             self._reload()
         # Only digests are compared, so how long it takes tells nothing about the token.
@@ -133,7 +133,7 @@ def _locked(file: Path) -> Iterator[None]:
 
 
 def _write(file: Path, entries: list[dict[str, Any]]) -> None:
-    """Replace the file at once: it is never seen half written."""
+    """Replace the file atomically: it is never seen half written."""
     descriptor, temporary = tempfile.mkstemp(prefix=f"{file.name}.", dir=file.parent)  # mode 0600
     try:
         with os.fdopen(descriptor, "w") as stream:

@@ -1,4 +1,4 @@
-"""Try a model in a process of its own before any worker loads it.
+"""Test a model in a process of its own before any worker loads it.
 
 A damaged file can end a process (a native index reads wherever it points) or take for ever; then
 it is this process that ends.
@@ -63,7 +63,7 @@ def _run(folder: str, line: Connection) -> None:
 
 
 def _answer_golden(folder: Path) -> None:
-    """Go the whole way of a request: embed, look up state, cluster and similar craters."""
+    """Answer golden crops as a request: embed, look up state, cluster and similar craters."""
     from serving.model.bundle import Bundle, golden_crops
     from serving.model.classify import classify_batch
     from serving.model.preparation import Prepared

@@ -1,4 +1,4 @@
-"""One process that answers requests."""
+"""Run one worker process, which answers requests."""
 
 import asyncio
 import contextlib
@@ -34,7 +34,7 @@ READY, ALIVE = b"ready", b"alive"
 """What a worker says to its supervisor."""
 _TICKS_PER_WORD = 10
 _LAST_WORD_S = 0.5
-"""How long a connection may take to send its request once the door is closed."""
+"""Time for an accepted connection to send its request once the listening socket is closed."""
 
 
 def run(config: ServeConfig, pointer_file: Path, port: int, line: Connection) -> None:
@@ -101,7 +101,7 @@ def bind(host: str, port: int) -> socket.socket:
 
 
 class DrainingServer(uvicorn.Server):
-    """On the first signal says "not ready" and closes connections politely, then stops."""
+    """A server that on the first signal reports "not ready", drains its connections, then stops."""
 
     def __init__(
         self, config: uvicorn.Config, runtime: "WorkerState", line: Connection | None = None
@@ -120,23 +120,23 @@ class DrainingServer(uvicorn.Server):
         self._runtime.draining = True
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Answer those who were connected before the door closed, too."""
-        doors = [sock.dup() for sock in sockets or []]
+        """Also answer connections accepted before the listening socket closed."""
+        listening = [sock.dup() for sock in sockets or []]
         for server in self.servers:
             server.close()
-        for door in doors:
-            await self._admit_last(door)
+        for sock in listening:
+            await self._accept_pending(sock)
         await asyncio.sleep(_LAST_WORD_S)
         await super().shutdown(sockets)
 
-    async def _admit_last(self, door: socket.socket) -> None:
-        """Take in whom the kernel has accepted already; closing the socket would cut them off."""
+    async def _accept_pending(self, sock: socket.socket) -> None:
+        """Accept connections in the kernel's queue; closing the socket would reset them."""
         last = []
-        door.setblocking(False)
+        sock.setblocking(False)
         with contextlib.suppress(BlockingIOError):
             while True:
-                last.append(door.accept()[0])
-        door.close()
+                last.append(sock.accept()[0])
+        sock.close()
         loop = asyncio.get_running_loop()
         for connection in last:
             connection.setblocking(False)

@@ -1,4 +1,4 @@
-"""The worker processes: started, watched, replaced when they die or hang, and dismissed.
+"""Start, watch, replace and stop the worker processes.
 
 The supervisors of uvicorn and gunicorn do not do what is needed here. On SIGTERM uvicorn closes the
 listening sockets at once, which cuts off callers whose connections the kernel has accepted already.
@@ -44,7 +44,7 @@ class _Worker:
     """Why it could not start, if it said so."""
 
     def listen(self) -> None:
-        """Note what it said."""
+        """Read its messages."""
         try:
             while self.line.poll():
                 message = self.line.recv_bytes()
@@ -62,7 +62,7 @@ class _Worker:
 
 
 class WorkerPool:
-    """The workers.
+    """The worker processes of a server.
 
     Args:
         config: how many, and what they are to do.
@@ -117,7 +117,7 @@ class WorkerPool:
                 worker.process.join()
 
     def dismiss(self) -> None:
-        """Ask all workers to finish; end those that do not."""
+        """Stop all workers; kill those that do not finish in time."""
         for worker in self._workers:
             if worker.process.is_alive() and worker.process.pid:
                 os.kill(worker.process.pid, signal.SIGTERM)

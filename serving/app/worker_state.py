@@ -1,4 +1,4 @@
-"""What the handlers of one worker share, and the way of a request through the batcher."""
+"""Hold the state that the handlers of a worker share, and pass requests through the batcher."""
 
 import asyncio
 import json
@@ -71,7 +71,7 @@ class WorkerState:
         return time.monotonic() + seconds
 
     def admit(self, request: Request) -> "Admission":
-        """Settle which model answers a request, and by when.
+        """Fix the model and the deadline of a request.
 
         Raises:
             Problem: 503 when not ready, 400 for a deadline that is none.
@@ -86,7 +86,7 @@ class WorkerState:
         encode: Callable[[list[CropAnswer]], bytes] | None = None,
         embed_only: bool = False,
     ) -> Response:
-        """Have the crops of a request answered together with those of others.
+        """Answer the crops of a request, batched with those of others.
 
         Args:
             admission: of the request.
@@ -135,7 +135,7 @@ class WorkerState:
 
 @dataclass(frozen=True)
 class Admission:
-    """What holds for a request from its begin to its end."""
+    """The model and the deadline of a request, fixed when it begins."""
 
     request: Request
     served: Served
@@ -157,15 +157,15 @@ class Admission:
 
 
 async def _or_disconnect(request: Request, work: Coroutine[Any, Any, bytes]) -> bytes:
-    """Give up a long job when its caller has gone."""
-    job, gone = asyncio.ensure_future(work), asyncio.ensure_future(_disconnected(request))
+    """Cancel long work when the caller has disconnected."""
+    task, gone = asyncio.ensure_future(work), asyncio.ensure_future(_disconnected(request))
     try:
-        await asyncio.wait((job, gone), return_when=asyncio.FIRST_COMPLETED)
-        if not job.done():
+        await asyncio.wait((task, gone), return_when=asyncio.FIRST_COMPLETED)
+        if not task.done():
             raise Problem(408, "disconnected", "The caller has gone, or sends no more.")
-        return job.result()
+        return task.result()
     finally:
-        job.cancel()
+        task.cancel()
         gone.cancel()
 
 
@@ -179,7 +179,7 @@ async def _disconnected(request: Request) -> None:
 
 
 def encode_predictions(answers: list[CropAnswer]) -> bytes:
-    """``{"predictions": [...]}``, as MLflow has it."""
+    """Encode answers as ``{"predictions": [...]}``, as MLflow does."""
     for answer in answers:
         metrics.CROPS.labels(answer.error.code if answer.error else "none").inc()
     return b'{"predictions":' + _ANSWERS.dump_json(answers) + b"}"

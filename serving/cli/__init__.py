@@ -1,1 +1,1 @@
-"""Command lines: the server, classifying many craters, tokens; how options are made of a config."""
+"""Define the command lines (serve, classify, token, batch) and the options made from a config."""

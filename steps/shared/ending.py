@@ -1,4 +1,4 @@
-"""How runs end that are killed: by the signal itself, or by the next start of the same step."""
+"""Mark runs as KILLED when their process is terminated, or at the next start of the same step."""
 
 import os
 import signal
@@ -72,7 +72,7 @@ def _terminate(number: int, frame: FrameType | None) -> None:
 
 
 def _close_abandoned(run: Run) -> None:
-    """End the runs of this experiment whose process on this machine is gone.
+    """End the runs of this experiment whose process on this machine no longer exists.
 
     A nested run that got no further than to be made goes with its parent.
     """
@@ -90,7 +90,7 @@ def _close_abandoned(run: Run) -> None:
 
 
 def _is_gone(process: str) -> bool:
-    """Whether no process has that number here; those of other machines are not known."""
+    """Tell whether a process of this machine no longer exists; other machines are not checked."""
     host, _, number = process.rpartition(":")
     if host != socket.gethostname():
         return False

@@ -1,4 +1,4 @@
-"""Sit out a tracking server that is away, quietly, and say in one sentence if it stays away."""
+"""Wait for an unreachable tracking server, and report in one sentence if it stays unreachable."""
 
 import logging
 import os
@@ -29,7 +29,7 @@ def be_patient() -> None:
 
 @contextmanager
 def store_errors() -> Iterator[None]:
-    """Turn what the tracking store refuses into one sentence. Enter it before the run.
+    """Translate errors of the tracking store to one sentence. Enter it before the run.
 
     Raises:
         UserError: instead of an `MlflowException`, which stays its cause.
@@ -48,7 +48,7 @@ def store_errors() -> Iterator[None]:
 
 @contextmanager
 def no_second_wait() -> Iterator[None]:
-    """End the run at once when the server stayed away. Enter it inside the run."""
+    """End the run at once when the server stayed unreachable. Enter it inside the run."""
     try:
         yield
     except mlflow.MlflowException as error:
@@ -58,12 +58,12 @@ def no_second_wait() -> Iterator[None]:
 
 
 def is_outage(error: mlflow.MlflowException) -> bool:
-    """Whether the store could not be asked, rather than refused."""
+    """Tell whether the store was unreachable, rather than refusing a request."""
     return error.error_code == "TEMPORARILY_UNAVAILABLE" or _NO_ANSWER in str(error.message)
 
 
 class _OneLine(logging.Handler):
-    """Say once per outage that the server is away, in place of a line for each attempt."""
+    """Log once per outage that the server is unreachable, in place of a line for each attempt."""
 
     said = False
 

@@ -1,1 +1,1 @@
-"""The HTTP routes, by what they are about."""
+"""Define the HTTP routes, by subject."""

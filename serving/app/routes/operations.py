@@ -1,4 +1,4 @@
-"""Routes for those who run the server, and the page."""
+"""Define the routes for operators (health, metrics, model), and the page."""
 
 from pathlib import Path
 from typing import Any

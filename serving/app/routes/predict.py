@@ -1,4 +1,4 @@
-"""Routes that take images or places and answer what the model sees there."""
+"""Define the routes that classify and embed images, or craters at requested coordinates."""
 
 import base64
 import io
@@ -113,7 +113,7 @@ FAULTS = problems(400, 401, 403, 408, 413, 415, 422, 503, 504)
     "/invocations", response_model=Predictions, responses=FAULTS, openapi_extra=MLFLOW_BODY
 )
 async def invocations(request: Request) -> Response:
-    """What MLflow's own scoring server answers at this path."""
+    """Answer as MLflow's own scoring server does at this path."""
     runtime: WorkerState = request.app.state.runtime
 
     admission = runtime.admit(request)
@@ -123,14 +123,14 @@ async def invocations(request: Request) -> Response:
 
 @router.post("/v1/classify", response_model=Predictions, responses=FAULTS, openapi_extra=BODY)
 async def classify(request: Request) -> Response:
-    """State, degradation, cluster, novelty and similar craters of each image."""
+    """Predict state, degradation, cluster, novelty and similar craters of each image."""
     runtime: WorkerState = request.app.state.runtime
     return await answer_images(runtime, request)
 
 
 @router.post("/v1/embed", response_model=Embeddings, responses=FAULTS, openapi_extra=BODY)
 async def embed(request: Request) -> Response:
-    """The embedding of each image, and nothing else."""
+    """Embed each image."""
     runtime: WorkerState = request.app.state.runtime
     return await answer_images(runtime, request, encode=_encode_embeddings, embed_only=True)
 
@@ -156,7 +156,7 @@ def _encode_embeddings(answers: list[CropAnswer]) -> bytes:
 
 
 class Located(BaseModel):
-    """What the mosaic shows at a place, and what the model sees in it."""
+    """The crop of the mosaic at a position, and its prediction."""
 
     prediction: CropAnswer
     image: str
