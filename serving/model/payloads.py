@@ -57,6 +57,8 @@ def read_input(model_input: Any) -> Items:
         ValueError: a type that cannot hold images.
     """
     if isinstance(model_input, pd.DataFrame):
+        if list(model_input) in (["0"], [0]):  # as spark_udf and pandas call a single column
+            model_input = model_input.set_axis(["image"], axis=1)
         unknown = [str(name) for name in model_input if name not in CropRequest.model_fields]
         if "image" not in model_input or unknown:
             raise ValueError(

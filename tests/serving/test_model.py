@@ -201,6 +201,16 @@ def test_other_inputs_of_predict(loaded: mlflow.pyfunc.PyFuncModel, images: list
         loaded.predict(5)
 
 
+def test_a_spark_udf_gets_states(loaded: mlflow.pyfunc.PyFuncModel, images: list[str]) -> None:
+    """What MLflow's `spark_udf` does with a single column and a string result, without Spark."""
+    result = loaded.predict(pd.DataFrame({"0": images}))
+    assert isinstance(result, pd.DataFrame)
+    found = result.map(str)[result.columns[0]]
+    assert list(found) == [a["state"]["label"] for a in loaded.predict(images)]
+    numbers = result.select_dtypes(include=(np.number,)).astype(np.float64)
+    assert numbers[numbers.columns[0]].between(0, 1).all()
+
+
 def test_mlflow_evaluates_it(champion: str, images: list[str]) -> None:
     table = pd.DataFrame({"image": images * 4, "label": [*STATES, *STATES, *STATES]})
     result = mlflow.models.evaluate(
