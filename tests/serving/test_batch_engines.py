@@ -83,7 +83,7 @@ def release(moon, bundle_folder, tmp_path_factory) -> Path:
 
 def start(config) -> subprocess.Popen:
     """The driver as a process of its own."""
-    values = {**dict(config), "mosaic": list(config.mosaic), "creators": ()}
+    values = {**dict(config), "mosaic": list(config.mosaic)}
     del values["creators"]
     command = [sys.executable, "tests/batch_job.py", json.dumps(values)]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(("tests", "."))}
@@ -145,4 +145,25 @@ def test_ray_gives_the_same_bytes_though_a_worker_is_killed(moon, bundle_folder,
     ])  # fmt: skip
     busy[0].send_signal(signal.SIGKILL)
     assert driver.wait(timeout=300) == 0
+    assert release_digests(tmp_path / "release") == release_digests(release)
+
+
+@pytest.mark.slow
+@needs_ray
+def test_ray_gives_the_same_bytes_though_a_node_is_killed(moon, bundle_folder, release, tmp_path):
+    from ray.cluster_utils import Cluster
+
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
+    try:
+        node = cluster.add_node(num_cpus=1)
+        config = job_config(
+            moon, bundle_folder, tmp_path / "release",
+            shards=6, engine="ray", address=cluster.address,
+        )  # fmt: skip
+        driver = start(config)
+        wait_for(lambda: shards_in(tmp_path / "release.partial", "measures"))
+        node.kill_raylet()
+        assert driver.wait(timeout=300) == 0
+    finally:
+        cluster.shutdown()
     assert release_digests(tmp_path / "release") == release_digests(release)
