@@ -69,9 +69,8 @@ def methods_paragraph(analysis: Analysis) -> str:
     everything = analysis.populations.iloc[0]
     top = f"{age.diameter_max_km:g}"
     sentences = [
-        f"We counted {everything['craters']:,} impact craters {_counted(analysis)} "
-        f"{analysis.area.area_km2:,.4g} km² ({analysis.area.source}); the area is that on a sphere "
-        f"of {MOON_RADIUS_KM} km radius.",
+        f"We counted {everything['craters']:,} impact craters {_counted(analysis)}; the area is "
+        f"that on a sphere of {MOON_RADIUS_KM} km radius.",
         f"Size-frequency distributions are in {_BINS[choices.binning]} (Crater Analysis "
         f"Techniques Working Group, 1979) with exact Poisson intervals of {choices.level:.0%}.",
         f"We take the count to be complete from {everything['completeness_km']:.3g} km.",
@@ -104,9 +103,10 @@ def methods_paragraph(analysis: Analysis) -> str:
 
 
 def _counted(analysis: Analysis) -> str:
+    area = f"{analysis.area.area_km2:,.0f} km² ({analysis.area.source})"
     if analysis.choices.buffered:
-        return "that reach, each counted on the area widened by its radius (Fassett & Head, 2008),"
-    return "with their centres on"
+        return f"that reach {area}, each on that area widened by its radius (Fassett & Head, 2008)"
+    return f"with their centres on {area}"
 
 
 def format_age(median: float, low: float, high: float) -> str:
