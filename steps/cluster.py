@@ -27,6 +27,7 @@ from lunar_models.plots.cluster_map import Background
 from lunar_models.plots.clusters import group_figures, model_figures, view_figures
 from lunar_models.plots.degradation_map import degradation_map, state_map
 from lunar_models.plots.groups import cluster_colours, cluster_groups
+from lunar_models.plots.style import STATE_NAMES
 from lunar_models.plots.thumbnails import Bounds
 from serving.cli.options import config_command
 from serving.model.bundle import HEAD_FILE
@@ -141,8 +142,9 @@ def _log_degradation(table: pd.DataFrame, background: Background | None) -> None
     figures = {"figures/map_degradation.png": degradation_map(lonlat, score, background)}
     if "state" in table:
         names = [str(c).removeprefix("probability_") for c in table.filter(like="probability_")]
+        named = dict(enumerate(names, start=1)) or STATE_NAMES  # of a head, or of the depths
         figures["figures/map_states.png"] = state_map(
-            lonlat, table["state"].to_numpy(), dict(enumerate(names, start=1)), background
+            lonlat, table["state"].to_numpy(), named, background
         )
     log_figures(figures)
 
