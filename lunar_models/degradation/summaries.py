@@ -22,8 +22,8 @@ from lunar_models.degradation.size_frequency import (
 )
 
 _FEWEST_PER_BIN = 3
-_LIMIT_TOLERANCE = 0.99
-"""A catalogue cut at 1 km has its smallest crater just above."""
+_LIMIT_TOLERANCE = 0.97
+"""A catalogue cut at 1 km has its smallest crater, and that of each state, a little above."""
 
 
 @dataclass(frozen=True)

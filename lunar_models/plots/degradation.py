@@ -5,11 +5,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter
 
 from lunar_models.degradation.analysis import Analysis
 from lunar_models.degradation.crater_shape import STATE_EDGES
-from lunar_models.plots.print import Width, print_figure, print_style, state_colour
+from lunar_models.plots.print import Width, label_diameters, print_figure, print_style, state_colour
 from lunar_models.plots.style import BLACK, GREEN, PURPLE, YELLOW
 
 _MOST_POINTS = 20_000
@@ -57,7 +56,7 @@ def k_figure(analysis: Analysis, width: Width = "one") -> Figure:
         )  # fmt: skip
         axes.set(xscale="log", yscale="log", xlim=span, ylim=(max(low / 2, 1.0), high * 2))
         axes.set(xlabel="crater diameter (km)", ylabel="diffusion age K (m²)")
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
+        label_diameters(axes.xaxis)
         _legend_of_states(axes, analysis)
         figure.legend(loc="outside lower center", ncols=3, frameon=False)
     return figure
@@ -93,7 +92,7 @@ def states_figure(analysis: Analysis, width: Width = "one") -> Figure:
         counts.bar(left, bins["with_state"], wide, align="edge", color="#808080", lw=0.3,
                    edgecolor="white")  # fmt: skip
         counts.set(xscale="log", yscale="log", xlabel="crater diameter (km)", ylabel="craters")
-        counts.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
+        label_diameters(counts.xaxis)
         figure.legend(loc="outside lower center", ncols=3, frameon=False)
     return figure
 
@@ -123,7 +122,7 @@ def retention_figure(analysis: Analysis, width: Width = "one") -> Figure:
             )  # fmt: skip
         axes.set(xscale="log", xlabel="crater diameter (km)", ylim=(0, 4.6))
         axes.set(ylabel="model age of the population (Ga)")
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
+        label_diameters(axes.xaxis)
         axes.grid(alpha=0.25, lw=0.4)
         figure.legend(loc="outside lower center", ncols=2, frameon=False)
     return figure

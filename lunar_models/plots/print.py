@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import matplotlib as mpl
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter
 
 from lunar_models.plots.style import STATE_COLOURS, VERMILION
 
@@ -54,6 +55,12 @@ def save_print(figure: Figure, path: Path) -> None:
     dates = {".pdf": {"CreationDate": None}, ".svg": {"Date": None}}
     with mpl.rc_context(_FILES):
         figure.savefig(path, dpi=300, metadata=dates.get(path.suffix))
+
+
+def label_diameters(axis: Any) -> None:
+    """Label 1, 2 and 5 of each decade of a logarithmic axis as plain numbers."""
+    axis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
+    axis.set_minor_formatter(FuncFormatter(lambda x, _: f"{x:g}" if f"{x:e}"[0] in "25" else ""))
 
 
 def state_colour(state: int) -> str:

@@ -8,13 +8,12 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter
 
 from lunar_models.arrays import Float64Array
 from lunar_models.degradation.analysis import Analysis
 from lunar_models.degradation.chronology import HARTMANN, TRASK, EquilibriumFunction
 from lunar_models.export.methods import format_age
-from lunar_models.plots.print import Width, print_figure, print_style, state_colour
+from lunar_models.plots.print import Width, label_diameters, print_figure, print_style, state_colour
 from lunar_models.plots.style import BLACK
 
 Form = Literal["cumulative", "differential", "r"]
@@ -54,7 +53,7 @@ def size_frequency_figure(analysis: Analysis, form: Form, width: Width = "one") 
         _draw_equilibrium(axes, HARTMANN, form, span, ":")
         axes.set(xscale="log", yscale="log", xlim=span, ylim=heights)
         axes.set(xlabel="crater diameter (km)", ylabel=_LABELS[form])
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
+        label_diameters(axes.xaxis)
         axes.grid(alpha=0.25, lw=0.4)
         figure.legend(loc="outside lower center", ncols=2 if width == "one" else 4, frameon=False)
     return figure
