@@ -30,6 +30,10 @@ class AreaError(LunarModelsError, ValueError):
     """A counting area cannot be read, is not on the Moon, or bounds no region."""
 
 
+class UnplacedError(MosaicError):
+    """An image does not say where on the Moon it lies."""
+
+
 class DownloadError(LunarModelsError, OSError):
     """A file cannot be fetched, or what arrived is not what was expected."""
 

@@ -218,7 +218,7 @@ def _spread(
 
 
 def _background(config: ClusterConfig, crop_set: CropSet) -> Background | None:
-    if not config.mosaic:
+    if not config.mosaic or "x_px" in crop_set.metadata:  # pictures are no map
         return None
     reading = {name: crop_set.info.preprocess.get(name) for name in READING}
     mosaic = Mosaic.open(config.mosaic[0], **reading)

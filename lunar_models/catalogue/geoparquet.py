@@ -35,7 +35,7 @@ def write_points(path: Path, table: pd.DataFrame) -> None:
 
 def find_bounds(table: pd.DataFrame) -> tuple[float, float, float, float] | None:
     """Return west, south, east, north of all points in degrees; None without any."""
-    if table.empty:
+    if table.empty or table[list(_PLACE)].isna().all(axis=None):
         return None
     west, south = (float(table[name].min()) for name in _PLACE)
     east, north = (float(table[name].max()) for name in _PLACE)

@@ -7,9 +7,10 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
-from lunar_models.catalogue.table import filter_catalogue, read_catalogue
+from lunar_models.catalogue.table import filter_catalogue
 from lunar_models.config.preprocess import PreprocessConfig
 from lunar_models.cropping.given_sun import given_incidence, given_sun, without_sun
+from lunar_models.cropping.inputs import filter_limits, read_craters
 from lunar_models.cropping.lit_level import lit_level
 from lunar_models.cropping.placement import choose_mosaics, place_crops, strip_rows
 from lunar_models.cropping.quality import placement_faults
@@ -100,19 +101,6 @@ class CropPlan:
         return replace(self, craters=_in_sampling_order(both, self.strip_rows))
 
 
-def open_mosaics(config: PreprocessConfig) -> tuple[Mosaic, ...]:
-    """Open the mosaics as the parameters say.
-
-    Raises:
-        ConfigError: `shade` is not understood.
-        MosaicError: a mosaic is unusable.
-    """
-    return tuple(
-        Mosaic.open(path, band=config.band, crs=config.crs, shade=config.shade)
-        for path in config.mosaic
-    )
-
-
 def plan_crops(
     config: PreprocessConfig, mosaics: tuple[Mosaic, ...], *, radiometry: Radiometry | None = None
 ) -> CropPlan:
@@ -127,18 +115,9 @@ def plan_crops(
         CatalogueError: the catalogue is unusable, or none of its craters can be cut out.
         MosaicError: a mosaic cannot be read.
     """
-    catalogue, invalid = read_catalogue(config.catalogue, columns=config.column_names)
-    chosen, filtered = filter_catalogue(
-        catalogue,
-        diameter_min_km=config.diameter_min_km,
-        diameter_max_km=config.diameter_max_km,
-        latitude_min_deg=config.latitude_min_deg,
-        latitude_max_deg=config.latitude_max_deg,
-        longitude_min_deg=config.longitude_min_deg,
-        longitude_max_deg=config.longitude_max_deg,
-        limit=config.limit,
-        seed=config.seed,
-    )
+    catalogue, invalid = read_craters(config, mosaics)
+    limits = filter_limits(config, pixels="x_px" in catalogue)
+    chosen, filtered = filter_catalogue(catalogue, **limits, limit=config.limit, seed=config.seed)
     if chosen.empty:
         raise CatalogueError(_nothing_passes(config, filtered))
     sun, incidence = given_sun(config, chosen), given_incidence(config, chosen)

@@ -15,8 +15,9 @@ import numpy.typing as npt
 import pandas as pd
 
 from lunar_models.config.preprocess import PreprocessConfig
-from lunar_models.cropping.crop_plan import CropPlan, open_mosaics, plan_crops
+from lunar_models.cropping.crop_plan import CropPlan, plan_crops
 from lunar_models.cropping.illumination import sun_patterns
+from lunar_models.cropping.inputs import open_mosaics
 from lunar_models.cropping.kernels.measures import MEASURES, Brightness
 from lunar_models.cropping.kernels.separable import Sites, sample_crops
 from lunar_models.cropping.quality import overlap_larger

@@ -12,7 +12,7 @@ from lunar_models.catalogue.duplicates import find_duplicates
 from lunar_models.catalogue.formats import CatalogueReading, understand_catalogue
 from lunar_models.catalogue.table import check_rows
 from lunar_models.config.preprocess import PreprocessConfig
-from lunar_models.cropping.crop_plan import open_mosaics
+from lunar_models.cropping.inputs import filter_limits, open_mosaics, read_craters
 from lunar_models.cropping.placement import choose_mosaics
 from lunar_models.cropping.quality import placement_faults
 from lunar_models.cropping.single import extract_crop
@@ -65,6 +65,8 @@ def inspect_inputs(config: PreprocessConfig) -> Inspection:
     facts = _describe_catalogue(reading, catalogue, rejected)
     found.sections[f"catalogue {config.catalogue}"] = facts
     found.warnings += reading.notes
+    if reading.pixels:
+        catalogue, _ = read_craters(config, mosaics)
     pairs = find_duplicates(catalogue)
     if len(pairs) > _MANY_DUPLICATES * len(catalogue):
         found.warnings.append(
@@ -78,15 +80,14 @@ def inspect_inputs(config: PreprocessConfig) -> Inspection:
 def _describe_catalogue(
     reading: CatalogueReading, catalogue: pd.DataFrame, rejected: pd.DataFrame
 ) -> dict[str, str]:
-    longitude, diameter = reading.rows["longitude_deg"], catalogue["diameter_km"]
     taken = ", ".join(f"{ours} from {theirs!r}" for ours, theirs in reading.columns.items())
-    low, middle, high = np.percentile(diameter, (0, 50, 100))
+    unit = "px" if reading.pixels else "km"
+    low, middle, high = np.percentile(catalogue[f"diameter_{unit}"], (0, 50, 100))
     facts = {
         "rows": f"{len(catalogue):,} usable, {len(rejected):,} rejected",
         "columns": taken,
-        "longitudes": f"{longitude.min():g} to {longitude.max():g} deg as read, east positive",
-        "latitudes": f"{catalogue['latitude_deg'].min():g} to {catalogue['latitude_deg'].max():g}",
-        "diameters": f"{low:g} to {high:g} km, median {middle:g} km",
+        **_describe_places(reading),
+        "diameters": f"{low:g} to {high:g} {unit}, median {middle:g} {unit}",
     }
     if len(rejected):
         kinds = rejected["reason"].str.replace(r"=\S+|\(row \d+\)", "", regex=True).value_counts()
@@ -95,6 +96,19 @@ def _describe_catalogue(
         ]
         facts["rejected"] = "; ".join(shown)
     return facts
+
+
+def _describe_places(reading: CatalogueReading) -> dict[str, str]:
+    names = ("x_px", "y_px") if reading.pixels else ("longitude_deg", "latitude_deg")
+    limits = {n: (float(reading.rows[n].min()), float(reading.rows[n].max())) for n in names}
+    if reading.pixels:
+        texts = [f"{name} {low:g} to {high:g}" for name, (low, high) in limits.items()]
+        return {"pixels": f"{', '.join(texts)}, from the upper left corner"}
+    (west, east), (south, north) = limits.values()
+    return {
+        "longitudes": f"{west:g} to {east:g} deg as read, east positive",
+        "latitudes": f"{south:g} to {north:g} deg",
+    }
 
 
 def _place(
@@ -107,15 +121,17 @@ def _place(
     place = _placed(mosaics, catalogue, config)
     inside = (place["coverage"] > 0.0).to_numpy()
     reason = placement_faults(place, config)
-    usable = (reason == "").to_numpy() & catalogue["diameter_km"].between(
-        config.diameter_min_km or 0.0, config.diameter_max_km or np.inf
-    ).to_numpy()
+    large_enough = (reason == "").to_numpy()
+    limits = filter_limits(config, pixels="x_px" in catalogue)
+    low, high = (limits.get(f"diameter_{end}_km") for end in ("min", "max"))
+    usable = large_enough & catalogue["diameter_km"].between(low or 0.0, high or np.inf).to_numpy()
     found.sections["craters in the mosaics"] = {
         "inside": f"{int(inside.sum()):,} of {len(catalogue):,}",
-        "large enough": f"{int(usable.sum()):,} with diameter_min_km={config.diameter_min_km}, "
-        f"diameter_max_km={config.diameter_max_km}, min_native_px={config.min_native_px}",
+        "large enough": f"{int(usable.sum()):,} with diameter_min_km={low}, "
+        f"diameter_max_km={high}, min_native_px={config.min_native_px}",
     }
-    found.warnings += _other_senses(mosaics, catalogue, config, int(inside.sum()))
+    if all(mosaic.placed for mosaic in mosaics):
+        found.warnings += _other_senses(mosaics, catalogue, config, int(inside.sum()))
     chosen = _spread(catalogue, np.flatnonzero(usable))
     if not len(chosen):
         found.warnings.append("no crater can be cut out with these parameters")

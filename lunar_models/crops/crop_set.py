@@ -25,6 +25,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import pyarrow.parquet as pa_parquet
 
 from lunar_models.crops.digests import CHECKED_PIECES, check_digests, damaged
 from lunar_models.errors import CropSetError
@@ -57,6 +58,12 @@ METADATA_COLUMNS = (
     "overlap_larger",  # float32 in [0, 1]: part of the crater's disc inside larger craters
     "split",  # str: train, validation or test (spatial blocks, `splits.py`)
 )
+
+PLACE_COLUMNS = ("longitude_deg", "latitude_deg", "diameter_km")
+"""NaN where the images have no georeference; then there are `PICTURE_COLUMNS` too."""
+
+PICTURE_COLUMNS = ("x_px", "y_px", "diameter_px", "image")
+"""Centre from the upper left corner of the image and diameter, float64, and the image's name."""
 
 
 @dataclass(frozen=True)
@@ -148,8 +155,11 @@ class CropSet:
 
     @cached_property
     def metadata(self) -> pd.DataFrame:
-        """N rows of `METADATA_COLUMNS`, in the order of the crops (without geometry)."""
-        return self._read_metadata(list(METADATA_COLUMNS))
+        """N rows of `METADATA_COLUMNS`, in the order of the crops (without geometry).
+
+        Crops of images without georeference have `PICTURE_COLUMNS` too.
+        """
+        return self._read_metadata([*METADATA_COLUMNS, *self._picture_columns()])
 
     @cached_property
     def rejected(self) -> pd.DataFrame:
@@ -164,6 +174,14 @@ class CropSet:
     def _splits(self) -> "pd.Series[Any]":
         """One byte for each crop: a training needs no more of the metadata."""
         return self._read_metadata(["split"])["split"].astype("category")
+
+    def _picture_columns(self) -> list[str]:
+        file = self.path / METADATA_FILE
+        try:
+            names = pa_parquet.read_schema(file).names
+        except (ValueError, OSError):
+            return []  # whoever reads it says so
+        return [name for name in PICTURE_COLUMNS if name in names]
 
     def _read_metadata(self, columns: list[str]) -> pd.DataFrame:
         file = self.path / METADATA_FILE

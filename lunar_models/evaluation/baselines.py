@@ -6,6 +6,7 @@ import pandas as pd
 
 from lunar_models.arrays import FloatArray
 from lunar_models.config.evaluate import EvaluateConfig
+from lunar_models.crops.places import relative_places
 from lunar_models.evaluation.evaluation_set import EvaluationSet
 from lunar_models.evaluation.probes import (
     linear_probe,
@@ -35,6 +36,7 @@ def baselines_table(
     Returns:
         `features`, `metric`, `value`, `low`, `high`; the metrics of `groups.GROUP_METRICS`.
     """
+    craters = relative_places(craters)
     diameter = np.log10(craters[["diameter_km"]].to_numpy(np.float64))
     candidates = {
         "encoder": predictions,

@@ -16,6 +16,7 @@ from sklearn.model_selection import StratifiedGroupKFold
 from lunar_models.arrays import FloatArray
 from lunar_models.catalogue.splits import spatial_blocks
 from lunar_models.config.evaluate import EvaluateConfig
+from lunar_models.crops.places import relative_places
 from lunar_models.evaluation.bootstrap import BlockBootstrap, percentile_interval
 from lunar_models.evaluation.evaluation_set import EvaluationSet
 from lunar_models.evaluation.metrics import balanced_accuracy
@@ -63,9 +64,10 @@ def audit(
     rng = np.random.default_rng(config.seed)
     sample = np.sort(rng.permutation(len(metadata))[: config.audit_limit])
     properties = nuisances(metadata.iloc[sample], band_deg=config.band_deg)
+    places = relative_places(metadata.iloc[sample])
     blocks = spatial_blocks(
-        longitude_deg=metadata["longitude_deg"].to_numpy()[sample],
-        latitude_deg=metadata["latitude_deg"].to_numpy()[sample],
+        longitude_deg=places["longitude_deg"].to_numpy(),
+        latitude_deg=places["latitude_deg"].to_numpy(),
         block_deg=config.block_deg,
     )
     geology = _geology(evaluation_set)

@@ -19,6 +19,7 @@ from lunar_models.catalogue.splits import (
 )
 from lunar_models.catalogue.states import UNKNOWN
 from lunar_models.config.evaluate import EvaluateConfig
+from lunar_models.crops.places import relative_places
 from lunar_models.errors import LabelsError
 
 STATE, VALUE = "state", "value"
@@ -72,7 +73,7 @@ def freeze(
     position = pd.Index(metadata["crater_id"]).get_indexer(pd.Index(usable["crater_id"]))
     order = np.argsort(position)
     position, usable = position[order], usable.iloc[order].reset_index(drop=True)
-    craters = metadata.iloc[position]
+    craters = relative_places(metadata.iloc[position])
     codes, ranks = np.unique(usable[STATE].to_numpy(), return_inverse=True)
     names = usable.get("state_name", usable[STATE]).astype(str)
     states = tuple(names[ranks == rank].iloc[0] for rank in range(len(codes)))

@@ -202,9 +202,14 @@ def _by_group(
         "by_split": craters["split"],
     }
     return {
-        name: score_groups(judged, group, **options, level=config.interval)
+        name: score_groups(judged, _or_unknown(group), **options, level=config.interval)
         for name, group in groups.items()
     }
+
+
+def _or_unknown(group: "pd.Series[str]") -> "pd.Series[str]":
+    """One group where nothing is known: crops of pictures have no place and no size."""
+    return group if group.notna().any() else pd.Series("unknown", index=group.index)
 
 
 def _confusion(judged: pd.DataFrame, states: tuple[str, ...]) -> pd.DataFrame:

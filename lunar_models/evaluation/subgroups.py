@@ -61,8 +61,9 @@ def diameter_bins(diameter_km: "pd.Series[float]") -> "pd.Series[str]":
 def longitude_bands(longitude_deg: "pd.Series[float]", band_deg: float) -> "pd.Series[str]":
     """Bin (N,) longitudes in degrees: an ordered categorical of bands such as ``-90…-75°``."""
     start = np.floor(longitude_deg.to_numpy() / band_deg) * band_deg
-    names = {low: f"{low:g}…{low + band_deg:g}°" for low in np.unique(start)}
+    known = np.unique(start[~np.isnan(start)])  # pictures have no longitude
+    names = {low: f"{low:g}…{low + band_deg:g}°" for low in known}
     bands = pd.Categorical(
-        [names[low] for low in start], categories=list(names.values()), ordered=True
+        [names.get(low) for low in start], categories=list(names.values()), ordered=True
     )
     return pd.Series(bands, index=longitude_deg.index)

@@ -6,6 +6,7 @@ Tables go out in pieces, so a million craters need no second copy in memory.
 """
 
 import json
+import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ import pyarrow.parquet as pq
 
 from lunar_models.arrays import FloatArray
 from lunar_models.clustering.types import ClusterAssignment
+from lunar_models.crops.crop_set import PICTURE_COLUMNS
 from lunar_models.degradation.depth_states import state_of_depth
 from lunar_models.errors import CatalogueError
 from lunar_models.export.geopackage_style import add_cluster_style, use_fixed_time
@@ -66,7 +68,8 @@ def cluster_table(
         raise CatalogueError(
             f"longitude_deg reaches {longitude.max():.3f}; bring it into [-180, 180) first."
         )
-    table = metadata.loc[:, list(_PLACE)].reset_index(drop=True)
+    pixels = [name for name in PICTURE_COLUMNS if name in metadata]
+    table = metadata.loc[:, [*_PLACE, *pixels]].reset_index(drop=True)
     for name in ("cluster_id", "distance", "confidence", "novelty"):
         table[name] = getattr(assignment, name)
     return pd.concat([table, *parts], axis=1)
@@ -153,6 +156,8 @@ def _features(table: pd.DataFrame) -> Iterator[str]:
         places = zip(piece["longitude_deg"], piece["latitude_deg"], strict=True)
         for (longitude, latitude), properties in zip(places, lines, strict=True):
             point = f'{{"type": "Point", "coordinates": [{longitude:.6f}, {latitude:.6f}]}}'
+            if math.isnan(longitude):  # of an image without georeference
+                point = "null"
             yield f'{{"type": "Feature", "geometry": {point}, "properties": {properties}}}'
 
 

@@ -44,6 +44,10 @@ def describe_mosaic(mosaic: Mosaic) -> MosaicDescription:
         "pixel": f"{MOON_RADIUS_M / scale_x:,.1f} x {MOON_RADIUS_M / scale_y:,.1f} m at latitude "
         f"{middle:.1f} deg",
     }
+    if not mosaic.placed:
+        for name in ("projection", "extent", "pixel"):
+            del facts[name]
+        facts["place"] = "none; craters are found by their pixels"
     if mosaic.sun is not None:
         facts["height model"] = (
             f"lit from azimuth {mosaic.sun.azimuth_deg:g} deg at incidence "

@@ -21,6 +21,11 @@ if TYPE_CHECKING:
 _LEAST_RANGE = 25.0
 """Heights on the Moon span 20 km, so a wider range of numbers cannot be kilometres."""
 
+HOW_TO_LIGHT = (
+    "Say from where they are lit, such as shade=90,65 for a Sun in the east at an incidence of 65 "
+    "deg."
+)
+
 _UNITS = {"m": 1.0, "km": 1000.0}
 
 

@@ -14,20 +14,20 @@ from rasterio.windows import Window
 from lunar_models.crops.crop_set import Radiometry
 from lunar_models.errors import MosaicError
 from lunar_models.mosaic.brightness import Encoding, brightness_to_uint8
-from lunar_models.mosaic.hillshade import Sun, height_scale_m, hillshade
+from lunar_models.mosaic.hillshade import HOW_TO_LIGHT, Sun, height_scale_m, hillshade
 from lunar_models.mosaic.metadata import read_encoding
-from lunar_models.mosaic.planetary_label import (
-    check_label_place,
-    height_unit_m,
-    is_positive_west,
-)
+from lunar_models.mosaic.picture import picture_projection
+from lunar_models.mosaic.planetary_label import height_unit_m
 from lunar_models.mosaic.projection import Projection
-from lunar_models.mosaic.reference_system import check_placed, parse_projection
+from lunar_models.mosaic.reference_system import (
+    check_placed,
+    is_placed,
+    read_projection,
+)
 from lunar_models.mosaic.source_files import source_files
 from lunar_models.mosaic.sources import gdal_environment, gdal_path, open_raster, unread
 
-READING = ("band", "crs", "shade")
-"""Parameters of `Mosaic.open`, which crop sets record under these names."""
+READING = ("band", "crs", "shade")  # parameters of `Mosaic.open`, as crop sets record them
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,8 @@ class Mosaic:
     """From where a height model is lit; None for an image."""
     height_m: float = 1.0
     """Metres per unit of a height model."""
+    placed: bool = True
+    """Has a place on the Moon; else `projection` is that of `picture.py`."""
 
     @classmethod
     def open(
@@ -54,6 +56,7 @@ class Mosaic:
         band: int | None = None,
         crs: str | None = None,
         shade: str | None = None,
+        picture: int | None = None,
     ) -> "Mosaic":
         """Open a mosaic and check it.
 
@@ -62,6 +65,7 @@ class Mosaic:
             band: 1-based; None where there is one, or red, green and blue.
             crs: its reference system, in place of the one it states.
             shade: lights a height model: ``AZIMUTH,INCIDENCE`` of the Sun (`Sun.parse`).
+            picture: number of an image that need not have a place on the Moon (`picture.py`).
 
         Raises:
             ConfigError: `shade` is not understood.
@@ -69,19 +73,18 @@ class Mosaic:
         """
         path, sun = gdal_path(str(path)), Sun.parse(shade) if shade else None
         with gdal_environment(path), open_raster(path) as data:
-            check_placed(data, path, crs)
+            placed = picture is None or is_placed(data, crs)
+            if placed:
+                check_placed(data, path, crs)
             encoding = read_encoding(data, band, path)
             unit_m = height_unit_m(data)
             if unit_m is not None and sun is None:
-                raise MosaicError(
-                    f"{path} holds heights, not brightness; say from where they are lit, such as "
-                    "shade=90,65 for a Sun in the east at an incidence of 65 deg."
-                )
-            projection = parse_projection(crs or data.crs.to_wkt(), data.transform, path)
-            if not crs:
-                if is_positive_west(data):
-                    projection = projection._replace(lon0=-projection.lon0)
-                check_label_place(data, projection, path)
+                raise MosaicError(f"{path} holds heights, not brightness. {HOW_TO_LIGHT}")
+            projection = (
+                read_projection(data, crs, path)
+                if placed
+                else picture_projection(data.width, data.height, picture or 0)
+            )
             found = cls(
                 path=path,
                 width=data.width,
@@ -90,6 +93,7 @@ class Mosaic:
                 projection=projection,
                 files=source_files(path),
                 sun=sun,
+                placed=placed,
             )
             if sun is None:
                 return found
@@ -110,8 +114,8 @@ class Mosaic:
         """Whether the top and the bottom edge of a global mosaic lie at a pole."""
         if not self.wraps or self.projection.mercator:
             return False, False
-        rows = np.array([-0.5, self.height - 0.5])
-        _, latitude = self.projection.to_degrees(column_px=0.0, row_px=rows)
+        edges = np.array([-0.5, self.height - 0.5])
+        _, latitude = self.projection.to_degrees(column_px=0.0, row_px=edges)
         pixel_deg = np.degrees(1.0 / abs(self.projection.ky))
         top, bottom = np.abs(np.abs(latitude) - 90.0) < 0.5 * pixel_deg
         return bool(top), bool(bottom)
@@ -205,13 +209,12 @@ class MosaicReader:
         mosaic = self.mosaic
         if mosaic.sun is None:
             return self._decode(row0, column0, rows, columns)
-        margins = (
+        top, bottom, left, right = (
             min(1, row0),
             min(1, mosaic.height - row0 - rows),
             min(1, column0),
             min(1, mosaic.width - column0 - columns),
         )
-        top, bottom, left, right = margins
         heights = self._decode(
             row0 - top, column0 - left, rows + top + bottom, columns + left + right
         )

@@ -9,9 +9,13 @@ from affine import Affine
 from pyproj import CRS, Transformer
 from pyproj.exceptions import CRSError, ProjError
 
-from lunar_models.errors import MosaicError
+from lunar_models.errors import MosaicError, UnplacedError
 from lunar_models.moon import LUNAR_EQUIRECTANGULAR, MOON_RADIUS_KM, MOON_RADIUS_M
-from lunar_models.mosaic.planetary_label import raw_frame
+from lunar_models.mosaic.planetary_label import (
+    check_label_place,
+    is_positive_west,
+    raw_frame,
+)
 from lunar_models.mosaic.projection import Projection
 
 _RADIUS_TOLERANCE_M = 5_000.0
@@ -26,6 +30,15 @@ REMEDY = (
 WARP = f"bring it to {LUNAR_EQUIRECTANGULAR} or another such one with gdalwarp -t_srs"
 
 
+def _is_located(data: Any) -> bool:
+    return not data.transform.is_identity and data.transform.determinant != 0.0
+
+
+def is_placed(data: Any, crs: str | None) -> bool:
+    """Whether a raster has a geotransform and a reference system, its own or one given."""
+    return _is_located(data) and (crs or data.crs) is not None
+
+
 def check_placed(data: Any, path: str, crs: str | None) -> None:
     """Make sure that a raster states its place on the Moon.
 
@@ -35,29 +48,49 @@ def check_placed(data: Any, path: str, crs: str | None) -> None:
         crs: its reference system, given in place of its own.
 
     Raises:
-        MosaicError: it does not; says what can be done about it.
+        UnplacedError: it does not; says what can be done about it.
     """
-    located = not data.transform.is_identity and data.transform.determinant != 0.0
-    if located and (crs or data.crs) is not None:
+    if is_placed(data, crs):
         return
+    located = _is_located(data)
     boxes = "or give a catalogue of pixel boxes (x_px, y_px, diameter_px), and it is a picture"
     instrument = raw_frame(data)
     if data.gcps[0] or data.rpcs:
-        raise MosaicError(
+        raise UnplacedError(
             f"{path} is placed by control points only; warp it to a map with gdalwarp, {boxes}."
         )
     if instrument is not None:
-        raise MosaicError(
+        raise UnplacedError(
             f"{path} is a frame of {instrument} without map projection; project it first (ISIS: "
             f"spiceinit, cam2map; then gdalwarp where needed), {boxes}."
         )
     if located:
-        raise MosaicError(f"{path} has no coordinate reference system. {REMEDY}")
+        raise UnplacedError(f"{path} has no coordinate reference system. {REMEDY}")
     given = f" crs={crs} alone does not say where its pixels lie." if crs else ""
-    raise MosaicError(
+    raise UnplacedError(
         f"{path} has no georeference.{given} Give it one with gdal_translate -a_srs … -a_ullr …, "
         f"{boxes}."
     )
+
+
+def read_projection(data: Any, crs: str | None, path: str) -> Projection:
+    """Read the projection of a raster: by the reference system given, or its own and its label's.
+
+    Args:
+        data: an open rasterio dataset, placed (`check_placed`).
+        crs: its reference system, given in place of its own.
+        path: of it.
+
+    Raises:
+        MosaicError: see `parse_projection`; or the label contradicts its own edges.
+    """
+    if crs:
+        return parse_projection(crs, data.transform, path)
+    projection = parse_projection(data.crs.to_wkt(), data.transform, path)
+    if is_positive_west(data):
+        projection = projection._replace(lon0=-projection.lon0)
+    check_label_place(data, projection, path)
+    return projection
 
 
 def parse_projection(crs_text: str | None, transform: Affine, name: str) -> Projection:

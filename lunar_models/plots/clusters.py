@@ -35,7 +35,7 @@ def group_figures(
     thumbnails: int,
     seed: int,
 ) -> dict[str, Figure]:
-    """Draw the members of each cluster, and their positions on the Moon.
+    """Draw the members of each cluster, and their positions on the Moon where they are known.
 
     Args:
         crops: (N, S, S) uint8; a memory map is read only where drawn.
@@ -47,9 +47,14 @@ def group_figures(
     """
     groups = cluster_groups(assignment.cluster_id)
     lonlat = metadata[["longitude_deg", "latitude_deg"]].to_numpy()
-    return {
+    members = {
         "figures/gallery.png": gallery(crops, groups, assignment.distance),
         "figures/mean_images.png": mean_images(crops, groups, seed=seed),
+    }
+    if np.isnan(lonlat).all():
+        return members
+    return {
+        **members,
         "figures/map_dots.png": map_dots(lonlat, groups, background),
         "figures/map_thumbnails.png": map_thumbnails(
             lonlat, crops, groups, background, limit=thumbnails

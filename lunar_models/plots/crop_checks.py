@@ -70,10 +70,17 @@ def _draw_checked(
     rim = Circle((middle, middle), size / context_diameters / 2, fill=False, color=ORANGE, lw=0.8)
     axis.add_patch(rim)
     axis.set_title(
-        f"{crater['crater_id']}\n{crater['diameter_km']:.1f} km\n{_sun_text(crater)}",
+        f"{crater['crater_id']}\n{size_text(crater)}\n{_sun_text(crater)}",
         fontsize=7,
         pad=2,
     )
+
+
+def size_text(crater: "pd.Series[Any]") -> str:
+    """Diameter in km, or in pixels of an image without georeference."""
+    if "diameter_px" in crater:
+        return f"{crater['diameter_px']:.3g} px"
+    return f"{crater['diameter_km']:.1f} km"
 
 
 def _sun_text(crater: "pd.Series[Any]") -> str:

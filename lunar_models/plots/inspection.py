@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Circle
 
 from lunar_models.crops.display import STRETCH_NOTE, display_crop
+from lunar_models.plots.crops import size_text
 from lunar_models.plots.style import ORANGE, new_figure, subplots
 
 
@@ -34,7 +35,7 @@ def inspection_figure(
         )
         axis.add_patch(rim)
         axis.set_title(
-            f"{crater['crater_id']}\n{crater['diameter_km']:.3g} km, "
+            f"{crater['crater_id']}\n{size_text(crater)}, "
             f"{crater['native_px']:.0f} mosaic px across",
             fontsize=7,
         )

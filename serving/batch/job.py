@@ -26,7 +26,8 @@ import pandas as pd
 
 from lunar_models.config.base import specs
 from lunar_models.config.preprocess import PreprocessConfig
-from lunar_models.cropping.crop_plan import CropPlan, open_mosaics, plan_crops
+from lunar_models.cropping.crop_plan import CropPlan, plan_crops
+from lunar_models.cropping.inputs import open_mosaics
 from lunar_models.cropping.quality import overlap_larger
 from lunar_models.cropping.storage.work_folder import Segment, disk_errors, work_key
 from lunar_models.cropping.streaming import cut_units, unit_crops

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from lunar_models.catalogue.geoparquet import PointsWriter, find_bounds
-from lunar_models.cropping.crop_plan import open_mosaics
+from lunar_models.cropping.inputs import open_mosaics
 from lunar_models.cropping.storage.work_folder import disk_errors, source_digests
 from lunar_models.errors import CropSetError
 from serving.batch import columns

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 import lunar_models
 from lunar_models.config.preprocess import PreprocessConfig
-from lunar_models.cropping.crop_plan import open_mosaics
+from lunar_models.cropping.inputs import open_mosaics
 from lunar_models.cropping.storage.work_folder import resolved_settings, source_digests
 from lunar_models.errors import CropSetError
 from lunar_models.moon import LUNAR_GEOGRAPHIC

@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 from planted_moon import GEOGRAPHIC, write_array
 from rasterio import Affine
 
@@ -94,6 +95,21 @@ def test_duplicates_across_the_antimeridian_and_by_size():
     )
     assert find_duplicates(catalogue).to_numpy().tolist() == [["b", "a"]]
     assert find_duplicates(catalogue.iloc[:1]).empty
+
+
+def test_craters_in_pixels_of_a_picture(run_step, tmp_path):
+    values = np.random.default_rng(0).integers(40, 200, (300, 400)).astype(np.uint8)
+    Image.fromarray(values).save(tmp_path / "frame.png")
+    (tmp_path / "boxes.csv").write_text("id,x_px,y_px,diameter_px\na,200,150,30\nb,90,90,20\n")
+    result = run_step(
+        main,
+        mosaic=tmp_path / "frame.png",
+        catalogue=tmp_path / "boxes.csv",
+        output=tmp_path / "inspection",
+        crop_size_px=16,
+    )
+    for said in ("place: none", "x_px 90 to 200, y_px 90 to 150", "20 to 30 px", "inside: 2 of 2"):
+        assert said in result.output, result.output
 
 
 def test_what_cannot_be_understood_ends_with_exit_code_2(inspect):

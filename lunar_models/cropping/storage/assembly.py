@@ -22,6 +22,8 @@ from lunar_models.cropping.storage.work_folder import (
 from lunar_models.crops.crop_set import (
     METADATA_COLUMNS,
     METADATA_FILE,
+    PICTURE_COLUMNS,
+    PLACE_COLUMNS,
     REJECTED_FILE,
     CropSet,
     CropSetInfo,
@@ -115,7 +117,11 @@ def describe_crops(
         native_px=craters["native_px"].astype(np.float32),
         upsampling=(crop_size_px / craters["native_px"]).astype(np.float32),
     )
-    return table[[name for name in METADATA_COLUMNS if name != "split"]]
+    known = table[[name for name in METADATA_COLUMNS if name != "split"]]
+    if "x_px" not in craters:
+        return known
+    pixels = craters[[name for name in PICTURE_COLUMNS if name in craters]]
+    return known.assign(**dict.fromkeys(PLACE_COLUMNS, np.nan), **pixels)
 
 
 def _describe(
