@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Circle
 
 from lunar_models.crops.display import STRETCH_NOTE, display_crop
-from lunar_models.plots.crops import size_text
+from lunar_models.plots.crop_checks import size_text
 from lunar_models.plots.style import ORANGE, new_figure, subplots
 
 

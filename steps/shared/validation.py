@@ -10,7 +10,7 @@ from lunar_models.catalogue.table import read_catalogue
 from lunar_models.config.base import StepConfig
 from lunar_models.config.evaluate import EvaluateConfig
 from lunar_models.config.preprocess import PreprocessConfig
-from lunar_models.cropping.crop_plan import open_mosaics
+from lunar_models.cropping.inputs import open_mosaics
 from lunar_models.errors import ConfigError
 from serving.cli.options import UserError
 from steps.shared.inputs import open_crops

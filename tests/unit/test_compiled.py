@@ -10,7 +10,8 @@ from planted_moon import crop_config
 SAMPLE = """
 import hashlib, sys
 from lunar_models.config.preprocess import PreprocessConfig
-from lunar_models.cropping.crop_plan import open_mosaics, plan_crops
+from lunar_models.cropping.crop_plan import plan_crops
+from lunar_models.cropping.inputs import open_mosaics
 from lunar_models.cropping.streaming import cut_units, stream_crops
 
 mosaic, catalogue = sys.argv[1:]
