@@ -19,4 +19,7 @@ def test_notebook_runs(file: Path, tmp_path: Path) -> None:
 
 
 def test_there_are_notebooks() -> None:
-    assert {file.stem for file in NOTEBOOKS} >= {"bring_your_own_encoder"}
+    assert {file.stem for file in NOTEBOOKS} == {
+        "bring_your_own_encoder",
+        "from_a_mosaic_to_fresh_craters",
+    }
