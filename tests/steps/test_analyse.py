@@ -35,7 +35,7 @@ def run(tmp_path, *arguments):
     return CliRunner().invoke(main, [f"--table={tmp_path / 'clusters.csv'}", *arguments])
 
 
-def test_a_region_is_counted_dated_and_exported(inputs, monkeypatch):
+def test_a_region_is_counted_dated_and_exported(inputs, store):
     result = run(inputs, f"--area={inputs / 'area.gpkg'}", "--figure_format=svg")
     assert result.exit_code == 0, result.output
     found = mlflow.search_runs(search_all_experiments=True, output_format="list")
@@ -43,7 +43,7 @@ def test_a_region_is_counted_dated_and_exported(inputs, monkeypatch):
     assert done.data.metrics["craters/count"] == 400
     assert done.data.metrics["area/km2"] == pytest.approx(365_937.758, rel=1e-6)
     assert 0 < done.data.metrics["age/low_ga"] < done.data.metrics["age/ga"] < 4.6
-    folder = inputs / "artifacts"
+    folder = inputs / "downloaded"
     mlflow.artifacts.download_artifacts(run_id=done.info.run_id, dst_path=str(folder))
     count = read_craterstats(folder / "exports/craterstats/all.scc")
     assert len(count.craters) == 400
@@ -70,7 +70,7 @@ def test_a_region_is_counted_dated_and_exported(inputs, monkeypatch):
         (["--area=missing.gpkg"], "missing.gpkg"),
     ],
 )
-def test_what_cannot_be_analysed_ends_with_a_message(inputs, arguments, message):
+def test_what_cannot_be_analysed_ends_with_a_message(inputs, store, arguments, message):
     result = run(inputs, *arguments)
     assert result.exit_code == 2
     assert message in result.output
