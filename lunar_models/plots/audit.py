@@ -46,7 +46,7 @@ def audit_figure(audit: pd.DataFrame) -> Figure:
     _annotate(followed, rows, table["association"], [f"{x:.2f}" for x in table["association"]])
     known.set(title="What the embedding knows", xlabel="skill of a linear read-out\n"
               "(0 chance, 1 perfect)", xlim=(0, 1.25))  # fmt: skip
-    followed.set(title="What clusters (bars) and states (diamonds) follow",
+    followed.set(title="What clusters and states (diamonds) follow",
                  xlabel="adjusted mutual information\n(0 nothing, 1 the same)",
                  xlim=(0, 1.25))  # fmt: skip
     figure.suptitle(verdict(table), fontweight="bold")

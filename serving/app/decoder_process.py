@@ -63,7 +63,12 @@ def _answer(question: dict[str, Any], data: bytes) -> tuple[dict[str, Any], byte
     except MemoryError:
         return {"code": "too_costly", "message": "Decoding 'image' takes too much memory."}, b""
     warnings = [warning.model_dump() for warning in prepared.warnings]
-    told = {"sun_side": prepared.sun_side, "warnings": warnings, "known": prepared.known}
+    told = {
+        "sun_side": prepared.sun_side,
+        "sun_azimuth_deg": prepared.sun_azimuth_deg,
+        "warnings": warnings,
+        "known": prepared.known,
+    }
     return told, prepared.crop.tobytes()
 
 
@@ -84,7 +89,13 @@ def read_answer(form: CropForm, reply: bytes, crop: bytes) -> Prepared | CropIma
         return CropImageError(str(answer["code"]), str(answer["message"]))
     values = np.frombuffer(crop, np.float32).reshape(form.crop_size_px, form.crop_size_px).copy()
     warnings = [QualityWarning(**warning) for warning in answer["warnings"]]
-    return Prepared(values, answer["sun_side"], warnings, known=dict(answer["known"]))
+    return Prepared(
+        values,
+        answer["sun_side"],
+        warnings,
+        known=dict(answer["known"]),
+        sun_azimuth_deg=answer["sun_azimuth_deg"],
+    )
 
 
 # The fork server imports this module once; compiled now, resampling is ready in every process.

@@ -11,7 +11,9 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from lunar_models.cropping.azimuth import azimuth_evidence, own_azimuth
 from lunar_models.cropping.single import extract_crop
+from lunar_models.cropping.sun import LEAST_CONFIDENCE, orientation
 from lunar_models.encoders.checkpoint import Checkpoint
 from lunar_models.errors import MosaicError
 from lunar_models.mosaic.brightness import brightness_to_uint8
@@ -46,10 +48,11 @@ class Locator:
         latitude_deg: float,
         diameter_km: float,
     ) -> tuple[npt.NDArray[np.uint8], float]:
-        """Crop around a place, as the encoder's crop set would hold it before alignment.
+        """Crop around a place, as the encoder's crop set would hold it before mirroring.
 
-        The mosaic is filtered as for the crop set, and its brightness scaled alike if it has the
-        same pixel type.
+        If the crops of that set were turned, this one is, by what it shows of the Sun. The mosaic
+        is filtered as for the crop set, and its brightness scaled alike if it has the same pixel
+        type.
 
         Returns:
             (S, S) uint8, and how many mosaic pixels lie across it.
@@ -62,7 +65,7 @@ class Locator:
         if radiometry.source_dtype != self._radiometry.source_dtype:
             radiometry = self._radiometry
 
-        def extract() -> npt.NDArray[np.uint8]:
+        def extract(rotation_deg: float = 0.0) -> npt.NDArray[np.uint8]:
             return extract_crop(
                 self._mosaic,
                 longitude_deg=longitude_deg,
@@ -72,10 +75,16 @@ class Locator:
                 crop_size_px=checkpoint.encoder.crop_size_px,
                 radiometry=radiometry,
                 highpass_sigma_px=checkpoint.highpass_sigma_px,
+                rotation_deg=rotation_deg,
             )
 
+        def extract_aligned() -> npt.NDArray[np.uint8]:
+            crop = extract()
+            rotation_deg = _rotation_deg(crop, checkpoint)
+            return extract(rotation_deg) if rotation_deg else crop
+
         try:
-            crop: npt.NDArray[np.uint8] = await self._run(extract)
+            crop: npt.NDArray[np.uint8] = await self._run(extract_aligned)
         except MosaicError as error:
             raise Problem(404, "not_in_mosaic", "The mosaic does not show this place.") from error
         scale = min(float(axis) for axis in self._mosaic.projection.scale_px(latitude_deg))
@@ -118,3 +127,14 @@ class Locator:
         picture = brightness_to_uint8(brightness, self._radiometry, lowest=0.0)
         Image.fromarray(picture).save(stream, "JPEG", quality=82)
         return stream.getvalue()
+
+
+def _rotation_deg(crop: npt.NDArray[np.uint8], checkpoint: Checkpoint) -> float:
+    """By how much a crop is turned for an encoder that knows turned ones; 0 where unknown."""
+    if checkpoint.alignment != "azimuth":
+        return 0.0
+    evidence = azimuth_evidence(crop[None], context_diameters=checkpoint.context_diameters)
+    found = own_azimuth(evidence)
+    known = found.confidence >= LEAST_CONFIDENCE
+    rotation, _ = orientation(np.where(known, found.azimuth_deg, np.nan))
+    return float(rotation[0])

@@ -9,10 +9,9 @@ import numpy.typing as npt
 import torch
 
 from lunar_models.arrays import Float32Array
-from lunar_models.cropping.illumination import sun_side_evidence
-from lunar_models.encoders.checkpoint import Checkpoint
 from lunar_models.errors import CropImageError
 from lunar_models.heads.head import Head
+from serving.model.alignment import align
 from serving.model.bundle import Bundle
 from serving.model.crop_input import CropInput, read_items
 from serving.model.domain import note_domain
@@ -25,7 +24,6 @@ from serving.model.schema import (
     ItemError,
     ModelAnswer,
     Options,
-    QualityWarning,
     SimilarCrater,
     StateAnswer,
 )
@@ -117,39 +115,6 @@ def _answer(
         _fill(bundle, embeddings[kept], [answers[i] for i in kept], [options[i] for i in kept])
     for i in kept:
         note_domain(bundle, prepared[i].known, answers[i])
-
-
-def align(
-    checkpoint: Checkpoint, prepared: Sequence[Prepared], answers: Sequence[CropAnswer]
-) -> Float32Array:
-    """Mirror crops so that the Sun stands in the east, noting its side and the warnings.
-
-    Crops for an encoder that was trained on unaligned ones stay as they are.
-
-    Returns:
-        (B, S, S) float32 in crop units.
-    """
-    crops = np.stack([p.crop for p in prepared])
-    found = sun_side_evidence(crops, context_diameters=checkpoint.context_diameters) >= 0.0
-    for i, (p, answer) in enumerate(zip(prepared, answers, strict=True)):
-        east = bool(found[i]) if p.sun_side is None else p.sun_side == "east"
-        answer.sun_side = "east" if east else "west"
-        answer.warnings = [*p.warnings, *_filter_warning(checkpoint, p)]
-        if not east and checkpoint.alignment != "none":
-            crops[i] = crops[i, :, ::-1].copy()
-    return crops
-
-
-def _filter_warning(checkpoint: Checkpoint, prepared: Prepared) -> list[QualityWarning]:
-    """An image does not tell whether it was filtered as the crop set was."""
-    if checkpoint.highpass_sigma_px is None or prepared.cut_here:
-        return []
-    message = (
-        "This model knows crops of a mosaic that was high-pass filtered with "
-        f"sigma={checkpoint.highpass_sigma_px:g} px; an image of unfiltered ground is judged "
-        "wrongly. The service filters what it cuts itself (GET /v1/locate)."
-    )
-    return [QualityWarning(code="filter_unknown", message=message)]
 
 
 def normalise(bundle: Bundle, crops: Float32Array) -> torch.Tensor:

@@ -50,9 +50,11 @@ class Prepared:
     """As the request has it."""
     warnings: list[QualityWarning]
     cut_here: bool = False
-    """From the service's own mosaic, filtered as the crop set's."""
+    """From the service's own mosaic, filtered and turned as the crop set's."""
     known: dict[str, float] = field(default_factory=dict)
     """What is known of the crater, by quantity (`training_domain.QUANTITIES`)."""
+    sun_azimuth_deg: float | None = None
+    """As the request has it."""
 
 
 Crop = CropInput | Prepared | CropImageError
@@ -86,8 +88,13 @@ def prepare_input(form: CropForm, crop_input: CropInput) -> Prepared:
     if len(crop) != size:
         crop = resize_crop(crop, size)
     _check_features(crop)
-    known = _known(hints, form.context_diameters)
-    return Prepared(crop.astype(np.float32, copy=False), hints.sun_side, warnings, known=known)
+    return Prepared(
+        crop.astype(np.float32, copy=False),
+        hints.sun_side,
+        warnings,
+        known=_known(hints, form.context_diameters),
+        sun_azimuth_deg=hints.sun_azimuth_deg,
+    )
 
 
 def _known(hints: CropHints, context_diameters: float) -> dict[str, float]:

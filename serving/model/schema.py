@@ -20,6 +20,12 @@ class CropHints(BaseModel):
         default=None,
         description="Where the Sun stands in the image: 'east' (right), 'west', or null: found.",
     )
+    sun_azimuth_deg: float | None = Field(
+        default=None,
+        ge=0,
+        le=360,
+        description="Direction to the Sun, clockwise from the image's top; goes before sun_side.",
+    )
     pixel_scale_m: float | None = Field(
         default=None,
         gt=0,
@@ -107,6 +113,7 @@ class QualityWarning(BaseModel):
     code: Literal[
         "few_pixels", "upsampled", "mostly_nodata", "not_square", "narrow_context", "rescaled",
         "turned", "several_pages", "outside_training", "novel", "filter_unknown",
+        "azimuth_unknown",
     ]  # fmt: skip
     message: str
 
@@ -144,6 +151,11 @@ class CropAnswer(BaseModel):
     )
     similar: list[SimilarCrater] = []
     sun_side: Literal["east", "west"] | None = None
+    sun_azimuth_deg: float | None = Field(
+        default=None,
+        description="Direction to the Sun, clockwise from the image's top, by which the crop was "
+        "aligned. Null if unknown: then it was not.",
+    )
     warnings: list[QualityWarning] = []
     model: ModelAnswer
     error: ItemError | None = None

@@ -11,15 +11,19 @@ from affine import Affine
 from crop_images import item
 from planted_moon import GEOGRAPHIC, crop_config, write_array
 
+from lunar_models.config.preprocess import PreprocessConfig
+from lunar_models.config.synthesize import SynthesizeConfig
 from lunar_models.cropping.extraction import make_crop_set
 from lunar_models.crops.crop_set import CropSet
 from lunar_models.encoders.checkpoint import Checkpoint
 from lunar_models.encoders.families.pca import PcaEncoder
+from lunar_models.synthetic.synthesize import synthesize
 from serving.app.locate import Locator
+from serving.model.alignment import align
 from serving.model.bundle import Bundle
 from serving.model.classify import classify
-from serving.model.preparation import prepare_cut
-from serving.model.schema import ModelAnswer, Options
+from serving.model.preparation import Prepared, prepare, prepare_cut
+from serving.model.schema import CropAnswer, ModelAnswer, Options
 
 MODEL = ModelAnswer(name="craters", version="1")
 STEP_DEG = 0.02
@@ -45,8 +49,11 @@ def moon(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     return folder
 
 
-def trained_on(crop_set: CropSet) -> Checkpoint:
-    return Checkpoint.for_crops(PcaEncoder(crop_size_px=16, latent_dim=4), crop_set)
+PLACE_COLUMNS = ("longitude_deg", "latitude_deg", "diameter_km")
+
+
+def trained_on(crop_set: CropSet, crop_size_px: int = 16) -> Checkpoint:
+    return Checkpoint.for_crops(PcaEncoder(crop_size_px=crop_size_px, latent_dim=4), crop_set)
 
 
 @pytest.mark.parametrize("highpass_sigma_px", [None, 4.0])
@@ -105,3 +112,86 @@ def test_unaligned_crops_are_not_mirrored(bundle: Bundle, parts) -> None:
 def test_a_cut_crop_is_known_to_be_filtered() -> None:
     crop = np.random.default_rng(0).integers(60, 190, (16, 16), dtype=np.uint8)
     assert prepare_cut(crop, 32.0).cut_here
+
+
+# --- the Sun ----------------------------------------------------------------------------------
+
+
+def bowl(azimuth_deg: float, size: int = 32) -> np.ndarray:
+    """A crater whose half towards the azimuth is dark."""
+    axis = (2 * np.arange(size) + 1 - size) / size * 1.5
+    x, y = np.meshgrid(axis, -axis)
+    turn, radius = np.radians(azimuth_deg), np.hypot(x, y)
+    facing = x * np.sin(turn) + y * np.cos(turn)
+    shade = np.where(radius < 1, -facing, np.where(radius < 1.3, 0.5 * facing / radius, 0))
+    noise = np.random.default_rng(0).normal(0, 2, shade.shape)
+    return np.clip(90 + 50 * shade + noise, 1, 255).astype(np.uint8)
+
+
+def aligned(images: list[np.ndarray], alignment: str, **hints: object) -> tuple[np.ndarray, list]:
+    checkpoint = Checkpoint(PcaEncoder(crop_size_px=32, latent_dim=4), alignment=alignment)
+    answers = [CropAnswer(model=MODEL) for _ in images]
+    prepared = [prepare(checkpoint, item(image, **hints)) for image in images]
+    return align(checkpoint, prepared, answers), answers
+
+
+@pytest.mark.parametrize("azimuth", [0, 40, 90, 150, 180, 220, 270, 310])
+def test_an_image_is_turned_for_an_encoder_that_knows_turned_crops(azimuth: float) -> None:
+    for hints in ({}, {"sun_azimuth_deg": float(azimuth)}):
+        (crop,), (answer,) = aligned([bowl(azimuth)], "azimuth", **hints)
+        assert abs((answer.sun_azimuth_deg - azimuth + 180) % 360 - 180) < 5
+        inside = slice(6, -6), slice(6, -6)
+        assert np.corrcoef(crop[inside].ravel(), bowl(90)[inside].ravel())[0, 1] > 0.9
+        assert not answer.warnings
+
+
+def test_an_encoder_of_mirrored_crops_gets_mirrored_ones() -> None:
+    images = [bowl(60), bowl(290)]
+    crops, answers = aligned(images, "side")
+    np.testing.assert_array_equal(crops, [images[0], images[1][:, ::-1]])
+    assert [answer.sun_side for answer in answers] == ["east", "west"]
+    crops, answers = aligned(images, "none")
+    np.testing.assert_array_equal(crops, images)
+
+
+def test_an_unknown_azimuth_is_said_to_be() -> None:
+    noise = np.random.default_rng(1).integers(60, 120, (32, 32)).astype(np.uint8)
+    (crop,), (answer,) = aligned([noise], "azimuth")
+    assert answer.sun_azimuth_deg is None
+    assert answer.sun_side is None
+    assert [warning.code for warning in answer.warnings] == ["azimuth_unknown"]
+    np.testing.assert_array_equal(crop, noise)
+
+
+def test_a_place_is_turned_as_for_the_crop_set(tmp_path: Path) -> None:
+    moon = synthesize(
+        SynthesizeConfig(
+            output=str(tmp_path),
+            projection="south_polar",
+            width_px=400,
+            height_px=400,
+            crater_count=30,
+            diameter_max_km=4.0,
+            sun_azimuth_deg=30,
+            seam_bands=1,
+        )
+    )
+    crop_set = make_crop_set(
+        PreprocessConfig(
+            mosaic=(str(moon.mosaic_path),),
+            catalogue=str(moon.catalogue_path),
+            output=str(tmp_path / "crops"),
+            crop_size_px=32,
+        )
+    )
+    assert crop_set.info.alignment == "azimuth"
+    locator, checkpoint = Locator(str(moon.mosaic_path)), trained_on(crop_set, 32)
+    alike = []
+    for crop, crater in zip(crop_set.crops, crop_set.metadata.itertuples(), strict=True):
+        place = {name: getattr(crater, name) for name in PLACE_COLUMNS}
+        cut, native_px = asyncio.run(locator.crop(checkpoint, **place))
+        prepared = prepare_cut(cut, native_px)
+        assert isinstance(prepared, Prepared)
+        served = align(checkpoint, [prepared], [CropAnswer(model=MODEL)])[0]
+        alike.append(np.corrcoef(served.ravel(), crop.ravel())[0, 1])
+    assert np.median(alike) > 0.98
