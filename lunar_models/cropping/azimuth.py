@@ -102,7 +102,7 @@ def vote_azimuth(
     own = _own_log_belief(np.asarray(evidence, np.float64))
     if len(own) < 2:
         return _summarise(_shares(own))
-    near, share, turn = _neighbourhood(longitude_deg, latitude_deg, workers)
+    near, share, turn = neighbourhood(longitude_deg, latitude_deg, workers=workers)
     offsets = 360.0 / BINS * np.arange(-2, 3)
     drift = np.exp(-0.5 * (offsets / DRIFT_DEG) ** 2)
     drift /= drift.sum()
@@ -151,23 +151,37 @@ def _shares(log_belief: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     return shares
 
 
-def _neighbourhood(
-    longitude_deg: FloatArray, latitude_deg: FloatArray, workers: int
+def neighbourhood(
+    longitude_deg: FloatArray,
+    latitude_deg: FloatArray,
+    *,
+    rows: npt.NDArray[np.int64] | None = None,
+    workers: int = 1,
 ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-    """Rows (N, K) of the nearest craters, their weights, and by how many bins north turns.
+    """Find the nearest craters, their weights, and by how many bins north turns.
 
     The Sun stands (nearly) in one direction of space for a scene, but north does not: around a
     pole meridians run in all directions. A neighbour's azimuth plus the turn is the crater's.
+
+    Args:
+        longitude_deg: (N,) at least 2.
+        latitude_deg: (N,).
+        rows: (M,) craters whose neighbours are wanted; all by default.
+        workers: threads.
+
+    Returns:
+        Rows, weights and turns, (M, K) each.
     """
+    chosen = np.arange(len(longitude_deg)) if rows is None else rows
     place = unit_vectors(longitude_deg=longitude_deg, latitude_deg=latitude_deg)
     count = min(NEIGHBOURS, len(place) - 1)
-    distance, near = cKDTree(place).query(place, count + 1, workers=workers)
+    distance, near = cKDTree(place).query(place[chosen], count + 1, workers=workers)
     distance, near = distance[:, 1:], near[:, 1:].astype(np.int32)
     share = np.exp(-2.0 * (distance / np.maximum(distance[:, -1:], 1e-12)) ** 2)
     share /= share.sum(axis=1, keepdims=True)
     longitude, latitude = np.radians(longitude_deg), np.radians(latitude_deg)
-    step = longitude[:, None] - longitude[near]
-    turn = np.arctan2(np.sin(latitude)[:, None] * np.sin(step), np.cos(step))
+    step = longitude[chosen, None] - longitude[near]
+    turn = np.arctan2(np.sin(latitude[chosen])[:, None] * np.sin(step), np.cos(step))
     turn *= BINS / (2.0 * np.pi)
     return near, share.astype(np.float32), turn.astype(np.float32)
 

@@ -8,7 +8,7 @@ from lunar_models.cropping.azimuth import (
     own_azimuth,
     vote_azimuth,
 )
-from lunar_models.cropping.side_test import is_lit_from_the_side
+from lunar_models.cropping.side_test import coherence, is_lit_from_the_side
 
 SIZE = 48
 
@@ -133,3 +133,16 @@ def test_mosaics_lit_from_the_side_are_recognised(azimuths_deg, answer):
     evidence = vectors(np.where(in_east, *azimuths_deg), 0.4, noise=0.09)
     east = np.where(evidence[:, 0] > 0, 0.99, 0.01)
     assert is_lit_from_the_side(**place, evidence=evidence, east=east) is answer
+
+
+def test_texture_without_light_is_no_sun_from_elsewhere():
+    """Strong evidence that agrees with nobody, as of blurred noise: nothing is turned for it."""
+    place = scattered(3000)
+    evidence = np.random.default_rng(0).normal(0, 0.2, (3000, 2))
+    assert abs(coherence(**place, evidence=evidence)) < 0.1
+    east = np.full(3000, 0.5)
+    assert is_lit_from_the_side(**place, evidence=evidence, east=east)
+    around = scattered(3000, longitude=(-180, 180), latitude=(80, 89.9))
+    lit = vectors((30 + around["longitude_deg"]) % 360, 0.3, noise=0.09)
+    assert coherence(**around, evidence=lit) > 0.7
+    assert not is_lit_from_the_side(**around, evidence=lit, east=east)
