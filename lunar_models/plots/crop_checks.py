@@ -95,7 +95,7 @@ def _sun_text(crater: "pd.Series[Any]") -> str:
 def alignment_figure(crops: Crops, table: pd.DataFrame, *, seed: int = 0) -> Figure:
     """Draw up to 64 random crops before and after alignment, changed ones framed.
 
-    Those before are the aligned ones turned back, so the corners of turned ones are missing.
+    Those before are the aligned ones turned back, so the corners of turned ones are missing (grey).
 
     Args:
         crops: (N, S, S) uint8, an array or a memory map; only the shown rows are read.
@@ -108,7 +108,9 @@ def alignment_figure(crops: Crops, table: pd.DataFrame, *, seed: int = 0) -> Fig
     rotation = table["rotation_deg"].to_numpy()[rows]
     before = np.where(mirrored[:, None, None], after[:, :, ::-1], after)
     for n in np.flatnonzero(rotation):  # counterclockwise in the picture
-        before[n] = ndimage.rotate(before[n], rotation[n], reshape=False, order=1, cval=0)
+        before[n] = ndimage.rotate(
+            before[n], rotation[n], reshape=False, order=1, cval=int(before[n].mean())
+        )
     changed = mirrored | (rotation != 0)
     figure = new_figure(11, 5.9)
     for axis, shown, title in zip(
