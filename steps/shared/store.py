@@ -19,6 +19,7 @@ import mlflow
 
 from lunar_models.config.base import StepConfig
 from serving.cli.options import UserError
+from steps.shared.caller import enter_callers_folder
 from steps.shared.inputs import pinned
 from steps.shared.outage import be_patient, store_errors
 
@@ -46,7 +47,7 @@ _QUIET = {
 
 
 def prepare(config: C) -> C:
-    """Connect, check what the registry would refuse later, and replace aliases by versions.
+    """Enter the caller's folder, connect, check names, and replace aliases by versions.
 
     Returns:
         the config to work with: `steps.shared.inputs.pinned`.
@@ -55,6 +56,7 @@ def prepare(config: C) -> C:
         UserError: the tracking server does not answer, the experiment cannot take a run, a name is
             not allowed in the registry, or an alias names nothing.
     """
+    enter_callers_folder()
     check_names(config)
     connect()
     return pinned(config)
