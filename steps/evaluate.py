@@ -1,4 +1,4 @@
-"""Judge an encoder: reconstruction, and with labels the evidence of `lunar_models.evaluation`."""
+"""Evaluate an encoder: reconstruction error, and with labels all of `lunar_models.evaluation`."""
 
 import math
 import tempfile
@@ -16,7 +16,7 @@ from lunar_models.crops.training_domain import TrainingDomain
 from lunar_models.embedding import reconstruct_crops
 from lunar_models.encoders.checkpoint import Checkpoint
 from lunar_models.errors import ConfigError, LabelsError
-from lunar_models.evaluation import Evaluation, evaluate, freeze
+from lunar_models.evaluation import Evaluation, build_evaluation_set, evaluate
 from lunar_models.export.tables import physical_table
 from lunar_models.heads.physical import LEAST_MEASURED
 from lunar_models.plots.evaluation import evaluation_figures
@@ -62,7 +62,9 @@ def main(config: EvaluateConfig) -> None:
 def _labels(crop_set: CropSet, config: EvaluateConfig) -> pd.DataFrame:
     """The labels, refused before anything is embedded if they do not fit these crops."""
     labels = labels_for(config)
-    freeze(crop_set.metadata, labels, config, context_diameters=crop_set.info.context_diameters)
+    build_evaluation_set(
+        crop_set.metadata, labels, config, context_diameters=crop_set.info.context_diameters
+    )
     return labels
 
 

@@ -1,4 +1,4 @@
-"""From craters and a counting area to the numbers of a paper."""
+"""Count, date and describe the craters of a counting area."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Two looks at one crater that differ in everything but its degradation.
+"""Draw random views of crops that change everything but the degradation of the crater.
 
 The augmentations of self-supervised encoders: up-down flip, ±15° of rotation, a shifted centre,
 ±10 % of scale, blur. No contrast jitter, because contrast is the signal; no free rotation, no

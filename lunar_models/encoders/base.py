@@ -1,4 +1,4 @@
-"""The one interface behind which every encoder family stands."""
+"""Define the interface of all encoder families."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator

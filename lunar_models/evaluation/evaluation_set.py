@@ -48,7 +48,7 @@ class EvaluationSet:
         return hashlib.sha256(("\n".join(self.states) + "\n\n" + lines).encode()).hexdigest()
 
 
-def freeze(
+def build_evaluation_set(
     metadata: pd.DataFrame,
     labels: pd.DataFrame,
     config: EvaluateConfig,

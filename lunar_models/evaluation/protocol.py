@@ -12,7 +12,7 @@ from lunar_models.config.evaluate import EvaluateConfig
 from lunar_models.errors import LunarModelsError
 from lunar_models.evaluation.baselines import baselines_table
 from lunar_models.evaluation.confounds import audit
-from lunar_models.evaluation.evaluation_set import EvaluationSet, freeze
+from lunar_models.evaluation.evaluation_set import EvaluationSet, build_evaluation_set
 from lunar_models.evaluation.geometry import boundary_entropy, centroid_agreement, separation
 from lunar_models.evaluation.learning_curve import few_labels_accuracy, learning_curve
 from lunar_models.evaluation.metrics import balanced_accuracy, confusion_counts
@@ -88,7 +88,9 @@ def evaluate(
         ConfigError: too few spatial blocks for the folds.
     """
     embeddings = _checked(embeddings, metadata)
-    evaluation_set = freeze(metadata, labels, config, context_diameters=context_diameters)
+    evaluation_set = build_evaluation_set(
+        metadata, labels, config, context_diameters=context_diameters
+    )
     chosen, craters = embeddings[evaluation_set.position], metadata.iloc[evaluation_set.position]
     predictions, fitted = predict_out_of_fold(chosen, evaluation_set, config)
     kept = ~evaluation_set.table["overlaps_training"].to_numpy() | (not config.drop_overlapping)

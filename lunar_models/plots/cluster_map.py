@@ -1,4 +1,4 @@
-"""Where on the Moon the groups are."""
+"""Draw maps of the groups: dots, thumbnails and densities."""
 
 from dataclasses import dataclass
 from typing import Any

@@ -1,4 +1,4 @@
-"""How degradation depends on the diameter: K, states, and how long states last."""
+"""Draw degradation against diameter: K, states, and retention times of states."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Where the fresh and the worn craters are."""
+"""Draw a map of the degradation of craters."""
 
 import numpy as np
 from matplotlib.colors import LinearSegmentedColormap, to_hex

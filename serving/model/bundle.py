@@ -1,4 +1,4 @@
-"""What a served model consists of: a folder with an encoder and what was fitted on top of it.
+"""Assemble and load the bundle of a served model: an encoder and the models fitted on top of it.
 
 encoder/        checkpoint (`lunar_models.encoders.checkpoint`)
 head/           classification head, if there were labels

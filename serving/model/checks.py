@@ -1,4 +1,4 @@
-"""What a model version must pass before it may serve."""
+"""Check a model version before it may serve."""
 
 import base64
 import io

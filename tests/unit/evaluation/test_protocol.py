@@ -8,7 +8,7 @@ from sklearn.metrics import balanced_accuracy_score, cohen_kappa_score
 from lunar_models.config.evaluate import EvaluateConfig
 from lunar_models.errors import ConfigError, LabelsError, LunarModelsError
 from lunar_models.evaluation import evaluate
-from lunar_models.evaluation.evaluation_set import freeze
+from lunar_models.evaluation.evaluation_set import build_evaluation_set
 from lunar_models.evaluation.paired_bootstrap import Candidate, compare
 from lunar_models.plots.audit import verdict
 from lunar_models.plots.comparison import comparison_figure
@@ -156,14 +156,16 @@ def test_audit_finds_planted_lighting_and_only_that(case):
 def test_the_digest_is_of_craters_states_and_folds(case):
     metadata, labels, evaluation = case
     order = np.random.default_rng(1).permutation(len(metadata))
-    shuffled = freeze(metadata.iloc[order], labels[::-1], CONFIG, context_diameters=1.5)
+    shuffled = build_evaluation_set(
+        metadata.iloc[order], labels[::-1], CONFIG, context_diameters=1.5
+    )
     assert shuffled.digest == evaluation.digest
     relabelled = labels.assign(state=labels["state"].replace({1: 2, 2: 1}))
     coarser = CONFIG.replace(block_deg=8.0)
     for changed in (
-        freeze(metadata, labels[:-1], CONFIG, context_diameters=1.5),
-        freeze(metadata, relabelled, CONFIG, context_diameters=1.5),
-        freeze(metadata, labels, coarser, context_diameters=1.5),
+        build_evaluation_set(metadata, labels[:-1], CONFIG, context_diameters=1.5),
+        build_evaluation_set(metadata, relabelled, CONFIG, context_diameters=1.5),
+        build_evaluation_set(metadata, labels, coarser, context_diameters=1.5),
     ):
         assert changed.digest != evaluation.digest
 
@@ -182,7 +184,7 @@ def test_useless_labels_are_counted_with_their_reason(case):
     some = pd.concat([labels, strange], ignore_index=True)
     some.loc[0, "value"] = np.nan
     some.loc[1, "state"] = 0
-    rejected = freeze(metadata, some, CONFIG, context_diameters=1.5).rejected
+    rejected = build_evaluation_set(metadata, some, CONFIG, context_diameters=1.5).rejected
     assert rejected["reason"].value_counts().to_dict() == {
         "no crop for this crater": 3,
         "no value for this crater": 1,
@@ -217,7 +219,7 @@ def test_unusable_labels(case, change, error, message):
     metadata, labels, _ = case
     labels = change(labels[["crater_id", "state", "value"]])
     with pytest.raises(error, match=message):
-        freeze(metadata, labels, CONFIG, context_diameters=1.5)
+        build_evaluation_set(metadata, labels, CONFIG, context_diameters=1.5)
 
 
 def test_unusable_embeddings(case):
