@@ -71,14 +71,10 @@ def audit(
         block_deg=config.block_deg,
     )
     geology = _geology(evaluation_set)
+    labelled_blocks = evaluation_set.table["block"].to_numpy()
     readout = pd.concat(
         [
-            audit_readout(
-                embeddings[evaluation_set.position],
-                geology,
-                evaluation_set.table["block"].to_numpy(),
-                **options,
-            ),
+            audit_readout(embeddings[evaluation_set.position], geology, labelled_blocks, **options),
             audit_readout(embeddings[sample], properties, blocks, **options),
         ],
         ignore_index=True,
