@@ -9,7 +9,8 @@ import pandas as pd
 import pandera.pandas as pa
 from pandera.errors import SchemaErrors
 
-from lunar_models.catalogue.formats import CatalogueReading, understand_catalogue
+from lunar_models.catalogue.formats import understand_catalogue
+from lunar_models.catalogue.interpretation import CatalogueReading
 from lunar_models.errors import CatalogueError
 
 CATALOGUE_COLUMNS = ("crater_id", "longitude_deg", "latitude_deg", "diameter_km")

@@ -9,7 +9,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from lunar_models.catalogue.duplicates import find_duplicates
-from lunar_models.catalogue.formats import CatalogueReading, understand_catalogue
+from lunar_models.catalogue.formats import understand_catalogue
+from lunar_models.catalogue.interpretation import CatalogueReading
 from lunar_models.catalogue.table import check_rows
 from lunar_models.config.preprocess import PreprocessConfig
 from lunar_models.cropping.inputs import filter_limits, open_mosaics, read_craters

@@ -1,0 +1,220 @@
+"""Interpret the columns of a catalogue as ids, coordinates and diameters, and report how.
+
+Ambiguous input is refused with a question, never guessed.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from lunar_models.arrays import Float64Array
+from lunar_models.catalogue.columns import BOX, NUMBERS, SUN_COLUMNS, Columns, plain_name
+from lunar_models.catalogue.values import apply_hemisphere, hemisphere_signs, read_numbers
+from lunar_models.errors import CatalogueError
+from lunar_models.moon import MOON_RADIUS_KM
+
+_OWN_IDS = ("crater_id", "craterid", "id", "feature_id")
+"""Columns that name each crater; others do only where no value is empty or repeated."""
+
+_TO_KM = {"diameter_km": 1.0, "diameter_m": 1e-3, "radius_km": 2.0, "radius_m": 2e-3,
+          "diameter": 1.0, "radius": 2.0}  # fmt: skip
+_LARGE_KM = 60.0
+"""Half of a catalogue's craters are not larger than this, so such numbers are a question."""
+
+_CRATERS = ("crater", "satellite")
+
+
+@dataclass(frozen=True)
+class CatalogueReading:
+    """The rows of a catalogue before validation, and how they were interpreted."""
+
+    rows: pd.DataFrame
+    """crater_id (str), longitude_deg, latitude_deg, diameter_km (float64, NaN where there is no
+    number), or x_px, y_px, diameter_px and image (str) of a catalogue in pixels; and fault (str)
+    where a row is no crater of the Moon."""
+    columns: dict[str, str]
+    """Field -> the column that it was taken from."""
+    notes: list[str] = field(default_factory=list)
+    """Remarks, each a sentence without its full stop."""
+
+    @property
+    def pixels(self) -> bool:
+        """Craters are given in pixels of an image."""
+        return "x_px" in self.rows
+
+
+def standardise(
+    table: pd.DataFrame, matched: Columns, notes: list[str], path: Path
+) -> CatalogueReading:
+    """Turn a table into the fields of `CatalogueReading`.
+
+    Args:
+        table: the file's rows and columns.
+        matched: which column holds what.
+        notes: remarks made while reading.
+        path: of the file, for messages.
+
+    Raises:
+        CatalogueError: units, signs or decimal commas may mean several things.
+    """
+    numbers = read_numbers(
+        {key: table[name] for key, name in matched.found.items() if key in NUMBERS}, str(path)
+    )
+    rows, taken = pd.DataFrame(index=pd.RangeIndex(len(table))), dict(matched.found)
+    rows["crater_id"], column, said = _identifiers(table, matched)
+    notes = [*notes, *said]
+    if column is not None:
+        taken = {"crater_id": column, **taken}
+    if matched.pixels:
+        rows = rows.assign(**_boxes(numbers, matched))
+        if "image" in matched.found:
+            rows["image"] = table[matched.found["image"]].astype("str").str.strip().to_numpy()
+    else:
+        for axis in ("longitude", "latitude"):
+            rows[f"{axis}_deg"] = _coordinate(axis, numbers, table, matched, taken, notes, path)
+        rows["diameter_km"] = _diameters(numbers, matched, notes, path)
+    rows = rows.assign(**{key: numbers[key] for key in SUN_COLUMNS if key in numbers})
+    rows["fault"] = _foreign(table, matched)
+    return CatalogueReading(rows, taken, notes)
+
+
+def _identifiers(table: pd.DataFrame, matched: Columns) -> tuple[Any, str | None, list[str]]:
+    """Ids, the column that they come from (None: rows are numbered), and what to say of it."""
+    for name in matched.identifiers:
+        values = table[name]
+        if pd.api.types.is_float_dtype(values) and (values.dropna() % 1.0 == 0.0).all():
+            values = values.astype("Int64")  # whole numbers that a spreadsheet made floats
+        texts = values.astype("str").where(values.notna(), "").str.strip()
+        plain = plain_name(name)
+        if any(plain == plain_name(own) for own in _OWN_IDS):
+            return texts.to_numpy(), name, []
+        only = len(matched.identifiers) == 1 and plain not in ("name", "crater")
+        if only or ((texts != "").all() and not texts.duplicated().any()):
+            return texts.to_numpy(), name, [f"ids are those of column {name!r}"]
+    numbered = np.array([f"row-{row:07d}" for row in range(1, len(table) + 1)], object)
+    return (
+        numbered,
+        None,
+        ["no column names each crater: rows are numbered row-0000001, row-0000002, …"],
+    )
+
+
+def _boxes(numbers: Mapping[str, Float64Array], matched: Columns) -> dict[str, Float64Array]:
+    """Centre and diameter in pixels, of circles or of boxes."""
+    if "x_px" in matched.found and matched.size is not None:
+        factor = 2.0 if matched.size == "radius_px" else 1.0
+        return {
+            "x_px": numbers["x_px"],
+            "y_px": numbers["y_px"],
+            "diameter_px": factor * numbers[matched.size],
+        }
+    left, top, right, bottom = (numbers[name] for name in BOX)
+    return {
+        "x_px": (left + right) / 2.0,
+        "y_px": (top + bottom) / 2.0,
+        "diameter_px": (right - left + bottom - top) / 2.0,
+    }
+
+
+def _coordinate(
+    axis: str,
+    numbers: Mapping[str, Float64Array],
+    table: pd.DataFrame,
+    matched: Columns,
+    taken: dict[str, str],
+    notes: list[str],
+    path: Path,
+) -> Float64Array:
+    """Longitude (east positive) or latitude in degrees."""
+    if axis == "longitude" and "longitude_deg" not in numbers:
+        values = _eastward(numbers["longitude_west"])
+        notes.append(f"longitudes of {matched.found['longitude_west']!r} are positive west")
+    else:
+        values = numbers[f"{axis}_deg"]
+    beside = _hemisphere_column(axis, values, table, matched, path)
+    if beside is not None:
+        column, signs = beside
+        values = apply_hemisphere(values, signs, str(path), column)
+        taken[f"{axis}_hemisphere"] = column
+        notes.append(f"column {column!r} gives the sign of the {axis}")
+    elif axis == "longitude" and "coordinate_system" in matched.found:
+        system = table[matched.found["coordinate_system"]].astype("str").str.lower()
+        westward = system.str.contains(r"\+\s*west", regex=True).to_numpy()
+        if westward.any():
+            values = np.where(westward, _eastward(values), values)
+            notes.append(f"{int(westward.sum())} longitudes are positive west by their system")
+    return values
+
+
+def _eastward(west: Float64Array) -> Float64Array:
+    """East positive longitudes of west positive ones in [-180, 360]."""
+    return np.where(west > 180.0, 360.0 - west, -west)
+
+
+def _hemisphere_column(
+    axis: str, values: Float64Array, table: pd.DataFrame, matched: Columns, path: Path
+) -> tuple[str, Float64Array] | None:
+    """The column of directions (E, W or N, S) that signs unsigned coordinates."""
+    named = matched.found.get(f"{axis}_hemisphere")
+    if named is not None:
+        signs = hemisphere_signs(table[named], axis)
+        if signs is None:
+            raise CatalogueError(
+                f"{path}: column {named} should hold directions such as E and W or N and S, but "
+                f"holds {table[named].iloc[0]!r}. Rename it, or give columns=."
+            )
+        return named, signs
+    if (values < 0.0).any():
+        return None
+    others = [c for c in table.columns if c not in matched.found.values()]
+    found = [(str(c), s) for c in others if (s := hemisphere_signs(table[c], axis)) is not None]
+    if len(found) > 1:
+        raise CatalogueError(
+            f"{path}: columns {' and '.join(name for name, _ in found)} may each be the hemisphere "
+            f"of the {axis}; say which with columns={axis}_hemisphere=NAME,…"
+        )
+    return found[0] if found else None
+
+
+def _diameters(
+    numbers: Mapping[str, Float64Array], matched: Columns, notes: list[str], path: Path
+) -> Float64Array:
+    size = matched.size
+    assert size is not None
+    name, km = matched.found[size], numbers[size] * _TO_KM[size]
+    if size.startswith("radius"):
+        notes.append(f"diameters are twice the radii of {name!r}")
+    if size in ("diameter", "radius") and km.size and np.isfinite(km).any():
+        largest, middle = float(np.nanmax(km)), float(np.nanmedian(km))
+        if largest > 2.0 * MOON_RADIUS_KM or middle > _LARGE_KM:
+            raise CatalogueError(
+                f"{path}: column {name!r} names no unit, and its values (as diameters, median "
+                f"{middle:g}, largest {largest:g}) are not those of craters in km. Say which unit: "
+                f"columns=longitude_deg=…,latitude_deg=…,{size}_m={name} (or {size}_km={name})."
+            )
+        notes.append(f"{name!r} names no unit and is taken as km")
+    elif np.isfinite(km).any() and np.nanmedian(km) > 2.0 * MOON_RADIUS_KM:
+        raise CatalogueError(
+            f"{path}: column {name!r} should be in km, but half of its values exceed the Moon's "
+            f"diameter. For metres: columns=longitude_deg=…,latitude_deg=…,diameter_m={name}."
+        )
+    return km
+
+
+def _foreign(table: pd.DataFrame, matched: Columns) -> Any:
+    """Why rows are not craters of the Moon: those of other bodies, and other features."""
+    fault = pd.Series("", index=table.index, dtype="object")
+    if "body" in matched.found:
+        body = table[matched.found["body"]].astype("str").str.strip()
+        other = ~body.str.lower().isin(["moon", "luna", "", "nan", "none", "<na>"])
+        fault[other] = "is of " + body[other] + ", not of the Moon"
+    if "feature_type" in matched.found:
+        kind = table[matched.found["feature_type"]].astype("str").str.strip()
+        other = ~kind.str.lower().str.contains("|".join(_CRATERS)) & (kind.str.lower() != "nan")
+        other &= kind != ""
+        fault[other & (fault == "")] = "is " + kind[other] + ", not a crater"
+    return fault.to_numpy()
