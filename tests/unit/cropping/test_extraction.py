@@ -32,6 +32,7 @@ def test_crop_set_is_complete(noise_crops):
     assert sorted(p.name for p in noise_crops.path.iterdir()) == [
         "crop_set.json",
         "crops.npy",
+        "digests.json",
         "metadata.parquet",
         "rejected.csv",
     ]
