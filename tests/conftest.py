@@ -1,5 +1,6 @@
 """Fixtures for all tests."""
 
+import os
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,12 @@ from lunar_models.crops.crop_set import CropSet
 # No test is about time, and the machine may be busy.
 settings.register_profile("unhurried", deadline=None)
 settings.load_profile("unhurried")
+
+
+@pytest.fixture(autouse=True)
+def no_experiment_of_another_test() -> None:
+    """`mlflow.set_experiment` writes this variable, and steps and projects obey it."""
+    os.environ.pop("MLFLOW_EXPERIMENT_ID", None)
 
 
 @pytest.fixture

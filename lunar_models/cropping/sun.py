@@ -72,6 +72,11 @@ def sun_table(
     return pd.DataFrame({**table, "flipped": flipped})
 
 
+EVIDENCE_STEPS = 4096
+"""Evidence counts in steps of 1/4096, far below its noise: the last bit of a sum of float32 depends
+on how the compiler ordered it, and the vote would carry that bit into its results."""
+
+
 def find_sun(craters: pd.DataFrame, evidence: FloatArray, *, workers: int = 1) -> pd.DataFrame:
     """Estimate the Sun's azimuth from the crops alone.
 
@@ -87,6 +92,7 @@ def find_sun(craters: pd.DataFrame, evidence: FloatArray, *, workers: int = 1) -
         N rows as from `sun_table`; the azimuth is NaN where it is unknown.
     """
     place = {name: craters[name].to_numpy() for name in ("longitude_deg", "latitude_deg")}
+    evidence = np.rint(np.asarray(evidence, np.float64) * EVIDENCE_STEPS) / EVIDENCE_STEPS
     east = vote_sun_side(**place, evidence=evidence[:, 0])
     if is_lit_from_the_side(**place, evidence=evidence, east=east):
         return sun_table(
