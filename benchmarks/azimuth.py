@@ -16,14 +16,14 @@ from matplotlib.figure import Figure
 
 from lunar_models.config.preprocess import PreprocessConfig
 from lunar_models.config.synthesize import SynthesizeConfig
-from lunar_models.cropping.azimuth import (
+from lunar_models.cropping.extraction import make_crop_set
+from lunar_models.cropping.sun.azimuth import (
     CLOSE_DEG,
     AzimuthBelief,
     azimuth_evidence,
     own_azimuth,
     vote_azimuth,
 )
-from lunar_models.cropping.extraction import make_crop_set
 from lunar_models.synthetic.synthesize import synthesize
 
 MOONS = {

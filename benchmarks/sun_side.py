@@ -15,7 +15,7 @@ import pandas as pd
 from lunar_models.config.preprocess import PreprocessConfig
 from lunar_models.config.synthesize import SynthesizeConfig
 from lunar_models.cropping.extraction import make_crop_set
-from lunar_models.cropping.illumination import sun_side_evidence
+from lunar_models.cropping.sun.side import sun_side_evidence
 from lunar_models.crops.crop_set import CropSet
 from lunar_models.synthetic.synthesize import synthesize
 

@@ -9,12 +9,12 @@ import pandas as pd
 
 from lunar_models.catalogue.table import filter_catalogue
 from lunar_models.config.preprocess import PreprocessConfig
-from lunar_models.cropping.given_sun import given_incidence, given_sun, without_sun
 from lunar_models.cropping.inputs import filter_limits, read_craters
 from lunar_models.cropping.lit_level import lit_level
 from lunar_models.cropping.placement import choose_mosaics, place_crops, strip_rows
 from lunar_models.cropping.quality import placement_faults
 from lunar_models.cropping.storage.work_folder import Segment
+from lunar_models.cropping.sun.given import given_incidence, given_sun, without_sun
 from lunar_models.crops.crop_set import Radiometry
 from lunar_models.errors import CatalogueError, MosaicError
 from lunar_models.mosaic.radiometry import fit_radiometry

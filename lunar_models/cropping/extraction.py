@@ -16,7 +16,6 @@ import pandas as pd
 
 from lunar_models.config.preprocess import PreprocessConfig
 from lunar_models.cropping.crop_plan import CropPlan, plan_crops
-from lunar_models.cropping.illumination import sun_patterns
 from lunar_models.cropping.inputs import open_mosaics
 from lunar_models.cropping.kernels.measures import MEASURE_DECIMALS, MEASURES, Brightness
 from lunar_models.cropping.kernels.separable import Sites, sample_crops
@@ -32,7 +31,8 @@ from lunar_models.cropping.storage.work_folder import (
     find_finished,
     source_digests,
 )
-from lunar_models.cropping.sun import find_sun
+from lunar_models.cropping.sun.estimation import find_sun
+from lunar_models.cropping.sun.side import sun_patterns
 from lunar_models.crops.crop_set import CropSet
 from lunar_models.mosaic.highpass import filtered
 from lunar_models.mosaic.raster import Mosaic

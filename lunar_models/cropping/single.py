@@ -7,10 +7,10 @@ import numpy.typing as npt
 import pandas as pd
 
 from lunar_models.cropping.extraction import make_sites
-from lunar_models.cropping.illumination import sun_patterns
 from lunar_models.cropping.kernels.measures import MEASURES, Brightness
 from lunar_models.cropping.kernels.separable import sample_crops
 from lunar_models.cropping.placement import place_crops, strip_rows
+from lunar_models.cropping.sun.side import sun_patterns
 from lunar_models.crops.crop_set import Radiometry
 from lunar_models.errors import MosaicError
 from lunar_models.mosaic.highpass import filtered

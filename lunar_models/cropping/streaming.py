@@ -14,10 +14,10 @@ import pandas as pd
 
 from lunar_models.cropping.crop_plan import CropPlan
 from lunar_models.cropping.extraction import level_batches, make_sites
-from lunar_models.cropping.illumination import sun_patterns
 from lunar_models.cropping.kernels.measures import MEASURE_DECIMALS, MEASURES, Brightness
 from lunar_models.cropping.kernels.separable import Sites, sample_crops
 from lunar_models.cropping.storage.work_folder import Segment
+from lunar_models.cropping.sun.side import sun_patterns
 from lunar_models.mosaic.highpass import filtered
 from lunar_models.mosaic.strips import Strip, plan_strips, stream_strips
 

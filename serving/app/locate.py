@@ -11,9 +11,10 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from lunar_models.cropping.azimuth import azimuth_evidence, own_azimuth
 from lunar_models.cropping.single import extract_crop
-from lunar_models.cropping.sun import LEAST_CONFIDENCE, orientation
+from lunar_models.cropping.sun.azimuth import azimuth_evidence, own_azimuth
+from lunar_models.cropping.sun.estimation import LEAST_CONFIDENCE
+from lunar_models.cropping.sun.geometry import orientation
 from lunar_models.encoders.checkpoint import Checkpoint
 from lunar_models.errors import MosaicError
 from lunar_models.mosaic.brightness import brightness_to_uint8

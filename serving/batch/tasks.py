@@ -22,7 +22,7 @@ from lunar_models.cropping.quality import crop_faults
 from lunar_models.cropping.storage.assembly import describe_crops
 from lunar_models.cropping.storage.crops_file import mirror
 from lunar_models.cropping.streaming import stream_crops
-from lunar_models.cropping.sun import find_sun
+from lunar_models.cropping.sun.estimation import find_sun
 from serving.batch.answers import load_answerer
 from serving.batch.arrow import write_rows
 from serving.batch.files import Record, read_record, write_recorded, write_whole

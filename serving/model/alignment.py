@@ -6,8 +6,9 @@ import numpy as np
 from scipy import ndimage
 
 from lunar_models.arrays import Float32Array, Float64Array
-from lunar_models.cropping.azimuth import azimuth_evidence, own_azimuth
-from lunar_models.cropping.sun import EAST_DEG, LEAST_CONFIDENCE, WEST_DEG, orientation
+from lunar_models.cropping.sun.azimuth import azimuth_evidence, own_azimuth
+from lunar_models.cropping.sun.estimation import LEAST_CONFIDENCE
+from lunar_models.cropping.sun.geometry import EAST_DEG, WEST_DEG, orientation
 from lunar_models.encoders.checkpoint import Checkpoint
 from serving.model.preparation import Prepared
 from serving.model.schema import CropAnswer, QualityWarning

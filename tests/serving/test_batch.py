@@ -17,7 +17,7 @@ from batch_job import COUNT, job_config, release_digests, write_moon
 from lunar_models.config.classify import crop_parameters
 from lunar_models.config.preprocess import PreprocessConfig
 from lunar_models.cropping.extraction import make_crop_set
-from lunar_models.cropping.sun import sun_table
+from lunar_models.cropping.sun.estimation import sun_table
 from lunar_models.embedding import embed_crops
 from lunar_models.errors import ConfigError, CropSetError, MosaicError
 from lunar_models.heads.physical import PhysicalPrediction, ResidualTable

@@ -72,7 +72,7 @@ def sample_crops(
         strip: holds every pixel the sites need; what lies outside counts as without data.
         projection: of the mosaic.
         sites: n craters.
-        patterns: (2, S, S) float32, `illumination.sun_patterns`.
+        patterns: (2, S, S) float32, `side.sun_patterns`.
         brightness: what black and lit ground are.
         crops: (n, S, S) uint8, set to the crops: before rotation row 0 is north, column 0 west;
             pixels without data hold the mean of the others.

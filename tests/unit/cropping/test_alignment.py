@@ -6,9 +6,9 @@ import pytest
 from planted_moon import crop_config
 
 from lunar_models.config.synthesize import SynthesizeConfig
-from lunar_models.cropping.azimuth import azimuth_evidence
 from lunar_models.cropping.extraction import make_crop_set
 from lunar_models.cropping.single import extract_crop
+from lunar_models.cropping.sun.azimuth import azimuth_evidence
 from lunar_models.synthetic.synthesize import synthesize
 
 SMALL = {"width_px": 700, "height_px": 700, "crater_count": 120, "diameter_max_km": 5.0}

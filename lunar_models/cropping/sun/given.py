@@ -8,13 +8,13 @@ import pandas as pd
 from lunar_models.arrays import Float64Array
 from lunar_models.catalogue.columns import SUN_COLUMNS
 from lunar_models.config.preprocess import PreprocessConfig
-from lunar_models.cropping.azimuth_map import azimuths_from_map
-from lunar_models.cropping.sun import (
+from lunar_models.cropping.sun.azimuth_map import azimuths_from_map
+from lunar_models.cropping.sun.estimation import sun_table
+from lunar_models.cropping.sun.geometry import (
     EAST_DEG,
     WEST_DEG,
     incidence_from_azimuth,
     sun_from_sub_solar,
-    sun_table,
 )
 from lunar_models.errors import CatalogueError
 

@@ -4,7 +4,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lunar_models.arrays import FloatArray
-from lunar_models.cropping.azimuth import BINS, CLOSE_DEG, EVIDENCE_NOISE, neighbourhood
+from lunar_models.cropping.sun.azimuth import BINS, CLOSE_DEG, EVIDENCE_NOISE, neighbourhood
 
 _CELLS_DEG = (5.0, 10.0, 20.0, 40.0)
 _USUAL_CRATERS = 30

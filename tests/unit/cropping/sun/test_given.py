@@ -10,7 +10,7 @@ from shapely.geometry import box
 
 from lunar_models.config.preprocess import PreprocessConfig
 from lunar_models.cropping.extraction import make_crop_set
-from lunar_models.cropping.given_sun import given_incidence, given_sun
+from lunar_models.cropping.sun.given import given_incidence, given_sun
 from lunar_models.errors import CatalogueError, ConfigError, MosaicError
 
 POLAR = "+proj=stere +lat_0=90 +lon_0=0 +R=1737400 +units=m +no_defs +type=crs"

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lunar_models.cropping.illumination import sun_side_evidence, sun_side_template, vote_sun_side
+from lunar_models.cropping.sun.side import sun_side_evidence, sun_side_template, vote_sun_side
 
 
 def bowls(count, size=48, *, east, contrast=40.0, seed=0, context=1.5):

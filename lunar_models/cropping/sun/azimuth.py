@@ -2,7 +2,7 @@
 
 Azimuths are measured on the ground, clockwise from north. A crop's evidence is a vector: how well
 the crop matches the pattern of a bowl lit from the east, and of one lit from the north
-(`illumination.sun_side_template`). It points to the Sun, and its length measures the certainty.
+(`side.sun_side_template`). It points to the Sun, and its length measures the certainty.
 
 Each crater's belief is a distribution over `BINS` azimuths. Neighbours are lit alike, unless a
 seam of the mosaic runs between them; so the belief of a crater is its own evidence times a power
@@ -19,7 +19,7 @@ from scipy.spatial import cKDTree
 
 from lunar_models.arrays import Float64Array, FloatArray
 from lunar_models.compiled import compiled
-from lunar_models.cropping.illumination import sun_patterns
+from lunar_models.cropping.sun.side import sun_patterns
 from lunar_models.moon import unit_vectors
 
 BINS = 36

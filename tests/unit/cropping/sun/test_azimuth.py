@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from lunar_models.cropping.azimuth import (
+from lunar_models.cropping.sun.azimuth import (
     azimuth_evidence,
     own_azimuth,
     vote_azimuth,
 )
-from lunar_models.cropping.side_test import coherence, is_lit_from_the_side
+from lunar_models.cropping.sun.side_test import coherence, is_lit_from_the_side
 
 SIZE = 48
 

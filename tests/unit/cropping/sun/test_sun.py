@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lunar_models.cropping.sun import (
-    find_sun,
+from lunar_models.cropping.sun.estimation import find_sun
+from lunar_models.cropping.sun.geometry import (
     incidence_from_azimuth,
     orientation,
     sun_from_sub_solar,

@@ -1,25 +1,17 @@
-"""Determine the Sun's azimuth for each crop, and the rotation that puts it in the east.
+"""Compute azimuth and incidence of the Sun, and the rotation that puts it in the east.
 
 A crop is turned by up to 90 degrees, so that the Sun comes to stand in the nearer of east and
 west, and mirrored left-right if that is the west: the smaller change of the two ways. Turning
 happens in the one sampling of the mosaic (`kernels/exact.py`), mirroring afterwards.
 """
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from lunar_models.arrays import Float64Array, FloatArray
-from lunar_models.cropping.azimuth import vote_azimuth
-from lunar_models.cropping.illumination import vote_sun_side
-from lunar_models.cropping.side_test import is_lit_from_the_side
 
 EAST_DEG, WEST_DEG = 90.0, 270.0
-
-LEAST_CONFIDENCE = 0.5
-"""An azimuth is unknown if it is more likely off by over 15 degrees than not."""
 
 LEAST_ROTATION_DEG = 5.0
 """Smaller rotations are skipped: they lie within the uncertainty of the azimuth."""
@@ -49,72 +41,6 @@ def orientation(
     rotation = np.where(flipped, WEST_DEG, EAST_DEG) - azimuth
     rotation[~(np.abs(rotation) >= LEAST_ROTATION_DEG)] = 0.0
     return rotation.astype(np.float32), flipped
-
-
-def sun_table(
-    azimuth_deg: FloatArray,
-    *,
-    std_deg: FloatArray | float,
-    confidence: FloatArray | float,
-    incidence_deg: FloatArray | float,
-) -> pd.DataFrame:
-    """Build the Sun's metadata: the last six of `crop_set.SUN_COLUMNS`."""
-    rotation, flipped = orientation(azimuth_deg)
-    columns: dict[str, Any] = {
-        "sun_azimuth_deg": azimuth_deg,
-        "sun_azimuth_std_deg": std_deg,
-        "illumination_confidence": confidence,
-        "incidence_deg": incidence_deg,
-        "rotation_deg": rotation,
-    }
-    ones = np.ones(len(rotation))
-    table = {name: (ones * values).astype(np.float32) for name, values in columns.items()}
-    return pd.DataFrame({**table, "flipped": flipped})
-
-
-EVIDENCE_STEPS = 4096
-"""Evidence counts in steps of 1/4096, far below its noise: the last bit of a sum of float32 depends
-on how the compiler ordered it, and the vote would carry that bit into its results."""
-
-
-def find_sun(craters: pd.DataFrame, evidence: FloatArray, *, workers: int = 1) -> pd.DataFrame:
-    """Estimate the Sun's azimuth from the crops alone.
-
-    Where it stands in the east or west throughout, as in equatorial mosaics, a vote along the
-    longitude tells the side. Elsewhere the azimuths are found.
-
-    Args:
-        craters: N rows with longitude_deg and latitude_deg.
-        evidence: (N, 2) from `azimuth.azimuth_evidence`.
-        workers: threads.
-
-    Returns:
-        N rows as from `sun_table`; the azimuth is NaN where it is unknown.
-    """
-    place = {name: craters[name].to_numpy() for name in ("longitude_deg", "latitude_deg")}
-    evidence = np.rint(np.asarray(evidence, np.float64) * EVIDENCE_STEPS) / EVIDENCE_STEPS
-    east = vote_sun_side(**place, evidence=evidence[:, 0])
-    if is_lit_from_the_side(**place, evidence=evidence, east=east):
-        return sun_table(
-            np.where(east < 0.5, WEST_DEG, EAST_DEG),
-            std_deg=_two_sided_std(east),
-            confidence=np.maximum(east, 1.0 - east),
-            incidence_deg=np.nan,
-        )
-    belief = vote_azimuth(**place, evidence=evidence, workers=workers)
-    azimuth = np.where(belief.confidence < LEAST_CONFIDENCE, np.nan, belief.azimuth_deg)
-    return sun_table(
-        azimuth,
-        std_deg=belief.std_deg,
-        confidence=belief.confidence,
-        incidence_deg=incidence_from_azimuth(azimuth, belief.std_deg, place["latitude_deg"]),
-    )
-
-
-def _two_sided_std(east: Float64Array) -> Float64Array:
-    """Circular standard deviation where the Sun stands in the east or the west."""
-    length = np.clip(np.abs(2.0 * east - 1.0), 1e-9, 1.0)
-    return np.asarray(np.degrees(np.sqrt(-2.0 * np.log(length))))
 
 
 def sun_from_sub_solar(
