@@ -1,0 +1,205 @@
+"""Keep votes in a database: append-only, crash-safe, for many writers at once.
+
+SQLite by default (one file, write-ahead log, every commit on disk before it is answered);
+PostgreSQL by URL. Triggers in the database refuse to change or delete rows, whoever asks.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+
+from lunar_models.errors import LabelsError
+from lunar_models.labelling.scheme import Scheme
+from lunar_models.labelling.tables import CLAIMS, METADATA, SCHEMES, VOTES, triggers
+from lunar_models.labelling.votes import VOTE_COLUMNS, Vote
+
+_BUSY_S = 30
+_LOCK = 0x6C756E61
+"""Key of the lock that orders the writers of a PostgreSQL database."""
+
+
+class LabelStore:
+    """The votes, the schemes they refer to, and who has which crater in hand.
+
+    Args:
+        url: a path or ``sqlite:///labels.db``, or ``postgresql+psycopg://user@host/name``.
+
+    Raises:
+        LabelsError: the database cannot be used.
+    """
+
+    def __init__(self, url: str | Path) -> None:
+        text = str(url)
+        self.url = sa.make_url(text if "://" in text else f"sqlite:///{text}")
+        if self.url.get_backend_name() not in ("sqlite", "postgresql"):
+            raise LabelsError(
+                f"store={self.url.render_as_string()} is neither SQLite nor PostgreSQL; give a "
+                "file or a URL such as postgresql+psycopg://user@host/name."
+            )
+        with self._reachable():
+            self._engine = _engine(self.url)
+            self._writer = self._engine.execution_options(writes=True)
+            self._create()
+
+    def add(self, vote: Vote) -> bool:
+        """Append a vote; when this returns it is on disk.
+
+        Returns:
+            Whether it is new; False if the very same vote was stored before.
+
+        Raises:
+            LabelsError: another vote has this id, the superseded vote is not one of this person
+                on this crater, or the database cannot be written.
+        """
+        with self._reachable():
+            try:
+                with self.exclusive() as connection:
+                    self._check_superseded(connection, vote)
+                    row = vote.model_dump() | {"received_utc": datetime.now(UTC)}
+                    connection.execute(VOTES.insert().values(row))
+                    return True
+            except IntegrityError:
+                known = self._find(vote.vote_id)
+                if known is None:
+                    raise
+        if known != vote:
+            raise LabelsError(
+                f"Vote {vote.vote_id} is stored already with another content; give each vote an "
+                "id of its own."
+            )
+        return False
+
+    def votes(self, after: int = 0) -> pd.DataFrame:
+        """Read the votes with a sequence number above `after`, in order of arrival.
+
+        Returns:
+            `VOTE_COLUMNS`; times are UTC, missing values None or NaN.
+        """
+        query = sa.select(VOTES).where(VOTES.c.sequence > after).order_by(VOTES.c.sequence)
+        with self._reachable(), self._engine.connect() as connection:
+            rows = connection.execute(query).all()
+        table = pd.DataFrame(rows, columns=list(VOTE_COLUMNS))
+        for name in ("time_utc", "received_utc"):
+            table[name] = pd.to_datetime(table[name], utc=True)
+        types = {
+            "sequence": "int64", "scheme_version": "int64", "seconds": "float64",
+            "blind": "bool", "mirrored": "bool",
+            "sun_azimuth_deg": "float64", "rotation_deg": "float64",
+        }  # fmt: skip
+        return table.astype(types)
+
+    def keep_scheme(self, scheme: Scheme) -> None:
+        """Record the content of a scheme, so that votes can be read with it later.
+
+        Raises:
+            LabelsError: another scheme has this name and version.
+        """
+        key = {"name": scheme.name, "version": scheme.version}
+        known = sa.select(SCHEMES.c.digest).filter_by(**key)
+        with self._reachable(), self.exclusive() as connection:
+            digest = connection.execute(known).scalar()
+            if digest is None:
+                row = key | {"digest": scheme.digest, "content": scheme.model_dump_json()}
+                connection.execute(SCHEMES.insert().values(row | {"time_utc": datetime.now(UTC)}))
+            elif digest != scheme.digest:
+                raise LabelsError(
+                    f"Scheme {scheme.name} version {scheme.version} has changed since labels were "
+                    "given with it; raise its version."
+                )
+
+    def schemes(self) -> dict[tuple[str, int], Scheme]:
+        """Read all schemes that votes were given with, by name and version."""
+        query = sa.select(SCHEMES.c.name, SCHEMES.c.version, SCHEMES.c.content)
+        with self._reachable(), self._engine.connect() as connection:
+            rows = connection.execute(query).all()
+        return {(name, version): Scheme.model_validate_json(text) for name, version, text in rows}
+
+    @contextmanager
+    def exclusive(self) -> Iterator[sa.Connection]:
+        """Open a transaction that no other writer overlaps; committed at the end."""
+        with self._writer.begin() as connection:
+            if self.url.get_backend_name() == "postgresql":
+                # Sequence numbers become visible in their order: readers miss none.
+                connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
+            yield connection
+
+    def claims(self, connection: sa.Connection, since: datetime) -> list[tuple[str, str]]:
+        """Read crater and labeller of what was handed out since then, the earliest first."""
+        query = (
+            sa.select(CLAIMS.c.crater_id, CLAIMS.c.labeller)
+            .where(CLAIMS.c.time_utc >= since)
+            .order_by(CLAIMS.c.sequence)
+        )
+        return [(crater, labeller) for crater, labeller in connection.execute(query)]
+
+    def claim(self, connection: sa.Connection, labeller: str, craters: list[str]) -> None:
+        """Record that craters were handed out to a person now."""
+        now = datetime.now(UTC)
+        rows = [{"crater_id": c, "labeller": labeller, "time_utc": now} for c in craters]
+        if rows:
+            connection.execute(CLAIMS.insert(), rows)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._engine.dispose()
+
+    def _create(self) -> None:
+        with self.exclusive() as connection:
+            METADATA.create_all(connection)
+            for statement in triggers(self.url.get_backend_name()):
+                connection.exec_driver_sql(statement)
+
+    def _check_superseded(self, connection: sa.Connection, vote: Vote) -> None:
+        if vote.supersedes is None:
+            return
+        query = sa.select(VOTES.c.labeller, VOTES.c.crater_id).filter_by(vote_id=vote.supersedes)
+        row = connection.execute(query).one_or_none()
+        if row is None or tuple(row) != (vote.labeller, vote.crater_id):
+            raise LabelsError(
+                f"Vote {vote.vote_id} supersedes {vote.supersedes}, which is no vote of "
+                f"{vote.labeller} on crater {vote.crater_id}; send that one first."
+            )
+
+    def _find(self, vote_id: str) -> Vote | None:
+        columns = [VOTES.c[name] for name in Vote.model_fields]
+        with self._engine.connect() as connection:
+            row = connection.execute(sa.select(*columns).filter_by(vote_id=vote_id)).one_or_none()
+        return None if row is None else Vote(**row._mapping)
+
+    @contextmanager
+    def _reachable(self) -> Iterator[None]:
+        """Translate the database's errors; a URL is named without its password."""
+        try:
+            yield
+        except (SQLAlchemyError, ImportError) as error:
+            reason = str(getattr(error, "orig", None) or error).splitlines()[0]
+            raise LabelsError(
+                f"store={self.url.render_as_string()} cannot be used ({reason}); give a file that "
+                "can be written, or the URL of a PostgreSQL database."
+            ) from error
+
+
+def _engine(url: sa.URL) -> sa.Engine:
+    if url.get_backend_name() != "sqlite":
+        return sa.create_engine(url, pool_pre_ping=True)
+    engine = sa.create_engine(url, connect_args={"timeout": _BUSY_S})
+
+    @sa.event.listens_for(engine, "connect")
+    def configure(connection: Any, _: Any) -> None:
+        connection.isolation_level = None  # transactions are begun below, not by the driver
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @sa.event.listens_for(engine, "begin")
+    def begin(connection: sa.Connection) -> None:
+        # A transaction that first reads and then writes would fail when another wrote between.
+        writes = connection.get_execution_options().get("writes", False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    return engine

@@ -1,0 +1,102 @@
+"""Define a vote: one answer of one person about one crater, and the table of all votes."""
+
+from datetime import UTC, datetime
+from typing import Annotated, Literal, Self
+from uuid import UUID
+
+import pandas as pd
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import model_validator as validated
+
+from lunar_models.labelling.scheme import CraterId, Name
+
+Kind = Literal["ordinary", "second", "repeat", "gold", "adjudication"]
+"""Why the crater was shown.
+
+ordinary      first label of the crater
+second        another person's label of it, blind to the first
+repeat        the same person's label of it again, blind to their first
+gold          a crater with a known answer, for training
+adjudication  a decision between labels that differ
+"""
+
+BLIND_KINDS = ("ordinary", "second")
+"""Kinds that give a crater its label: the first answers of different people."""
+
+MOST_NOTE = 1000
+
+
+def _canonical(text: str) -> str:
+    return str(UUID(text))
+
+
+def _utc(time: datetime) -> datetime:
+    return time.astimezone(UTC)
+
+
+VoteId = Annotated[str, StringConstraints(max_length=40), AfterValidator(_canonical)]
+Labeller = Annotated[str, StringConstraints(min_length=1, max_length=100)]
+Degrees = Annotated[float, Field(ge=0, le=360, allow_inf_nan=False)]
+
+
+class Vote(BaseModel):
+    """One answer, as it is stored for ever.
+
+    An undone or corrected answer is another vote that `supersedes` the first one.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    vote_id: VoteId
+    """UUID made by whoever casts the vote: the same id sent again is the same vote."""
+    crater_id: CraterId
+    labeller: Labeller
+    value: Annotated[str, StringConstraints(min_length=1, max_length=60)] | None
+    """Name of a state, `CANNOT_TELL` or `NOT_A_CRATER`; None withdraws the superseded vote."""
+    scheme: Name
+    scheme_version: int = Field(ge=1)
+    time_utc: Annotated[AwareDatetime, Field(strict=False), AfterValidator(_utc)]
+    """When the answer was given, by the labeller's clock."""
+    seconds: float = Field(ge=0, le=86_400, allow_inf_nan=False)
+    """Time between seeing the crater and answering."""
+    kind: Kind = "ordinary"
+    blind: bool = True
+    """Whether the answer was given before any guess of a model or label of others was shown."""
+    sun_azimuth_deg: Degrees | None = None
+    """Of the Sun on the ground, clockwise from north; None unknown."""
+    rotation_deg: float = Field(default=0.0, ge=-360, le=360, allow_inf_nan=False)
+    """By which the picture was turned from north up, clockwise."""
+    mirrored: bool = False
+    """Whether the picture was mirrored left-right after that."""
+    note: Annotated[str, StringConstraints(max_length=MOST_NOTE)] = ""
+    supersedes: VoteId | None = None
+
+    @validated(mode="after")
+    def _check_together(self) -> Self:
+        if self.value is None and self.supersedes is None:
+            raise ValueError("a vote without a value must say which vote it withdraws")
+        if self.supersedes == self.vote_id:
+            raise ValueError("a vote cannot supersede itself")
+        return self
+
+
+VOTE_COLUMNS = ("sequence", *Vote.model_fields, "received_utc")
+"""Columns of `LabelStore.votes`: order of arrival, the vote, when the store received it."""
+
+
+def current_votes(votes: pd.DataFrame) -> pd.DataFrame:
+    """Select the votes that stand.
+
+    Superseded votes and withdrawals are left out; of several votes by the same person on the same
+    crater and scheme, of the same kind, the last to arrive stands.
+
+    Args:
+        votes: `VOTE_COLUMNS`, as `LabelStore.votes` gives them.
+
+    Returns:
+        The rows that stand, in order of arrival.
+    """
+    superseded = set(votes["supersedes"].dropna())
+    stands = votes["value"].notna() & ~votes["vote_id"].isin(superseded)
+    slot = ["crater_id", "labeller", "scheme", "kind"]
+    return votes[stands].drop_duplicates(slot, keep="last").reset_index(drop=True)
