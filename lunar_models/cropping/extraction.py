@@ -17,7 +17,7 @@ import pandas as pd
 from lunar_models.config.preprocess import PreprocessConfig
 from lunar_models.cropping.crop_plan import CropPlan, plan_crops
 from lunar_models.cropping.inputs import open_mosaics
-from lunar_models.cropping.kernels.measures import MEASURE_DECIMALS, MEASURES, Brightness
+from lunar_models.cropping.kernels.measures import MEASURES, Brightness
 from lunar_models.cropping.kernels.separable import Sites, sample_crops
 from lunar_models.cropping.quality import overlap_larger
 from lunar_models.cropping.storage.assembly import assemble
@@ -186,7 +186,6 @@ def _sample_segment(
         wait(futures)  # all of them, also after an error: they write to the open file
         for future in futures:
             future.result()
-        np.round(measures, MEASURE_DECIMALS, out=measures)
         work.mark_sampled(segment, measures)
 
 

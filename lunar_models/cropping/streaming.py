@@ -14,7 +14,7 @@ import pandas as pd
 
 from lunar_models.cropping.crop_plan import CropPlan
 from lunar_models.cropping.extraction import level_batches, make_sites
-from lunar_models.cropping.kernels.measures import MEASURE_DECIMALS, MEASURES, Brightness
+from lunar_models.cropping.kernels.measures import MEASURES, Brightness
 from lunar_models.cropping.kernels.separable import Sites, sample_crops
 from lunar_models.cropping.storage.work_folder import Segment
 from lunar_models.cropping.sun.side import sun_patterns
@@ -102,5 +102,4 @@ def _sample(
             crops[batch],
             measures[batch],
         )
-    np.round(measures, MEASURE_DECIMALS, out=measures)
     return crops, measures

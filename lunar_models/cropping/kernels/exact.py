@@ -119,7 +119,7 @@ def _cubic_sample(strip: Strip, x: float, y: float) -> Any:
             wy = cubic(np.float32(row - 1 + j - y))
             for i in range(4):
                 w = wy * across[i]
-                total += w * strip.pixels[top + j, left + i]
+                total += w * np.float32(strip.pixels[top + j, left + i])
                 cover += w
         return total, cover
     for j in range(row - 1, row + 3):
@@ -128,7 +128,7 @@ def _cubic_sample(strip: Strip, x: float, y: float) -> Any:
             value = _pixel(strip, j, i)
             if value >= 0:
                 w = wy * across[i - column + 1]
-                total += w * value
+                total += w * np.float32(value)  # as above: an int would make it a float64 product
                 cover += w
     return total, cover
 

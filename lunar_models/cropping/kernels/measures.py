@@ -6,10 +6,6 @@ import numpy as np
 
 from lunar_models.compiled import compiled
 
-MEASURE_DECIMALS = 4
-"""Measures are kept to so many decimals: the last bits of a float32 sum depend on which rows of the
-mosaic are in memory, and results must not."""
-
 MEASURES = (
     "valid_fraction",
     "saturated_fraction",

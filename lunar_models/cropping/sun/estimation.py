@@ -19,10 +19,6 @@ from lunar_models.cropping.sun.side_test import is_lit_from_the_side
 LEAST_CONFIDENCE = 0.5
 """An azimuth is unknown if it is more likely off by over 15 degrees than not."""
 
-EVIDENCE_STEPS = 4096
-"""Evidence counts in steps of 1/4096, far below its noise: the last bit of a sum of float32 depends
-on how the compiler ordered it, and the vote would carry that bit into its results."""
-
 
 def sun_table(
     azimuth_deg: FloatArray,
@@ -60,7 +56,6 @@ def find_sun(craters: pd.DataFrame, evidence: FloatArray, *, workers: int = 1) -
         N rows as from `sun_table`; the azimuth is NaN where it is unknown.
     """
     place = {name: craters[name].to_numpy() for name in ("longitude_deg", "latitude_deg")}
-    evidence = np.rint(np.asarray(evidence, np.float64) * EVIDENCE_STEPS) / EVIDENCE_STEPS
     east = vote_sun_side(**place, evidence=evidence[:, 0])
     if is_lit_from_the_side(**place, evidence=evidence, east=east):
         return sun_table(
