@@ -13,8 +13,7 @@ from starlette.formparsers import MultiPartParser
 from starlette.requests import Request
 
 from serving.app.problems import Problem
-from serving.model.crop_input import CropInput, read_items
-from serving.model.payloads import read_body
+from serving.model.crop_input import CropInput, read_body, read_items
 from serving.model.preparation import Crop
 from serving.model.schema import CropHints, CropRequest, Options, explain
 
@@ -84,7 +83,7 @@ async def read_json_question(request: Request, *, max_items: int) -> Question:
 
 
 def read_json(body: bytes, *, max_items: int) -> Question:
-    """Read the crops of a JSON body in any of MLflow's forms (`serving.model.payloads`).
+    """Read the crops of a JSON body in any of MLflow's forms (`serving.model.crop_input`).
 
     The text is UTF-8, UTF-16 or UTF-32, with or without a byte order mark.
 

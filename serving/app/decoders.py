@@ -1,6 +1,6 @@
 """Decode expensive images in processes that can be killed.
 
-An image that is cheap to decode for sure (small, and plain by its headers) is left to the batcher:
+An image that is cheap to decode for sure (`preparation.decoding_cost` is 0) is left to the batcher:
 sending it about would cost more than decoding it. The others wait here. Requests take turns by the
 seconds their images took so far, so that one full of large pictures holds up nobody else.
 """
@@ -18,13 +18,8 @@ from serving.app import decoder_process
 from serving.app.decoder import Decoder, DecoderLost
 from serving.app.problems import Problem
 from serving.model.crop_input import CropInput
-from serving.model.image_structure import inspect
 from serving.model.preparation import Crop, CropForm, Prepared
 
-CHEAP_BYTES = 2**18
-CHEAP_COST = 2**18
-"""Samples: 512 x 512 grey, some 2 ms."""
-_CHEAP_KINDS = ("PNG", "JPEG", "NPY")
 _SAMPLES_PER_S = 5e7
 """For the first guess of what an image takes; corrected by what it did take."""
 _MOST_WAITING = 2**31
@@ -84,26 +79,32 @@ class DecoderPool:
             thread.join()
 
     async def prepare(
-        self, form: CropForm, crops: Sequence[Crop], *, deadline: float
+        self, form: CropForm, crops: Sequence[Crop], costs: Sequence[int], *, deadline: float
     ) -> list[Crop]:
         """Decode the costly ones among the crops of a request; the others come back as they are.
 
         Args:
             form: of the crops wanted.
             crops: of one request.
+            costs: of each crop, `preparation.decoding_cost`.
             deadline: `time.monotonic()` after which nobody waits.
 
         Raises:
             Problem: 503, too much is waiting.
         """
-        prepared, costly = _sort_out(crops)
+        prepared = list(crops)
+        costly = [
+            (place, crop, cost)
+            for place, (crop, cost) in enumerate(zip(crops, costs, strict=True))
+            if cost and isinstance(crop, CropInput)
+        ]
         if not costly:
             return prepared
         loop = asyncio.get_running_loop()
         ask = _DecodeRequest(
             form, costly[::-1], deadline, loop.create_future(), loop, open=len(costly)
         )
-        cost = sum(cost for _, _, cost in costly)
+        cost = sum(costs)
         with self._changed:
             if self._cost and self._cost + cost > _MOST_WAITING:
                 raise Problem(503, "busy", "Too many pixels are waiting.", {"retry-after": "2"})
@@ -183,20 +184,3 @@ class DecoderPool:
 def _resolve(future: "asyncio.Future[None]") -> None:
     if not future.done():
         future.set_result(None)
-
-
-def _sort_out(crops: Sequence[Crop]) -> tuple[list[Crop], list[tuple[int, CropInput, int]]]:
-    """The crops, and place, image and cost of those that a process must decode."""
-    kept, costly = list(crops), []
-    for place, crop in enumerate(crops):
-        if not isinstance(crop, CropInput):
-            continue
-        try:
-            structure = inspect(crop.data)
-        except CropImageError as error:
-            kept[place] = error
-            continue
-        plain = structure.kind in _CHEAP_KINDS and structure.cost <= CHEAP_COST
-        if structure.kind and not (plain and len(crop.data) <= CHEAP_BYTES):
-            costly.append((place, crop, structure.cost))
-    return kept, costly

@@ -23,7 +23,7 @@ from serving.app.served import ModelHolder, Served
 from serving.model.bundle import Bundle
 from serving.model.classify import BATCH
 from serving.model.crop_input import CropInput
-from serving.model.preparation import CropForm
+from serving.model.preparation import CropForm, decoding_cost
 from serving.model.schema import CropAnswer
 from serving.model.table import table
 
@@ -114,7 +114,9 @@ class WorkerState:
         encode: Callable[[list[CropAnswer]], bytes],
     ) -> bytes:
         form = CropForm.of(bundle.checkpoint)
-        crops = await self.decoders.prepare(form, question.crops, deadline=admission.deadline)
+        crops, deadline = question.crops, admission.deadline
+        if any(costs := [decoding_cost(crop) for crop in crops]):
+            crops = await self.decoders.prepare(form, crops, costs, deadline=deadline)
         loop = asyncio.get_running_loop()
         job = Job(
             bundle=bundle,
@@ -122,7 +124,7 @@ class WorkerState:
             crops=crops,
             options=question.options,
             encode=encode,
-            deadline=admission.deadline,
+            deadline=deadline,
             future=loop.create_future(),
             loop=loop,
         )

@@ -11,7 +11,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from lunar_models.arrays import Float32Array
 from lunar_models.crops.luminance import LUMINANCE_WEIGHTS
 from lunar_models.errors import CropImageError
-from serving.model.base64_text import MAX_IMAGE_BYTES, decode_base64, too_many_bytes
+from serving.model.crop_input import MAX_IMAGE_BYTES, too_many_bytes
 from serving.model.image_structure import MAX_IMAGE_PIXELS, ImageStructure, inspect, npy_header
 from serving.model.schema import QualityWarning
 
@@ -23,9 +23,6 @@ _NO_DATA_BEYOND = 1e30
 """Floats beyond are marks (GDAL and ISIS fill with ±3.4e38), not brightness."""
 _GDAL_NODATA = 42113
 _ORIENTATION = 274
-
-__all__ = ["MAX_IMAGE_BYTES", "Decoded", "decode_base64", "decode_image"]
-
 _LUMA = np.array(LUMINANCE_WEIGHTS, np.float32)
 
 

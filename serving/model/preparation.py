@@ -12,6 +12,7 @@ from lunar_models.crops.resampling import resize_crop
 from lunar_models.crops.training_domain import QUANTITIES
 from lunar_models.errors import CropImageError
 from serving.model.crop_input import CropInput
+from serving.model.image_structure import inspect
 from serving.model.images import Decoded, decode_image
 from serving.model.schema import CropHints, QualityWarning
 
@@ -23,6 +24,10 @@ FEW_PX = 12
 MOST_UPSAMPLING = 3.0
 MOST_NODATA = 0.3
 _CONTEXT_SLACK = 0.1
+_CHEAP_BYTES = 2**18
+_CHEAP_COST = 2**18
+"""Samples: 512 x 512 grey, some 2 ms."""
+_CHEAP_KINDS = ("PNG", "JPEG", "NPY")
 
 
 @dataclass(frozen=True)
@@ -59,6 +64,22 @@ class Prepared:
 
 Crop = CropInput | Prepared | CropImageError
 """A crop of a request on its way: as it came, prepared, or refused."""
+
+
+def decoding_cost(crop: Crop) -> int:
+    """Tell from an image's headers how many samples decoding it produces; 0 if that is cheap.
+
+    Also 0 for what needs no decoding, and for what is refused before it is decoded.
+    """
+    if not isinstance(crop, CropInput):
+        return 0
+    try:
+        structure = inspect(crop.data)
+    except CropImageError:
+        return 0
+    plain = structure.kind in _CHEAP_KINDS and structure.cost <= _CHEAP_COST
+    cheap = not structure.kind or (plain and len(crop.data) <= _CHEAP_BYTES)
+    return 0 if cheap else structure.cost
 
 
 def prepare(checkpoint: "Checkpoint", item: Any) -> Prepared:

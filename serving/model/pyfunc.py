@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from serving.model.bundle import Bundle, identify
 from serving.model.classify import classify, warm_up
-from serving.model.payloads import read_input
+from serving.model.crop_input import read_input
 from serving.model.schema import Options, explain
 from serving.model.table import table
 

@@ -22,7 +22,7 @@ from serving.app.decoders import DecoderPool
 from serving.app.problems import Problem
 from serving.model.crop_input import CropInput
 from serving.model.images import decode_image
-from serving.model.preparation import CropForm, Prepared, prepare_input
+from serving.model.preparation import CropForm, Prepared, decoding_cost, prepare_input
 
 CROP = (np.indices((64, 64)).sum(0) * 2).astype(np.uint8)
 FORM = CropForm(32, 1.5, Radiometry())
@@ -86,7 +86,12 @@ def pool() -> Iterator[DecoderPool]:
 
 
 def ask(pool: DecoderPool, crops: list, seconds: float = 60.0) -> list:
-    return asyncio.run(pool.prepare(FORM, crops, deadline=time.monotonic() + seconds))
+    return asyncio.run(prepare(pool, crops, seconds))
+
+
+async def prepare(pool: DecoderPool, crops: list, seconds: float) -> list:
+    costs = [decoding_cost(crop) for crop in crops]
+    return await pool.prepare(FORM, crops, costs, deadline=time.monotonic() + seconds)
 
 
 def test_a_process_prepares_as_the_worker_does(pool: DecoderPool) -> None:
@@ -137,7 +142,7 @@ def test_a_request_of_large_pictures_lets_a_small_one_pass(pool: DecoderPool) ->
 
     async def scenario() -> None:
         async def one(name: str, crops: list) -> None:
-            await pool.prepare(FORM, crops, deadline=time.monotonic() + 120)
+            await prepare(pool, crops, 120.0)
             finished.append(name)
 
         first = asyncio.create_task(one("large", [large] * 30))
@@ -153,7 +158,7 @@ def test_too_much_waiting_is_refused(pool: DecoderPool, monkeypatch: pytest.Monk
     costly = CropInput(encoded(CROP, "TIFF"))
 
     async def scenario() -> None:
-        both = [pool.prepare(FORM, [costly] * 3, deadline=time.monotonic() + 60) for _ in range(2)]
+        both = [prepare(pool, [costly] * 3, 60.0) for _ in range(2)]
         first, second = await asyncio.gather(*both, return_exceptions=True)
         assert len(first) == 3
         assert isinstance(second, Problem)

@@ -11,7 +11,8 @@ from PIL import Image
 from rasterio.io import MemoryFile
 
 from lunar_models.errors import CropImageError
-from serving.model.images import Decoded, decode_base64, decode_image
+from serving.model.crop_input import decode_base64
+from serving.model.images import Decoded, decode_image
 
 GREY = (np.add.outer(np.arange(24), 3 * np.arange(20)) + 40).astype(np.uint8)
 CORNER = np.zeros(GREY.shape, bool)

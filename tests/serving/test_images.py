@@ -8,7 +8,8 @@ from crop_images import encoded, text
 from PIL import Image
 
 from lunar_models.errors import CropImageError
-from serving.model.images import MAX_IMAGE_BYTES, decode_base64, decode_image
+from serving.model.crop_input import MAX_IMAGE_BYTES, decode_base64
+from serving.model.images import decode_image
 
 GREY = np.arange(20 * 24, dtype=np.uint8).reshape(20, 24)
 
