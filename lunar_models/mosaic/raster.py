@@ -14,6 +14,7 @@ from rasterio.windows import Window
 from lunar_models.crops.crop_set import Radiometry
 from lunar_models.errors import MosaicError
 from lunar_models.mosaic.brightness import Encoding, brightness_to_uint8
+from lunar_models.mosaic.gdal import gdal_environment, gdal_path, open_raster, unread
 from lunar_models.mosaic.hillshade import HOW_TO_LIGHT, Sun, height_scale_m, hillshade
 from lunar_models.mosaic.metadata import read_encoding
 from lunar_models.mosaic.picture import picture_projection
@@ -25,7 +26,6 @@ from lunar_models.mosaic.reference_system import (
     read_projection,
 )
 from lunar_models.mosaic.source_files import source_files
-from lunar_models.mosaic.sources import gdal_environment, gdal_path, open_raster, unread
 
 READING = ("band", "crs", "shade")  # parameters of `Mosaic.open`, as crop sets record them
 

@@ -9,7 +9,8 @@ import pandas as pd
 from tqdm import tqdm
 
 from lunar_models.catalogue.table import read_catalogue
-from lunar_models.errors import LunarModelsError
+from lunar_models.config.base import StepConfig, param
+from serving.cli.options import UserError, config_command
 from serving.client import CraterClient, ServiceError
 from serving.model.table import flat
 
@@ -17,26 +18,29 @@ _IMAGES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".npy")
 _SIMILAR = 1
 
 
-@click.command()
-@click.argument("source", type=click.Path(exists=True, path_type=Path))
-@click.argument("output", type=click.Path(dir_okay=False, path_type=Path))
-@click.option("--url", default="http://127.0.0.1:5000", show_default=True, help="The service.")
-@click.option("--token", envvar="LUNAR_TOKEN", help="Token, if the service wants one.")
-@click.option("--batch-size", default=64, show_default=True, help="Images per request.")
-def classify(source: Path, output: Path, url: str, token: str | None, batch_size: int) -> None:
+class _Connection(StepConfig):
+    url: str = param("http://127.0.0.1:5000", help="Address of the service.", role="runtime")
+    token: str | None = param(None, help="Token, if the service demands one.", role="runtime")
+    batch_size: int = param(64, help="Number of images per request.", minimum=1, role="runtime")
+
+
+_SOURCE = click.Argument(["source"], type=click.Path(exists=True, path_type=Path))
+_OUTPUT = click.Argument(["output"], type=click.Path(dir_okay=False, path_type=Path))
+
+
+@config_command(_Connection, environment="LUNAR", arguments=(_SOURCE, _OUTPUT))
+def classify(connection: _Connection, source: Path, output: Path) -> None:
     """Classify a folder of images, or a table of longitude, latitude and diameter.
 
     SOURCE is the folder or the table (the service then cuts the craters from its mosaic); OUTPUT
     ends in .csv or .parquet and has one row per crater, broken ones with their error.
+    Environment variables such as LUNAR_TOKEN set options, too.
     """
     if output.suffix not in (".csv", ".parquet"):
-        raise click.UsageError(f"{output} must end in .csv or .parquet.")
-    client = CraterClient(url, token=token, batch_size=batch_size)
-    try:
-        ask = _folder if source.is_dir() else _table
-        table = pd.DataFrame(ask(client, source))
-    except LunarModelsError as error:
-        raise click.ClickException(str(error)) from error
+        raise UserError(f"{output} must end in .csv or .parquet.")
+    client = CraterClient(connection.url, token=connection.token, batch_size=connection.batch_size)
+    ask = _folder if source.is_dir() else _table
+    table = pd.DataFrame(ask(client, source))
     if output.suffix == ".csv":
         table.to_csv(output, index=False)
     else:
@@ -48,7 +52,7 @@ def classify(source: Path, output: Path, url: str, token: str | None, batch_size
 def _folder(client: CraterClient, folder: Path) -> Iterator[dict[str, Any]]:
     files = sorted(file for file in folder.rglob("*") if file.suffix.lower() in _IMAGES)
     if not files:
-        raise click.UsageError(f"{folder} holds no image ({', '.join(_IMAGES)}).")
+        raise UserError(f"{folder} holds no image ({', '.join(_IMAGES)}).")
     found = client.classify(files, return_embedding=False, top_k=_SIMILAR)
     for file, prediction in zip(files, _with_progress(found, len(files)), strict=True):
         yield {"file": str(file.relative_to(folder)), **flat(prediction)}

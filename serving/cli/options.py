@@ -5,7 +5,7 @@ underscores.
 """
 
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -115,8 +115,11 @@ def help_text(spec: ParamSpec) -> str:
 
 
 def config_command(
-    config_class: type[C], *, environment: str | None = None
-) -> Callable[[Callable[[C], None]], click.Command]:
+    config_class: type[C],
+    *,
+    environment: str | None = None,
+    arguments: Sequence[click.Argument] = (),
+) -> Callable[[Callable[..., None]], click.Command]:
     """Turn ``step(config)`` into a command with the options of `config_class`.
 
     Errors the user can mend become a click error with exit code 2.
@@ -124,6 +127,7 @@ def config_command(
     Args:
         config_class: the parameters.
         environment: prefix of environment variables that set options, such as ``LUNAR_SERVE``.
+        arguments: positional ones, which `step` gets by name besides the config.
     """
     settings = {
         "max_content_width": 100,
@@ -131,14 +135,15 @@ def config_command(
         "auto_envvar_prefix": environment,
     }
 
-    def decorate(step: Callable[[C], None]) -> click.Command:
+    def decorate(step: Callable[..., None]) -> click.Command:
         @functools.wraps(step)
         def callback(**values: Any) -> None:
+            given = {a.name: values.pop(a.name) for a in arguments if a.name}
             with user_errors():
-                step(config_class(**values))
+                step(config_class(**values), **given)
 
-        options = [_option(spec) for spec in specs(config_class)]
-        return click.command(context_settings=settings, params=options)(callback)
+        params = [*arguments, *(_option(spec) for spec in specs(config_class))]
+        return click.command(context_settings=settings, params=params)(callback)
 
     return decorate
 

@@ -1,11 +1,11 @@
-"""``lunar-token``: make and revoke tokens."""
+"""``lunar-token``: create and revoke tokens."""
 
 from pathlib import Path
 
 import click
 
-from lunar_models.errors import LunarModelsError
 from serving.app.tokens import SCOPES, create_token, revoke_token
+from serving.cli.options import user_errors
 
 
 @click.command()
@@ -24,16 +24,14 @@ from serving.app.tokens import SCOPES, create_token, revoke_token
     type=click.Choice(SCOPES),
     default=SCOPES,
     show_default=True,
-    help="What it may do; may be repeated.",
+    help="What the token permits; may be repeated.",
 )
-@click.option("--revoke", is_flag=True, help="Take the token NAME out instead.")
+@click.option("--revoke", is_flag=True, help="Revoke the token of NAME instead.")
 def token(name: str, file: Path, scopes: tuple[str, ...], revoke: bool) -> None:
-    """Make a token for NAME and print it; it cannot be shown again."""
-    try:
+    """Create a token for NAME and print it; it cannot be shown again."""
+    with user_errors():
         if revoke:
             revoke_token(file, name=name)
-            click.echo(f"{name} has no token any more.")
+            click.echo(f"The token of {name} is revoked.")
         else:
             click.echo(create_token(file, name=name, scopes=scopes))
-    except LunarModelsError as error:
-        raise click.ClickException(str(error)) from error

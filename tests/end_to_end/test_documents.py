@@ -2,12 +2,17 @@
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from lunar_models.config.base import specs
+from serving.cli.options import from_text
+from steps.shared.reference import ENTRY_POINTS
 
 ROOT = Path(__file__).resolve().parents[2]
 SERVE = re.compile(r"^mlflow models serve .*--port (\d+)$", re.M)
@@ -64,3 +69,29 @@ def test_the_readme_is_the_script_that_runs() -> None:
     assert script.count("mlflow run .") >= 3
     assert "models serve" in script
     assert "/invocations" in script
+
+
+def runs_in_documents() -> list[tuple[str, str]]:
+    """Page and command of every ``mlflow run`` in a block of README, CONTRIBUTING and docs."""
+    found = []
+    for page in (*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")):
+        for block in re.findall(r"^```\w*\n(.*?)^```", page.read_text(), re.M | re.S):
+            lines = block.replace("\\\n", " ").splitlines()
+            found += [(page.name, line) for line in lines if line.startswith("mlflow run .")]
+    return found
+
+
+@pytest.mark.parametrize(("page", "command"), runs_in_documents())
+def test_a_command_in_the_documents_has_parameters_that_exist(page: str, command: str) -> None:
+    words = shlex.split(command, comments=True)
+    entry = words[words.index("-e") + 1] if "-e" in words else "main"
+    known = {spec.name: spec for spec in specs(ENTRY_POINTS[entry])}
+    values = [words[i + 1] for i, word in enumerate(words) if word == "-P"]
+    for name, value in (value.split("=", 1) for value in values):
+        from_text(known[name], value)
+    given = {value.split("=", 1)[0] for value in values}
+    assert not {name for name, spec in known.items() if spec.required} - given, page
+
+
+def test_there_are_commands_in_the_documents() -> None:
+    assert len(runs_in_documents()) >= 20

@@ -87,7 +87,8 @@ def test_a_folder_becomes_a_table(server: Live, parts: Parts, tmp_path: Path, su
         (folder / f"{i}.png").write_bytes(encoded(np.array(parts.crop_set.crops[i])))
     (folder / "deep" / "broken.png").write_bytes(b"no image")
     (folder / "notes.txt").write_text("ignored")
-    result = CliRunner().invoke(classify, [str(folder), str(output), "--url", server.url])
+    arguments = [str(folder), str(output), "--batch-size", "2"]
+    result = CliRunner().invoke(classify, arguments, env={"LUNAR_URL": server.url})
     assert result.exit_code == 0, result.output
     assert "3 of 4 craters" in result.output
     table = pd.read_csv(output) if suffix == ".csv" else pd.read_parquet(output)
@@ -106,6 +107,11 @@ def test_a_table_without_a_mosaic_says_why_in_each_row(server: Live, tmp_path: P
     assert table.loc["b", "error_code"] == "bad_row"
 
 
+def test_a_folder_without_images_is_refused_by_name(tmp_path: Path) -> None:
+    result = CliRunner().invoke(classify, [str(tmp_path), str(tmp_path / "out.csv")])
+    assert (result.exit_code, f"{tmp_path} holds no image" in result.output) == (2, True)
+
+
 def test_tokens_are_kept_as_hashes_only(tmp_path: Path) -> None:
     file = tmp_path / "tokens.json"
     options = ["--file", str(file)]
@@ -115,6 +121,6 @@ def test_tokens_are_kept_as_hashes_only(tmp_path: Path) -> None:
     assert TokenStore(file).scopes(made) == {"read"}
     assert TokenStore(file).scopes(made + "x") is None
     again = CliRunner().invoke(token, ["alice", *options])
-    assert (again.exit_code, "already" in again.output) == (1, True)
+    assert (again.exit_code, "already" in again.output) == (2, True)
     CliRunner().invoke(token, ["alice", *options, "--revoke"])
     assert TokenStore(file).scopes(made) is None

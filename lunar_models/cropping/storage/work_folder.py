@@ -23,7 +23,7 @@ from lunar_models.cropping.storage.crops_file import CropsFile, save_whole
 from lunar_models.crops.crop_set import CROPS_FILE, FORMAT_VERSION, INFO_FILE, CropSet
 from lunar_models.errors import CropSetError, MosaicError
 from lunar_models.mosaic.raster import Mosaic
-from lunar_models.mosaic.sources import source_digest, source_state
+from lunar_models.mosaic.source_files import source_digest, source_state
 
 KEY_FILE = "key.json"
 

@@ -14,7 +14,7 @@ from rasterio import Affine
 
 from lunar_models.errors import MosaicError
 from lunar_models.mosaic.raster import Mosaic, MosaicReader
-from lunar_models.mosaic.sources import source_digest, source_state
+from lunar_models.mosaic.source_files import source_digest, source_state
 
 LOCAL = Affine(0.01, 0, 10, 0, -0.01, 5)
 

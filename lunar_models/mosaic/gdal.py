@@ -1,7 +1,5 @@
 """Open rasters through GDAL: local files, VRTs, archives and remote files, with errors in words."""
 
-import hashlib
-import os
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -9,7 +7,6 @@ from xml.etree import ElementTree
 import numpy as np
 import rasterio
 from rasterio.errors import RasterioError
-from rasterio.windows import Window
 
 from lunar_models.errors import MosaicError
 from lunar_models.mosaic.planetary_label import is_positive_west
@@ -34,7 +31,6 @@ REMOTE_OPTIONS = {
 
 _REMOTE = ("http:", "https:", "ftp:", "s3:", "gs:", "az:", "/vsicurl", "/vsis3", "/vsigs", "/vsiaz")
 _LABELS = (".lbl", ".LBL", ".xml", ".hdr", ".HDR")
-_FINGERPRINT_BLOCKS = 16
 
 
 def gdal_path(path: str) -> str:
@@ -177,43 +173,6 @@ def _check_same_numbers(
         f"{path}: its tile {name} has {fault}. Give the tiles themselves (mosaic=A.tif,B.tif), or "
         "convert them first: gdal_translate -unscale -ot Float32."
     )
-
-
-def source_state(path: str) -> list[Any]:
-    """What changes when a source changes: size and time of a file, or a sample of remote pixels.
-
-    Raises:
-        FileNotFoundError: there is no such file.
-        MosaicError: a remote raster cannot be read.
-    """
-    if is_remote(path):
-        return [_fingerprint(path)]
-    status = os.stat(path)
-    return [status.st_size, status.st_mtime_ns]
-
-
-def source_digest(path: str) -> str:
-    """sha256 of a file, or of a sample of remote pixels."""
-    if is_remote(path):
-        return _fingerprint(path)
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _fingerprint(path: str) -> str:
-    """sha256 of a raster's profile and of evenly spread blocks."""
-    with gdal_environment(path), open_raster(path) as data:
-        sha = hashlib.sha256(repr((data.shape, data.dtypes, data.transform, data.crs)).encode())
-        rows, columns = data.block_shapes[0]
-        down, across = -(-data.height // rows), -(-data.width // columns)
-        for n in np.unique(np.linspace(0, down * across - 1, _FINGERPRINT_BLOCKS).astype(int)):
-            j, i = divmod(int(n), across)
-            window = Window(i * columns, j * rows, columns, rows).crop(data.height, data.width)
-            try:
-                sha.update(data.read(1, window=window).tobytes())
-            except RasterioError as error:
-                raise unread(path, j * rows, error) from error
-    return sha.hexdigest()
 
 
 def unread(path: str, row: int, error: RasterioError) -> MosaicError:
