@@ -12,6 +12,7 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from lunar_models.config.agreement import AgreementConfig
 from lunar_models.config.base import ParamSpec, StepConfig, specs
 from lunar_models.config.classify import ClassifyConfig
 from lunar_models.config.compare import CompareConfig
@@ -34,6 +35,7 @@ ENTRY_POINTS: dict[str, type[StepConfig]] = {
     "sweep": SweepConfig,
     "pretrain": PretrainConfig,
     "import_checkpoint": ImportCheckpointConfig,
+    "agreement": AgreementConfig,
     "compare": CompareConfig,
     "promote": PromoteConfig,
     "download": DownloadConfig,
