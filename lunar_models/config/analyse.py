@@ -72,7 +72,7 @@ class AnalyseConfig(StepConfig):
     binning: Literal["root2", "pseudo-log", "10/decade", "20/decade"] = param(
         "root2", help="Bins of diameter."
     )
-    chronology: Literal["neukum1983", "neukum2001", "yue2022"] = param(
+    chronology: Literal["neukum1983", "neukum2001", "yue2022", "hartmann2010"] = param(
         "neukum1983", help="Production and chronology functions."
     )
     age_min_km: float | None = param(

@@ -11,29 +11,16 @@ import numpy as np
 import numpy.typing as npt
 
 from lunar_models.arrays import Float64Array
+from lunar_models.degradation.production import (
+    PolynomialProduction,
+    ProductionFunction,
+    TabularProduction,
+)
+from lunar_models.degradation.references import Reference
 from lunar_models.errors import ConfigError
 
 OLDEST_GA = 4.6
 """No surface of the Moon is older, in 10⁹ years."""
-
-
-@dataclass(frozen=True)
-class Reference:
-    """A paper, as it is cited."""
-
-    key: str
-    """BibTeX key."""
-    authors: str
-    """``Neukum, G., Ivanov, B. A., & Hartmann, W. K.``"""
-    year: int
-    title: str
-    place: str
-    """Journal, volume and pages, or what else leads to it."""
-    doi: str | None = None
-
-    def __str__(self) -> str:
-        doi = f", doi {self.doi}" if self.doi else ""
-        return f"{self.authors} ({self.year}), {self.title}, {self.place}{doi}"
 
 
 NEUKUM_1983 = Reference(
@@ -59,6 +46,22 @@ YUE_2022 = Reference(
     "Nature Astronomy, 6, 541-545",
     "10.1038/s41550-022-01604-3",
 )
+MICHAEL_2013 = Reference(
+    "michael2013",
+    "Michael, G. G.",
+    2013,
+    "Planetary surface dating from crater size-frequency distribution measurements: Multiple "
+    "resurfacing episodes and differential isochron fitting",
+    "Icarus, 226, 885-890",
+    "10.1016/j.icarus.2013.07.004",
+)
+HARTMANN_2010 = Reference(
+    "hartmann2010",
+    "Hartmann, W. K.",
+    2010,
+    "Lunar isochrons, 2010 iteration",
+    "private communication to G. G. Michael, distributed with CraterStats",
+)
 TRASK_1966 = Reference(
     "trask1966",
     "Trask, N. J.",
@@ -74,30 +77,6 @@ HARTMANN_1984 = Reference(
     "Icarus, 60, 56-74",
     "10.1016/0019-1035(84)90138-6",
 )
-
-
-@dataclass(frozen=True)
-class ProductionFunction:
-    """``log10 N(D) = sum of a_j (log10 D)^j``: craters of D km and larger, per km²."""
-
-    coefficients: tuple[float, ...]
-    """a0 … a11. a0 scales N to one billion years; only the ratios N(D1)/N(D2) are used, because
-    the chronology function gives N(1)."""
-    range_km: tuple[float, float]
-    """Diameters for which it was derived."""
-    reference: Reference
-
-    def relative(self, diameter_km: npt.ArrayLike) -> Float64Array:
-        """``N(D) / N(1 km)``, same shape; `diameter_km` is clipped to `range_km`."""
-        x = np.log10(np.clip(np.asarray(diameter_km, np.float64), *self.range_km))
-        shape = np.polynomial.polynomial.polyval(x, (0.0, *self.coefficients[1:]))
-        return np.asarray(10.0**shape)
-
-    def slope(self, diameter_km: npt.ArrayLike) -> Float64Array:
-        """``d log N / d log D`` at each diameter, same shape: negative."""
-        x = np.log10(np.clip(np.asarray(diameter_km, np.float64), *self.range_km))
-        derivative = np.polynomial.polynomial.polyder((0.0, *self.coefficients[1:]))
-        return np.asarray(np.polynomial.polynomial.polyval(x, derivative))
 
 
 @dataclass(frozen=True)
@@ -155,17 +134,23 @@ class ChronologySystem:
 
 
 _RANGE_KM = (0.01, 300.0)
-_PRODUCTION_1983 = ProductionFunction(
+_PRODUCTION_1983 = PolynomialProduction(
     # a0 as in the thesis; -3.0768 for 1 Ga
     (-2.5339, -3.6269, 0.43662, 0.79347, 0.086468, -0.26485, -0.066382, 0.037923, 0.010596,
      -0.0022496, -0.00051797, 0.0000397),
     _RANGE_KM, NEUKUM_1983,
 )  # fmt: skip
-_PRODUCTION_2001 = ProductionFunction(
+_PRODUCTION_2001 = PolynomialProduction(
     # Table 1 prints a0 = -3.0876; the chronology function gives -3.0768 for 1 Ga
     (-3.0876, -3.557528, 0.781027, 1.021521, -0.156012, -0.444058, 0.019977, 0.086850, -0.005874,
      -0.006809, 8.25e-4, 5.54e-5),
     _RANGE_KM, NEUKUM_2001,
+)  # fmt: skip
+_PRODUCTION_HARTMANN = TabularProduction(
+    (3.66e4, 9.87e3, 2.63e3, 6.99e2, 1.86e2, 4.98e1, 1.33e1, 3.49, 0.940, 0.250, 6.65e-2, 1.76e-2,
+     4.69e-3, 1.25e-3, 4.73e-4, 2.53e-4, 1.36e-4, 7.26e-5, 3.90e-5, 2.08e-5, 1.12e-5, 5.98e-6,
+     3.21e-6, 1.72e-6, 9.22e-7, 3.80e-7, 1.50e-7),
+    13, HARTMANN_2010,
 )  # fmt: skip
 
 SYSTEMS = {
@@ -186,6 +171,12 @@ SYSTEMS = {
         "Moon, Yue et al. (2022)",
         _PRODUCTION_2001,
         ChronologyFunction(1.089e-13, 6.757, 7.660e-4, YUE_2022),
+    ),
+    "hartmann2010": ChronologySystem(
+        "Hartmann (2010 iteration)",
+        "Moon, Hartmann 2010 iteration",
+        _PRODUCTION_HARTMANN,
+        ChronologyFunction(2.57e-14, 6.93, 3.97e-4, MICHAEL_2013),
     ),
 }
 """Chronology systems by the name a user gives."""

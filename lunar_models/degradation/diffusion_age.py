@@ -12,8 +12,9 @@ import numpy.typing as npt
 import pandas as pd
 
 from lunar_models.arrays import Float64Array
-from lunar_models.degradation.chronology import OLDEST_GA, Reference
+from lunar_models.degradation.chronology import OLDEST_GA
 from lunar_models.degradation.crater_shape import K_OVER_R2_MAX
+from lunar_models.degradation.references import Reference
 
 FASSETT_THOMSON_2014 = Reference(
     "fassett2014",

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from lunar_models.degradation.chronology import Reference
 from lunar_models.degradation.crater_shape import STATE_EDGES, depth_over_diameter
+from lunar_models.degradation.references import Reference
 from lunar_models.errors import ConfigError
 
 STOPAR_2017 = Reference(

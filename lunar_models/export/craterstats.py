@@ -20,6 +20,7 @@ _SYSTEMS = {
     "Moon, Neukum (1983)": "moonneukum1983",
     "Moon, Neukum et al. (2001)": "moonneukumal2001",
     "Moon, Yue et al. (2022)": "moonyue2022",
+    "Moon, Hartmann 2010 iteration": "moonhartmann2010",
 }
 """CraterStats' names -> abbreviations that match nothing else."""
 _COLOURS = ("black", "blue", "green", "orange", "red", "violet", "grey")

@@ -5,8 +5,9 @@ import re
 import numpy as np
 
 from lunar_models.degradation.analysis import Analysis
-from lunar_models.degradation.chronology import HARTMANN_1984, TRASK_1966, Reference
+from lunar_models.degradation.chronology import HARTMANN_1984, TRASK_1966
 from lunar_models.degradation.diffusion_age import FASSETT_THOMSON_2014
+from lunar_models.degradation.references import Reference
 from lunar_models.moon import MOON_RADIUS_KM
 
 CATWG_1979 = Reference(

@@ -25,6 +25,21 @@ def test_published_values():
     assert shape.slope(1.0) == pytest.approx(-3.557528)
 
 
+def test_a_table_of_root_2_bins():
+    # Hartmann's bins of 1-1.41 and 1.41-2 km hold 1.25e-3 and 4.73e-4; all from 1 km on 2.26796e-3
+    shape = SYSTEMS["hartmann2010"].production
+    assert shape.relative(1.0) == pytest.approx(1.0)
+    assert shape.relative(2**0.5) == pytest.approx(1 - 1.25e-3 / 2.26796e-3, rel=1e-3)
+    assert shape.relative(1.0) - shape.relative(2.0) == pytest.approx(
+        (1.25e-3 + 4.73e-4) / 2.26796e-3, rel=1e-3
+    )
+    assert shape.range_km == pytest.approx((2**-6.5, 2**6.5))
+    middle = 2**0.25
+    local = np.log(shape.relative(middle * 1.01) / shape.relative(middle / 1.01)) / np.log(1.01**2)
+    assert shape.slope(middle) == pytest.approx(local, rel=1e-9)
+    assert (shape.slope(np.geomspace(0.01, 100, 50)) < 0).all()
+
+
 def test_equilibrium_lines():
     assert TRASK.density(0.1) == pytest.approx(10**0.9)  # 10^(-1.1) D^(-2)
     # Hartmann's incremental line on √2 bins is the difference of the cumulative one
@@ -34,5 +49,5 @@ def test_equilibrium_lines():
 
 
 def test_an_unknown_system_is_named():
-    with pytest.raises(ConfigError, match="neukum1983, neukum2001, yue2022"):
+    with pytest.raises(ConfigError, match="neukum1983, neukum2001, yue2022, hartmann2010"):
         chronology_system("mars")
