@@ -9,13 +9,17 @@ import click
 import mlflow
 import pandas as pd
 
+from lunar_models.config.base import specs
 from lunar_models.config.classify import ClassifyConfig, ReleaseConfig
+from lunar_models.errors import UnplacedError
+from lunar_models.mosaic.raster import READING, Mosaic
 from serving.batch.driver import Progress, classify_catalogue
 from serving.batch.job import REJECTED_FILE
 from serving.batch.release import CRATERS_FILE, METADATA_FILE
 from serving.cli.batch import ProgressBar
 from serving.cli.options import config_command
 from steps.shared.inputs import digest
+from steps.shared.region import log_region
 from steps.shared.store import prepare
 from steps.shared.tracking import log_dataset, log_metrics, log_output, step_run
 
@@ -35,6 +39,19 @@ def main(config: ReleaseConfig) -> None:
         click.echo(f"{counts['craters']:,} craters in {config.output}")
         for reason, count in counts["rejected_by_reason"].items():
             click.echo(f"  {count:,} left out: {reason}")
+        if config.analysis:
+            _log_analysis(config)
+
+
+def _log_analysis(config: ReleaseConfig) -> None:
+    inputs: Any = config  # a `ClassifyConfig`, whose fields are made of those of preprocess
+    limits = {spec.name: getattr(config, spec.name) for spec in specs(type(config))}
+    reading = {name: limits[name] for name in READING}
+    try:
+        mosaics = [Mosaic.open(path, **reading) for path in inputs.mosaic]
+    except UnplacedError:
+        return  # images without georeference have no area on the Moon
+    log_region(Path(config.output) / CRATERS_FILE, mosaics, limits=limits)
 
 
 def _reporter(show: Callable[[Progress], object]) -> Callable[[Progress], None]:

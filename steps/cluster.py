@@ -20,7 +20,6 @@ from lunar_models.errors import ConfigError
 from lunar_models.export import tables
 from lunar_models.export.freshest import freshest_table
 from lunar_models.heads.head import Head
-from lunar_models.mosaic.overview import read_overview
 from lunar_models.mosaic.raster import READING, Mosaic
 from lunar_models.page import write_page
 from lunar_models.plots.cluster_map import Background
@@ -28,11 +27,11 @@ from lunar_models.plots.clusters import group_figures, model_figures, view_figur
 from lunar_models.plots.degradation_map import degradation_map, state_map
 from lunar_models.plots.groups import cluster_colours, cluster_groups
 from lunar_models.plots.style import STATE_NAMES
-from lunar_models.plots.thumbnails import Bounds
 from serving.cli.options import config_command
 from serving.model.bundle import HEAD_FILE
 from steps.shared.inputs import open_crops
 from steps.shared.physics import predict_physics
+from steps.shared.region import background, log_region
 from steps.shared.registry import embed_crop_set
 from steps.shared.store import prepare
 from steps.shared.tracking import (
@@ -67,9 +66,11 @@ def main(config: ClusterConfig) -> None:
         table = tables.cluster_table(crop_set.metadata, assignment, *said)
         _log_model(model, assignment, config)
         _log_tables(table, embeddings)
-        background = _background(config, crop_set)
-        _log_degradation(table, background)
-        _log_pictures(crop_set, embeddings, assignment, table, config, background)
+        overview = _background(config, crop_set)
+        _log_degradation(table, overview)
+        _log_pictures(crop_set, embeddings, assignment, table, config, overview)
+        if config.analysis and config.mosaic and "x_px" not in table:
+            _log_analysis(table, config, crop_set)
 
 
 def _states(embeddings: Embeddings, head: str | None) -> pd.DataFrame | None:
@@ -149,6 +150,13 @@ def _log_degradation(table: pd.DataFrame, background: Background | None) -> None
     log_figures(figures)
 
 
+def _log_analysis(table: pd.DataFrame, config: ClusterConfig, crop_set: CropSet) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "clusters.parquet"
+        write_points(file, table)
+        log_region(file, _mosaics(config, crop_set), limits=crop_set.info.preprocess)
+
+
 def _log_pictures(
     crop_set: CropSet,
     embeddings: Embeddings,
@@ -220,10 +228,12 @@ def _spread(
 def _background(config: ClusterConfig, crop_set: CropSet) -> Background | None:
     if not config.mosaic or "x_px" in crop_set.metadata:  # pictures are no map
         return None
+    return background(_mosaics(config, crop_set)[0])
+
+
+def _mosaics(config: ClusterConfig, crop_set: CropSet) -> list[Mosaic]:
     reading = {name: crop_set.info.preprocess.get(name) for name in READING}
-    mosaic = Mosaic.open(config.mosaic[0], **reading)
-    image, (west, east, south, north) = read_overview(mosaic)
-    return Background(image, Bounds(west, east, south, north))
+    return [Mosaic.open(path, **reading) for path in config.mosaic]
 
 
 if __name__ == "__main__":

@@ -51,6 +51,12 @@ class ReleaseConfig(WorkConfig):
     shards: int | None = param(
         None, help="Pieces of work; none: 16,384 craters each.", minimum=1, role="runtime"
     )
+    analysis: bool = param(
+        True,
+        help="Log sizes, ages and exports of the craters on the mosaic as well, as analyse with "
+        "its defaults does.",
+        role="runtime",
+    )
     title: str | None = param(None, help="Title of the release.", role="runtime")
     creators: tuple[str, ...] = param((), help="Who made the release.", role="runtime")
     licence: str | None = param(None, help="Licence of the release.", role="runtime")

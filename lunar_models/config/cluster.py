@@ -112,6 +112,11 @@ class ClusterConfig(StepConfig):
         minimum=1,
         maximum=200_000,
     )
+    analysis: bool = param(
+        True,
+        help="Log sizes, ages and exports of the craters on the mosaic as well, as analyse with "
+        "its defaults does. main leaves that to analyse.",
+    )
     seed: int = param(0, help="Random seed.", minimum=0, maximum=2**31 - 1)
 
     @model_validator(mode="after")

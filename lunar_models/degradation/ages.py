@@ -40,6 +40,16 @@ class ModelAge:
     n1_per_km2: float
     """Density of craters of 1 km and larger that goes with the median."""
 
+    @classmethod
+    def unknown(cls, low_km: float, high_km: float, level: float) -> "ModelAge":
+        """No age, where the production function knows none of the diameters."""
+        return cls(0, low_km, high_km, np.nan, np.nan, np.nan, level, np.nan)
+
+    @property
+    def known(self) -> bool:
+        """Whether there is an age."""
+        return bool(np.isfinite(self.median_ga))
+
     @property
     def at_limit(self) -> bool:
         """Whether more craters were counted than a surface of the oldest age can have."""
@@ -58,6 +68,12 @@ def expected_craters(
     shares = -np.diff(system.production.relative(diameters))
     areas = area_for(area_km2, np.sqrt(diameters[:-1] * diameters[1:]))
     return np.asarray(float((areas * shares).sum()) * system.chronology.density(age_ga))
+
+
+def is_datable(system: ChronologySystem, low_km: float, high_km: float) -> bool:
+    """Whether the production function knows some of the diameters."""
+    smallest, largest = system.production.range_km
+    return max(low_km, smallest) < min(high_km, largest)
 
 
 def model_age(
@@ -89,7 +105,7 @@ def model_age(
     size = float(area_for(area_km2, np.array([low_km]))[0])
     if not (np.isfinite(size) and size > 0):
         raise ConfigError(f"area={size} km² is not positive; give the counting area.")
-    if low >= high:
+    if not is_datable(system, low_km, high_km):
         raise ConfigError(
             f"The diameters {low_km:g}-{high_km:g} km hold nothing of the production function's "
             f"range {smallest:g}-{largest:g} km; widen them."
@@ -151,12 +167,15 @@ def retention_ages(
 
     Returns:
         A row per state: state, craters (of this and fresher states), age_ga, age_low_ga,
-        age_high_ga, n1_per_km2. The last row is the age of the whole population.
+        age_high_ga, n1_per_km2. The last row is the age of the whole population. No rows where
+        the production function knows none of the diameters.
     """
     rows = []
+    names = ["state", "craters", "age_ga", "age_low_ga", "age_high_ga", "n1_per_km2"]
+    if not is_datable(system, low_km, high_km):
+        return pd.DataFrame(columns=names)
     for state in sorted(craters["state"].dropna().astype(int).unique()):
         counted = craters.loc[craters["state"] <= state, "diameter_km"].to_numpy(np.float64)
         age = model_age(system, counted, area_km2, low_km, high_km, level=level)
         rows.append((state, age.craters, age.median_ga, age.low_ga, age.high_ga, age.n1_per_km2))
-    names = ["state", "craters", "age_ga", "age_low_ga", "age_high_ga", "n1_per_km2"]
     return pd.DataFrame(rows, columns=names)

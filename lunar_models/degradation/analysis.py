@@ -6,8 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from lunar_models.arrays import Float64Array
 from lunar_models.degradation import summaries
-from lunar_models.degradation.ages import ModelAge, model_age
+from lunar_models.degradation.ages import ModelAge, is_datable, model_age
 from lunar_models.degradation.areas import CountingArea
 from lunar_models.degradation.completeness import completeness_km
 from lunar_models.degradation.crater_shape import depth_over_diameter
@@ -31,7 +32,7 @@ class Analysis:
     choices: Choices
     states: Mapping[int, str]
     age: ModelAge
-    """Of all craters together."""
+    """Of all craters together; see `ModelAge.known`."""
     populations: pd.DataFrame
     """A row for all craters and for each state: population, state (0 for all), craters,
     completeness_km, used, slope with interval, and counted N(1), N(10) with intervals (NaN below
@@ -78,16 +79,13 @@ def analyse(craters: pd.DataFrame, area: CountingArea, choices: Choices) -> Anal
     limits = {s: _limit(group, choices) for s, group in groups.items()}
     common = max(limits.values()) if choices.age_min_km is None else choices.age_min_km
     age_from = limits[0] if choices.age_min_km is None else choices.age_min_km
-    diameters = inside["diameter_km"].to_numpy()
+    age = _age(inside["diameter_km"].to_numpy(), size, age_from, choices)
     return Analysis(
         craters=inside,
         area=area,
         choices=choices,
         states=names,
-        age=model_age(
-            choices.system, diameters, size, age_from, choices.age_max_km,
-            level=choices.level,
-        ),
+        age=age,
         populations=summaries.populations(groups, titles, limits, size, choices),
         size_frequency=summaries.distributions(groups, titles, limits, size, choices),
         retention=summaries.retention(inside, size, common, choices),
@@ -96,7 +94,7 @@ def analyse(craters: pd.DataFrame, area: CountingArea, choices: Choices) -> Anal
         ),
         k_by_diameter=summaries.k_by_diameter(inside, names, choices),
         crater_ages=summaries.crater_ages(inside, choices),
-        notes=(*area.notes, *_notes(inside, names, craters)),
+        notes=(*area.notes, *_notes(inside, names, craters), *_age_notes(age, choices)),
     )  # fmt: skip
 
 
@@ -120,6 +118,36 @@ def in_scheme(craters: pd.DataFrame, scheme: Scheme) -> pd.DataFrame:
     return craters.assign(
         state=state, state_name=state.map(dict(enumerate(scheme.classes, start=1)))
     )
+
+
+def _age(
+    diameters_km: Float64Array, area_km2: CountedArea, low_km: float, choices: Choices
+) -> ModelAge:
+    """Age of all craters; unknown where none is of a datable size and the user chose none."""
+    top = choices.age_max_km
+    if choices.age_min_km is None and not is_datable(choices.system, low_km, top):
+        return ModelAge.unknown(low_km, top, choices.level)
+    return model_age(choices.system, diameters_km, area_km2, low_km, top, level=choices.level)
+
+
+def _age_notes(age: ModelAge, choices: Choices) -> list[str]:
+    if not age.known:
+        smallest, largest = choices.system.production.range_km
+        return [
+            f"There is no model age: {choices.system.name} dates craters of {smallest:.3g}-"
+            f"{largest:.3g} km, and the count is complete from {age.diameter_min_km:.3g} km."
+        ]
+    if age.craters == 0:
+        return [
+            f"No crater of {age.diameter_min_km:.3g} km or larger was counted, so the age is an "
+            f"upper limit: {age.high_ga:.3g} Ga."
+        ]
+    if age.at_limit:
+        return [
+            "The surface has more craters than one of 4.6 Ga can have: check the area, the "
+            "diameters and their unit."
+        ]
+    return []
 
 
 def _limit(group: pd.DataFrame, choices: Choices) -> float:

@@ -15,8 +15,9 @@ from lunar_models.errors import CatalogueError, LabelsError
 
 K_COLUMNS = ("k_m2", "k_m2_low", "k_m2_high")
 EXTRA_COLUMNS = (
-    "state", "state_name", "k_over_r2", "k_m2", "k_m2_low_68", "k_m2_high_68", "k_m2_low_95",
-    "k_m2_high_95", *DEPTH_COLUMNS, "native_px", "cluster_id", "confidence", "degradation_score",
+    "state", "state_name", "physical_state", "k_over_r2", "k_m2", "k_m2_low_68", "k_m2_high_68",
+    "k_m2_low_95", "k_m2_high_95", *DEPTH_COLUMNS, "native_px", "cluster_id", "confidence",
+    "degradation_score",
 )  # fmt: skip
 """Columns of this product's tables that are taken over, where a table has them."""
 
@@ -107,6 +108,8 @@ def _extra_columns(path: Path) -> pd.DataFrame | None:
         return None
     frame = frame.loc[:, ["crater_id", *kept]].drop_duplicates("crater_id")
     frame["crater_id"] = frame["crater_id"].astype("str").str.strip()
+    if "state" not in frame:  # of a release without a classification head
+        frame = frame.rename(columns={"physical_state": "state"})
     if "depth_over_diameter" not in frame:
         frame = frame.rename(columns={"d_over_d": "depth_over_diameter"})
     return _numbered(frame) if "state" in frame else frame

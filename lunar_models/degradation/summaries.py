@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 
-from lunar_models.degradation.ages import retention_ages
+from lunar_models.degradation.ages import is_datable, retention_ages
 from lunar_models.degradation.chronology import ChronologySystem
 from lunar_models.degradation.diffusion_age import Diffusivity, diffusion_ages
 from lunar_models.degradation.population import state_names
@@ -99,6 +99,8 @@ def retention(
     table = retention_ages(
         choices.system, craters, area_km2, low_km, choices.age_max_km, level=choices.level
     )
+    if table.empty:
+        return pd.DataFrame()
     names = state_names(craters)
     table.insert(1, "state_name", table["state"].map(names))
     return table
@@ -119,7 +121,7 @@ def retention_by_diameter(
     tables = []
     for low, high in pairwise(edges):
         count = known["diameter_km"].between(low, high, inclusive="left").sum()
-        if count >= _FEWEST_PER_BIN:
+        if count >= _FEWEST_PER_BIN and is_datable(choices.system, low, high):
             table = retention_ages(choices.system, known, area_km2, low, high, level=choices.level)
             table.insert(0, "d_low_km", low)
             table.insert(1, "d_high_km", high)

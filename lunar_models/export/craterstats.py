@@ -112,8 +112,10 @@ def commands(analysis: Analysis, presentation: str, output: str) -> str:
         ("-title", analysis.area.source),
         ("-o", output),
         ("-p", "source=all.scc,name=all craters,psym=circle"),
-        ("-p", f"type={kind},range=[{age.diameter_min_km:.9g},{age.diameter_max_km:.9g}],snap=0"),
     ]
+    if age.known:
+        range_km = f"[{age.diameter_min_km:.9g},{age.diameter_max_km:.9g}]"
+        lines.append(("-p", f"type={kind},range={range_km},snap=0"))
     for state, title in analysis.states.items():
         if (analysis.craters["state"] == state).any():
             colour = _COLOURS[min(state, len(_COLOURS) - 1)]

@@ -82,11 +82,13 @@ def methods_paragraph(analysis: Analysis) -> str:
             f"({everything['slope_low']:.2f} to {everything['slope_high']:.2f}), by maximum "
             "likelihood (Aban et al., 2006)."
         )
-    sentences.append(
-        f"{age.craters:,} craters of {age.diameter_min_km:.3g}-{top} km give a model age of "
-        f"{format_age(age.median_ga, age.low_ga, age.high_ga)}, with the production and chronology "
-        f"functions of {choices.system.name} and Poisson timing analysis (Michael et al., 2016)."
-    )
+    if age.known:
+        years = format_age(age.median_ga, age.low_ga, age.high_ga)
+        sentences.append(
+            f"{age.craters:,} craters of {age.diameter_min_km:.3g}-{top} km give a model age of "
+            f"{years}, with the production and chronology functions of {choices.system.name} and "
+            "Poisson timing analysis (Michael et al., 2016)."
+        )
     if analysis.states:
         names = ", ".join(analysis.states.values())
         sentences.append(f"Craters are classed by degradation as {names}.")
@@ -111,7 +113,9 @@ def _counted(analysis: Analysis) -> str:
 
 
 def format_age(median: float, low: float, high: float) -> str:
-    """``3.46 (3.43 to 3.49) Ga``, in Ma below a tenth of a billion years."""
+    """``3.46 (3.43 to 3.49) Ga``, in Ma below a tenth of a billion years; NaN is ``no age``."""
+    if np.isnan(median):
+        return "no age"
     scale, unit = (1000.0, "Ma") if median < 0.1 else (1.0, "Ga")
     width = max((high - low) / 2 * scale, 1e-9)
     decimals = int(np.clip(-np.floor(np.log10(width)), 0, 6))

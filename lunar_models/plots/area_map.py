@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from matplotlib.collections import EllipseCollection
 from matplotlib.figure import Figure
@@ -12,8 +13,10 @@ from matplotlib.path import Path as Outline
 from pyproj import CRS, Transformer
 
 from lunar_models.arrays import Float64Array
+from lunar_models.degradation import sphere_polygons as sphere
 from lunar_models.degradation.analysis import Analysis
-from lunar_models.degradation.outlines import GEOGRAPHIC
+from lunar_models.degradation.areas import CountingArea
+from lunar_models.degradation.outlines import GEOGRAPHIC, divide
 from lunar_models.degradation.sphere_rings import sphere_rings
 from lunar_models.moon import MOON_RADIUS_KM
 from lunar_models.plots.cluster_map import Background
@@ -22,6 +25,8 @@ from lunar_models.plots.style import BLACK, PURPLE
 
 _MOST_CRATERS = 5_000
 _NICE = (1, 2, 5)
+_WIDE = 0.4
+"""Part of the Moon beyond which an azimuthal map is too distorted."""
 
 
 def area_map(
@@ -34,7 +39,8 @@ def area_map(
     """The area's outline, its craters at their sizes in the colours of their states.
 
     In Lambert's azimuthal equal-area projection (Snyder 1987, 24) centred on the area, north up at
-    its centre, so that circles and areas are true; with a scale bar and a north arrow.
+    its centre, so that circles and areas are nearly true; with a scale bar and a north arrow. An
+    area of more than 0.4 of the Moon is drawn in Mollweide's projection (Snyder 1987, 31).
 
     Args:
         analysis: of the region; of more than 5,000 craters the largest are drawn.
@@ -42,10 +48,8 @@ def area_map(
         background: overview of the mosaic in degrees.
         sun_side: where the Sun stands in the mosaic, noted on the map.
     """
-    rings = [ring for _, ring in sphere_rings(analysis.area.shape)]
-    project = _projection(rings)
-    outlines = [np.column_stack(project.transform(*ring.T)) / 1000.0 for ring in rings]
-    spread = np.vstack([o[np.isfinite(o).all(axis=1)] for o in outlines])
+    project, outlines = _plane(analysis.area)
+    spread = np.vstack(outlines)
     (west, south), (east, north) = spread.min(axis=0), spread.max(axis=0)
     margin = 0.03 * max(east - west, north - south)
     with print_style():
@@ -53,13 +57,14 @@ def area_map(
         shape = (north - south + 2 * margin) / (east - west + 2 * margin)
         figure = Figure(figsize=(inches, min(inches * shape + 0.45, 9.0)), layout="constrained")
         axes = figure.subplots()
+        limits = west - margin, east + margin, south - margin, north + margin
         if background is not None:
-            _draw_background(axes, background, project)
+            _draw_background(axes, background, project, limits)
         vertices = np.vstack(outlines)
         codes = np.concatenate([_codes(len(o)) for o in outlines])
         axes.add_patch(PathPatch(Outline(vertices, codes), fill=False, ec=PURPLE, lw=1.2))
         _draw_craters(axes, analysis.craters, analysis.states, project)
-        axes.set(xlim=(west - margin, east + margin), ylim=(south - margin, north + margin))
+        axes.set(xlim=limits[:2], ylim=limits[2:])
         axes.set(aspect="equal", xticks=[], yticks=[])
         _scale_bar(axes, east - west)
         _north(axes)
@@ -67,6 +72,21 @@ def area_map(
             axes.set_title(f"Sun: {sun_side}", loc="right", fontsize=7)
         figure.legend(loc="outside lower center", ncols=5, frameon=False)
     return figure
+
+
+def _plane(area: CountingArea) -> tuple[Transformer, list[Float64Array]]:
+    """The map's projection, and the outlines of the area in its plane, (V, 2) km each."""
+    if area.area_km2 > _WIDE * 4 * np.pi * MOON_RADIUS_KM**2:
+        project = Transformer.from_crs(
+            GEOGRAPHIC, CRS(f"+proj=moll +R={MOON_RADIUS_KM * 1000:.0f}"), always_xy=True
+        )
+        rings = [divide(np.column_stack(ring), 1.0) for _, *ring in sphere.rings(area.shape)]
+        inside = 180 - 1e-9  # the projection puts 180° to the west
+        rings = [np.clip(ring, (-inside, -90), (inside, 90)) for ring in rings]
+    else:
+        rings = [ring for _, ring in sphere_rings(area.shape)]
+        project = _projection(rings)
+    return project, [np.column_stack(project.transform(*ring.T)) / 1000.0 for ring in rings]
 
 
 def _projection(rings: list[Float64Array]) -> Transformer:
@@ -109,19 +129,54 @@ def _draw_craters(
         axes.plot([], [], "o", mfc="none", mec=colour, ms=4, label=states.get(state, "no state"))
 
 
-def _draw_background(axes: Any, background: Background, project: Transformer) -> None:
-    """The overview as a mesh: every pixel where the projection puts it."""
-    rows, columns = background.image.shape
-    bounds = background.bounds
-    step = max(1, rows // 600, columns // 900)
-    image = background.image[::step, ::step]
+def _draw_background(
+    axes: Any,
+    background: Background,
+    project: Transformer,
+    limits: tuple[float, float, float, float],
+) -> None:
+    """The overview as a mesh: every pixel where the projection puts it, within `limits`."""
+    image, bounds = background.image, background.bounds
     longitude = np.linspace(bounds.left, bounds.right, image.shape[1] + 1)
     latitude = np.linspace(bounds.top, bounds.bottom, image.shape[0] + 1)
-    x, y = project.transform(*np.meshgrid(longitude, latitude))
+    shown = _shown(image.shape, longitude, latitude, project, limits)
+    rows, columns = (np.flatnonzero(shown.any(axis=axis)) for axis in (1, 0))
+    if not len(rows):
+        return
+    top, bottom, left, right = rows[0], rows[-1] + 1, columns[0], columns[-1] + 1
+    step = max(1, (bottom - top) // 600, (right - left) // 900)
+    x_edges = np.r_[longitude[left:right:step], longitude[right]]
+    y_edges = np.r_[latitude[top:bottom:step], latitude[bottom]]
+    x, y = (np.asarray(v) / 1000.0 for v in project.transform(*np.meshgrid(x_edges, y_edges)))
+    torn = ~_whole(x, y, 0.5 * (limits[1] - limits[0] + limits[3] - limits[2]))
+    part = np.ma.masked_where(torn, image[top:bottom:step, left:right:step])
     axes.pcolormesh(
-        np.asarray(x) / 1000, np.asarray(y) / 1000, image, cmap="gray", vmin=0, vmax=300,
-        rasterized=True,
+        np.nan_to_num(x, posinf=0, neginf=0), np.nan_to_num(y, posinf=0, neginf=0), part,
+        cmap="gray", vmin=0, vmax=300, rasterized=True,
     )  # fmt: skip
+
+
+def _shown(
+    shape: tuple[int, ...],
+    longitude: Float64Array,
+    latitude: Float64Array,
+    project: Transformer,
+    limits: tuple[float, float, float, float],
+) -> npt.NDArray[np.bool_]:
+    """(rows, columns) which pixels of an overview have their centre within the map."""
+    centres = np.meshgrid((longitude[:-1] + longitude[1:]) / 2, (latitude[:-1] + latitude[1:]) / 2)
+    x, y = (np.asarray(v) / 1000.0 for v in project.transform(*centres))
+    west, east, south, north = limits
+    return np.asarray((x >= west) & (x <= east) & (y >= south) & (y <= north)).reshape(shape)
+
+
+def _whole(x: Float64Array, y: Float64Array, longest: float) -> npt.NDArray[np.bool_]:
+    """Which cells of a mesh have finite corners that lie together, not on both ends of the map."""
+    good = np.isfinite(x) & np.isfinite(y)
+    corners = good[:-1, :-1] & good[1:, :-1] & good[:-1, 1:] & good[1:, 1:]
+    with np.errstate(invalid="ignore"):
+        wide = np.abs(np.diff(x, axis=1)) > longest / 4
+    return np.asarray(corners & ~wide[:-1] & ~wide[1:])
 
 
 def _scale_bar(axes: Any, width_km: float) -> None:

@@ -82,6 +82,8 @@ def _draw_population(axes: Any, table: pd.DataFrame, state: int, form: Form) -> 
 
 def _draw_age(axes: Any, analysis: Analysis, form: Form, span: tuple[float, float]) -> None:
     age, production = analysis.age, analysis.choices.system.production
+    if not age.known:
+        return
     low, high = np.clip(span, *production.range_km).tolist()
     everywhere = np.geomspace(low, high, 300)
     fitted = np.geomspace(age.diameter_min_km, min(age.diameter_max_km, span[1]), 300)

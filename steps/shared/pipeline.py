@@ -34,10 +34,13 @@ class Step:
     """Parameters that `main` offers; None: all."""
     one_of: tuple[str, ...] = ()
     """Parameters of which one must be given or made; else `main` leaves the step out."""
+    fixed: dict[str, Any] = field(default_factory=dict)
+    """Values that `main` sets itself."""
 
     def offers(self, parameter: str) -> bool:
         """Whether `main` has this parameter of the step."""
-        return self.shown is None or parameter in self.shown
+        shown = self.shown is None or parameter in self.shown
+        return shown and parameter not in self.fixed
 
 
 CROPS = {"crops": "preprocess.crops"}
@@ -50,7 +53,12 @@ PIPELINE = (
     Step("preprocess", PreprocessConfig, {**MOSAIC, "catalogue": "synthesize.catalogue"}),
     Step("train", TrainConfig, CROPS),
     Step("evaluate", EvaluateConfig, {**CROPS, **ENCODER, "labels": "synthesize.labels"}),
-    Step("cluster", ClusterConfig, {**CROPS, **ENCODER, **HEAD, **MOSAIC}),
+    Step(
+        "cluster",
+        ClusterConfig,
+        {**CROPS, **ENCODER, **HEAD, **MOSAIC},
+        fixed={"analysis": False},  # analyse does it
+    ),
     Step(
         "register",
         RegisterConfig,
@@ -169,7 +177,7 @@ def step_values(step: Step, config: PipelineConfig, made: dict[str, str]) -> dic
     Raises:
         ConfigError: a required parameter is neither given nor made.
     """
-    values: dict[str, Any] = {}
+    values: dict[str, Any] = dict(step.fixed)
     for spec in specs(step.config):
         if spec.role == "output" or not step.offers(spec.name):
             continue

@@ -1,5 +1,6 @@
 """One run for a whole classification: progress, cost, failures by reason, the table."""
 
+import io
 import json
 
 import mlflow
@@ -56,6 +57,12 @@ def test_run_tells_progress_cost_and_what_was_made(run_step, last_run, moon, bun
     assert (
         len(pd.read_parquet(tmp_path / "release" / "craters.parquet")) == metrics["release/craters"]
     )
+    # Sizes and ages count the whole catalogue, also craters that got no state.
+    assert metrics["analysis/craters/count"] == COUNT > metrics["release/craters"]
+    tables = f"{run.info.artifact_uri}/analysis/tables"
+    counted = pd.read_csv(io.StringIO(mlflow.artifacts.load_text(f"{tables}/populations.csv")))
+    assert counted["craters"].iloc[1:].sum() == metrics["release/craters"]
+    assert "so those of the states are lower limits" in result.output
 
 
 def test_model_that_is_none_is_refused(run_step, last_run, moon, tmp_path):

@@ -9,6 +9,8 @@ import mlflow
 import numpy as np
 import pandas as pd
 import pytest
+import rasterio
+from affine import Affine
 
 from lunar_models.crops.crop_set import METADATA_FILE, CropSet
 from lunar_models.embedding import embed_crops
@@ -49,6 +51,19 @@ def labels(crop_set, tmp_path):
     return file
 
 
+@pytest.fixture
+def mosaic(tmp_path):
+    """All of the Moon, coarsely."""
+    degree = np.radians(10) * 1_737_400
+    file = tmp_path / "mosaic.tif"
+    with rasterio.open(
+        file, "w", driver="GTiff", width=36, height=18, count=1, dtype="uint8",
+        crs="IAU_2015:30110", transform=Affine(degree, 0, -18 * degree, 0, -degree, 9 * degree),
+    ) as raster:  # fmt: skip
+        raster.write(np.full((18, 36), 90, np.uint8), 1)
+    return file
+
+
 def tags(run):
     return run.data.tags
 
@@ -63,7 +78,7 @@ def table(run, name, **options):
         f"runs:/{run.info.run_id}/{name}")), **options)  # fmt: skip
 
 
-def test_from_encoder_to_served_model(run_step, last_run, crop_set, encoder_uri, labels):
+def test_from_encoder_to_served_model(run_step, last_run, crop_set, encoder_uri, labels, mosaic):
     common = {"crops": crop_set.path, "encoder_uri": encoder_uri}
     assert run_step(evaluate, **common, labels=labels, bootstrap=20, folds=3).exit_code == 0
     evaluated = last_run()
@@ -74,7 +89,7 @@ def test_from_encoder_to_served_model(run_step, last_run, crop_set, encoder_uri,
 
     head = tags(evaluated)["output.head"]
     assert run_step(
-        cluster, **common, head=head, n_clusters=3, stability_rounds=2, views="pca"
+        cluster, **common, head=head, n_clusters=3, stability_rounds=2, views="pca", mosaic=mosaic
     ).exit_code == 0  # fmt: skip
     clustered = last_run()
     clusters = table(clustered, "tables/clusters.csv", dtype={"crater_id": str})
@@ -89,6 +104,11 @@ def test_from_encoder_to_served_model(run_step, last_run, crop_set, encoder_uri,
     assert ranked["degradation"].is_monotonic_increasing
     assert set(ranked["crater_id"]) == set(clusters["crater_id"])
     assert "<html" in mlflow.artifacts.load_text(f"runs:/{clustered.info.run_id}/explore.html")
+    populations = table(clustered, "analysis/tables/populations.csv")
+    assert populations["craters"][0] == populations["craters"][1:].sum() == len(crop_set)
+    assert {"csfd_r.png", "area_map.png"} <= paths(clustered, "analysis/figures")
+    assert {"craterstats", "craters.gpkg"} <= paths(clustered, "analysis/exports")
+    assert clustered.data.metrics["analysis/area/km2"] == pytest.approx(4 * np.pi * 1737.4**2)
     local = mlflow.artifacts.download_artifacts(f"runs:/{clustered.info.run_id}/tables")
     assert len(gpd.read_file(f"{local}/clusters.geojson")) == len(crop_set)
     embeddings = pd.read_parquet(f"{local}/embeddings.parquet")

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -118,6 +120,31 @@ def test_a_catalogue_without_states_or_depths_still_has_an_age():
     assert analysis.retention.empty
     assert analysis.crater_ages.empty
     assert analysis.k_by_diameter.empty
+
+
+def test_craters_larger_than_the_production_function_knows_are_counted_without_an_age():
+    basins = planted(count=50, smallest_km=350.0)
+    analysis = analyse(basins, bounds_area(-180, -90, 180, 90), CHOICES)
+    assert not analysis.age.known
+    assert np.isnan(analysis.age.median_ga)
+    assert any("no model age" in note and "0.01-300 km" in note for note in analysis.notes)
+    assert analysis.populations["craters"][0] == 50
+    assert analysis.retention.empty
+
+
+def test_an_age_from_no_crater_and_one_beyond_the_moons_are_noted():
+    few = planted(count=30)
+    none = analyse(few, AREA, Choices(SYSTEMS["neukum1983"], MARE, pixel_size_m=10_000.0))
+    assert none.age.craters == 0
+    assert any("upper limit" in note for note in none.notes)
+    crowded = analyse(planted(), bounds_area(0, 0, 20, 20), replace(CHOICES, age_min_km=1.0))
+    assert not any("more craters than" in note for note in crowded.notes)
+    dense = analyse(
+        planted().assign(longitude_deg=0.1, latitude_deg=0.1),
+        bounds_area(0, 0, 0.2, 0.2),
+        replace(CHOICES, age_min_km=1.0),
+    )
+    assert any("more craters than" in note for note in dense.notes)
 
 
 def test_states_of_another_scheme():

@@ -62,6 +62,12 @@ def test_k_of_the_table_with_its_interval(tmp_path):
     assert row["state"] == 3
 
 
+def test_the_state_of_a_release_without_a_head_is_that_of_its_depths(tmp_path):
+    text = "crater_id,longitude_deg,latitude_deg,diameter_km,physical_state,k_over_r2\n"
+    craters, _ = read_population(write(tmp_path, text + "a,0,0,2,4,0.001\nb,0,1,2,1,0.2\n"))
+    assert craters["state"].tolist() == [4, 1]
+
+
 def test_depths_make_k_and_states(tmp_path):
     depths = write(tmp_path, "CRATER_ID,d_over_D\n007,0.1305\nb,0.21\nx,0.1\n", "depths.csv")
     craters, _ = read_population(

@@ -65,3 +65,16 @@ def test_methods_name_the_runs_own_numbers_and_papers(tmp_path):
 def test_ages_are_rounded_to_their_error():
     assert format_age(3.4567, 3.42, 3.49) == "3.46 (3.42 to 3.49) Ga"
     assert format_age(0.0321, 0.029, 0.035) == "32 (29 to 35) Ma"
+
+
+def test_a_region_without_an_age_is_exported_and_says_so(tmp_path):
+    basins = analysed().craters.assign(diameter_km=np.linspace(350, 500, 200))
+    analysis = analyse(basins, AREA, Choices(SYSTEMS["neukum1983"], MARE))
+    (tmp_path / "tables").mkdir()
+    write_tables(tmp_path / "tables", analysis)
+    write_exports(tmp_path, analysis, dict.fromkeys(range(1, 5), "#123456"))
+    text = (tmp_path / "tables/methods.md").read_text()
+    assert "There is no model age" in text
+    assert "give a model age" not in text
+    assert "poisson" not in (tmp_path / "craterstats/r.cs").read_text()
+    assert format_age(np.nan, np.nan, np.nan) == "no age"

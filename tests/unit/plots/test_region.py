@@ -1,15 +1,19 @@
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.collections import QuadMesh
 
 from lunar_models.degradation.analysis import Choices, analyse
 from lunar_models.degradation.areas import bounds_area
 from lunar_models.degradation.chronology import SYSTEMS
 from lunar_models.degradation.crater_shape import state_of
 from lunar_models.degradation.diffusion_age import MARE
+from lunar_models.plots.area_map import area_map
+from lunar_models.plots.cluster_map import Background
 from lunar_models.plots.print import WIDTH_IN, save_print
 from lunar_models.plots.region import region_figures
 from lunar_models.plots.size_frequency import size_frequency_figure
+from lunar_models.plots.thumbnails import Bounds
 
 GREY = "#b0b0b0"
 
@@ -90,3 +94,22 @@ def test_without_states_or_k_fewer_figures_are_drawn(craters):
     choices = Choices(SYSTEMS["neukum1983"], MARE)
     figures = region_figures(analyse(bare, bounds_area(0, 0, 10, 10), choices), "one")
     assert set(figures) == {"csfd_cumulative", "csfd_differential", "csfd_r", "area_map"}
+
+
+@pytest.mark.parametrize(
+    "bounds", [(-180, -90, 180, 90), (-180, -60, 180, 60), (170, -20, -160, 10)]
+)
+def test_maps_of_wide_areas_show_a_mosaic_of_the_whole_moon(craters, bounds):
+    image = np.full((90, 180), 90, np.uint8)
+    spread = craters.assign(longitude_deg=(np.linspace(172, 188, 500) + 180) % 360 - 180)
+    analysis = analyse(spread, bounds_area(*bounds), Choices(SYSTEMS["neukum1983"], MARE))
+    figure = area_map(analysis, background=Background(image, Bounds(-180, 180, -90, 90)))
+    (axes,) = figure.axes
+    (mesh,) = [part for part in axes.collections if isinstance(part, QuadMesh)]
+    places = mesh.get_coordinates()
+    assert np.isfinite(places).all()
+    shown = ~np.ma.getmaskarray(mesh.get_array())
+    assert shown.mean() > 0.9
+    widths = np.abs(np.diff(places[..., 0], axis=1))
+    span = np.ptp(axes.get_xlim())
+    assert np.maximum(widths[:-1], widths[1:])[shown].max() < span / 2  # no cell across the map
