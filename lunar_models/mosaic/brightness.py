@@ -16,8 +16,8 @@ from lunar_models.compiled import compiled
 from lunar_models.crops.crop_set import Radiometry
 from lunar_models.crops.luminance import LUMINANCE_WEIGHTS
 
-FLOAT32_LOWEST = -3.4028225e38
-"""Below it a float32 is one of ISIS's special pixels or a fill value, never brightness."""
+LARGEST = 1e30
+"""Floats beyond ± this are ISIS's special pixels or fill values, never brightness."""
 
 
 @dataclass(frozen=True)
@@ -42,9 +42,16 @@ class Encoding:
     palette: tuple[float, ...] = ()
     """Grey of each palette entry, NaN where it is transparent."""
     masked: bool = False
-    """A mask or alpha band says which pixels have data."""
+    """A mask says which pixels have data."""
+    alpha: int = 0
+    """1-based band of opacity: where it is 0 there is no data; 0 for none."""
     bits: int = 8
     """Bits in use, of integers."""
+
+    @property
+    def hidden(self) -> bool:
+        """A mask or an alpha band says which pixels have data."""
+        return self.masked or self.alpha > 0
 
     @property
     def physical(self) -> bool:
@@ -65,7 +72,7 @@ class Encoding:
     @property
     def plain(self) -> bool:
         """Stored bytes are what the crop engine works on: 8 bits, 0 without data or as valid."""
-        special = self.empty or self.bright or self.palette or self.masked
+        special = self.empty or self.bright or self.palette or self.hidden
         return (
             self.eight_bit
             and self.scales == (1.0,)
@@ -78,10 +85,10 @@ class Encoding:
     def has_nodata(self) -> bool:
         """Some pixels may be without data."""
         return bool(
-            self.masked
+            self.hidden
             or any(value is not None for value in self.nodata)
             or self.empty
-            or self.valid_range[0] > -math.inf
+            or self.valid_range != (-math.inf, math.inf)
             or np.issubdtype(np.dtype(self.dtype), np.floating)
             or np.isnan(self.palette).any()
         )

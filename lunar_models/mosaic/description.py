@@ -76,7 +76,7 @@ def _no_data(mosaic: Mosaic, values: Float64Array) -> str:
     encoding = mosaic.encoding
     stated = [f"{value:g}" for value in dict.fromkeys(encoding.nodata) if value is not None]
     stated += [f"{value:g}" for value in encoding.empty]
-    stated += ["a mask or alpha band"] if encoding.masked else []
+    stated += ["a mask or alpha band"] if encoding.hidden else []
     stated += ["special pixels"] if encoding.valid_range[0] > -np.inf else []
     return f"{np.isnan(values).mean():.1%} of the pixels ({', '.join(stated) or 'nothing stated'})"
 

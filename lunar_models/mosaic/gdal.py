@@ -2,14 +2,12 @@
 
 from pathlib import Path
 from typing import Any
-from xml.etree import ElementTree
 
-import numpy as np
 import rasterio
 from rasterio.errors import RasterioError
 
 from lunar_models.errors import MosaicError
-from lunar_models.mosaic.planetary_label import is_positive_west
+from lunar_models.mosaic.virtual_raster import check_sources
 
 _CACHE_BYTES = 192 * 2**20  # rasterio takes bytes, where GDAL itself takes MB
 
@@ -34,10 +32,11 @@ _LABELS = (".lbl", ".LBL", ".xml", ".hdr", ".HDR")
 
 
 def gdal_path(path: str) -> str:
-    """``zip://moon.zip!wac.tif`` -> ``/vsizip/moon.zip/wac.tif``; other paths as they are."""
+    """``zip://moon.zip!/wac.tif`` -> ``/vsizip/moon.zip/wac.tif``; other paths as they are."""
     for scheme in ("zip", "tar"):
         if path.startswith(f"{scheme}://"):
-            return f"/vsi{scheme}/" + path.removeprefix(f"{scheme}://").replace("!", "", 1)
+            archive, _, member = path.removeprefix(f"{scheme}://").partition("!")
+            return f"/vsi{scheme}/{archive}/{member.lstrip('/')}".rstrip("/")
     return path
 
 
@@ -58,7 +57,7 @@ def open_raster(path: str) -> Any:
         MosaicError: missing, not a raster, truncated, or a VRT with a missing or differing source.
     """
     if path.lower().endswith(".vrt") and Path(path).is_file():
-        _check_sources(path)
+        check_sources(path, open_raster, is_remote)
     try:
         data = rasterio.open(path)
     except RasterioError as error:
@@ -81,8 +80,9 @@ def _unopened(path: str, error: RasterioError) -> MosaicError:
             remedy = f"It is the data of a detached label; give the label instead: {label}."
         elif local.suffix.lower() in (".lbl", ".xml", ".img", ".cub"):
             remedy = (
-                "If it is a raw planetary product, bring it into ISIS and project it (cam2map), or "
-                "convert it to a GeoTIFF."
+                "If it is a raw planetary product, bring it into ISIS and project it (cam2map); if "
+                "its numbers are of a type that GDAL does not read, convert them (ISIS: cubeatt "
+                "to=OUT.cub+Real)."
             )
     elif is_remote(path):
         remedy = "Check the address and the credentials of the store."
@@ -103,76 +103,6 @@ def _check_whole(data: Any) -> None:
             f"{data.name} is truncated: it has {have} bytes of at least {end}. "
             "Download or copy it again."
         )
-
-
-def _check_sources(path: str) -> None:
-    """Make sure that a VRT's tiles are there and mean the same by their numbers as the VRT does.
-
-    GDAL passes a tile's numbers on and takes the scale, the offset and the nodata value of the VRT.
-    """
-    try:
-        root = ElementTree.fromstring(Path(path).read_bytes())
-    except ElementTree.ParseError as error:
-        raise MosaicError(f"{path} is not a readable VRT: {error}. Make it again.") from error
-    missing = []
-    for band in root.iter("VRTRasterBand"):
-        for source in band:
-            name = _source_path(source, Path(path).parent)
-            if name is None:
-                continue
-            if not name.startswith("/vsi") and not is_remote(name) and not Path(name).exists():
-                missing.append(name)
-            elif source.tag == "SimpleSource" and not missing:
-                _check_same_numbers(path, band, source, name)
-    missing = list(dict.fromkeys(missing))
-    if missing:
-        raise MosaicError(
-            f"{path} is made of tiles of which {len(missing)} are missing, such as {missing[0]}; "
-            "put them back, or make the VRT again with gdalbuildvrt."
-        )
-
-
-def _source_path(source: ElementTree.Element, folder: Path) -> str | None:
-    element = source.find("SourceFilename")
-    if element is None or not element.text:
-        return None
-    relative = element.get("relativeToVRT", element.get("relativetoVRT")) == "1"
-    return str(folder / element.text) if relative else element.text
-
-
-def _check_same_numbers(
-    path: str, band: ElementTree.Element, source: ElementTree.Element, name: str
-) -> None:
-    """Raise MosaicError where a tile is scaled, offset or inverted otherwise than the VRT says."""
-
-    def number(tag: str, default: float) -> float:
-        element = band.find(tag)
-        return default if element is None or not element.text else float(element.text)
-
-    index = int(source.findtext("SourceBand") or 1)
-    with open_raster(name) as tile:
-        ours = (tile.scales[index - 1], tile.offsets[index - 1])
-        inverted = tile.tags(ns="IMAGE_STRUCTURE").get("MINISWHITE") == "YES"
-        nodata = tile.nodatavals[index - 1]
-        west = is_positive_west(tile)
-    theirs = (number("Scale", 1.0), number("Offset", 0.0))
-    if not np.allclose(ours, theirs, rtol=1e-9, atol=0.0):
-        fault = f"scale {ours[0]:g} and offset {ours[1]:g}, the VRT {theirs[0]:g} and {theirs[1]:g}"
-    elif west:
-        fault = "longitudes counted westward, which GDAL takes for eastward in a VRT"
-    elif inverted:
-        fault = "inverted grey (MinIsWhite), which a VRT cannot say"
-    elif nodata is not None and not np.isclose(nodata, number("NoDataValue", np.nan), 1e-6, 0.0):
-        if np.isnan(nodata):
-            return  # NaN is without data anyway
-        stated = band.findtext("NoDataValue") or "none"
-        fault = f"the nodata value {nodata:g}, the VRT {stated}"
-    else:
-        return
-    raise MosaicError(
-        f"{path}: its tile {name} has {fault}. Give the tiles themselves (mosaic=A.tif,B.tif), or "
-        "convert them first: gdal_translate -unscale -ot Float32."
-    )
 
 
 def unread(path: str, row: int, error: RasterioError) -> MosaicError:

@@ -4,12 +4,13 @@ import math
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from rasterio.enums import ColorInterp, MaskFlags
 
 from lunar_models.crops.luminance import LUMINANCE_WEIGHTS
 from lunar_models.errors import MosaicError
-from lunar_models.mosaic.brightness import FLOAT32_LOWEST, Encoding, grey_palette
-from lunar_models.mosaic.planetary_label import special_constants
+from lunar_models.mosaic.brightness import LARGEST, Encoding, grey_palette
+from lunar_models.mosaic.planetary_label import bits_in_use, check_sample_type, special_constants
 
 ISIS_VALID: dict[str, tuple[float, float]] = {
     "uint8": (1.0, 254.0),
@@ -17,8 +18,8 @@ ISIS_VALID: dict[str, tuple[float, float]] = {
     "uint16": (3.0, 65522.0),
     "int32": (-8388614.0, 2147483647.0),
     "uint32": (3.0, 4294967282.0),
-    "float32": (FLOAT32_LOWEST, math.inf),
-    "float64": (-1.797693134862315e308, math.inf),
+    "float32": (-LARGEST, LARGEST),
+    "float64": (-LARGEST, LARGEST),
 }
 """Stored values that are brightness in ISIS cubes, by type (ISIS ``SpecialPixel.h``)."""
 
@@ -55,39 +56,68 @@ def read_encoding(data: Any, band: int | None, name: str) -> Encoding:
     if len(dtypes) > 1:
         raise MosaicError(f"{name} has bands of several types ({', '.join(sorted(dtypes))}).")
     (dtype,) = dtypes
-    if np.dtype(dtype).kind not in "iuf":
+    if "complex" in dtype or np.dtype(dtype).kind not in "iuf":
         raise MosaicError(
             f"{name} holds {dtype} values; convert it to real ones with gdal_translate -ot Float32."
         )
     scales, offsets = ([factors[b - 1] for b in bands] for factors in (data.scales, data.offsets))
     bits = int(data.tags(bands[0], ns="IMAGE_STRUCTURE").get("NBITS", np.dtype(dtype).itemsize * 8))
-    if data.tags(ns="IMAGE_STRUCTURE").get("MINISWHITE") == "YES" and np.dtype(dtype).kind == "u":
+    if data.tags(ns="IMAGE_STRUCTURE").get("MINISWHITE") == "YES":
+        if np.dtype(dtype).kind != "u":
+            raise MosaicError(
+                f"{name} holds {dtype} values and calls the smallest white (MinIsWhite), which may "
+                "mean two things; write it again with its own grey: gdal_translate -co "
+                "PHOTOMETRIC=MINISBLACK."
+            )
         offsets = [s * (2.0**bits - 1.0) + o for s, o in zip(scales, offsets, strict=True)]
         scales = [-scale for scale in scales]
-    empty, bright = special_constants(data)
+    check_sample_type(data, name)
+    empty, bright = special_constants(data, dtype)
     special = _special_pixels(data, dtype)
+    stated = data.driver == "PDS" and empty  # GDAL reads 16#8000# as 16
     flags = data.mask_flag_enums[bands[0] - 1]
+    opaque = [n for n, kind in enumerate(data.colorinterp, 1) if kind == ColorInterp.alpha]
     return Encoding(
         dtype=dtype,
         bands=bands,
         weights=LUMINANCE_WEIGHTS if len(bands) == 3 else (1.0,),
         scales=tuple(scales),
         offsets=tuple(offsets),
-        nodata=tuple(data.nodatavals[b - 1] for b in bands),
+        nodata=tuple(None if stated else data.nodatavals[b - 1] for b in bands),
         valid_range=special[0],
         bright_range=special[1],
         empty=empty,
         bright=bright,
         palette=_palette(data, bands[0]),
-        masked=MaskFlags.per_dataset in flags or MaskFlags.alpha in flags,
+        masked=MaskFlags.per_dataset in flags and MaskFlags.alpha not in flags,
+        alpha=opaque[0] if opaque else 0,
         bits=bits,
     )
+
+
+def shown_pixels(data: Any, encoding: Encoding, **part: Any) -> npt.NDArray[np.bool_] | None:
+    """Read which pixels neither the mask nor the alpha band hides; None where there is neither.
+
+    Args:
+        data: an open rasterio dataset.
+        encoding: of it.
+        part: window or out_shape, as rasterio's `read` takes them.
+    """
+    shown: npt.NDArray[np.bool_] | None = None
+    if encoding.masked:
+        shown = data.read_masks(encoding.bands[0], **part) != 0
+    if encoding.alpha:
+        opaque = data.read(encoding.alpha, **part) != 0
+        shown = opaque if shown is None else shown & opaque
+    return shown
 
 
 def _choose_bands(data: Any, band: int | None, name: str) -> tuple[int, ...]:
     if band is not None:
         if band > data.count:
             raise MosaicError(f"{name} has {data.count} band(s); band={band} is not among them.")
+        if data.colorinterp[band - 1] == ColorInterp.alpha:
+            raise MosaicError(f"{name}: band={band} is opacity, not brightness; name another.")
         return (band,)
     kinds = data.colorinterp
     grey = [n for n, kind in enumerate(kinds, start=1) if kind != ColorInterp.alpha]
@@ -113,6 +143,9 @@ def _palette(data: Any, band: int) -> tuple[float, ...]:
 def _special_pixels(data: Any, dtype: str) -> tuple[tuple[float, float], tuple[float, float]]:
     """Range of valid values, and of those that mean saturation."""
     nothing = (math.inf, -math.inf)
+    used = bits_in_use(data)
+    if used is not None and np.dtype(dtype).kind == "u" and used < 8 * np.dtype(dtype).itemsize:
+        return (-math.inf, 2.0**used - 1.0), nothing  # more is a flag in the upper bits
     cube = data.driver in ("ISIS3", "ISIS2") or (data.driver == "VRT" and _made_of_cubes(data))
     if cube or (dtype == "int16" and data.nodatavals[0] == ISIS_NULL_INT16):
         return ISIS_VALID.get(dtype, (-math.inf, math.inf)), ISIS_SATURATED.get(dtype, nothing)

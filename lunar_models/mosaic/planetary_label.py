@@ -25,8 +25,64 @@ _CENTRE_TOLERANCE = 0.05
 """Part of a map's extent by which its stated and its computed middle may differ."""
 
 
-def special_constants(data: Any) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Stored values without data, and saturated ones, as a PDS3 or PDS4 label declares them."""
+_BIG, _LITTLE = ("", "MSB_", "SUN_", "MAC_"), ("LSB_", "PC_", "VAX_")
+_SIGNS = ("", "SIGNED_", "UNSIGNED_")
+_READ_RIGHT = {
+    8: {f"{order}{sign}INTEGER" for order in (*_BIG, *_LITTLE) for sign in _SIGNS},
+    16: {f"{order}{sign}INTEGER" for order in (*_BIG, "LSB_") for sign in _SIGNS}
+    - {"UNSIGNED_INTEGER"} | {"PC_INTEGER", "VAX_INTEGER"},
+    32: {"REAL", "FLOAT", "IEEE_REAL", "SUN_REAL", "MAC_REAL", "PC_REAL"},
+}  # fmt: skip
+_READ_RIGHT[64] = _READ_RIGHT[32]
+"""By bits, the sample types that GDAL's PDS driver reads as the PDS3 standard means them (Planetary
+Data System Standards Reference 3.8, appendix C): it takes integers of 32 bits for floats, VAX
+floats for IEEE's, and some orders of bytes the wrong way."""
+
+
+def check_sample_type(data: Any, name: str) -> None:
+    """Make sure that GDAL reads the numbers of a PDS3 product as its label means them.
+
+    Raises:
+        MosaicError: it does not.
+    """
+    if data.driver != "PDS":
+        return
+    items = {key.upper(): value for key, value in reversed(list(_label_items(data)))}
+    kind = str(items.get("SAMPLE_TYPE", items.get("CORE_ITEM_TYPE", ""))).strip('"').upper()
+    bits = 8 * np.dtype(data.dtypes[0]).itemsize
+    if kind and kind not in _READ_RIGHT.get(bits, ()):
+        raise MosaicError(
+            f"{name} has numbers of the type {kind}, {bits} bits, which GDAL misreads; convert "
+            "them first (ISIS: pds2isis, then cubeatt to=OUT.cub+Real)."
+        )
+
+
+def bits_in_use(data: Any) -> int | None:
+    """How many low bits of a PDS3 product hold brightness, where the label says so.
+
+    Raises:
+        MosaicError: they are not the lowest ones.
+    """
+    if data.driver != "PDS":
+        return None
+    masks = [str(value).strip('"') for key, value in _label_items(data) if key == "SAMPLE_BIT_MASK"]
+    if not masks or not re.fullmatch(r"2#[01]+#", masks[0]):
+        return None
+    if not re.fullmatch(r"2#0*1+#", masks[0]):
+        raise MosaicError(
+            f"{data.name} keeps brightness in some bits only (SAMPLE_BIT_MASK = {masks[0]}); shift "
+            "it to the lowest bits first."
+        )
+    return masks[0].count("1", 2)
+
+
+def special_constants(data: Any, dtype: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Stored values without data, and saturated ones, as a PDS3 or PDS4 label declares them.
+
+    Args:
+        data: an open rasterio dataset.
+        dtype: NumPy name of the stored values, as which hexadecimal constants are read.
+    """
     empty: set[float] = set()
     bright: set[float] = set()
     kinds: list[Any] = []
@@ -39,7 +95,7 @@ def special_constants(data: Any) -> tuple[tuple[float, ...], tuple[float, ...]]:
             continue
         for n, item in enumerate(_listed(value)):
             named = word == "INVALID_VALUE" and n < len(kinds) and str(kinds[n]) == "SATURATION"
-            if (number := _number(item)) is not None:
+            if (number := _number(item, dtype)) is not None:
                 (bright if bright_word or named else empty).add(number)
     return tuple(sorted(empty - bright)), tuple(sorted(bright))
 
@@ -74,16 +130,14 @@ def _listed(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
 
-def _number(text: Any) -> float | None:
-    """A number of a label: plain, or PDS3's ``16#FF7FFFFB#``, the bytes of a float32."""
+def _number(text: Any, dtype: str = "float64") -> float | None:
+    """A number of a label: plain, or PDS3's ``16#FF7FFFFB#``, the bytes of a value."""
     text = str(text).strip('"')
-    if text.startswith("16#") and text.endswith("#"):
-        digits = text[3:-1]
-        if len(digits) == 8:
-            return float(struct.unpack(">f", bytes.fromhex(digits))[0])
-        if len(digits) == 16:
-            return float(struct.unpack(">d", bytes.fromhex(digits))[0])
-        return float(int(digits, 16))
+    if match := re.fullmatch(r"16#([0-9A-Fa-f]+)#", text):
+        digits = match[1]
+        form = {("f", 8): ">f", ("f", 16): ">d", ("i", 2): ">b", ("i", 4): ">h", ("i", 8): ">i"}
+        kind = form.get((np.dtype(dtype).kind, len(digits)))
+        return float(struct.unpack(kind, bytes.fromhex(digits))[0] if kind else int(digits, 16))
     try:
         return float(text)
     except ValueError:
@@ -122,14 +176,37 @@ def is_positive_west(data: Any) -> bool:
     return any("WEST" in value for value in stated)
 
 
-def check_label_place(data: Any, projection: Projection, name: str) -> None:
-    """Make sure that a PDS3 map lies where its label says that its edges are.
+def _check_planetocentric(data: Any, name: str) -> None:
+    """Raise MosaicError for planetographic latitudes on an ellipsoid, which GDAL takes as others.
 
-    Producers count the projection offsets in several ways, of which GDAL knows one.
+    GDAL lays cylindrical maps of ISIS and PDS labels on a sphere.
+    """
+    items = {key.upper().replace("_", ""): value for key, value in _label_items(data)}
+    words = ("LATITUDETYPE", "COORDINATESYSTEMNAME")
+    if not any(str(items.get(word, "")).strip('"').upper() == "PLANETOGRAPHIC" for word in words):
+        return
+    pairs = (("EQUATORIALRADIUS", "POLARRADIUS"), ("AAXISRADIUS", "CAXISRADIUS"))
+    for pair in pairs:
+        radius, polar = (
+            _number(_listed(items[word])[0]) if word in items else None for word in pair
+        )
+        if radius and polar and abs(1.0 - polar / radius) > 1e-6:
+            raise MosaicError(
+                f"{name} counts planetographic latitudes on an ellipsoid of {radius:g} by "
+                f"{polar:g}, up to {math.degrees(1.0 - polar / radius):.3f} deg from those on the "
+                "lunar sphere; convert it (ISIS: map2map with LatitudeType = Planetocentric)."
+            )
+
+
+def check_label_place(data: Any, projection: Projection, name: str) -> None:
+    """Make sure that a map lies where its label says.
+
+    Producers of PDS3 count the projection offsets in several ways, of which GDAL knows one.
 
     Raises:
-        MosaicError: the middle lies elsewhere.
+        MosaicError: latitudes are planetographic; or a PDS3 label's edges lie elsewhere.
     """
+    _check_planetocentric(data, name)
     if data.driver != "PDS":
         return
     items = {key.upper(): _number(_listed(value)[0]) for key, value in _label_items(data)}

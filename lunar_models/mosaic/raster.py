@@ -16,7 +16,7 @@ from lunar_models.errors import MosaicError
 from lunar_models.mosaic.brightness import Encoding, brightness_to_uint8
 from lunar_models.mosaic.gdal import gdal_environment, gdal_path, open_raster, unread
 from lunar_models.mosaic.hillshade import HOW_TO_LIGHT, Sun, height_scale_m, hillshade
-from lunar_models.mosaic.metadata import read_encoding
+from lunar_models.mosaic.metadata import read_encoding, shown_pixels
 from lunar_models.mosaic.picture import picture_projection
 from lunar_models.mosaic.planetary_label import height_unit_m
 from lunar_models.mosaic.projection import Projection
@@ -148,12 +148,12 @@ class Mosaic:
             try:
                 bands = list(self.encoding.bands)
                 values = data.read(bands, out_shape=(len(bands), *shape), **how)
-                mask = data.read_masks(self.encoding.bands[0], out_shape=shape)
+                shown = shown_pixels(data, self.encoding, out_shape=shape)
             except RasterioError as error:
                 raise unread(self.path, 0, error) from error
         brightness = self.encoding.to_brightness(values)
-        if self.encoding.masked:
-            brightness[mask == 0] = np.nan
+        if shown is not None:
+            brightness[~shown] = np.nan
         return brightness
 
     def reader(self, radiometry: Radiometry) -> "MosaicReader":
@@ -193,10 +193,10 @@ class MosaicReader:
         if mosaic.encoding.plain:
             self._read(self._bands[0], window, out)
             return
-        values, mask = self._read_stored(window)
+        values, shown = self._read_stored(window)
         mosaic.encoding.to_uint8(values, self.radiometry, out)
-        if mask is not None:
-            out[mask == 0] = 0
+        if shown is not None:
+            out[~shown] = 0
 
     def read_brightness(
         self, row0: int, column0: int, rows: int, columns: int
@@ -224,20 +224,18 @@ class MosaicReader:
         return lit[top : top + rows, left : left + columns]
 
     def _decode(self, row0: int, column0: int, rows: int, columns: int) -> npt.NDArray[np.float64]:
-        values, mask = self._read_stored(Window(column0, row0, columns, rows))
+        values, shown = self._read_stored(Window(column0, row0, columns, rows))
         brightness = self.mosaic.encoding.to_brightness(values)
-        if mask is not None:
-            brightness[mask == 0] = np.nan
+        if shown is not None:
+            brightness[~shown] = np.nan
         return brightness
 
-    def _read_stored(self, window: Window) -> tuple[npt.NDArray[Any], npt.NDArray[np.uint8] | None]:
-        """Stored values (B, rows, columns) and the mask, if there is one."""
+    def _read_stored(self, window: Window) -> tuple[npt.NDArray[Any], npt.NDArray[np.bool_] | None]:
+        """Stored values (B, rows, columns), and which pixels have data where a mask says so."""
         values = self._read(self._bands, window)
-        if not self.mosaic.encoding.masked:
-            return values, None
         try:
             with self._env:
-                return values, self._data.read_masks(self._bands[0], window=window)
+                return values, shown_pixels(self._data, self.mosaic.encoding, window=window)
         except RasterioError as error:
             raise unread(self.mosaic.path, int(window.row_off), error) from error
 

@@ -11,11 +11,8 @@ from pyproj.exceptions import CRSError, ProjError
 
 from lunar_models.errors import MosaicError, UnplacedError
 from lunar_models.moon import LUNAR_EQUIRECTANGULAR, MOON_RADIUS_KM, MOON_RADIUS_M
-from lunar_models.mosaic.planetary_label import (
-    check_label_place,
-    is_positive_west,
-    raw_frame,
-)
+from lunar_models.mosaic.extent import check_extent
+from lunar_models.mosaic.planetary_label import check_label_place, is_positive_west, raw_frame
 from lunar_models.mosaic.projection import Projection
 
 _RADIUS_TOLERANCE_M = 5_000.0
@@ -82,14 +79,14 @@ def read_projection(data: Any, crs: str | None, path: str) -> Projection:
         path: of it.
 
     Raises:
-        MosaicError: see `parse_projection`; or the label contradicts its own edges.
+        MosaicError: see `parse_projection`, `check_extent` and `check_label_place`.
     """
-    if crs:
-        return parse_projection(crs, data.transform, path)
-    projection = parse_projection(data.crs.to_wkt(), data.transform, path)
-    if is_positive_west(data):
+    projection = parse_projection(crs or data.crs.to_wkt(), data.transform, path)
+    if not crs and is_positive_west(data):
         projection = projection._replace(lon0=-projection.lon0)
-    check_label_place(data, projection, path)
+    check_extent(data, projection, path)
+    if not crs:
+        check_label_place(data, projection, path)
     return projection
 
 

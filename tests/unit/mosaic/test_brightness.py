@@ -2,48 +2,19 @@
 
 import numpy as np
 import pytest
-import rasterio
-from planted_moon import GEOGRAPHIC
-from rasterio import Affine
+from raster_files import METRES, SHAPE, brightness, pds3, scene, vrt, write
 
 from lunar_models.errors import MosaicError
 from lunar_models.mosaic.metadata import ISIS_SATURATED, ISIS_VALID
 from lunar_models.mosaic.radiometry import fit_radiometry
-from lunar_models.mosaic.raster import Mosaic, MosaicReader
+from lunar_models.mosaic.raster import Mosaic
 
-LOCAL = Affine(0.01, 0, 10, 0, -0.01, 5)
-SHAPE = (60, 80)
 ISIS_SPECIAL = {  # NULL, LRS, LIS, HIS, HRS (ISIS SpecialPixel.h)
     "uint8": [0, 0, 0, 255, 255],
     "int16": [-32768, -32767, -32766, -32765, -32764],
     "uint16": [0, 1, 2, 65534, 65535],
     "float32": [0xFF7FFFFB, 0xFF7FFFFC, 0xFF7FFFFD, 0xFF7FFFFE, 0xFF7FFFFF],
 }
-
-
-def scene(low=20, high=240):
-    return np.random.default_rng(0).integers(low, high, SHAPE).astype(np.uint8)
-
-
-def write(path, values, **profile):
-    """Write (H, W) or (B, H, W)."""
-    values = values if values.ndim == 3 else values[None]
-    attributes = {k: profile.pop(k) for k in ("scales", "offsets") if k in profile}
-    profile = {"driver": "GTiff", "dtype": values.dtype, "crs": GEOGRAPHIC, **profile}
-    height, width = values.shape[1:]
-    with rasterio.open(
-        path, "w", count=len(values), height=height, width=width, transform=LOCAL, **profile
-    ) as target:
-        target.write(values)
-        for name, value in attributes.items():
-            setattr(target, name, value)
-    return path
-
-
-def brightness(path, **reading):
-    mosaic = Mosaic.open(path, **reading)
-    with MosaicReader(mosaic) as reader:
-        return reader.read_brightness(0, 0, mosaic.height, mosaic.width)
 
 
 def as_bytes(path, **reading):
@@ -246,30 +217,6 @@ def test_several_bands_are_a_question(tmp_path):
         Mosaic.open(path, band=6)
 
 
-def vrt(path, files, *, dtype="Byte", nodata=None, scale=None, relative=False):
-    """A VRT that puts files of one size side by side."""
-    dtype = {"uint8": "Byte", "int16": "Int16", "uint16": "UInt16", "float32": "Float32"}.get(
-        dtype, dtype
-    )
-    wkt = rasterio.crs.CRS.from_user_input(GEOGRAPHIC).to_wkt().replace('"', "&quot;")
-    height, width = SHAPE
-    sources = "".join(
-        f'<SimpleSource><SourceFilename relativeToVRT="{int(relative)}">'
-        f"{file.name if relative else file}</SourceFilename><SourceBand>1</SourceBand>"
-        f'<SrcRect xOff="0" yOff="0" xSize="{width}" ySize="{height}"/>'
-        f'<DstRect xOff="{n * width}" yOff="0" xSize="{width}" ySize="{height}"/></SimpleSource>'
-        for n, file in enumerate(files)
-    )
-    extra = f"<NoDataValue>{float(nodata)!r}</NoDataValue>" if nodata is not None else ""
-    extra += f"<Scale>{scale}</Scale>" if scale is not None else ""
-    path.write_text(
-        f'<VRTDataset rasterXSize="{width * len(files)}" rasterYSize="{height}"><SRS>{wkt}</SRS>'
-        f"<GeoTransform>10,0.01,0,5,0,-0.01</GeoTransform>"
-        f'<VRTRasterBand dataType="{dtype}" band="1">{extra}{sources}</VRTRasterBand></VRTDataset>'
-    )
-    return path
-
-
 def test_vrt_of_tiles_that_mean_other_numbers(tmp_path):
     values = scene()
     plain = write(tmp_path / "plain.tif", values)
@@ -297,45 +244,6 @@ def test_vrt_with_a_missing_tile(tmp_path):
     (tmp_path / "bad.vrt").write_text("<VRTDataset")
     with pytest.raises(MosaicError, match="not a readable VRT"):
         Mosaic.open(tmp_path / "bad.vrt")
-
-
-PDS3 = """PDS_VERSION_ID = PDS3
-RECORD_TYPE = FIXED_LENGTH
-RECORD_BYTES = 160
-FILE_RECORDS = 60
-^IMAGE = "{data}"
-OBJECT = IMAGE
- LINES = 60
- LINE_SAMPLES = 80
- SAMPLE_TYPE = {kind}
- SAMPLE_BITS = 16
- {extra}
-END_OBJECT = IMAGE
-OBJECT = IMAGE_MAP_PROJECTION
- MAP_PROJECTION_TYPE = "SIMPLE CYLINDRICAL"
- A_AXIS_RADIUS = 1737.4 <km>
- B_AXIS_RADIUS = 1737.4 <km>
- C_AXIS_RADIUS = 1737.4 <km>
- POSITIVE_LONGITUDE_DIRECTION = {direction}
- CENTER_LATITUDE = 0 <deg>
- CENTER_LONGITUDE = {centre} <deg>
- MAP_RESOLUTION = 10 <pix/deg>
- MAP_SCALE = 3032.335 <m/pix>
- LINE_PROJECTION_OFFSET = 29.5 <pix>
- SAMPLE_PROJECTION_OFFSET = 39.5 <pix>
-END_OBJECT = IMAGE_MAP_PROJECTION
-END
-"""
-
-
-def pds3(folder, values, extra="", *, direction="EAST", centre=20):
-    order = "MSB" if values.dtype.byteorder == ">" else "LSB"
-    (folder / "moon.img").write_bytes(values.tobytes())
-    text = PDS3.format(
-        data="moon.img", kind=f"{order}_INTEGER", extra=extra, direction=direction, centre=centre
-    )
-    (folder / "moon.lbl").write_text(text.replace("\n", "\r\n"))
-    return folder / "moon.lbl"
 
 
 @pytest.mark.parametrize("dtype", ["<i2", ">i2"])
@@ -379,7 +287,7 @@ def test_pds3_map_that_lies_elsewhere_than_its_label_says(tmp_path):
 @pytest.mark.parametrize("west", [False, True])
 def test_isis_positive_west_longitudes(tmp_path, west):
     crs = "+proj=eqc +lon_0=20 +R=1737400 +units=m +no_defs"
-    path = write(tmp_path / "m.cub", scene(), driver="ISIS3", crs=crs)
+    path = write(tmp_path / "m.cub", scene(), driver="ISIS3", crs=crs, transform=METRES)
     label = path.read_bytes()
     if west:  # 20 deg W
         path.write_bytes(label.replace(b"PositiveEast", b"PositiveWest"))
@@ -395,7 +303,7 @@ def test_isis_positive_west_longitudes(tmp_path, west):
 def test_pds4_label(tmp_path, west):
     crs = "+proj=eqc +lon_0=20 +R=1737400 +units=m +no_defs"
     values = scene().astype(np.int16)
-    path = write(tmp_path / "m.xml", values, driver="PDS4", crs=crs, nodata=30)
+    path = write(tmp_path / "m.xml", values, driver="PDS4", crs=crs, nodata=30, transform=METRES)
     text = path.read_text().replace(
         "</data_type>",
         "</data_type><scaling_factor>0.5</scaling_factor><value_offset>1.0</value_offset>",

@@ -1,0 +1,195 @@
+"""What GDAL would misread without a word is read right, or refused: small files of known truth."""
+
+import numpy as np
+import pytest
+import rasterio
+from planted_moon import GEOGRAPHIC
+from raster_files import LOCAL, SHAPE, brightness, pds3, scene, vrt, write
+from rasterio import Affine
+from rasterio.enums import ColorInterp
+
+from lunar_models.errors import MosaicError
+from lunar_models.mosaic.raster import Mosaic
+
+EQUIRECTANGULAR = "IAU_2015:30110"
+HOLE = np.zeros(SHAPE, bool)
+HOLE[10:20, 30:40] = True
+
+
+def opaque(*, where):
+    return np.where(where, 0, 255).astype(np.uint8)
+
+
+def test_complex_integers_and_opacity_are_no_brightness(tmp_path):
+    path = write(tmp_path / "c.tif", scene().astype(np.complex64), dtype="complex_int16")
+    with pytest.raises(MosaicError, match="complex_int16 values"):
+        Mosaic.open(path)
+    path = write(tmp_path / "a.tif", np.stack([scene(), opaque(where=HOLE)]), alpha="yes")
+    with pytest.raises(MosaicError, match="band=2 is opacity"):
+        Mosaic.open(path, band=2)
+
+
+@pytest.mark.parametrize("value", [3.4028235e38, -1e32, 1e31])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_huge_floats_are_no_data_undeclared(tmp_path, dtype, value):
+    values = np.where(HOLE, value, scene()).astype(dtype)
+    np.testing.assert_array_equal(np.isnan(brightness(write(tmp_path / "m.tif", values))), HOLE)
+
+
+@pytest.mark.parametrize("other", ["mask", "nodata", "float"])
+def test_opacity_counts_beside_other_marks_of_no_data(tmp_path, other):
+    """GDAL's own mask of such a file is one of the two marks only."""
+    left, right = HOLE.copy(), HOLE.copy()
+    left[:, 35:], right[:, :35] = False, False
+    bands = np.stack([scene(), opaque(where=right)])
+    if other == "float":
+        left[:] = False
+        bands = bands.astype(np.float32)
+    if other == "nodata":
+        bands[0][left] = 0
+    path = tmp_path / "m.tif"
+    write(path, bands, alpha="yes", nodata=0 if other == "nodata" else None)
+    if other == "mask":
+        with rasterio.open(path, "r+") as target:
+            target.write_mask(~left)
+    np.testing.assert_array_equal(np.isnan(brightness(path)), left | right)
+    thin = Mosaic.open(path).thin(SHAPE)
+    np.testing.assert_array_equal(np.isnan(thin), left | right)
+
+
+@pytest.mark.parametrize("dtype", ["int16", "float32"])
+def test_min_is_white_of_signed_values_is_a_question(tmp_path, dtype):
+    path = write(tmp_path / "m.tif", scene().astype(dtype), photometric="MINISWHITE")
+    with pytest.raises(MosaicError, match="MinIsWhite"):
+        Mosaic.open(path)
+
+
+def grey(*, backwards):
+    return {n: ((255 - n if backwards else n),) * 3 + (255,) for n in range(256)}
+
+
+def paletted(path, *, backwards):
+    write(path, scene(), photometric="palette")
+    with rasterio.open(path, "r+") as target:
+        target.write_colormap(1, grey(backwards=backwards))
+    return path
+
+
+def test_vrt_of_palettes(tmp_path):
+    """A VRT has one palette, which GDAL applies to all tiles."""
+    one, other = (paletted(tmp_path / f"{k}.tif", backwards=bool(k)) for k in (0, 1))
+    with pytest.raises(MosaicError, match="palette, which the VRT leaves out"):
+        Mosaic.open(vrt(tmp_path / "m.vrt", [one, one]))
+    for tiles in ([one, other], [one, write(tmp_path / "plain.tif", scene())]):
+        with pytest.raises(MosaicError, match="other tiles"):
+            Mosaic.open(vrt(tmp_path / "m.vrt", tiles))
+
+
+def test_vrt_of_masked_tiles_and_of_several_types(tmp_path):
+    masked = write(tmp_path / "masked.tif", scene())
+    with rasterio.open(masked, "r+") as target:
+        target.write_mask(~HOLE)
+    with pytest.raises(MosaicError, match="a mask of pixels without data"):
+        Mosaic.open(vrt(tmp_path / "m.vrt", [masked]))
+    small, large = (write(tmp_path / f"{t}.tif", scene().astype(t)) for t in ("uint8", "uint16"))
+    for tiles, dtype in (([small, large], "uint16"), ([large], "uint8")):
+        with pytest.raises(MosaicError, match="VRT and tiles are of uint16, uint8"):
+            Mosaic.open(vrt(tmp_path / "m.vrt", tiles, dtype=dtype))
+    read = brightness(vrt(tmp_path / "m.vrt", [large], dtype="float32"))
+    np.testing.assert_array_equal(read, scene())
+
+
+def test_vrt_with_gaps_must_state_a_nodata_value(tmp_path):
+    tile = write(tmp_path / "tile.tif", scene())
+    moon = vrt(tmp_path / "m.vrt", [tile, tile])
+    assert Mosaic.open(moon).width == 2 * SHAPE[1]
+    text = moon.read_text().replace('rasterXSize="160"', 'rasterXSize="170"')
+    moon.write_text(text)
+    with pytest.raises(MosaicError, match=r"leave gaps.*-vrtnodata"):
+        Mosaic.open(moon)
+    moon.write_text(text.replace("<SimpleSource>", "<NoDataValue>0</NoDataValue><SimpleSource>", 1))
+    read = brightness(moon)
+    assert np.isnan(read[:, 160:]).all()
+    np.testing.assert_array_equal(read[:, :80], scene())
+
+
+def test_complex_sources_are_checked_unless_they_convert(tmp_path):
+    scaled = write(tmp_path / "scaled.tif", scene(), scales=(2.0,))
+    moon = vrt(tmp_path / "m.vrt", [scaled])
+    text = moon.read_text().replace("SimpleSource", "ComplexSource")
+    moon.write_text(text)
+    with pytest.raises(MosaicError, match="has scale 2"):
+        Mosaic.open(moon)
+    converting = "<ScaleRatio>2</ScaleRatio></ComplexSource>"
+    moon.write_text(text.replace("</ComplexSource>", converting).replace("Byte", "Float32"))
+    np.testing.assert_array_equal(brightness(moon), 2.0 * scene())
+
+
+@pytest.mark.parametrize(
+    ("kind", "bits"),
+    [("LSB_INTEGER", 32), ("MSB_UNSIGNED_INTEGER", 32), ("VAX_REAL", 32), ("UNSIGNED_INTEGER", 16),
+     ("PC_UNSIGNED_INTEGER", 16), ("MSB_BIT_STRING", 8)],
+)  # fmt: skip
+def test_pds3_types_that_gdal_misreads_are_refused(tmp_path, kind, bits):
+    values = scene().astype({8: "u1", 16: "<u2", 32: "<u4"}[bits])
+    path = pds3(tmp_path, values)
+    text = path.read_text().replace("LSB_INTEGER", kind)
+    path.write_text(text.replace("SAMPLE_BITS = 16", f"SAMPLE_BITS = {bits}"))
+    with pytest.raises(MosaicError, match=rf"type {kind}, {bits} bits.*pds2isis"):
+        Mosaic.open(path)
+
+
+def test_pds3_constants_in_hexadecimal_have_a_sign(tmp_path):
+    """GDAL takes 16#8000# for 16."""
+    values = np.where(HOLE, -32768, scene(low=10).astype(int)).astype("<i2")
+    assert (values == 16).any()
+    path = pds3(tmp_path, values, extra="MISSING_CONSTANT = 16#8000#")
+    np.testing.assert_array_equal(np.isnan(brightness(path)), HOLE)
+
+
+def test_pds3_flags_above_the_bits_in_use(tmp_path):
+    values = np.where(HOLE, 0x8000, scene().astype(int)).astype("<u2")
+    path = pds3(tmp_path, values, extra="SAMPLE_BIT_MASK = 2#0000111111111111#")
+    path.write_text(path.read_text().replace("LSB_INTEGER", "LSB_UNSIGNED_INTEGER"))
+    np.testing.assert_array_equal(np.isnan(brightness(path)), HOLE)
+    path.write_text(path.read_text().replace("2#0000111111111111#", "2#1111111111110000#"))
+    with pytest.raises(MosaicError, match="in some bits only"):
+        Mosaic.open(path)
+
+
+@pytest.mark.parametrize("system", ["PLANETOGRAPHIC", "PLANETOCENTRIC"])
+def test_planetographic_latitudes_on_an_ellipsoid(tmp_path, system):
+    """GDAL lays the map on a sphere either way, which is wrong for one of the two."""
+    path = pds3(tmp_path, scene().astype("<i2"))
+    text = path.read_text().replace("C_AXIS_RADIUS = 1737.4", "C_AXIS_RADIUS = 1735.3")
+    path.write_text(text.replace("CENTER_LAT", f'COORDINATE_SYSTEM_NAME = "{system}"\n CENTER_LAT'))
+    if system == "PLANETOCENTRIC":
+        assert Mosaic.open(path).projection.lon0 == pytest.approx(np.radians(20))
+    else:
+        with pytest.raises(MosaicError, match=r"planetographic.*1737.4 by 1735.3.*Planetocentric"):
+            Mosaic.open(path)
+
+
+def test_degrees_for_metres_and_metres_for_degrees(tmp_path):
+    path = write(tmp_path / "m.tif", scene(), crs=None)
+    assert Mosaic.open(path, crs=GEOGRAPHIC)
+    with pytest.raises(MosaicError, match=r"look like degrees.*crs=IAU_2015:30100"):
+        Mosaic.open(path, crs=EQUIRECTANGULAR)
+    metres = Affine(300, 0, 300_000, 0, -300, 150_000)
+    path = write(tmp_path / "n.tif", scene(), crs=None, transform=metres)
+    assert Mosaic.open(path, crs=EQUIRECTANGULAR)
+    with pytest.raises(MosaicError, match=r"latitude 132000 to 150000.*crs=IAU_2015:30110"):
+        Mosaic.open(path, crs=GEOGRAPHIC)
+
+
+def test_alpha_may_be_any_band(tmp_path):
+    path = write(tmp_path / "m.tif", np.stack([opaque(where=HOLE), scene()]), transform=LOCAL)
+    moon = vrt(tmp_path / "m.vrt", [path])
+    text = moon.read_text()
+    band = text[text.index("<VRTRasterBand") : text.index("</VRTDataset>")]
+    second = band.replace('band="1"', 'band="2"').replace("<SourceBand>1", "<SourceBand>2")
+    alpha = band.replace('band="1">', 'band="1"><ColorInterp>Alpha</ColorInterp>')
+    moon.write_text(text.replace(band, alpha + second))
+    with rasterio.open(moon) as data:
+        assert data.colorinterp[0] == ColorInterp.alpha
+    np.testing.assert_array_equal(np.isnan(brightness(moon)), HOLE)
