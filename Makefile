@@ -1,5 +1,6 @@
 # make demo    set up, run the pipeline on a synthetic Moon, serve the model, ask it
 # make test    set up, check the code, run the tests
+# make test-stack    test with a team's stack: PostgreSQL, S3, a tracking server with users
 # make docs    build the documentation site: docs/_build/html/index.html
 #
 # Variables: TORCH=cpu    the CPU build of torch, on a machine without a GPU (saves gigabytes)
@@ -11,6 +12,7 @@ SERVICE_MODEL ?= lunar-craters-demo
 VENV := .venv
 READY := $(VENV)/.ready
 DOCS_READY := $(VENV)/.docs-ready
+STACK_READY := $(VENV)/.stack-ready
 export MLFLOW_TRACKING_URI ?= sqlite:///mlflow.db
 export MLFLOW_ALLOW_PICKLE_DESERIALIZATION ?= false
 # Threads that wait by spinning make two busy programs on one machine crawl.
@@ -22,7 +24,7 @@ ifeq ($(TORCH),cpu)
 TORCH_SOURCE := --index-url https://download.pytorch.org/whl/cpu
 endif
 
-.PHONY: setup browser demo test coverage test-all check docs format reference serve ui clean
+.PHONY: setup browser demo test coverage test-stack test-all check docs format reference serve ui clean
 
 setup: $(READY)
 
@@ -34,6 +36,10 @@ $(READY): pyproject.toml constraints.txt
 
 $(DOCS_READY): $(READY)
 	$(PIP) -c constraints.txt -e '.[docs]'
+	touch $@
+
+$(STACK_READY): $(READY)
+	$(PIP) -c constraints.txt -e '.[stack]'
 	touch $@
 
 # The pages are tested in a real browser. Where apt may install it, it does; elsewhere the tests
@@ -61,7 +67,11 @@ test: check browser
 coverage: check browser
 	pytest --cov --cov-report=term
 
-test-all: check browser
+# PostgreSQL comes from the system (`apt-get install postgresql`); see docs/deploy.md.
+test-stack: $(STACK_READY)
+	pytest -m stack tests/stack
+
+test-all: check browser $(STACK_READY)
 	pytest -m ''
 
 docs: $(DOCS_READY)

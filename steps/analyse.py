@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 import click
-import mlflow
 
 from lunar_models.config.analyse import AnalyseConfig
 from lunar_models.config.columns import parse_columns
@@ -16,7 +15,7 @@ from lunar_models.errors import AreaError
 from lunar_models.mosaic.raster import READING, Mosaic
 from serving.cli.options import config_command
 from steps.shared.region import background, choices, headline, log_analysis
-from steps.shared.tracking import resolve_artifacts, step_run
+from steps.shared.tracking import log_text, resolve_artifacts, step_run
 
 
 @config_command(AnalyseConfig)
@@ -41,7 +40,7 @@ def main(config: AnalyseConfig) -> None:
             sun_side=config.sun_side,
         )
         if len(rejected):
-            mlflow.log_text(rejected.to_csv(index=False), "tables/rejected.csv")
+            log_text(rejected.to_csv(index=False), "tables/rejected.csv")
         for line in (*analysis.notes, headline(analysis)):
             click.echo(line)
 

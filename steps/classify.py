@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-import mlflow
 import pandas as pd
 
 from lunar_models.config.base import specs
@@ -21,7 +20,15 @@ from serving.cli.options import config_command
 from steps.shared.inputs import digest
 from steps.shared.region import log_region
 from steps.shared.store import prepare
-from steps.shared.tracking import log_dataset, log_metrics, log_output, step_run
+from steps.shared.tracking import (
+    log_artifact,
+    log_dataset,
+    log_metrics,
+    log_output,
+    log_text,
+    set_tag,
+    step_run,
+)
 
 _SECONDS_PER_HOUR = 3600.0
 
@@ -89,12 +96,13 @@ def _log_release(made: dict[str, Any], config: ReleaseConfig) -> None:
         digest=made["files"][CRATERS_FILE]["sha256"],
         context="output",
     )
-    mlflow.set_tags({f"model.{name}": made["model"][name] for name in ("uri", "digest")})
+    for name in ("uri", "digest"):
+        set_tag(f"model.{name}", made["model"][name])
     log_metrics({"release/craters": counts["craters"], "release/rejected": counts["rejected"]})
     reasons = pd.DataFrame(counts["rejected_by_reason"].items(), columns=["reason", "craters"])
-    mlflow.log_text(reasons.to_csv(index=False), "tables/rejected_by_reason.csv")
-    mlflow.log_text(json.dumps(made, indent=2), METADATA_FILE)
-    mlflow.log_artifact(str(output / REJECTED_FILE))
+    log_text(reasons.to_csv(index=False), "tables/rejected_by_reason.csv")
+    log_text(json.dumps(made, indent=2), METADATA_FILE)
+    log_artifact(str(output / REJECTED_FILE))
 
 
 if __name__ == "__main__":

@@ -4,7 +4,6 @@ import tempfile
 from pathlib import Path
 
 import click
-import mlflow
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
@@ -35,12 +34,15 @@ from steps.shared.region import background, log_region
 from steps.shared.registry import embed_crop_set
 from steps.shared.store import prepare
 from steps.shared.tracking import (
+    log_artifact,
     log_dataset,
     log_figures,
     log_folder,
     log_metrics,
     log_output,
+    log_text,
     resolve_artifacts,
+    set_tag,
     step_run,
 )
 
@@ -110,7 +112,7 @@ def _log_model(model: ClusterModel, assignment: ClusterAssignment, config: Clust
             "cluster/stability": float(model.clusters["stability"].mean()),
         }
     )
-    mlflow.log_text(model.clusters.to_csv(index=False), "tables/clusters_summary.csv")
+    log_text(model.clusters.to_csv(index=False), "tables/clusters_summary.csv")
     log_figures(model_figures(model, assignment, criterion=config.selection))
     with tempfile.TemporaryDirectory() as folder:
         model.save(folder)
@@ -139,7 +141,7 @@ def _log_degradation(table: pd.DataFrame, background: Background | None) -> None
     lonlat = table[["longitude_deg", "latitude_deg"]].to_numpy()
     in_order = ranked.set_index("crater_id")["degradation"]
     score = in_order.loc[table["crater_id"]].to_numpy()
-    mlflow.log_text(ranked.to_csv(index=False, float_format="%.6f"), "tables/freshest.csv")
+    log_text(ranked.to_csv(index=False, float_format="%.6f"), "tables/freshest.csv")
     figures = {"figures/map_degradation.png": degradation_map(lonlat, score, background)}
     if "state" in table:
         names = [str(c).removeprefix("probability_") for c in table.filter(like="probability_")]
@@ -193,7 +195,7 @@ def _views(embeddings: Embeddings, config: ClusterConfig) -> list[View2D]:
             views.append(view_2d(embeddings, kind, seed=config.seed))
         except ConfigError as error:
             click.echo(f"view {kind} is left out: {error}")
-            mlflow.set_tag(f"left_out.{kind}", str(error))
+            set_tag(f"left_out.{kind}", str(error))
     return views
 
 
@@ -207,7 +209,7 @@ def _log_page(
     with tempfile.TemporaryDirectory() as folder:
         page = Path(folder) / "explore.html"
         write_page(page, table.iloc[shown], views, crop_set.crops[shown], background)
-        mlflow.log_artifact(str(page))
+        log_artifact(str(page))
 
 
 def _spread(

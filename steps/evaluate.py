@@ -4,7 +4,6 @@ import math
 import tempfile
 from pathlib import Path
 
-import mlflow
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
@@ -33,6 +32,9 @@ from steps.shared.tracking import (
     log_folder,
     log_metrics,
     log_output,
+    log_table,
+    log_text,
+    set_tag,
     step_run,
 )
 
@@ -51,7 +53,7 @@ def main(config: EvaluateConfig) -> None:
         log_dataset(config.crops, name="crops", digest=crop_set.info.digest, context="evaluation")
         labels = None if config.labels is None else _labels(crop_set, config)
         checkpoint, embeddings = embed_crop_set(crop_set, config.encoder_uri)
-        mlflow.set_tag("mlflow.runName", f"evaluate-{checkpoint.encoder.name}")
+        set_tag("mlflow.runName", f"evaluate-{checkpoint.encoder.name}")
         if checkpoint.encoder.can_reconstruct:
             log_metrics({"reconstruction/mse": reconstruction_error(checkpoint, crop_set)})
         _judge_physics(checkpoint, crop_set, config)
@@ -100,7 +102,7 @@ def _judge_physics(checkpoint: Checkpoint, crop_set: CropSet, config: EvaluateCo
     craters = crop_set.metadata
     table = physical_table(prediction, craters["diameter_km"].to_numpy(), config.interval_levels)
     table.insert(0, "crater_id", craters["crater_id"])
-    mlflow.log_text(table.to_csv(index=False, float_format="%.6g"), "tables/physics.csv")
+    log_text(table.to_csv(index=False, float_format="%.6g"), "tables/physics.csv")
     if config.depths is None:
         return
     rows, depth = measured_rows(craters, read_depths(config.depths))
@@ -133,7 +135,7 @@ def _judge(
         context_diameters=crop_set.info.context_diameters,
     )
     log_metrics(evaluation.metrics)
-    mlflow.set_tag("evaluation_digest", evaluation.digest)
+    set_tag("evaluation_digest", evaluation.digest)
     log_figures(evaluation_figures(evaluation))
     _log_tables(evaluation)
     with tempfile.TemporaryDirectory() as folder:
@@ -161,7 +163,7 @@ def _log_tables(evaluation: Evaluation) -> None:
             table.to_csv(Path(folder) / f"{name}.csv", index=name == "confusion")
         log_folder(Path(folder), "tables")
     for name in _SHOWN_TABLES:
-        mlflow.log_table(getattr(evaluation, name), f"evaluation/{name}.json")
+        log_table(getattr(evaluation, name), f"evaluation/{name}.json")
 
 
 if __name__ == "__main__":

@@ -3,15 +3,13 @@
 import tempfile
 from pathlib import Path
 
-import mlflow
-
 from lunar_models.config.import_checkpoint import ImportCheckpointConfig
 from lunar_models.encoders.import_checkpoint import import_checkpoint
 from serving.cli.options import config_command
 from steps.shared.inputs import open_crops
 from steps.shared.registry import golden_crops, log_registered, log_service_model
 from steps.shared.store import prepare
-from steps.shared.tracking import log_dataset, log_output, step_run
+from steps.shared.tracking import log_dataset, log_output, set_tag, step_run
 
 
 @config_command(ImportCheckpointConfig)
@@ -26,7 +24,7 @@ def main(config: ImportCheckpointConfig) -> None:
             crop_size_px=crop_set.info.crop_size_px,
             context_diameters=crop_set.info.context_diameters,
         )
-        mlflow.set_tag("encoder", checkpoint.encoder.name)
+        set_tag("encoder", checkpoint.encoder.name)
         with tempfile.TemporaryDirectory() as folder:
             checkpoint.save(folder)
             info = log_service_model(

@@ -4,14 +4,13 @@ import json
 from pathlib import Path
 
 import click
-import mlflow
 
 from lunar_models.config.inspect import InspectConfig
 from lunar_models.cropping.inspection import Inspection, inspect_inputs
 from lunar_models.plots.inspection import inspection_figure
 from serving.cli.options import config_command
 from steps.shared.store import prepare
-from steps.shared.tracking import log_output, step_run
+from steps.shared.tracking import log_folder, log_output, step_run
 
 REPORT_FILE, PICTURE_FILE = "inspection.json", "crops.png"
 
@@ -25,7 +24,7 @@ def main(config: InspectConfig) -> None:
         folder = Path(config.output)
         _write(folder, found, config)
         log_output("inspection", config.output)
-        mlflow.log_artifacts(str(folder), "inspection")
+        log_folder(folder, "inspection")
         click.echo(found.text())
         click.echo(f"picture: {folder / PICTURE_FILE}" if found.crops else "no picture")
 

@@ -3,7 +3,6 @@
 import json
 
 import click
-import mlflow
 from tqdm import tqdm
 
 from lunar_models.config.preprocess import PreprocessConfig
@@ -19,7 +18,15 @@ from lunar_models.plots.crop_checks import (
 from serving.cli.options import config_command
 from steps.shared.inputs import digest
 from steps.shared.store import prepare
-from steps.shared.tracking import log_dataset, log_figures, log_metrics, log_output, step_run
+from steps.shared.tracking import (
+    log_artifact,
+    log_dataset,
+    log_figures,
+    log_metrics,
+    log_output,
+    log_text,
+    step_run,
+)
 from steps.shared.waiting import when_free
 
 BAND_DEG = 15.0
@@ -79,10 +86,10 @@ def _log_crop_set(crop_set: CropSet, config: PreprocessConfig) -> None:
             "crops/illumination_confidence": metadata["illumination_confidence"].mean(),
         }
     )
-    for split, count in metadata["split"].value_counts().items():
-        mlflow.log_metric(f"crops/{split}", int(count))
-    mlflow.log_text(json.dumps(info.statistics, indent=2), "statistics.json")
-    mlflow.log_artifact(str(crop_set.path / REJECTED_FILE))
+    splits = metadata["split"].value_counts()
+    log_metrics({f"crops/{split}": int(count) for split, count in splits.items()})
+    log_text(json.dumps(info.statistics, indent=2), "statistics.json")
+    log_artifact(str(crop_set.path / REJECTED_FILE))
     log_figures(
         {
             "figures/crops.png": check_figure(

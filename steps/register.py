@@ -19,7 +19,13 @@ from steps.shared.inputs import open_crops
 from steps.shared.promotion import claim_alias
 from steps.shared.registry import embed_crop_set, golden_crops, log_service_model
 from steps.shared.store import prepare
-from steps.shared.tracking import log_dataset, log_output, resolve_artifacts, step_run
+from steps.shared.tracking import (
+    log_dataset,
+    log_output,
+    resolve_artifacts,
+    set_tag,
+    step_run,
+)
 
 _KAPPA = "head/qwk"
 
@@ -62,7 +68,7 @@ def _publish(info: ModelInfo, config: RegisterConfig) -> None:
     name, number = config.service_model, str(info.registered_model_version)
     version = mlflow.MlflowClient().get_model_version(name, number)
     alias = None if config.alias is None else claim_alias(version, config.alias)
-    mlflow.set_tag("model_version", number)
+    set_tag("model_version", number)
     log_output("model", info.model_uri)
     log_output("version", f"models:/{name}/{number}" + (f"@{alias}" if alias else ""))
     click.echo(f"Registered {name} version {number}{f' as @{alias}' if alias else ''}.")

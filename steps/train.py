@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import mlflow
 from matplotlib.figure import Figure
 
 from lunar_models.config.train import TrainConfig, encoder_label
@@ -37,6 +36,7 @@ from steps.shared.tracking import (
     log_folder,
     log_metrics,
     log_output,
+    set_tag,
     step_run,
 )
 from steps.shared.training_progress import TrainingProgress
@@ -58,7 +58,7 @@ def main(config: TrainConfig) -> None:
         return
     config = prepare(config)
     with step_run("train", config, name=f"{encoder_label(config)}-e{config.epochs}"):
-        mlflow.set_tag("encoder", config.encoder)
+        set_tag("encoder", config.encoder)
         crop_set = open_crops(config.crops)
         log_dataset(config.crops, name="crops", digest=crop_set.info.digest, context="training")
         with _alone_in(_work_dir(config, crop_set)) as work_dir:

@@ -4,7 +4,6 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-import mlflow
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
@@ -28,7 +27,7 @@ from lunar_models.plots.labelling import (
     matrices_figure,
     suspicious_figure,
 )
-from steps.shared.tracking import log_figures, log_folder, log_metrics
+from steps.shared.tracking import log_artifact, log_figures, log_folder, log_metrics, set_tag
 
 PAGE = "agreement.html"
 _SHOWN_SUSPICIOUS = 24
@@ -45,7 +44,8 @@ def log_agreement(votes: VoteSet, config: VotesConfig) -> tuple[Consensus, list[
         replicates=config.bootstrap, level=config.interval, seed=config.seed,
     )  # fmt: skip
     consensus = find_consensus(votes.votes, votes.states)
-    mlflow.set_tags({"labels_digest": votes.digest, "labels_name": votes.name})
+    set_tag("labels_digest", votes.digest)
+    set_tag("labels_name", votes.name)
     log_metrics(_metrics(votes, agreement, consensus))
     tables = {
         "labellers": agreement.labellers, "pairs": agreement.pairs, "selves": agreement.selves,
@@ -117,7 +117,7 @@ def write_page(sections: list[Section], votes: VoteSet) -> None:
         page = Path(folder) / PAGE
         write_report(page, "Agreement of the labels", sections, subtitle=(
             f"{votes.name}; {len(votes.votes):,} votes, digest {votes.digest[:12]}"))  # fmt: skip
-        mlflow.log_artifact(str(page))
+        log_artifact(str(page))
 
 
 def consensus_labels(consensus: Consensus, states: tuple[str, ...]) -> pd.DataFrame:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 import mlflow
 
+from lunar_models.errors import LunarModelsError
 from serving.cli.options import UserError
 
 RETRIES = 8
@@ -37,6 +38,8 @@ def store_errors() -> Iterator[None]:
     try:
         yield
     except mlflow.MlflowException as error:
+        if said := _said_before(error):
+            raise said from error
         if is_outage(error):
             raise UserError(
                 f"The tracking store {mlflow.get_tracking_uri()} stopped answering and did not "
@@ -46,6 +49,14 @@ def store_errors() -> Iterator[None]:
         raise UserError(f"The tracking store says: {error.message}") from error
 
 
+def _said_before(error: BaseException) -> UserError | LunarModelsError | None:
+    """What ended the step, where the run could then not be ended either."""
+    context = error.__context__
+    while context is not None and not isinstance(context, UserError | LunarModelsError):
+        context = context.__context__
+    return context
+
+
 @contextmanager
 def no_second_wait() -> Iterator[None]:
     """End the run at once when the server stayed unreachable. Enter it inside the run."""
@@ -53,8 +64,13 @@ def no_second_wait() -> Iterator[None]:
         yield
     except mlflow.MlflowException as error:
         if is_outage(error):
-            os.environ[_RETRIES_VARIABLE] = "0"
+            give_up()
         raise
+
+
+def give_up() -> None:
+    """Let further requests wait for nothing: ending a run needs the same server that is away."""
+    os.environ[_RETRIES_VARIABLE] = "0"
 
 
 def is_outage(error: mlflow.MlflowException) -> bool:

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 import click
-import mlflow
 import numpy as np
 
 from lunar_models.config.analyse import AnalyseConfig
@@ -29,7 +28,7 @@ from lunar_models.plots.cluster_map import Background
 from lunar_models.plots.print import Width, save_print, state_colour
 from lunar_models.plots.region import region_figures
 from lunar_models.plots.thumbnails import Bounds
-from steps.shared.tracking import log_folder, log_metrics
+from steps.shared.tracking import log_folder, log_metrics, set_tag
 
 PARTS = ("tables", "exports", "figures", "print")
 """Folders of artifacts."""
@@ -94,7 +93,7 @@ def log_region(
         analysis = analyse(craters, area, choices(config, mosaics))
     except LunarModelsError as error:
         click.echo(f"sizes and ages are left out: {error}")
-        mlflow.set_tag("left_out.analysis", str(error))
+        set_tag("left_out.analysis", str(error))
         return
     log_analysis(
         analysis,

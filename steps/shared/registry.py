@@ -24,7 +24,8 @@ from lunar_models.encoders.pretrained import SCHEME, pretrained_folder
 from serving.model import bundle as bundles
 from serving.model import pyfunc as served
 from serving.model.schema import Options
-from steps.shared.tracking import PROJECT, git, log_output, resolve_artifacts
+from steps.shared.tracking import PROJECT, git, log_output, resolve_artifacts, set_tag
+from steps.shared.unlogged import return_to_server
 
 _REQUIREMENTS = (
     "mlflow", "numba", "numpy", "pandas", "pillow", "pyarrow", "pydantic", "safetensors",
@@ -85,6 +86,7 @@ def log_service_model(
     Returns:
         MLflow's record; `model_uri` is immutable, `registered_model_version` the version.
     """
+    return_to_server()
     tags = {**tags, "git_commit": git("rev-parse", "HEAD")}
     with tempfile.TemporaryDirectory() as folder:
         bundle = bundles.assemble(
@@ -187,6 +189,6 @@ def embed_crop_set(
 ) -> tuple[Checkpoint, npt.NDArray[np.float32]]:
     """Load an encoder, adapt it to the crops and embed them, with progress: (N, D) float32."""
     checkpoint = Checkpoint.load(find_encoder(encoder_uri)).adapted_to(crop_set)
-    mlflow.set_tag("encoder", checkpoint.encoder.name)
+    set_tag("encoder", checkpoint.encoder.name)
     with tqdm(total=len(crop_set), unit="crop", desc="embed", disable=None) as bar:
         return checkpoint, embed_crops(checkpoint, crop_set.crops, progress=bar.update)

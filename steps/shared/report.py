@@ -22,7 +22,7 @@ from lunar_models.page.report import (
     write_report,
 )
 from steps.shared.answer import answer_section, artifacts
-from steps.shared.tracking import git
+from steps.shared.tracking import git, log_artifact
 
 _CONTENTS: dict[str, tuple[str, str, tuple[tuple[str, str], ...]]] = {
     "preprocess": (
@@ -121,7 +121,7 @@ def log_report(parent: Run, runs: Mapping[str, Run]) -> None:
         page = Path(folder) / "report.html"
         subtitle = f"Run {parent.info.run_id}, {made:%d %B %Y}"
         write_report(page, str(parent.info.run_name), sections, subtitle=subtitle)
-        mlflow.log_artifact(str(page))
+        log_artifact(str(page))
 
 
 def where_to_look(parent: Run, runs: Mapping[str, Run]) -> None:

@@ -22,6 +22,7 @@ from serving.cli.options import UserError
 from steps.shared.caller import enter_callers_folder
 from steps.shared.inputs import pinned
 from steps.shared.outage import be_patient, store_errors
+from steps.shared.unlogged import log_unlogged
 
 C = TypeVar("C", bound=StepConfig)
 
@@ -82,6 +83,7 @@ def connect() -> None:
         _wait_for(uri)
     with _one_at_a_time(uri), store_errors():
         _check_experiment()
+        log_unlogged(uri)
 
 
 def check_names(config: StepConfig) -> None:

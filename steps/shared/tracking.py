@@ -27,6 +27,7 @@ from serving.cli.options import UserError, to_text
 from steps.shared.cache import KEY_TAG, OUTPUT_TAG, step_key
 from steps.shared.ending import closed_when_killed
 from steps.shared.outage import no_second_wait, store_errors
+from steps.shared.unlogged import current_run_id, keeping, kept, return_to_server
 
 PROJECT = Path(__file__).resolve().parents[2]
 STEP_TAG = "step"
@@ -53,6 +54,8 @@ _NOTES = {
 }
 """Descriptions of runs, by step."""
 
+_NEEDS_THE_SERVER = frozenset({"main", "sweep", "register", "promote", "compare"})
+"""Steps that read from it as they go on; the others only write, and may do so later."""
 _MOST_DIFF_BYTES = 2**20
 _GENERATED_NAME = re.compile(r"^[a-z]+-[a-z]+-\d+$")
 """What MLflow calls a run that nobody named."""
@@ -91,11 +94,13 @@ def step_run(step: str, config: StepConfig, *, name: str) -> Iterator[mlflow.Act
         _log_parameters(run, config)
         _log_snapshot(config)
         started = time.perf_counter()
-        with closed_when_killed(run):
-            yield run
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # KiB; bytes on macOS
-        mib = peak / 2**20 if sys.platform == "darwin" else peak / 2**10
-        log_metrics({"step/seconds": time.perf_counter() - started, "step/peak_memory_mib": mib})
+        with keeping(allowed=step not in _NEEDS_THE_SERVER):
+            with closed_when_killed(run):
+                yield run
+            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # KiB; bytes on macOS
+            mib = peak / 2**20 if sys.platform == "darwin" else peak / 2**10
+            seconds = time.perf_counter() - started
+            log_metrics({"step/seconds": seconds, "step/peak_memory_mib": mib})
 
 
 def _describe(run: mlflow.ActiveRun, step: str) -> None:
@@ -109,11 +114,18 @@ def _describe(run: mlflow.ActiveRun, step: str) -> None:
         mlflow.set_experiment_tag(MLFLOW_EXPERIMENT_NOTE, _ABOUT)
 
 
+set_tag = kept(mlflow.set_tag)
+log_text = kept(mlflow.log_text)
+log_artifact = kept(mlflow.log_artifact)
+log_table = kept(mlflow.log_table)
+
+
 def log_output(name: str, where: str) -> None:
     """Tag the run with something it made, for the steps after it: a path or a URI."""
-    mlflow.set_tag(OUTPUT_TAG + name, where)
+    set_tag(OUTPUT_TAG + name, where)
 
 
+@kept
 def log_dataset(path: str, *, name: str, digest: str, context: str) -> None:
     """Record a dataset that the step read or wrote, without loading it.
 
@@ -127,12 +139,14 @@ def log_dataset(path: str, *, name: str, digest: str, context: str) -> None:
     mlflow.log_input(MetaDataset(source, name=name, digest=digest[:32]), context=context)
 
 
+@kept
 def log_figures(figures: dict[str, Figure]) -> None:
     """Log figures as artifacts; the key is the path, such as ``figures/loss_curve.png``."""
     for path, figure in figures.items():
         mlflow.log_figure(figure, path, save_kwargs={"dpi": 150, "bbox_inches": "tight"})
 
 
+@kept
 def log_figure_at(key: str, figure: Figure, *, step: int) -> None:
     """Log a figure as one frame of the UI's image slider `key`."""
     buffer = io.BytesIO()
@@ -141,12 +155,11 @@ def log_figure_at(key: str, figure: Figure, *, step: int) -> None:
     mlflow.log_image(Image.open(buffer), key=key, step=step, synchronous=True)
 
 
+@kept
 def log_folder(folder: Path, artifact_path: str) -> str:
     """Upload a folder to the active run and return its ``runs:/`` URI."""
     mlflow.log_artifacts(str(folder), artifact_path)
-    run = mlflow.active_run()
-    assert run is not None, "log_folder needs an active run"
-    return f"runs:/{run.info.run_id}/{artifact_path}"
+    return f"runs:/{current_run_id()}/{artifact_path}"
 
 
 def _log_parameters(run: mlflow.ActiveRun, config: StepConfig) -> None:
@@ -200,6 +213,7 @@ def resolve_artifacts(uri: str) -> Path:
     """
     if Path(uri).exists():
         return Path(uri)
+    return_to_server()
     try:
         return Path(mlflow.artifacts.download_artifacts(artifact_uri=uri))
     except (mlflow.MlflowException, OSError, ValueError) as error:
@@ -208,6 +222,7 @@ def resolve_artifacts(uri: str) -> Path:
         ) from error
 
 
+@kept
 def log_metrics(metrics: dict[str, Any], *, step: int = 0) -> None:
     """Log numbers under their keys; a NaN (no such figure for this data) is left out."""
     mlflow.log_metrics({k: float(v) for k, v in metrics.items() if v == v}, step=step)

@@ -1,0 +1,250 @@
+"""Keep what a run logs on this disk while the tracking server is away, and log it later.
+
+After an outage that outlasts all retries a run's metrics, tags and artifacts go to an SQLite store
+of its own. They are copied to the server when the step ends or, if it is still away, when the next
+step starts.
+"""
+
+import contextlib
+import fcntl
+import functools
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import ParamSpec, TextIO, TypeVar
+
+import click
+import mlflow
+from mlflow.entities import Param, Run, RunTag
+
+from serving.cli.options import UserError
+from steps.shared.outage import give_up, is_outage
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+_ABOUT_FILE = "run.json"
+_TABLES_TAG = "mlflow.loggedArtifacts"
+_MOST_IN_BATCH = 1000
+"""Metrics that MLflow takes in one request."""
+
+
+@dataclass
+class Unlogged:
+    """What one run could not log."""
+
+    folder: Path
+    tracking_uri: str
+    run_id: str
+    copy_id: str = ""
+    """The run in the store in `folder` that has what is missing."""
+    first_tags: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def store(self) -> str:
+        """Tracking URI of the store in `folder`."""
+        return f"sqlite:///{self.folder / 'mlflow.db'}"
+
+    def save(self) -> None:
+        """Note in `folder` what `load` needs."""
+        (self.folder / _ABOUT_FILE).write_text(
+            json.dumps([self.tracking_uri, self.run_id, self.copy_id, self.first_tags])
+        )
+
+    @classmethod
+    def load(cls, folder: Path) -> "Unlogged":
+        """Read what `save` noted."""
+        return cls(folder, *json.loads((folder / _ABOUT_FILE).read_text()))
+
+    def lock(self) -> TextIO | None:
+        """Hold it while the file is open; None while a living process still adds to it."""
+        file = (self.folder / "lock").open("a")
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.close()
+            return None
+        return file
+
+
+_here: Unlogged | None = None
+"""Of this process, while its run is diverted."""
+_held: TextIO | None = None
+_may_divert = False
+
+
+def unlogged_folder() -> Path:
+    """Where runs that could not be logged are kept: ``~/.local/state/lunar-models/unlogged``."""
+    base = os.environ.get("XDG_STATE_HOME") or "~/.local/state"
+    return Path(base).expanduser() / "lunar-models" / "unlogged"
+
+
+def kept(log: Callable[P, R]) -> Callable[P, R]:
+    """Make a logging function write to this disk where the tracking server stays away."""
+
+    @functools.wraps(log)
+    def call(*arguments: P.args, **options: P.kwargs) -> R:
+        try:
+            return log(*arguments, **options)
+        except mlflow.MlflowException as error:
+            if not (_may_divert and is_outage(error)):
+                raise
+        _divert()
+        return log(*arguments, **options)
+
+    return call
+
+
+def current_run_id() -> str:
+    """Identifier of the active run on the tracking server, also while it is away."""
+    run = mlflow.active_run()
+    assert run is not None, "no run is active"
+    return str(run.info.run_id) if _here is None else _here.run_id
+
+
+@contextlib.contextmanager
+def keeping(*, allowed: bool) -> Iterator[None]:
+    """Let `kept` functions divert the active run; at the end, log what is missing.
+
+    Args:
+        allowed: whether the step only writes, and may go on without the server.
+
+    Raises:
+        UserError: the step is complete, but the server is still away.
+    """
+    global _may_divert
+    _may_divert, status = allowed, "FAILED"
+    try:
+        yield
+        status = "FINISHED"
+    finally:
+        _may_divert = False
+        ours = None if _here is None else _leave(status)
+        if ours is not None and not _is_logged(ours):
+            give_up()
+            if status == "FINISHED":
+                raise UserError(
+                    f"The tracking server {ours.tracking_uri} stays away. What this run made is "
+                    f"kept in {ours.folder} and logged when the next step starts; finished steps "
+                    "are then reused."
+                )
+
+
+def return_to_server() -> None:
+    """Log what is missing now, for something that cannot do without the server.
+
+    Raises:
+        MlflowException: it is still away.
+    """
+    global _may_divert
+    if _here is not None:
+        _may_divert = False
+        _log(_leave("FAILED"), end=False)  # failed, unless this comes through
+        _may_divert = True
+
+
+def log_unlogged(tracking_uri: str) -> None:
+    """Log what earlier runs could not log to this server; an outage leaves it for later."""
+    for file in sorted(unlogged_folder().glob(f"*/{_ABOUT_FILE}")):
+        ours = Unlogged.load(file.parent)
+        if ours.tracking_uri != tracking_uri:
+            continue
+        try:
+            done = _is_logged(ours)
+        except mlflow.MlflowException as error:
+            click.echo(
+                f"What run {ours.run_id} could not log is refused: {error.message} "
+                f"Delete {ours.folder} to give it up."
+            )
+            continue
+        if done:
+            click.echo(f"Logged what run {ours.run_id} could not log while the server was away.")
+
+
+def _divert() -> None:
+    """Open a store on this disk and make a run in it the active one."""
+    global _here, _held
+    run = mlflow.active_run()
+    assert run is not None
+    registry, tracking = mlflow.get_registry_uri(), mlflow.get_tracking_uri()
+    ours = Unlogged(unlogged_folder() / run.info.run_id, tracking, run.info.run_id)
+    _make_folder(ours.folder)
+    client = mlflow.MlflowClient(ours.store)
+    experiment = client.create_experiment("unlogged", (ours.folder / "artifacts").as_uri())
+    made = client.create_run(experiment, run_name=run.info.run_name)
+    ours.copy_id, ours.first_tags = made.info.run_id, dict(made.data.tags)
+    ours.save()
+    mlflow.set_tracking_uri(ours.store)
+    mlflow.set_registry_uri(registry)  # no model is ever registered in the store on this disk
+    mlflow.start_run(run_id=ours.copy_id, nested=True)
+    _here, _held = ours, ours.lock()
+    click.echo(f"The tracking server stays away; what this run logs is kept in {ours.folder} …")
+
+
+def _make_folder(folder: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True, mode=0o700)
+
+
+def _leave(status: str) -> Unlogged:
+    """Make the run on the server the active one again."""
+    global _here, _held
+    ours, active = _here, mlflow.active_run()
+    assert ours is not None
+    if active is not None and active.info.run_id == ours.copy_id:
+        mlflow.end_run(status)
+    mlflow.set_tracking_uri(ours.tracking_uri)
+    if _held is not None:
+        _held.close()
+    _here = _held = None
+    return ours
+
+
+def _is_logged(ours: Unlogged) -> bool:
+    """Log it; False where the server is away or a living process still adds to it.
+
+    Raises:
+        MlflowException: the server refuses it.
+    """
+    if (lock := ours.lock()) is None:
+        return False
+    with lock:
+        try:
+            _log(ours, end=True)
+        except mlflow.MlflowException as error:
+            if is_outage(error):
+                return False
+            raise
+    return True
+
+
+def _log(ours: Unlogged, *, end: bool) -> None:
+    """Copy everything to the run on the server, end that run as it ended here, and forget it."""
+    here, server = mlflow.MlflowClient(ours.store), mlflow.MlflowClient(ours.tracking_uri)
+    run = here.get_run(ours.copy_id)
+    points = [m for key in run.data.metrics for m in here.get_metric_history(ours.copy_id, key)]
+    for start in range(0, len(points), _MOST_IN_BATCH):
+        server.log_batch(ours.run_id, metrics=points[start : start + _MOST_IN_BATCH])
+    server.log_batch(
+        ours.run_id,
+        params=[Param(key, value) for key, value in run.data.params.items()],
+        tags=_new_tags(run, ours, server.get_run(ours.run_id)),
+    )
+    server.log_inputs(ours.run_id, run.inputs.dataset_inputs)
+    if (artifacts := ours.folder / "artifacts" / ours.copy_id / "artifacts").is_dir():
+        server.log_artifacts(ours.run_id, str(artifacts))
+    if end:  # a run without an end was killed
+        status = run.info.status if run.info.end_time else "KILLED"
+        server.set_terminated(ours.run_id, status, run.info.end_time)
+    shutil.rmtree(ours.folder, ignore_errors=True)
+
+
+def _new_tags(run: Run, ours: Unlogged, logged: Run) -> list[RunTag]:
+    new = {k: v for k, v in run.data.tags.items() if ours.first_tags.get(k) != v}
+    if _TABLES_TAG in new:  # a list that grows
+        known = json.loads(logged.data.tags.get(_TABLES_TAG, "[]"))
+        new[_TABLES_TAG] = json.dumps([*known, *json.loads(new[_TABLES_TAG])])
+    return [RunTag(key, str(value)) for key, value in new.items()]
