@@ -76,7 +76,7 @@ class CountingArea:
     def buffered_km2(self, diameter_km: Float64Array) -> Float64Array:
         """Area on which craters of each diameter are counted if their rim need only reach it.
 
-        Fassett & Head (2008, doi 10.1016/j.icarus.2007.12.009): the area widened by the radius.
+        Fassett & Head (2008, Icarus 195, 61-89): the area widened by the radius.
         Steiner's formula on the sphere, exact for convex outlines; where an outline is concave
         within a crater's radius the true area is smaller.
         """

@@ -44,7 +44,6 @@ YUE_2022 = Reference(
     2022,
     "Updated lunar cratering chronology model with the radiometric age of Chang'e-5 samples",
     "Nature Astronomy, 6, 541-545",
-    "10.1038/s41550-022-01604-3",
 )
 MICHAEL_2013 = Reference(
     "michael2013",

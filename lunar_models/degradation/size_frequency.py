@@ -1,6 +1,6 @@
 """Crater size-frequency distributions: bins, densities, Poisson intervals and slopes.
 
-Definitions: Crater Analysis Techniques Working Group (1979, doi 10.1016/0019-1035(79)90009-5),
+Definitions: Crater Analysis Techniques Working Group (1979, Icarus 37, 467-474),
 also cited as Arvidson et al.; pseudo-log bins: Neukum (1983), Michael (2013, doi
 10.1016/j.icarus.2013.07.004).
 """

@@ -16,7 +16,6 @@ CATWG_1979 = Reference(
     1979,
     "Standard techniques for presentation and analysis of crater size-frequency data",
     "Icarus, 37, 467-474",
-    "10.1016/0019-1035(79)90009-5",
 )
 MICHAEL_2016 = Reference(
     "michael2016",
@@ -33,7 +32,6 @@ FASSETT_HEAD_2008 = Reference(
     2008,
     "The timing of martian valley network activity: Constraints from buffered crater counting",
     "Icarus, 195, 61-89",
-    "10.1016/j.icarus.2007.12.009",
 )
 ABAN_2006 = Reference(
     "aban2006",

@@ -1,6 +1,6 @@
 """Crater size-frequency distributions by degradation state.
 
-Forms of the Crater Analysis Techniques Working Group (1979, doi 10.1016/0019-1035(79)90009-5).
+Forms of the Crater Analysis Techniques Working Group (1979, Icarus 37, 467-474).
 """
 
 from typing import Any, Literal
