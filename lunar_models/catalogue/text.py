@@ -69,6 +69,20 @@ def read_text(
     return table, matched, notes
 
 
+def read_whole_text(path: Path) -> pd.DataFrame:
+    """Read all columns of a delimited text, every cell as text, None where it is empty.
+
+    The header is found as in `read_text`; where no line names the columns of a catalogue, it is the
+    first line without a comment sign.
+    """
+    source, _ = _plain_text(path)
+    head = _head(source).decode("utf-8", errors="ignore").splitlines()[:HEADER_SEARCH_LINES]
+    layout = _find_header(head, None)
+    if not layout.names:
+        return pd.DataFrame()
+    return _parse(source, layout, _unique(layout.names), {})
+
+
 def _plain_text(path: Path) -> tuple[Path | bytes, list[str]]:
     """The file itself where it is UTF-8 with plain line ends, else its text as such."""
     with path.open("rb") as file:

@@ -10,7 +10,7 @@ from lunar_models.arrays import Float64Array
 from lunar_models.degradation import summaries
 from lunar_models.degradation.ages import ModelAge, is_datable, model_age
 from lunar_models.degradation.areas import CountingArea
-from lunar_models.degradation.completeness import completeness_km
+from lunar_models.degradation.completeness import FEWEST, completeness_km
 from lunar_models.degradation.crater_shape import depth_over_diameter
 from lunar_models.degradation.population import state_names
 from lunar_models.degradation.schemes import Scheme
@@ -94,7 +94,12 @@ def analyse(craters: pd.DataFrame, area: CountingArea, choices: Choices) -> Anal
         ),
         k_by_diameter=summaries.k_by_diameter(inside, names, choices),
         crater_ages=summaries.crater_ages(inside, choices),
-        notes=(*area.notes, *_notes(inside, names, craters), *_age_notes(age, choices)),
+        notes=(
+            *area.notes,
+            *_notes(inside, names, craters),
+            *_completeness_notes(inside, choices),
+            *_age_notes(age, choices),
+        ),
     )  # fmt: skip
 
 
@@ -128,6 +133,16 @@ def _age(
     if choices.age_min_km is None and not is_datable(choices.system, low_km, top):
         return ModelAge.unknown(low_km, top, choices.level)
     return model_age(choices.system, diameters_km, area_km2, low_km, top, level=choices.level)
+
+
+def _completeness_notes(inside: pd.DataFrame, choices: Choices) -> list[str]:
+    given = choices.complete_from_km or choices.age_min_km
+    if given or choices.pixel_size_m or len(inside) >= FEWEST:
+        return []
+    return [
+        f"{len(inside)} craters are too few to tell from which diameter the count is complete; the "
+        "smallest crater is taken, which makes the age too old. Give complete_from_km."
+    ]
 
 
 def _age_notes(age: ModelAge, choices: Choices) -> list[str]:

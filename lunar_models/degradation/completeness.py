@@ -8,7 +8,8 @@ from lunar_models.degradation.size_frequency import bin_edges
 RECOGNISED_PX = 10.0
 """Pixels across a crater below which counts fall short, as a rule of thumb: Robbins et al. 2014
 (doi 10.1016/j.icarus.2014.02.022) found experts to agree down to about ten."""
-_FEWEST = 20
+FEWEST = 20
+"""Craters below which there is no roll-over to see."""
 
 
 def pixel_limit_km(pixel_size_m: float, pixels: float = RECOGNISED_PX) -> float:
@@ -25,7 +26,7 @@ def rollover_km(diameters_km: Float64Array) -> float:
     than 20 craters it is the smallest diameter.
     """
     diameters = np.sort(np.asarray(diameters_km, np.float64))
-    if len(diameters) < _FEWEST:
+    if len(diameters) < FEWEST:
         return float(diameters[0])
     edges = bin_edges(diameters[0], diameters[-1], "20/decade")
     counts = np.histogram(diameters, edges)[0]

@@ -162,3 +162,10 @@ def test_our_own_scheme_cuts_depths_where_k_is_cut():
     k = np.array([0.005, 0.03, 0.1, 0.2])
     ours = in_scheme(pd.DataFrame({"k_over_r2": k}), SCHEMES["lunar-models"])
     assert ours["state"].tolist() == state_of(k).tolist()
+
+
+def test_too_few_craters_to_see_completeness_are_noted():
+    analysis = analyse(planted(count=5), AREA, CHOICES)
+    assert any("too few" in note and "complete_from_km" in note for note in analysis.notes)
+    known = analyse(planted(count=5), AREA, replace(CHOICES, complete_from_km=1.0))
+    assert not any("too few" in note for note in known.notes)

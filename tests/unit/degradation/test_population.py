@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from lunar_models.degradation.population import read_population, state_names
-from lunar_models.errors import LabelsError
+from lunar_models.errors import CatalogueError, LabelsError
 from lunar_models.export.tables import write_geojson
 
 TABLE = """crater_id,longitude_deg,latitude_deg,diameter_km,cluster_id,state,native_px
@@ -104,3 +104,65 @@ def test_labels_of_other_craters_are_refused(tmp_path):
     labels = write(tmp_path, "CRATER_ID,state\nzz,1\n", "labels.csv")
     with pytest.raises(LabelsError, match="none of the 3 craters"):
         read_population(write(tmp_path, TABLE), states=str(labels))
+
+
+@pytest.mark.parametrize(
+    ("separator", "decimal", "suffix"), [(";", ".", "csv"), (";", ",", "csv"), ("\t", ".", "tsv")]
+)
+def test_states_and_k_are_read_with_the_catalogues_own_separators(
+    tmp_path, separator, decimal, suffix
+):
+    table = pd.DataFrame(
+        {
+            "crater_id": ["007", "b"], "longitude_deg": [1.5, 2.5], "latitude_deg": [0.5, 1.5],
+            "diameter_km": [2.0, 4.5], "state": [1, 4], "k_m2": [1000.5, 2000.5],
+        }
+    )  # fmt: skip
+    path = tmp_path / f"table.{suffix}"
+    table.to_csv(path, index=False, sep=separator, decimal=decimal)
+    craters, _ = read_population(path)
+    assert craters["state"].tolist() == [1, 4]
+    assert craters["k_m2"].tolist() == [1000.5, 2000.5]
+
+
+COLUMNS = "crater_id,longitude_deg,latitude_deg,diameter_km,"
+
+
+@pytest.mark.parametrize(
+    ("text", "error", "message"),
+    [
+        ("state\na,0,0,2,0\nb,0,1,2,1", LabelsError, "has the state 0; .* from 1"),
+        ("state\na,0,0,2,-1", LabelsError, "has the state -1"),
+        ("state\na,0,0,2,1.5", LabelsError, "has the state 1.5"),
+        ("state\na,0,0,2,57", LabelsError, "has the state 57"),
+        ("state\na,0,0,2,fresh-ish", LabelsError, "order of the states"),
+        ("state,state_name\na,0,0,2,1,A\nb,0,1,2,1,B", LabelsError, "state 1 by several names"),
+        ("k_over_r2\na,0,0,2,inf", CatalogueError, "k_over_r2 has the value inf"),
+        ("k_m2\na,0,0,2,-5", CatalogueError, "k_m2 has the value -5"),
+        ("k_m2\na,0,0,2,much", CatalogueError, "'much' is not a number"),
+        ("k_m2,k_m2_low_68,k_m2_high_68\na,0,0,2,5,6,4", CatalogueError, "outside its interval"),
+        ("d_over_D\na,0,0,2,15\nb,0,1,2,12", LabelsError, "reach 15 diameters"),
+    ],
+)
+def test_faults_of_a_tables_own_columns_are_named(tmp_path, text, error, message):
+    with pytest.raises(error, match=message):
+        read_population(write(tmp_path, COLUMNS + text + "\n"))
+
+
+def test_states_need_the_craters_ids(tmp_path):
+    with pytest.raises(CatalogueError, match="no column crater_id"):
+        read_population(write(tmp_path, "id,lon,lat,diameter_km,state\n1,0,0,2,1\n"))
+
+
+def test_what_is_not_measured_is_unknown(tmp_path):
+    text = COLUMNS + "k_m2,k_over_r2,d_over_D\na,0,0,2,,0.05,-0.01\nb,0,1,2,,0.05,0.1\n"
+    craters, _ = read_population(write(tmp_path, text))
+    assert craters["k_m2"].tolist() == [50_000, 50_000]  # an empty column of K is none
+    assert np.isnan(craters["depth_over_diameter"][0])  # no crater is a hill
+
+
+def test_a_label_table_makes_the_tables_own_states_irrelevant(tmp_path):
+    labels = write(tmp_path, "CRATER_ID,state\na,Old\n", "labels.csv")
+    text = COLUMNS + "state\na,0,0,2,0\n"
+    craters, _ = read_population(write(tmp_path, text), states=str(labels))
+    assert craters["state"].tolist() == [4]
