@@ -79,6 +79,18 @@ class Encoder(nn.Module, ABC):
         with torch.inference_mode(), evaluating(self):
             return self._embed(crops).float()
 
+    def outputs(self, crops: Tensor) -> dict[str, Tensor]:
+        """Compute all that the encoder tells of a crop, in operations that can be exported.
+
+        Args:
+            crops: (B, 1, S, S) float32 in [-1, 1], B at least 1; the encoder is in evaluation mode.
+
+        Returns:
+            ``embedding`` (B, D); of families that know it, ``score`` and ``score_deviation`` (B,),
+            see `degradation`, and ``physics`` (B, 2, 2), see `physics`. All float32.
+        """
+        return {"embedding": self._embed(crops).float()}
+
     def degradation(self, crops: Tensor) -> tuple[Tensor, Tensor] | None:
         """How worn each crater is, where the encoder has been taught to tell.
 

@@ -26,6 +26,8 @@ from lunar_models.rendering.photography import contrast_scale
 
 CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "weights.safetensors"
+EXCHANGED_WEIGHTS_FILE = "model.safetensors"
+"""Name of the weights in the layout of Hugging Face, see `interchange.hugging_face`."""
 _CONTRAST_CROPS = 4096
 """From which the contrast of a crop set is taken."""
 
@@ -115,7 +117,7 @@ class Checkpoint:
         crops = resampled(torch.from_numpy(np.array(stored)), self.stored, self.geometry)
         return as_stored(crops).numpy()
 
-    def save(self, folder: str | Path) -> None:
+    def save(self, folder: str | Path, *, weights_file: str = WEIGHTS_FILE) -> None:
         """Write the folder, made if missing."""
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
@@ -130,7 +132,7 @@ class Checkpoint:
             "domain": self.domain.ranges,
         }
         weights = {name: t.contiguous().cpu() for name, t in self.encoder.state_dict().items()}
-        save_file(weights, folder / WEIGHTS_FILE)
+        save_file(weights, folder / weights_file)
         (folder / CONFIG_FILE).write_text(json.dumps(config, indent=2, sort_keys=True) + "\n")
 
     @classmethod
@@ -176,5 +178,7 @@ def _contrast_of(crop_set: CropSet) -> Normalisation:
 
 def _restore(config: dict[str, Any], folder: Path) -> Encoder:
     encoder = find_family(config["encoder"])(**config["arguments"])
-    encoder.load_state_dict(load_file(folder / WEIGHTS_FILE))
+    exchanged = folder / EXCHANGED_WEIGHTS_FILE
+    weights = exchanged if exchanged.is_file() else folder / WEIGHTS_FILE
+    encoder.load_state_dict(load_file(weights))
     return encoder.eval()

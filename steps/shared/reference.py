@@ -17,6 +17,7 @@ from lunar_models.config.base import ParamSpec, StepConfig, specs
 from lunar_models.config.classify import ClassifyConfig
 from lunar_models.config.compare import CompareConfig
 from lunar_models.config.download import DownloadConfig
+from lunar_models.config.export import ExportConfig
 from lunar_models.config.import_checkpoint import ImportCheckpointConfig
 from lunar_models.config.inspect import InspectConfig
 from lunar_models.config.pretrain import PretrainConfig
@@ -36,6 +37,7 @@ ENTRY_POINTS: dict[str, type[StepConfig]] = {
     "pretrain": PretrainConfig,
     "import_checkpoint": ImportCheckpointConfig,
     "agreement": AgreementConfig,
+    "export": ExportConfig,
     "compare": CompareConfig,
     "promote": PromoteConfig,
     "download": DownloadConfig,

@@ -50,6 +50,7 @@ _NOTES = {
     "compare": "Several evaluations side by side, by paired bootstrap.",
     "sweep": "Trainings with several settings, nested below.",
     "import_checkpoint": "An autoencoder of the original pipeline, registered.",
+    "export": "An encoder in the formats of other programs: Hugging Face layout and ONNX.",
     "download": "Catalogue and mosaic, fetched and verified.",
 }
 """Descriptions of runs, by step."""

@@ -110,7 +110,7 @@ def test_every_direct_import_is_declared():
 
 
 PACKAGES = ("lunar_models", "serving", "steps")
-OPTIONAL = ("ray",)
+OPTIONAL = ("ray", "onnx", "onnxruntime", "onnxscript")
 """What an extra brings."""
 
 

@@ -90,26 +90,36 @@ class InverseRenderingEncoder(Encoder):
             )
 
     def _embed(self, crops: Tensor) -> Tensor:
-        features, mean, _ = self._look(crops)
-        score = self._rank(-mean[:, DEPTH])
-        degradation = (score - 0.5) * math.sqrt(12)
-        return torch.cat([degradation[:, None], FEATURE_SCALE * self.standardise(features)], 1)
+        return self.outputs(crops)["embedding"]
 
     def degradation(self, crops: Tensor) -> tuple[Tensor, Tensor]:
         with torch.inference_mode(), evaluating(self):
-            _, mean, variance = self._look(crops)
-            shallowness = -mean[:, DEPTH]
-            spread = variance[:, DEPTH].sqrt()
-            low, high = self._rank(shallowness - spread), self._rank(shallowness + spread)
-            return self._rank(shallowness), (high - low) / 2
+            told = self.outputs(crops)
+            return told["score"], told["score_deviation"]
 
     def physics(self, crops: Tensor, contrast: Tensor | None = None) -> Tensor:
         """As `Encoder.physics`; (B,) `contrast` where crops come from several mosaics."""
         with torch.inference_mode(), evaluating(self):
-            _, mean, variance = self._look(crops, contrast)
-            both = slice(K_OVER_R2, DEPTH + 1)
-            values = mean[:, both] * self.target_deviation[both] + self.target_mean[both]
-            return torch.stack([values, variance[:, both].sqrt() * self.target_deviation[both]], 2)
+            return self.outputs(crops, contrast)["physics"]
+
+    def outputs(self, crops: Tensor, contrast: Tensor | None = None) -> dict[str, Tensor]:
+        """As `Encoder.outputs`, with (B,) `contrast` that the crops were divided by."""
+        features, mean, variance = self._look(crops, contrast)
+        shallowness, spread = -mean[:, DEPTH], variance[:, DEPTH].sqrt()
+        score = self._rank(shallowness)
+        low, high = self._rank(shallowness - spread), self._rank(shallowness + spread)
+        degradation = (score - 0.5) * math.sqrt(12)
+        both = slice(K_OVER_R2, DEPTH + 1)
+        values = mean[:, both] * self.target_deviation[both] + self.target_mean[both]
+        deviations = variance[:, both].sqrt() * self.target_deviation[both]
+        return {
+            "embedding": torch.cat(
+                [degradation[:, None], FEATURE_SCALE * self.standardise(features)], 1
+            ),
+            "score": score,
+            "score_deviation": (high - low) / 2,
+            "physics": torch.stack([values, deviations], 2),
+        }
 
     def residual_table(self) -> ResidualTable:
         return ResidualTable(residual_levels().numpy(), self.residuals.cpu().numpy())
@@ -117,7 +127,7 @@ class InverseRenderingEncoder(Encoder):
     def _look(self, crops: Tensor, contrast: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
         """(B, D - 1) features, (B, Q) means and variances: averages of upright and upside down."""
         if contrast is None:
-            contrast = torch.full((len(crops),), self.contrast, device=crops.device)
+            contrast = torch.full((crops.shape[0],), self.contrast, device=crops.device)
         features = self.network(torch.cat([crops, crops.flip(2)]), contrast.repeat(2)).float()
         mean, log_variance = self.predict(features)
         return (

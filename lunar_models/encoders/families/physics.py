@@ -71,16 +71,24 @@ class PhysicsEncoder(Encoder):
         self.normalisation, self.context_diameters = normalisation, context_diameters
 
     def _embed(self, crops: Tensor) -> Tensor:
-        features, shallowness, _ = self._look(crops)
-        degradation = (self._rank(shallowness) - 0.5) * math.sqrt(12)
-        details = FEATURE_SCALE * self.standardise(features)
-        return torch.cat([degradation[:, None], details], 1)
+        return self.outputs(crops)["embedding"]
 
     def degradation(self, crops: Tensor) -> tuple[Tensor, Tensor]:
         with torch.inference_mode(), evaluating(self):
-            _, shallowness, spread = self._look(crops)
-            low, high = self._rank(shallowness - spread), self._rank(shallowness + spread)
-            return self._rank(shallowness), (high - low) / 2
+            told = self.outputs(crops)
+            return told["score"], told["score_deviation"]
+
+    def outputs(self, crops: Tensor) -> dict[str, Tensor]:
+        features, shallowness, spread = self._look(crops)
+        score = self._rank(shallowness)
+        low, high = self._rank(shallowness - spread), self._rank(shallowness + spread)
+        degradation = (score - 0.5) * math.sqrt(12)
+        details = FEATURE_SCALE * self.standardise(features)
+        return {
+            "embedding": torch.cat([degradation[:, None], details], 1),
+            "score": score,
+            "score_deviation": (high - low) / 2,
+        }
 
     def _look(self, crops: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Features, shallowness (minus log depth, in units of its spread) and its deviation.
@@ -104,7 +112,7 @@ class PhysicsEncoder(Encoder):
 
     def _rank(self, shallowness: Tensor) -> Tensor:
         """Shallowness -> part of the training craters that are fresher, by interpolation."""
-        above = torch.searchsorted(self.quantiles, shallowness.contiguous())
+        above = (self.quantiles < shallowness[:, None]).sum(1)
         above = above.clamp(1, QUANTILES - 1)
         low, high = self.quantiles[above - 1], self.quantiles[above]
         within = ((shallowness - low) / (high - low).clamp_min(1e-6)).clamp(0, 1)
@@ -157,7 +165,9 @@ def _resized(crops: Tensor, zoom: float) -> Tensor:
     """The same craters, as large as if their context were `zoom` times wider."""
     transform = torch.tensor([[zoom, 0.0, 0.0], [0.0, zoom, 0.0]], device=crops.device)
     shape = list(crops.shape)
-    grid = functional.affine_grid(transform.expand(len(crops), 2, 3), shape, align_corners=False)
+    grid = functional.affine_grid(
+        transform.expand(crops.shape[0], 2, 3), shape, align_corners=False
+    )
     return functional.grid_sample(crops, grid, padding_mode="reflection", align_corners=False)
 
 

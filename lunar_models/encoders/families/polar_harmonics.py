@@ -77,12 +77,12 @@ class PolarHarmonicsEncoder(FittedEncoder):
     def _embed(self, crops: Tensor) -> Tensor:
         polar = functional.grid_sample(
             crops,
-            self.grid.expand(len(crops), -1, -1, -1),
+            self.grid.expand(crops.shape[0], -1, -1, -1),
             padding_mode="border",
             align_corners=False,
         )[:, 0]
         mean, cosine, sine, cosine_2, sine_2 = (polar @ self.waves.T).unbind(-1)
-        features = mean, cosine, torch.hypot(cosine, sine), torch.hypot(cosine_2, sine_2)
+        features = mean, cosine, _magnitude(cosine, sine), _magnitude(cosine_2, sine_2)
         return torch.cat(features, 1)
 
     def _reconstruct(self, crops: Tensor, generator: torch.Generator | None) -> Tensor:
@@ -91,3 +91,8 @@ class PolarHarmonicsEncoder(FittedEncoder):
 
     def loss(self, crops: Tensor, generator: torch.Generator | None = None) -> dict[str, Tensor]:
         return {"loss": functional.mse_loss(self._reconstruct(crops, generator), crops)}
+
+
+def _magnitude(cosine: Tensor, sine: Tensor) -> Tensor:
+    """The correctly rounded `torch.hypot`, for which ONNX has no operator."""
+    return (cosine.double().square() + sine.double().square()).sqrt().to(cosine.dtype)

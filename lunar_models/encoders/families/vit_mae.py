@@ -147,7 +147,7 @@ class ViTMaeEncoder(Encoder):
         weight = projection.weight.permute(0, 2, 3, 1).flatten(1)
         tokens = functional.linear(patches, weight, projection.bias) + positions
         first = vit.embeddings.cls_token + vit.embeddings.position_embeddings[:, :1]
-        tokens = torch.cat([first.expand(len(tokens), -1, -1), tokens], 1)
+        tokens = torch.cat([first.expand(tokens.shape[0], -1, -1), tokens], 1)
         for block in vit.layers:
             tokens = block(tokens)
         encoded: Tensor = vit.layernorm(tokens)

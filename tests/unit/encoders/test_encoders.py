@@ -30,6 +30,8 @@ from lunar_models.encoders.families.inverse_rendering import InverseRenderingEnc
 from lunar_models.encoders.families.original_cae import OriginalEncoder
 from lunar_models.encoders.families.swav import sinkhorn
 from lunar_models.encoders.families.vit_mae import ViTMaeEncoder
+from lunar_models.encoders.interchange.onnx_file import TOLERANCE, difference, write_onnx
+from lunar_models.encoders.interchange.program import CropsIn, export_program
 from lunar_models.encoders.layers.positions import sinusoids
 from lunar_models.encoders.layers.transformer import attention, norm_once
 from lunar_models.errors import CheckpointError, ConfigError
@@ -101,6 +103,24 @@ class EncoderContract:
         others = encoder.embed(torch.cat([crops[:1], make_crops(5, self.size, seed=7)]))
         torch.testing.assert_close(alone, together, atol=1e-4, rtol=1e-4)
         torch.testing.assert_close(others[:1], together[:1], atol=1e-4, rtol=1e-4)
+
+    def test_exported_program_takes_any_number_of_crops(self, encoder: Encoder) -> None:
+        module = CropsIn(Checkpoint(encoder, Normalisation(clip=0.5)))
+        program = export_program(module).module()
+        for count in (1, 3):
+            inputs = module.example(count)
+            with torch.no_grad():
+                expected = module(*inputs)
+                torch.testing.assert_close(program(*inputs), expected, atol=1e-5, rtol=1e-5)
+            embedding = encoder.embed(module.normalisation(inputs[0]))
+            torch.testing.assert_close(expected["embedding"], embedding, atol=1e-6, rtol=1e-6)
+
+    @pytest.mark.slow  # quick for three families in test_interchange.py
+    def test_onnx_gives_the_same(self, encoder: Encoder, tmp_path: Path) -> None:
+        pytest.importorskip("onnxruntime")
+        module = CropsIn(Checkpoint(encoder, Normalisation(clip=0.5)))
+        write_onnx(module, tmp_path / "model.onnx")
+        assert difference(module, tmp_path / "model.onnx") <= TOLERANCE
 
     def test_no_crops(self, encoder: Encoder, crops: Tensor) -> None:
         assert encoder.embed(crops[:0]).shape == (0, encoder.embedding_dim)
