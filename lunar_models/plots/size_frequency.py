@@ -48,6 +48,9 @@ def size_frequency_figure(analysis: Analysis, form: Form, width: Width = "one") 
         heights = float(values.min()) / 4.0, float(values.max()) * 6.0
         for state in sorted(tables["state"].unique()):
             _draw_population(axes, filled[filled["state"] == state], int(state), form)
+        if not filled["complete"].all():
+            label = "below the completeness limit"
+            axes.plot([], [], "o", ms=3.2, color=_GREY, mfc="white", mew=0.8, label=label)
         _draw_age(axes, analysis, form, span)
         _draw_equilibrium(axes, TRASK, form, span, "--")
         _draw_equilibrium(axes, HARTMANN, form, span, ":")
@@ -76,8 +79,6 @@ def _draw_population(axes: Any, table: pd.DataFrame, state: int, form: Form) -> 
             elinewidth=0.6, zorder=3 if complete else 2,
         )  # fmt: skip
     axes.plot([], [], marker, ms=3.2, color=colour, mfc="white", mew=0.8, label=label)
-    if not table["complete"].all():
-        axes.plot([], [], marker, ms=3.2, color=_GREY, mfc="white", mew=0.8)
 
 
 def _draw_age(axes: Any, analysis: Analysis, form: Form, span: tuple[float, float]) -> None:

@@ -90,6 +90,11 @@ def test_the_pds4_label_fits_its_table(tmp_path, table):
     offset = int(root.findtext(".//p:Table_Delimited/p:offset", "", space))
     assert (tmp_path / "craters.csv").read_bytes()[offset:].startswith(b"RR-1-000001,")
     assert rows[3][rows[0].index("state")] == ""
+    parts = [part.tag.partition("}")[2] for part in root.find("p:Observation_Area", space)]
+    assert parts == [
+        "Time_Coordinates", "Primary_Result_Summary", "Investigation_Area", "Observing_System",
+        "Target_Identification",
+    ]  # fmt: skip
 
 
 def test_latex_escapes_and_rounds(tmp_path):

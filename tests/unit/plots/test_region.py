@@ -77,6 +77,8 @@ def test_bins_below_the_completeness_limit_are_grey(analysis):
     table = analysis.size_frequency
     shown = table[(table["count"] > 0) & ~table["complete"]]
     assert sum(map(len, grey)) == len(shown) > 0
+    (legend,) = size_frequency_figure(analysis, "r").legends
+    assert [text.get_text() for text in legend.texts].count("below the completeness limit") == 1
 
 
 @pytest.mark.parametrize("suffix", ["pdf", "svg"])
