@@ -1,4 +1,4 @@
-"""One thin command per MLproject entry point: parse, load, one library call, log."""
+"""Run the MLproject entry points, one thin command each: parse, load, one library call, log."""
 
 import os
 import warnings

@@ -1,4 +1,4 @@
-"""Embed every crater, group them, and show the groups."""
+"""Embed every crater, cluster the embeddings, and show the clusters."""
 
 import tempfile
 from pathlib import Path

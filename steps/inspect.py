@@ -1,4 +1,4 @@
-"""Say in seconds what a mosaic and a catalogue are understood as: a dry run of preprocess."""
+"""Report in seconds how a mosaic and a catalogue are read: a dry run of preprocess."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The whole pipeline: each step an MLflow run nested under this one."""
+"""Run the whole pipeline: each step an MLflow run nested under this one."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Try many trainings as nested runs and mark the best."""
+"""Train with many parameter combinations as nested runs, and mark the best."""
 
 import itertools
 import json

@@ -1,4 +1,4 @@
-"""Crater catalogues: read any format, validate, filter; labels, states and spatial splits."""
+"""Read crater catalogues of any format, validate and filter them; labels, states and splits."""
 
 from lunar_models.catalogue.table import filter_catalogue, read_catalogue
 

@@ -25,7 +25,7 @@ class AnalyseConfig(StepConfig):
     )  # fmt: skip
     columns: str | None = param(
         None,
-        help="Columns of a foreign catalogue, as crater_id=NAME,longitude_deg=NAME,"
+        help="Columns of any other table, as crater_id=NAME,longitude_deg=NAME,"
         "latitude_deg=NAME,diameter_km=NAME (or diameter_m).",
     )
     states: str | None = param(
@@ -45,7 +45,9 @@ class AnalyseConfig(StepConfig):
         None, help="Reference system of the area, where its file has none or a wrong one."
     )
     bounds_deg: tuple[float, ...] = param(
-        (), help="Counting area as west,south,east,north; cuts the other areas.", unit="deg"
+        (),
+        help="Limits of the counting area as west,south,east,north; clips the other areas.",
+        unit="deg",
     )
     counting: Literal["centre", "buffered"] = param(
         "centre",
@@ -67,41 +69,50 @@ class AnalyseConfig(StepConfig):
     )
     shade: str | None = param(
         None,
-        help="Light a height model, as AZIMUTH,INCIDENCE of the Sun in degrees, such as 90,65.",
+        help="Hillshade an elevation model with the Sun at AZIMUTH,INCIDENCE degrees, as in 90,65.",
     )
     binning: Literal["root2", "pseudo-log", "10/decade", "20/decade"] = param(
-        "root2", help="Bins of diameter."
+        "root2", help="Diameter bins of the size-frequency distribution."
     )
     chronology: Literal["neukum1983", "neukum2001", "yue2022", "hartmann2010"] = param(
         "neukum1983", help="Production and chronology functions."
     )
     age_min_km: float | None = param(
-        None, help="Smallest crater dated; none: the completeness limit.", unit="km", minimum=0.01
+        None,
+        help="Minimum diameter of the age fit; none: the completeness diameter.",
+        unit="km",
+        minimum=0.01,
     )
     age_max_km: float | None = param(
-        None, help="Largest crater dated; none: the production function's limit.", unit="km",
-        minimum=0.01,
+        None, help="Maximum diameter of the age fit; none: the limit of the production function.",
+        unit="km", minimum=0.01,
     )  # fmt: skip
     complete_from_km: float | None = param(
         None, help="Diameter from which the catalogue is known to be complete.", unit="km",
         minimum=0.0,
     )  # fmt: skip
     age_interval: float = param(
-        0.6827, help="Probability of Poisson intervals and of ages.", minimum=0.5, maximum=0.999
+        0.6827,
+        help="Coverage of the Poisson intervals and of the ages.",
+        minimum=0.5,
+        maximum=0.999,
     )
     diffusivity_m2_per_myr: float = param(
         5.5, help="Diffusivity of a 1 km crater; the default is that of the maria.",
         unit="m²/Myr", minimum=0.01, maximum=10_000.0,
     )  # fmt: skip
     diffusivity_exponent: float = param(
-        0.0, help="Power of the diameter that the diffusivity grows with; 0 is constant.",
+        0.0, help="Exponent of the diameter in the diffusivity; 0: constant.",
         minimum=-3.0, maximum=3.0,
     )  # fmt: skip
     scheme: Literal["none", "lunar-models", "expert4", "stopar"] = param(
-        "none", help="Name states in these classes by d/D or K; none keeps the table's states."
+        "none",
+        help="Published classes to which d/D or K assigns craters; none keeps the table's states.",
     )
-    sun_side: str | None = param(None, help="Where the Sun stands, noted on the map.")
-    figure_width: Literal["one", "two"] = param("one", help="Columns of the journal's page.")
+    sun_side: str | None = param(None, help="Side of the Sun, noted on the map.")
+    figure_width: Literal["one", "two"] = param(
+        "one", help="Width of the figures in columns of the journal's page."
+    )
     figure_format: Literal["pdf", "svg"] = param("pdf", help="Format of the figures for print.")
 
     @model_validator(mode="after")

@@ -20,7 +20,9 @@ class WorkConfig(StepConfig):
     """What decides how the work is shared out, never what comes of it."""
 
     engine: Engine = param(
-        "local", help="Processes of this machine, or a Ray cluster.", role="runtime"
+        "local",
+        help="Where tasks run: processes of this machine, or a Ray cluster.",
+        role="runtime",
     )
     address: str = param(
         "auto",
@@ -35,7 +37,9 @@ class WorkConfig(StepConfig):
         role="runtime",
     )
     device: Literal["auto", "cpu", "cuda"] = param(
-        "auto", help="Where the encoder computes.", role="runtime"
+        "auto",
+        help="Compute device of the encoder; auto selects a GPU if there is one.",
+        role="runtime",
     )
 
 
@@ -47,9 +51,9 @@ class ReleaseConfig(WorkConfig):
         help="Service model: a models:/ or runs:/ URI, or a folder.",
         role="input",
     )
-    output: str = param("data/release", help="Folder of the release.", role="output")
+    output: str = param("data/release", help="Output folder of the release.", role="output")
     shards: int | None = param(
-        None, help="Pieces of work; none: 16,384 craters each.", minimum=1, role="runtime"
+        None, help="Number of shards; none: one per 16,384 craters.", minimum=1, role="runtime"
     )
     analysis: bool = param(
         True,
@@ -58,7 +62,9 @@ class ReleaseConfig(WorkConfig):
         role="runtime",
     )
     title: str | None = param(None, help="Title of the release.", role="runtime")
-    creators: tuple[str, ...] = param((), help="Who made the release.", role="runtime")
+    creators: tuple[str, ...] = param(
+        (), help="Creators of the release, as in a citation.", role="runtime"
+    )
     licence: str | None = param(None, help="Licence of the release.", role="runtime")
     citation: str | None = param(
         None, help="How to cite the release; none: title, creators and model.", role="runtime"

@@ -13,5 +13,5 @@ class EmbedConfig(WorkConfig):
         role="input",
     )
     output: str = param(
-        "data/embeddings.parquet", help="Parquet file of the embeddings.", role="output"
+        "data/embeddings.parquet", help="Output file of the embeddings (Parquet).", role="output"
     )

@@ -41,7 +41,7 @@ class PreprocessConfig(StepConfig):
     )
     shade: str | None = param(
         None,
-        help="Light height models, as AZIMUTH,INCIDENCE of the Sun in degrees (clockwise from "
+        help="Hillshade elevation models with the Sun at AZIMUTH,INCIDENCE degrees (clockwise from "
         "north, from the zenith), such as 90,65; with ,m or ,km where the unit is not stated.",
     )
     crop_size_px: int = param(64, help="Side length of a crop.", unit="px", minimum=8, maximum=1024)

@@ -10,7 +10,7 @@ class SweepConfig(StepConfig):
 
     crops: str = param(help="Crop set folder made by preprocess.", role="input")
     space: str = param(
-        help="What to try, such as encoder=cae|pca;latent_dim=6|20|40;learning_rate=1e-4..1e-2. "
+        help="Search space, such as encoder=cae|pca;latent_dim=6|20|40;learning_rate=1e-4..1e-2. "
         "A range is searched on a logarithmic scale where it starts above 0."
     )
     method: Literal["grid", "tpe"] = param(

@@ -1,4 +1,4 @@
-"""The crop set on disk, its normalisation, and the resampling of single crops."""
+"""Store, normalise and resample crops."""
 
 from lunar_models.crops.crop_set import CropSet, CropSetInfo, Radiometry
 from lunar_models.crops.normalisation import Normalisation

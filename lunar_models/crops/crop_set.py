@@ -1,4 +1,4 @@
-"""The crop set: one square of the mosaic per crater, memory-mapped, with its metadata.
+"""Open a crop set: one square of the mosaic per crater, memory-mapped, with its metadata.
 
 A crop set is a folder:
 

@@ -1,4 +1,4 @@
-"""Brightness normalisation: from a crop as stored (uint8) to what a model sees.
+"""Normalise brightness: from a crop as stored (uint8) to what an encoder sees.
 
 Training, evaluation and serving all call the same `Normalisation`, whose constants are frozen
 once on the training split and travel with the crop set and with every checkpoint.

@@ -1,4 +1,4 @@
-"""Where crops lie towards each other, also those of images without a place on the Moon."""
+"""Compute where crops lie relative to each other, also those of images without georeference."""
 
 import numpy as np
 import pandas as pd

@@ -1,4 +1,4 @@
-"""Which craters something was fitted on, so that others are recognised as being outside of that."""
+"""Describe the craters on which a model was fitted, and recognise those outside of it."""
 
 import json
 from collections.abc import Mapping

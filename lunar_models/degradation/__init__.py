@@ -1,1 +1,1 @@
-"""Degradation of craters: shapes, diffusion, ages."""
+"""Model the degradation of craters: shapes, diffusion, ages."""

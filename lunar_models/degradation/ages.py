@@ -1,4 +1,4 @@
-"""Model ages of a surface from its craters, with Poisson uncertainty.
+"""Compute model ages of a surface from its craters, with Poisson uncertainty.
 
 Michael, Kneissl & Neesemann (2016, doi 10.1016/j.icarus.2016.05.019): k craters in a diameter
 range on an area A occur with the Poisson probability of their expected number at age T. With

@@ -1,4 +1,4 @@
-"""Counting areas: on which part of the Moon craters were counted, and how large it is.
+"""Represent counting areas: where on the Moon craters were counted, and how large that is.
 
 Areas are exact on the sphere of 1,737.4 km (see `sphere_polygons`). `area_files` reads them from
 polygon files, `mosaic_area` from the valid pixels of a mosaic.

@@ -1,4 +1,4 @@
-"""Published crater production, chronology and equilibrium functions of the Moon, as data.
+"""Tabulate published production, chronology and equilibrium functions of lunar craters.
 
 A production function says how many craters of each size a surface collects; a chronology
 function, how many craters of 1 km and larger a surface of a given age has. Together they date a

@@ -1,4 +1,4 @@
-"""Dimensions of fresh complex craters on the Moon as functions of their diameter.
+"""Compute the dimensions of fresh complex craters from their diameter.
 
 Above the simple-to-complex transition (about 15 km) craters have flat floors, terraced walls and
 central peaks. Formulas take and return floats or arrays of any library, in km.

@@ -1,4 +1,4 @@
-"""Compute the profile of a crater by its degradation, K/R².
+"""Compute the profile of a crater from its degradation K/R².
 
 Fresh profile: Fassett & Thomson (2014, doi 10.1002/2014JE004698), ``h(x)`` in crater diameters
 at ``x`` radii from the centre. Degradation is topographic diffusion, ``dh/dt = kappa * lap(h)``,

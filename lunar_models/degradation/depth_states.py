@@ -1,4 +1,4 @@
-"""Tell degradation states from depths, also of craters large enough to be complex."""
+"""Classify degradation states from depths, also of craters large enough to be complex."""
 
 import numpy as np
 import numpy.typing as npt

@@ -1,4 +1,4 @@
-"""Model ages of single craters from how far their relief has diffused.
+"""Compute model ages of single craters from the diffusion of their relief.
 
 Fassett & Thomson (2014, doi 10.1002/2014JE004698): a crater's relief decays by topographic
 diffusion, and the state of decay is the diffusion age K = κ t in m². With the diffusivity κ that

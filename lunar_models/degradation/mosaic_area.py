@@ -1,4 +1,4 @@
-"""The part of the Moon that mosaics show, as a counting area."""
+"""Compute the counting area that mosaics cover."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""Bring the outlines of a file to the equal-area cylinder of `sphere_polygons`.
+"""Project the outlines of a file to the equal-area cylinder of `sphere_polygons`.
 
 An edge is straight in the reference system of its file, as a GIS draws it, and is divided before
 it is transformed. In degrees an edge across ±180° may be written from 175 to -175.

@@ -1,4 +1,4 @@
-"""The craters to analyse: a catalogue, their degradation states, and how far each has diffused."""
+"""Assemble the craters to analyse: a catalogue with degradation states and diffusion K."""
 
 from collections.abc import Mapping
 from pathlib import Path

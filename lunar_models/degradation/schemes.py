@@ -1,4 +1,4 @@
-"""Name degradation states in the classes that other workers use.
+"""Translate degradation states to the classes of published schemes.
 
 Classes are cut at depths over diameter, converted to K/R² where only that is known. The edges are
 those that part the classes best (balanced accuracy, given below) in tables of craters that have

@@ -1,4 +1,4 @@
-"""Crater size-frequency distributions: bins, densities, Poisson intervals and slopes.
+"""Compute crater size-frequency distributions: bins, densities, Poisson intervals and slopes.
 
 Definitions: Crater Analysis Techniques Working Group (1979, Icarus 37, 467-474),
 also cited as Arvidson et al.; pseudo-log bins: Neukum (1983), Michael (2013, doi

@@ -1,4 +1,4 @@
-"""Polygons on the sphere, as polygons of the equal-area cylinder.
+"""Represent polygons on the sphere as polygons of the equal-area cylinder.
 
 A place is (longitude in degrees, sine of the latitude): Lambert's cylindrical equal-area
 projection (Snyder 1987, 10-1 and 10-2). A planar area there is exactly proportional to that on the

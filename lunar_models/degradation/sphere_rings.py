@@ -1,4 +1,4 @@
-"""Outlines of regions as rings on the sphere, for tools that have no edge of the map.
+"""Convert outlines of regions to rings on the sphere, for tools whose map has no edge.
 
 The equal-area cylinder of `sphere_polygons` cuts regions at ±180° and at the poles. Here those
 artificial edges are taken out again and the rest is joined.

@@ -1,4 +1,4 @@
-"""The tables of an analysis, one function each; see `analysis.Analysis` for their columns."""
+"""Compute the tables of an analysis, one function each (columns: `analysis.Analysis`)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

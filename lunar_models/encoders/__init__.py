@@ -1,1 +1,1 @@
-"""Encoder families, checkpoints and inference. `build.py` says how to add a family."""
+"""Build, save and run encoders; `build.py` says how to add a family."""

@@ -1,4 +1,4 @@
-"""A trained encoder on disk: a folder that needs no outside knowledge to be loaded.
+"""Save and load a trained encoder: a folder that needs no outside knowledge to be loaded.
 
 config.json           encoder name and arguments, normalisation, radiometry, context of the crops
 weights.safetensors   parameters and buffers

@@ -1,4 +1,4 @@
-"""Keep an accelerator busy: batches are read ahead, results fetched a batch behind."""
+"""Overlap reading, computing and fetching, so that an accelerator never waits."""
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor

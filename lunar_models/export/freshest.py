@@ -1,4 +1,4 @@
-"""Rank craters by degradation: the list a scientist asks for first."""
+"""Rank craters by degradation, freshest first."""
 
 import pandas as pd
 

@@ -1,4 +1,4 @@
-"""A default QGIS style inside a GeoPackage, so that a layer opens coloured by a column.
+"""Store a default QGIS style in a GeoPackage, so that a layer opens coloured by a column.
 
 QGIS looks for a row of the table ``layer_styles`` with ``useAsDefault``
 (https://docs.qgis.org/latest/en/docs/user_manual/introduction/general_tools.html#save-and-share).

@@ -1,4 +1,4 @@
-"""Crater tables for journals: Robbins' columns, LaTeX, and VizieR's fixed columns (CDS).
+"""Write crater tables for journals: Robbins' columns, LaTeX, and VizieR's fixed columns (CDS).
 
 Robbins (2018, doi 10.1029/2018JE005592); CDS standards for catalogues,
 https://vizier.cds.unistra.fr/doc/catstd.htx.

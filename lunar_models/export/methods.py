@@ -1,4 +1,4 @@
-"""A methods paragraph of an analysis, and the papers it rests on, as BibTeX."""
+"""Write a methods paragraph for an analysis, and the papers it cites as BibTeX."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""Write all that an analysis of a region hands on, in one folder."""
+"""Write all products of the analysis of a region to one folder."""
 
 from collections.abc import Mapping
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Write what clustering found as tables and maps that other programs open.
+"""Write the results of a clustering as tables and maps that other programs open.
 
 Every file places craters on the Moon: longitude and latitude in degrees on the 1,737.4 km sphere,
 `IAU_2015:30100`, longitude in [-180, 180), east positive. Rows keep the order of the craters.

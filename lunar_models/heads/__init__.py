@@ -1,1 +1,1 @@
-"""Classification heads: from an embedding to a degradation state."""
+"""Classify embeddings into degradation states."""

@@ -1,1 +1,1 @@
-"""Lunar mosaics: open, project, stream, filter and overview."""
+"""Read lunar mosaics: open, project, stream, filter and overview."""

@@ -1,4 +1,4 @@
-"""Say in words what an open mosaic was understood as, and what looks doubtful."""
+"""Describe how an open mosaic was read, and what looks doubtful."""
 
 from dataclasses import dataclass
 

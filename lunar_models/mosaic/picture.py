@@ -1,4 +1,4 @@
-"""Use images without a place on the Moon: each lies on a tiny map of its own inside the engine.
+"""Read images without georeference, each on a small map of its own.
 
 The crop engine cuts on a sphere. A picture is laid on the equator, so small that the sphere is flat
 within a hundredth of a pixel across a crop, and the next one beside it. These places are never

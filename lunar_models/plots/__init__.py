@@ -1,1 +1,1 @@
-"""Figures: arrays and tables in, a matplotlib Figure out. No files, no global state."""
+"""Draw figures: arrays and tables in, a matplotlib Figure out. No files, no global state."""

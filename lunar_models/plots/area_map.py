@@ -1,4 +1,4 @@
-"""A map of a counting area and its craters, for print."""
+"""Draw a map of a counting area and its craters, for print."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""Figure of a few crops with the catalogue's rims, before a crop set is made."""
+"""Draw a few crops with the catalogue's rims, before a crop set is made."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""Figures of predicted depths against measured ones."""
+"""Draw predicted depths against measured ones."""
 
 import numpy as np
 from matplotlib.figure import Figure

@@ -1,4 +1,4 @@
-"""Figures for print: column widths, type sizes, and files with text that stays text."""
+"""Style figures for print: column widths, type sizes, and files whose text stays text."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""The figures of an analysis of a region, by name."""
+"""Draw all figures of the analysis of a region, by name."""
 
 from matplotlib.figure import Figure
 

@@ -1,4 +1,4 @@
-"""Crater size-frequency distributions by degradation state.
+"""Draw crater size-frequency distributions by degradation state.
 
 Forms of the Crater Analysis Techniques Working Group (1979, Icarus 37, 467-474).
 """

@@ -1,1 +1,1 @@
-"""The HTTP application around the served model."""
+"""Serve the model over HTTP."""

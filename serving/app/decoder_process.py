@@ -1,4 +1,4 @@
-"""A process that decodes images for a worker, with little to lose: it may be killed at any time.
+"""Run a process that decodes images for a worker, and that may be killed at any time.
 
 It gets the form of the crops, hints and an encoded image, and answers with the prepared crop or the
 reason why there is none; JSON and raw arrays only, so that nothing it says is ever executed.

@@ -1,4 +1,4 @@
-"""Answer for the crops of a whole catalogue: embeddings, states, scores and clusters as columns."""
+"""Compute the answers for the crops of a catalogue as columns: embedding, state, score, cluster."""
 
 from dataclasses import dataclass
 from functools import cached_property, lru_cache

@@ -1,4 +1,4 @@
-"""Keep tables as Arrow files, of which each process maps only the rows it needs."""
+"""Store tables as Arrow files, of which each process maps only the rows it needs."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Run a whole classification: plan, measure, align, classify, merge."""
+"""Run the classification of a catalogue: plan, measure, align, classify, merge."""
 
 import os
 import re

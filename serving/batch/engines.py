@@ -1,4 +1,4 @@
-"""Hand out tasks: in this process, to processes of this machine, or to a Ray cluster.
+"""Distribute tasks: in this process, over processes of this machine, or over a Ray cluster.
 
 An engine yields each task as it ends, with its record or the error it ended with; an error of one
 task stops no other.

@@ -1,4 +1,4 @@
-"""Write files that are either absent or whole, with a record of their digest beside them."""
+"""Write files atomically, each with a record of its digest."""
 
 import fcntl
 import hashlib

@@ -1,4 +1,4 @@
-"""Plan the classification of a catalogue, and find the plan again.
+"""Plan the classification of a catalogue, and reopen the plan of an earlier start.
 
 <output>.partial/
     plan/               made under another name and renamed, by whichever process comes first

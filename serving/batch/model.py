@@ -1,4 +1,4 @@
-"""Find the service model that classifies, and keep a copy of what classifying needs of it."""
+"""Find the service model that classifies, and copy what classification needs of it."""
 
 from dataclasses import dataclass
 from functools import cached_property

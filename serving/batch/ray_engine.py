@@ -1,4 +1,4 @@
-"""Hand out tasks to a Ray cluster; needs the extra ``[ray]``.
+"""Distribute tasks over a Ray cluster; needs the extra ``[ray]``.
 
 The driver is thin: tasks write to the work folder, which all nodes must see, and return a record
 of a few bytes. Ray begins tasks again whose worker or node died.

@@ -1,4 +1,4 @@
-"""Do the work of one shard; every engine calls the same function.
+"""Process one shard; every engine calls the same function.
 
 Where the Sun is not given, all shards are measured first: where it stands is decided by
 neighbours, which may lie in any other shard. Then crops are sampled a second time, turned,

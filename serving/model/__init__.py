@@ -1,1 +1,1 @@
-"""What is logged with the served model: contract, preparation, classification, bundle."""
+"""Define what is logged with the served model: schema, preparation, classification, bundle."""

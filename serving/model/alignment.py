@@ -1,4 +1,4 @@
-"""Align the crops of requests as those of the encoder's crop set were aligned."""
+"""Align the crops of requests as the crops of the encoder's crop set were aligned."""
 
 from collections.abc import Sequence
 

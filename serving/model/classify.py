@@ -1,4 +1,4 @@
-"""From request items to answers: prepare, embed, look up. Knows nothing of MLflow or HTTP."""
+"""Classify request items: prepare, embed, look up. Independent of MLflow and HTTP."""
 
 import io
 from collections.abc import Sequence

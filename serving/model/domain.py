@@ -1,4 +1,4 @@
-"""Say of a crater that it is outside of what encoder and head know, and abstain from its label."""
+"""Warn of craters outside the training domain of encoder or head, and abstain from a label."""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,4 @@
-"""Read from an image file's headers what decoding it would cost, before any decoder sees it.
+"""Estimate from the headers of an image file what decoding costs, before any decoder sees it.
 
 A file may be small and take minutes: a JPEG of thousands of scans, a TIFF whose one tile is larger
 than the picture, a PNG of a million chunks. Limits on bytes and pixels do not catch these.

@@ -1,4 +1,4 @@
-"""Decode the image of a request item to grey, within bounds, with what has no data marked."""
+"""Decode the image of a request item to grey values, within limits; mark what has no data."""
 
 import io
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""From a decoded image to the square the encoder is used to, noting what looks doubtful."""
+"""Prepare a decoded image as the encoder's training crops were, and warn of what is doubtful."""
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any

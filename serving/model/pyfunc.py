@@ -1,4 +1,4 @@
-"""The served model as MLflow sees it: models-from-code, no pickle.
+"""Define the MLflow pyfunc of the served model: models from code, no pickle.
 
 MLflow runs this file when it loads the model; `set_model` at the end names the instance.
 """

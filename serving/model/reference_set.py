@@ -1,4 +1,4 @@
-"""Make the reference set that a served model compares new craters with."""
+"""Build the reference set to which a served model compares new craters."""
 
 import cv2
 import numpy as np

@@ -1,4 +1,4 @@
-"""The model contract: what a request item holds and what comes back for it.
+"""Define the schema of requests and answers: what an item holds and what comes back for it.
 
 Version 1. Fields are only ever added.
 """

@@ -1,4 +1,4 @@
-"""Digests that seal a bundle folder: whether it is, byte by byte, what was registered."""
+"""Seal a bundle folder with digests, and check that it is, byte by byte, what was registered."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""Write an answer as one row of a table."""
+"""Flatten an answer to one row of a table."""
 
 from typing import Any
 

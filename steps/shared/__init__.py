@@ -1,1 +1,1 @@
-"""What the steps share: options, tracking, cache, registry, pipeline."""
+"""Share among the steps: options, tracking, cache, registry, pipeline."""

@@ -1,4 +1,4 @@
-"""What a pipeline found, in three sentences and a table: the head of its report."""
+"""Summarise the result of a pipeline in three sentences and a table: the head of its report."""
 
 import io
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""The step cache: a step whose key was seen before need not run again.
+"""Reuse a finished run of a step with the same key instead of running it again.
 
 The key is a hash of the entry point, its settings, the content of its inputs and the code, so a
 changed parameter redoes just the steps that depend on it.

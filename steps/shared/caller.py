@@ -1,4 +1,4 @@
-"""Work in the folder of whoever called ``mlflow run``, so that relative paths mean theirs."""
+"""Resolve relative paths against the folder in which ``mlflow run`` was called."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""Content digests of what a step reads, and the exact versions behind registry aliases."""
+"""Compute digests of a step's inputs, and resolve registry aliases to exact versions."""
 
 import hashlib
 import os

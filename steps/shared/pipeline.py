@@ -1,4 +1,4 @@
-"""The steps that `main` chains: which parameters they take, and what feeds what."""
+"""Declare the steps that `main` chains: their parameters, and which output feeds which input."""
 
 from dataclasses import dataclass, field
 from typing import Any, Literal, Self

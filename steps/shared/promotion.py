@@ -1,4 +1,4 @@
-"""Move aliases safely: one move at a time, never unseen, every change on record."""
+"""Move registry aliases under a lock, with a record of every change."""
 
 import getpass
 import socket

@@ -1,4 +1,4 @@
-"""Put models into the MLflow Model Registry, and take encoders out again."""
+"""Register models in the MLflow Model Registry, and load encoders from it."""
 
 import base64
 import io

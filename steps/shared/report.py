@@ -1,4 +1,4 @@
-"""The report of a pipeline run: what a scientist attaches to a paper."""
+"""Write the report of a pipeline run, such as a supplement to a paper."""
 
 import tempfile
 from collections.abc import Callable, Mapping

@@ -1,4 +1,4 @@
-"""What every step does with MLflow: connect, open its run, log what it is and what it made."""
+"""Log a step to MLflow: connect, open its run, log inputs, parameters and products."""
 
 import io
 import json

@@ -1,4 +1,4 @@
-"""What a training tells while it runs: a bar in a terminal, plain lines elsewhere."""
+"""Show the progress of a training: a bar in a terminal, plain lines elsewhere."""
 
 import sys
 import time

@@ -1,4 +1,4 @@
-"""Check everything a pipeline was given, for all of its steps, before the first one runs."""
+"""Validate the inputs of all steps of a pipeline before the first one runs."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""Look registered models up: what is there, what is not, and what could not be asked.
+"""Look up registered models; distinguish missing ones from a registry that does not answer.
 
 Only the registry's own answer "does not exist" counts as absence. Every other failure (a server
 that is down, a missing permission) is raised: taking it for absence once let a refused challenger

@@ -1,1 +1,1 @@
-"""One file per encoder family; `lunar_models.encoders.build` lists them."""
+"""Implement one encoder family per file; `lunar_models.encoders.build` lists them."""

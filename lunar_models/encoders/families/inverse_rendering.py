@@ -1,4 +1,4 @@
-"""An encoder that inverts the simulation of crater photographs: image in, physics out."""
+"""Infer K/R², depth and illumination from a crop: the inverse of the simulation of crops."""
 
 import math
 from typing import Any, Self

@@ -1,1 +1,1 @@
-"""Network parts that several encoder families share."""
+"""Share network parts among encoder families."""

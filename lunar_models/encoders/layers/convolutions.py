@@ -1,4 +1,4 @@
-"""The small convolutional networks behind the self-supervised and the physical encoders."""
+"""Build the small convolutional networks of the self-supervised and the physical encoders."""
 
 import math
 from itertools import pairwise
