@@ -39,6 +39,12 @@ class ServeConfig(StepConfig):
     mosaic: str | None = param(
         None, help="Mosaic from which craters are cut on request.", role="input"
     )
+    tags: str | None = param(
+        None,
+        help="Database of named tags (file, or URL without password), such as that of the labels; "
+        "none: searches cannot be saved.",
+        role="input",
+    )
     tokens: str | None = param(
         None,
         help="File of hashed tokens (see lunar-token); none leaves the API open.",

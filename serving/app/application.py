@@ -12,12 +12,13 @@ from starlette.exceptions import HTTPException
 from starlette.staticfiles import StaticFiles
 
 from lunar_models.config.serve import ServeConfig
+from lunar_models.labelling.tags import TagStore
 from serving.app.batcher import Batcher
 from serving.app.body_limits import BodyBudget
 from serving.app.decoders import DecoderPool
 from serving.app.gate import Gate
 from serving.app.problems import Problem, on_http_error, on_problem, on_validation_error
-from serving.app.routes import catalogue, operations, predict
+from serving.app.routes import catalogue, operations, predict, search
 from serving.app.served import ModelHolder
 from serving.app.tokens import TokenStore
 from serving.app.worker_state import WorkerState
@@ -61,7 +62,8 @@ def create_app(config: ServeConfig, pointer_file: Path) -> FastAPI:
         redirect_slashes=False,  # a redirect would lead to whatever Host the caller named
     )
     app.state.runtime = runtime
-    for routes in (predict, catalogue, operations):
+    app.state.tags = None if config.tags is None else TagStore(config.tags)
+    for routes in (predict, catalogue, search, operations):
         app.include_router(routes.router)
     app.mount("/static", StaticFiles(directory=operations.PAGE))
     app.add_exception_handler(Problem, on_problem)

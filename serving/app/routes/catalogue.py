@@ -14,6 +14,7 @@ from starlette.responses import Response
 from lunar_models.crops.display import display_crop
 from lunar_models.neighbours import NeighbourIndex
 from serving.app.problems import Problem
+from serving.app.reference import reference, row_of
 from serving.app.routes.predict import (
     BODY,
     FAULTS,
@@ -79,20 +80,6 @@ class CraterMap(BaseModel):
     mosaic_bounds_deg: tuple[float, float, float, float] | None
 
 
-def _reference(request: Request) -> tuple[Served, NeighbourIndex]:
-    served: Served = request.app.state.runtime.served()
-    if served.bundle.neighbours is None:
-        raise Problem(404, "no_reference", "This model was registered without reference craters.")
-    return served, served.bundle.neighbours
-
-
-def _row(index: NeighbourIndex, crater_id: str) -> int:
-    row = index.row_of(crater_id)
-    if row is None:
-        raise Problem(404, "unknown_crater", "The reference set has no crater of this id.")
-    return row
-
-
 def _answer(served: Served, row: int, options: Options) -> CropAnswer:
     """What the model says about a reference crater; the crater itself is not among the similar."""
     index = served.bundle.neighbours
@@ -112,8 +99,8 @@ def _answer(served: Served, row: int, options: Options) -> CropAnswer:
 @router.get("/v1/craters/{crater_id}", response_model=Crater, responses=_READ_FAULTS)
 async def crater(request: Request, crater_id: CraterId, top_k: TopK = 5) -> Crater:
     """A crater of the reference set."""
-    served, index = _reference(request)
-    row = _row(index, crater_id)
+    served, index = reference(request)
+    row = row_of(index, crater_id)
     options = Options(top_k=top_k, return_embedding=False)
     answer = await asyncio.to_thread(_answer, served, row, options)
     return Crater(**index.crater(row), prediction=answer)
@@ -126,8 +113,8 @@ async def crater(request: Request, crater_id: CraterId, top_k: TopK = 5) -> Crat
 )
 async def image(request: Request, crater_id: CraterId) -> Response:
     """Thumbnail of a reference crater, the Sun in the east, stretched for display (2-98 %)."""
-    _, index = _reference(request)
-    row = _row(index, crater_id)
+    _, index = reference(request)
+    row = row_of(index, crater_id)
     if index.thumbnails is None:
         raise Problem(404, "no_image", "This reference set has no images.")
     stream = io.BytesIO()
@@ -159,10 +146,10 @@ async def similar(
     With a mosaic and a diameter the place is cut out of the mosaic; otherwise it names the
     reference crater that holds it.
     """
-    served, index = _reference(request)
+    served, index = reference(request)
     options = Options(top_k=top_k, return_embedding=False)
     if crater_id is not None:
-        row = _row(index, crater_id)
+        row = row_of(index, crater_id)
     elif longitude_deg is None or latitude_deg is None:
         raise Problem(400, "bad_parameter", "Give crater_id, or longitude_deg and latitude_deg.")
     elif request.app.state.runtime.locator is not None and diameter_km is not None:
@@ -202,7 +189,7 @@ async def cluster(
     top_k: TopK = 12,
 ) -> Cluster:
     """The members nearest to the middle of a cluster."""
-    _, index = _reference(request)
+    _, index = reference(request)
     if "cluster_id" not in index.craters:
         raise Problem(404, "no_clusters", "This model was registered without clusters.")
     members = np.flatnonzero(index.craters["cluster_id"].to_numpy() == cluster_id)
@@ -219,7 +206,7 @@ async def cluster(
 @router.get("/v1/map", response_model=CraterMap, responses=_READ_FAULTS)
 async def crater_map(request: Request) -> CraterMap:
     """The largest craters of the reference set, and where the mosaic lies."""
-    _, index = _reference(request)
+    _, index = reference(request)
     locator = request.app.state.runtime.locator
     shown = index.craters.nlargest(_MOST_ON_MAP, "diameter_km", keep="first")
     columns = {

@@ -1,0 +1,182 @@
+"""Routes of the search by examples: rank the reference set, and keep what was found as a tag."""
+
+import asyncio
+import json
+import threading
+import time
+from collections.abc import Iterator
+from typing import Annotated
+
+import numpy as np
+from fastapi import APIRouter, Path, Request
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from starlette.responses import StreamingResponse
+
+from lunar_models.arrays import FloatArray, IntArray
+from lunar_models.errors import LabelsError
+from lunar_models.labelling.few_shot import MOST_EXAMPLES, Background, ranked
+from lunar_models.labelling.tags import TagName, TagStore
+from lunar_models.neighbours import NeighbourIndex
+from serving.app.problems import Problem
+from serving.app.reference import reference, row_of
+from serving.app.routes.predict import problems
+from serving.app.worker_state import WorkerState
+
+router = APIRouter(tags=["search"])
+
+CraterId = Annotated[str, StringConstraints(min_length=1, max_length=100)]
+Craters = Annotated[list[CraterId], Field(max_length=MOST_EXAMPLES)]
+_MOST_RESULTS = 5_000
+_NDJSON = "application/x-ndjson"
+
+
+class Examples(BaseModel):
+    """Craters that are of the kind, and craters that are not."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    positives: Craters
+    negatives: Craters = []
+
+
+class Search(Examples):
+    """What to look for, and how many results at most."""
+
+    positives: Craters = Field(min_length=1)
+    limit: int = Field(default=200, ge=1, le=_MOST_RESULTS)
+
+
+class Found(BaseModel):
+    """A line of the answer: a reference crater, the likeliest first."""
+
+    crater_id: str
+    longitude_deg: float
+    latitude_deg: float
+    diameter_km: float
+    score: float
+    """Above 0 more like the positives than unlike them."""
+
+
+class Tag(Examples):
+    """A named kind: confirmed and rejected craters."""
+
+    name: str
+
+
+class _Backgrounds:
+    """The background of the model in service, computed at its first search."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._index: NeighbourIndex | None = None
+        self._background: Background | None = None
+
+    def of(self, index: NeighbourIndex) -> Background:
+        with self._lock:
+            if self._background is None or self._index is not index:
+                self._index, self._background = index, Background.of(index.embeddings)
+            return self._background
+
+
+_backgrounds = _Backgrounds()
+
+
+@router.post(
+    "/v1/search",
+    response_class=StreamingResponse,
+    responses={
+        200: {"content": {_NDJSON: {"schema": Found.model_json_schema()}}},
+        **problems(400, 401, 403, 404, 422, 503, 504),
+    },
+)
+async def search(request: Request, wanted: Search) -> StreamingResponse:
+    """Rank the reference craters by their likeness to examples, as JSON lines.
+
+    The first line tells the model, the craters searched and the time of the fit; each other line is
+    one crater. The examples are not among them.
+    """
+    runtime: WorkerState = request.app.state.runtime
+    admission = runtime.admit(request)
+    served, index = reference(request)
+    rows = [[row_of(index, crater) for crater in side]
+            for side in (wanted.positives, wanted.negatives)]  # fmt: skip
+    if set(rows[0]) & set(rows[1]):
+        raise Problem(400, "bad_parameter", "A crater is among positives and negatives.")
+    scores, fit_ms = await admission.until(asyncio.to_thread(_score, index, *rows))
+    head = {"model": served.identity.model_dump(mode="json"), "total": len(index),
+            "fit_ms": round(fit_ms, 2)}  # fmt: skip
+    marked = np.array([*rows[0], *rows[1]], np.int64)
+    lines = _lines(index, scores, marked, head, wanted.limit)
+    return StreamingResponse(lines, media_type=_NDJSON)
+
+
+def _score(
+    index: NeighbourIndex, positives: list[int], negatives: list[int]
+) -> tuple[FloatArray, float]:
+    """(N,) scores of the reference set, and the time of the fit in milliseconds."""
+    background = _backgrounds.of(index)
+    began = time.perf_counter()
+    probe = background.fit(index.embeddings[positives], index.embeddings[negatives])
+    fit_ms = 1000.0 * (time.perf_counter() - began)
+    return probe.score(index.embeddings), fit_ms
+
+
+def _lines(
+    index: NeighbourIndex, scores: FloatArray, marked: IntArray, head: dict[str, object], limit: int
+) -> Iterator[bytes]:
+    yield json.dumps(head).encode() + b"\n"
+    left = limit
+    for page in ranked(scores, marked):
+        rows = page[:left]
+        left -= len(rows)
+        for crater, score in zip(index.crater_rows(rows), scores[rows].tolist(), strict=True):
+            yield Found(**crater, score=score).model_dump_json().encode() + b"\n"
+        if not left:
+            return
+
+
+def _store(request: Request) -> TagStore:
+    store: TagStore | None = request.app.state.tags
+    if store is None:
+        detail = "This server keeps no tags; start it with --tags."
+        raise Problem(404, "no_tags", detail)
+    return store
+
+
+@router.get("/v1/tags", responses=problems(401, 403, 404, 503))
+async def tags(request: Request) -> dict[str, int]:
+    """Names of the tags, and how many craters each has."""
+    table = await asyncio.to_thread(_store(request).table)
+    return {str(name): int(count) for name, count in table.groupby("name")["member"].sum().items()}
+
+
+@router.get("/v1/tags/{name}", response_model=Tag, responses=problems(401, 403, 404, 422, 503))
+async def tag(request: Request, name: Annotated[TagName, Path()]) -> Tag:
+    """The craters of a tag, confirmed and rejected."""
+    table = await asyncio.to_thread(_store(request).table)
+    own = table[table["name"] == name]
+    if own.empty:
+        raise Problem(404, "unknown_tag", "There is no tag of this name.")
+    members, others = own[own["member"]]["crater_id"], own[~own["member"]]["crater_id"]
+    return Tag(name=name, positives=sorted(members), negatives=sorted(others))
+
+
+@router.post(
+    "/v1/tags/{name}", response_model=Tag, responses=problems(400, 401, 403, 404, 422, 503)
+)
+async def save_tag(request: Request, name: Annotated[TagName, Path()], examples: Examples) -> Tag:
+    """Add confirmed and rejected craters to a tag; the last word on a crater stands."""
+    store = _store(request)
+    served, index = reference(request)
+    for crater in (*examples.positives, *examples.negatives):
+        row_of(index, crater)
+    who = getattr(request.scope.get("caller"), "name", "local")
+    model = f"{served.identity.name} {served.identity.version}"
+    try:
+        await asyncio.to_thread(
+            store.add, name, positives=examples.positives, negatives=examples.negatives,
+            labeller=who, model=model,
+        )  # fmt: skip
+    except LabelsError as error:
+        raise Problem(400, "bad_tag", str(error)) from error
+    return await tag(request, name)
