@@ -5,6 +5,7 @@ import numpy.typing as npt
 
 from lunar_models.degradation.complex_craters import complex_depth_km
 from lunar_models.degradation.crater_shape import STATE_EDGES, depth_over_diameter
+from lunar_models.heads.physical import PhysicalPrediction
 
 FRESH_K_OVER_R2 = 1e-4
 """Least K/R² of the tabulated profiles."""
@@ -31,6 +32,29 @@ def state_of_depth(depth: npt.ArrayLike, diameter_km: npt.ArrayLike) -> npt.NDAr
         depth: depth over diameter.
         diameter_km: same shape.
     """
-    edges = depth_over_diameter(STATE_EDGES) / depth_over_diameter(FRESH_K_OVER_R2)
+    edges = _relative_edges()
     relative = np.asarray(depth, np.float64) / fresh_depth_over_diameter(diameter_km)
     return np.asarray(len(edges) + 1 - np.searchsorted(np.sort(edges), relative), np.int64)
+
+
+def state_probabilities(
+    prediction: PhysicalPrediction, diameter_km: npt.ArrayLike
+) -> npt.NDArray[np.float64]:
+    """Probabilities of the states 1 New to 4 Old, (N, 4), rows sum to 1.
+
+    Those of the predicted depth, with the residuals of the simulated craters, between the edges
+    of `state_of_depth`.
+
+    Args:
+        prediction: of N craters.
+        diameter_km: (N,).
+    """
+    depth = _relative_edges() * fresh_depth_over_diameter(diameter_km)[:, None]
+    shallower = prediction.probability_below("depth_over_diameter", np.log(depth))
+    ones, zeros = np.ones((len(depth), 1)), np.zeros((len(depth), 1))
+    return np.asarray(-np.diff(np.hstack([ones, shallower, zeros]), axis=1))
+
+
+def _relative_edges() -> npt.NDArray[np.float64]:
+    """(3,) depths over that of a fresh crater between two states, the deepest first."""
+    return np.asarray(depth_over_diameter(STATE_EDGES) / depth_over_diameter(FRESH_K_OVER_R2))

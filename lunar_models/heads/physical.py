@@ -66,6 +66,21 @@ class PhysicalPrediction:
         low, high = (self.residuals.at(0.5 + side * level / 2) for side in (-1, 1))
         return self.mean + low * self.deviation, self.mean + high * self.deviation
 
+    def probability_below(self, quantity: str, log_value: Floats) -> Floats:
+        """Tell how probable it is that a quantity is below given values.
+
+        Args:
+            quantity: one of `QUANTITIES`.
+            log_value: (N, V) natural logarithms.
+
+        Returns:
+            (N, V); below the least and above the greatest tabulated quantile 0 and 1.
+        """
+        n = QUANTITIES.index(quantity)
+        standard = (log_value - self.mean[:, n, None]) / self.deviation[:, n, None]
+        quantiles, levels = self.residuals.values[n], self.residuals.levels
+        return np.asarray(np.interp(standard, quantiles, levels, left=0.0, right=1.0))
+
     def table(self, diameter_km: Floats, levels: tuple[float, ...]) -> pd.DataFrame:
         """N rows: `k_over_r2`, `k_m2` and `depth_over_diameter`, each with its intervals.
 

@@ -50,7 +50,7 @@ class Bundle:
     head_domain: TrainingDomain = field(default_factory=TrainingDomain)
     """Ranges of the craters that the head was fitted on; empty where it is not known."""
     scores: bool = True
-    """Whether to ask the encoder for its own degradation score, if it has one."""
+    """Whether to ask the encoder for its own degradation score and physical quantities."""
 
     @classmethod
     def load(cls, folder: str | Path) -> "Bundle":

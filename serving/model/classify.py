@@ -11,10 +11,12 @@ import torch
 from lunar_models.arrays import Float32Array
 from lunar_models.errors import CropImageError
 from lunar_models.heads.head import Head
+from lunar_models.heads.physical import PhysicalPrediction
 from serving.model.alignment import align
 from serving.model.bundle import Bundle
 from serving.model.crop_input import CropInput, read_items
 from serving.model.domain import note_domain
+from serving.model.physics import fill_physics
 from serving.model.preparation import Crop, CropForm, Prepared, ready_to_embed
 from serving.model.schema import (
     ClusterAnswer,
@@ -105,11 +107,16 @@ def _answer(
     embeddings = encoder.embed(crops).numpy()
     if bundle.scores and (scores := encoder.degradation(crops)) is not None:
         fill_scores(torch.stack(scores, 1).numpy(), answers)
+    if bundle.scores and (residuals := encoder.residual_table()) is not None:
+        physics = encoder.physics(crops)
+        assert physics is not None  # a family with residuals has quantities
+        diameters = [p.known.get("diameter_km") for p in prepared]
+        fill_physics(PhysicalPrediction.of(physics.numpy(), residuals), diameters, answers)
     finite = np.isfinite(embeddings).all(axis=1)
     for i in np.flatnonzero(~finite).tolist():
         message = "The encoder makes no finite embedding of this image."
         answers[i].error = ItemError(code="no_embedding", message=message)
-        answers[i].encoder_degradation = None
+        answers[i].encoder_degradation = answers[i].physics = None
     kept = np.flatnonzero(finite).tolist()
     if kept:
         _fill(bundle, embeddings[kept], [answers[i] for i in kept], [options[i] for i in kept])

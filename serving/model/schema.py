@@ -97,6 +97,43 @@ class EncoderDegradation(BaseModel):
     uncertainty: float = Field(description="Standard deviation of the score.")
 
 
+class Interval(BaseModel):
+    """Where the true value lies with some probability."""
+
+    low: float
+    high: float
+
+
+class Quantity(BaseModel):
+    """A physical quantity with intervals calibrated on simulated craters."""
+
+    value: float
+    interval_68: Interval
+    interval_95: Interval
+
+
+class DepthState(BaseModel):
+    """The degradation state that the predicted depth means; no label was used."""
+
+    label: str = Field(description="New, Semi-New, Semi-Old or Old: the state of the depth.")
+    probabilities: dict[str, float] = Field(description="By state, freshest first; sum 1.")
+    states_95: list[str] = Field(description="States of the depths in the 95 % interval.")
+
+
+class PhysicalAnswer(BaseModel):
+    """What the encoder tells of the crater's shape, from encoders trained on known shapes."""
+
+    depth_over_diameter: Quantity = Field(description="Rim-to-floor depth over diameter.")
+    k_over_r2: Quantity = Field(description="Degradation K/R², K = kappa t, R the radius.")
+    k_m2: Quantity | None = Field(
+        default=None, description="K in square metres; null without diameter_km."
+    )
+    state: DepthState | None = Field(
+        default=None,
+        description="Null without diameter_km: large craters are shallow when they are fresh.",
+    )
+
+
 class SimilarCrater(BaseModel):
     """A crater of the reference catalogue that looks alike."""
 
@@ -145,6 +182,10 @@ class CropAnswer(BaseModel):
         default=None,
         description="The encoder's own score, learned without labels: the part of its training "
         "craters that are fresher. Null from encoders that have none.",
+    )
+    physics: PhysicalAnswer | None = Field(
+        default=None,
+        description="Physical quantities with intervals; null from encoders that tell none.",
     )
     novelty: float | None = Field(
         default=None, description="0 to 1: share of known craters that are nearer to their cluster."

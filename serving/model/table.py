@@ -11,6 +11,7 @@ def flat(prediction: Prediction) -> dict[str, Any]:
     state, cluster = prediction["state"] or {}, prediction["cluster"] or {}
     degradation, error = prediction["degradation"] or {}, prediction["error"] or {}
     own = prediction["encoder_degradation"] or {}
+    physics = prediction["physics"] or {}
     probabilities = state.get("probabilities", {})
     similar = prediction["similar"]
     return {
@@ -23,6 +24,7 @@ def flat(prediction: Prediction) -> dict[str, Any]:
         "degradation_uncertainty": degradation.get("uncertainty"),
         "encoder_degradation": own.get("score"),
         "encoder_degradation_uncertainty": own.get("uncertainty"),
+        **_physical(physics),
         "cluster_id": cluster.get("id"),
         "cluster_confidence": cluster.get("confidence"),
         "novelty": prediction["novelty"],
@@ -32,6 +34,20 @@ def flat(prediction: Prediction) -> dict[str, Any]:
         "error_code": error.get("code"),
         "error_message": error.get("message"),
     }
+
+
+def _physical(physics: dict[str, Any]) -> dict[str, Any]:
+    """Quantities under the names that they have in the steps' tables; none without any."""
+    if not physics:
+        return {}
+    found = {"physical_state": (physics["state"] or {}).get("label")}
+    for name in ("k_over_r2", "k_m2", "depth_over_diameter"):
+        quantity = physics[name] or {}
+        found[name] = quantity.get("value")
+        for level in (68, 95):
+            interval = quantity.get(f"interval_{level}") or {}
+            found |= {f"{name}_{end}_{level}": interval.get(end) for end in ("low", "high")}
+    return found
 
 
 def table(predictions: list[Prediction]) -> list[dict[str, Any]]:
