@@ -14,7 +14,7 @@ from lunar_models.errors import UnplacedError
 from lunar_models.mosaic.raster import READING, Mosaic
 from serving.batch.driver import Progress, classify_catalogue
 from serving.batch.job import REJECTED_FILE
-from serving.batch.release import CRATERS_FILE, METADATA_FILE
+from serving.batch.release_folder import CRATERS_FILE, METADATA_FILE
 from serving.cli.batch import ProgressBar
 from serving.cli.options import config_command
 from steps.shared.inputs import digest

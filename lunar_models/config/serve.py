@@ -45,6 +45,9 @@ class ServeConfig(StepConfig):
         "none: searches cannot be saved.",
         role="input",
     )
+    release: str | None = param(
+        None, help="Release of classify whose craters the map shows.", role="input"
+    )
     tokens: str | None = param(
         None,
         help="File of hashed tokens (see lunar-token); none leaves the API open.",

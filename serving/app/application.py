@@ -18,7 +18,8 @@ from serving.app.body_limits import BodyBudget
 from serving.app.decoders import DecoderPool
 from serving.app.gate import Gate
 from serving.app.problems import Problem, on_http_error, on_problem, on_validation_error
-from serving.app.routes import catalogue, operations, predict, search
+from serving.app.release import Release
+from serving.app.routes import catalogue, craters, map, operations, predict, search
 from serving.app.served import ModelHolder
 from serving.app.tokens import TokenStore
 from serving.app.worker_state import WorkerState
@@ -43,6 +44,7 @@ def create_app(config: ServeConfig, pointer_file: Path) -> FastAPI:
     Raises:
         ConfigError: the file of tokens cannot be read.
         MosaicError: the mosaic cannot be used.
+        CropSetError: the release cannot be used.
     """
     runtime = WorkerState(
         config=config,
@@ -51,6 +53,7 @@ def create_app(config: ServeConfig, pointer_file: Path) -> FastAPI:
         decoders=DecoderPool(config.decoders, config.decode_s),
         bodies=BodyBudget(int(config.max_bodies_mb * 2**20)),
         locator=_locator(config),
+        release=Release.open(Path(config.release)) if config.release else None,
     )
     app = FastAPI(
         title="Lunar Models",
@@ -63,7 +66,7 @@ def create_app(config: ServeConfig, pointer_file: Path) -> FastAPI:
     )
     app.state.runtime = runtime
     app.state.tags = None if config.tags is None else TagStore(config.tags)
-    for routes in (predict, catalogue, search, operations):
+    for routes in (predict, catalogue, craters, map, search, operations):
         app.include_router(routes.router)
     app.mount("/static", StaticFiles(directory=operations.PAGE))
     app.add_exception_handler(Problem, on_problem)

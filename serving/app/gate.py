@@ -19,7 +19,8 @@ _log = logging.getLogger("serving.access")
 _crash_log = logging.getLogger(__name__)
 _REQUEST_ID = re.compile(r"^[A-Za-z0-9._-]{1,64}$")
 _OPEN_PATHS = ("/", "/health", "/ready", "/ping", "/version", "/openapi.json")
-_READ_ONLY = ("/v1/craters", "/v1/clusters", "/v1/map", "/v1/model", "/v1/mosaic", "/v1/search")
+_READ_ONLY = ("/v1/craters", "/v1/clusters", "/v1/map", "/v1/model", "/v1/mosaic", "/v1/search",
+              "/v1/release", "/v1/tiles")  # fmt: skip
 
 _HEADERS = [
     (b"x-content-type-options", b"nosniff"),

@@ -17,6 +17,7 @@ from serving.app.pointer import Pointer
 from serving.model.bundle import Bundle, identify
 from serving.model.classify import warm_up
 from serving.model.schema import ModelAnswer
+from serving.model.seal import seal_digest
 
 _log = logging.getLogger(__name__)
 _WATCH_S = 0.3
@@ -30,6 +31,8 @@ class Served:
     embedder: Bundle
     """The encoder alone, for requests that want no more."""
     identity: ModelAnswer
+    digest: str
+    """Of the bundle's seal: what a release says of the model that made it."""
 
     @classmethod
     def load(cls, pointer: Pointer) -> "Served":
@@ -45,7 +48,7 @@ class Served:
         named = {"name": pointer.name, "version": pointer.version}
         identity = identity.model_copy(update={k: v for k, v in named.items() if v is not None})
         embedder = replace(bundle, head=None, clusters=None, neighbours=None, scores=False)
-        return cls(bundle, embedder, identity)
+        return cls(bundle, embedder, identity, seal_digest(Path(pointer.folder)))
 
 
 class ModelHolder:

@@ -14,6 +14,7 @@ from lunar_models.errors import ConfigError
 from serving.app import logs
 from serving.app.follower import Follower
 from serving.app.metrics_folder import metrics_folder
+from serving.app.release import Release
 from serving.app.tokens import TokenStore
 from serving.app.worker import bind
 from serving.app.worker_pool import WorkerPool
@@ -68,6 +69,7 @@ def check(config: ServeConfig) -> None:
 
     Raises:
         ConfigError: the model's name, the tokens, the mosaic or the certificate cannot be used.
+        LunarModelsError: the release cannot be used.
     """
     if not _URI.match(config.model) and not Path(config.model).is_dir():
         raise ConfigError(
@@ -79,6 +81,8 @@ def check(config: ServeConfig) -> None:
     mosaic = config.mosaic or "/vsi"
     if not (mosaic.startswith("/vsi") or "://" in mosaic or Path(mosaic).exists()):
         raise ConfigError(f"mosaic={mosaic} does not exist; give a raster file.")
+    if config.release:
+        Release.open(Path(config.release))
     if config.tls_certificate:
         try:
             ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(

@@ -19,6 +19,7 @@ from serving.app.body_limits import BodyBudget
 from serving.app.connection import EOF
 from serving.app.decoders import DecoderPool
 from serving.app.problems import Problem
+from serving.app.release import Release
 from serving.app.served import ModelHolder, Served
 from serving.model.bundle import Bundle
 from serving.model.classify import BATCH
@@ -47,6 +48,7 @@ class WorkerState:
     decoders: DecoderPool
     bodies: BodyBudget
     locator: "Locator | None"
+    release: Release | None = None
     draining: bool = False
     """Shutting down: what comes is still answered, but nothing more should be sent."""
 

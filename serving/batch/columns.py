@@ -28,6 +28,12 @@ KNOWN: dict[str, tuple[pa.DataType, str | None, str]] = {
 }
 """What is known of a crater and its crop before the model answers: type, unit, meaning."""
 
+DRAWN = (
+    "crater_id", "longitude_deg", "latitude_deg", "diameter_km", "state", "degradation_score",
+    "cluster_id",
+)  # fmt: skip
+"""What a map draws of a crater, as far as it is there."""
+
 CLUSTER = {
     "cluster_id": "cluster_id",
     "cluster_distance": "distance",

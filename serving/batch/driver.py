@@ -20,7 +20,8 @@ from serving.batch.files import locked, read_record, record_file
 from serving.batch.job import Job, Stage, open_or_plan, work_folder
 from serving.batch.merge import damaged_shards, merge
 from serving.batch.model import Model, find_model
-from serving.batch.release import Credit, find_finished, open_release
+from serving.batch.release import Credit, find_finished
+from serving.batch.release_folder import open_release
 from serving.batch.tasks import align, run_task
 
 

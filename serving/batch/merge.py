@@ -2,6 +2,7 @@
 
 craters.parquet      GeoParquet in `LUNAR_GEOGRAPHIC`, one row per crater
 embeddings.parquet   crater_id and embedding, a list of float16, in the same order
+tiles.arrow          what a map draws of each crater, by tiles (`lunar_models.catalogue.tiles`)
 rejected.csv         crater_id and reason of every row of the catalogue without an answer
 metadata.json        schema version, columns, digests, sources, model, citation
 """
@@ -17,18 +18,19 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from lunar_models.catalogue.geoparquet import PointsWriter, find_bounds
+from lunar_models.catalogue.tiles import write_tiles
 from lunar_models.cropping.inputs import open_mosaics
 from lunar_models.cropping.storage.work_folder import disk_errors, source_digests
 from lunar_models.errors import CropSetError
 from serving.batch import columns
 from serving.batch.files import find_fault, read_record, record_file, sync
 from serving.batch.job import REJECTED_FILE, Job, check_unchanged
-from serving.batch.release import (
+from serving.batch.release import Credit, describe_release
+from serving.batch.release_folder import (
     CRATERS_FILE,
     EMBEDDINGS_FILE,
     METADATA_FILE,
-    Credit,
-    describe_release,
+    TILES_FILE,
 )
 
 _FRESH = "release.new"
@@ -59,6 +61,8 @@ def merge(job: Job, credit: Credit) -> Path:
         rejected = _rejected(job)
         rejected.to_csv(fresh / REJECTED_FILE, index=False)
         schema = _write_tables(job, fresh)
+        drawn = [name for name in columns.DRAWN if name in schema.names]
+        write_tiles(fresh / TILES_FILE, pq.read_table(fresh / CRATERS_FILE, columns=drawn))
         mosaics = open_mosaics(job.crops)
         said = describe_release(
             job,

@@ -7,10 +7,9 @@ from typing import Any
 
 from lunar_models.encoders.checkpoint import Checkpoint
 from lunar_models.errors import CheckpointError, ConfigError
-from serving.batch.files import digest
 from serving.model import bundle as bundles
 from serving.model.bundle import identify
-from serving.model.seal import BUNDLE_FILE
+from serving.model.seal import BUNDLE_FILE, seal_digest
 
 _PLACES = ("", "bundle", "artifacts/bundle")
 
@@ -55,7 +54,7 @@ def find_model(uri: str) -> Model:
             found = (folder / place).absolute()
             known = identify(found)
             return Model(
-                uri, found, digest(found / BUNDLE_FILE),
+                uri, found, seal_digest(found),
                 known.name, known.version, known.model_id,
             )  # fmt: skip
     raise ConfigError(f"model={uri} is no service model; make one with the register step.")

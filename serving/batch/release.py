@@ -1,6 +1,5 @@
 """Describe a release so that it can be cited, checked and read without this project."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,13 +18,13 @@ from serving.batch import columns
 from serving.batch.files import digest
 from serving.batch.job import REJECTED_FILE, Job
 from serving.batch.model import Model
-
-SCHEMA_VERSION = 1
-"""Columns are only ever added to a version."""
-
-CRATERS_FILE, EMBEDDINGS_FILE, METADATA_FILE = (
-    "craters.parquet", "embeddings.parquet", "metadata.json",
-)  # fmt: skip
+from serving.batch.release_folder import (
+    CRATERS_FILE,
+    EMBEDDINGS_FILE,
+    SCHEMA_VERSION,
+    TILES_FILE,
+    open_release,
+)
 
 
 @dataclass(frozen=True)
@@ -87,7 +86,7 @@ def describe_release(
         "embedding": {"dtype": "float16", "length": embedding.list_size},
         "files": {
             name: {"sha256": digest(folder / name), "bytes": (folder / name).stat().st_size}
-            for name in (CRATERS_FILE, EMBEDDINGS_FILE, REJECTED_FILE)
+            for name in (CRATERS_FILE, EMBEDDINGS_FILE, TILES_FILE, REJECTED_FILE)
         },
     }
 
@@ -113,26 +112,6 @@ def _by_count(pair: tuple[Any, int]) -> tuple[int, str]:
 
 _PARTICULAR = r"=[^;]*?(?= (?:is|repeats) )| \(row \d+\)$"
 """What a reason says of its own row only: ``diameter_km=-1.0 is …(row 6)``."""
-
-
-def open_release(output: Path) -> dict[str, Any] | None:
-    """Return what `metadata.json` says; None where nothing is.
-
-    Raises:
-        CropSetError: something else is there.
-    """
-    if not output.exists() or (output.is_dir() and not any(output.iterdir())):
-        return None
-    try:
-        found: dict[str, Any] = json.loads((output / METADATA_FILE).read_text())
-        if found["schema_version"] != SCHEMA_VERSION:
-            raise ValueError(f"schema version {found['schema_version']}")
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise CropSetError(
-            f"{output} exists and is no release of this code ({error}). Delete it or choose "
-            "another output."
-        ) from error
-    return found
 
 
 def find_finished(crops: PreprocessConfig, model: Model) -> dict[str, Any] | None:

@@ -16,6 +16,11 @@ def seal(folder: Path) -> None:
     (folder / BUNDLE_FILE).write_text(json.dumps(contents, indent=2, sort_keys=True) + "\n")
 
 
+def seal_digest(folder: Path) -> str:
+    """SHA-256 of a bundle's seal, and so of all of it."""
+    return _digest(folder / BUNDLE_FILE)
+
+
 def digests(folder: Path) -> dict[str, str]:
     """SHA-256 of every file but the seal itself, by its path within the folder."""
     files = (p for p in folder.rglob("*") if p.is_file() and p.name != BUNDLE_FILE)

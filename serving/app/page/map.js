@@ -9,7 +9,7 @@ const MOST_SHOWN = 450;
 
 export class CraterMap {
   constructor(canvas, note, onPick) {
-    Object.assign(this, { canvas, note, onPick, craters: [], shown: [], picture: null, current: null });
+    Object.assign(this, { canvas, note, onPick, craters: [], shown: [], picture: null, current: null, tiles: null });
     canvas.addEventListener("pointerdown", (event) => this.press(event));
     canvas.addEventListener("pointermove", (event) => this.move(event));
     for (const end of ["pointerup", "pointercancel"]) {
@@ -35,6 +35,13 @@ export class CraterMap {
     this.bounds = picture ? this.pictureBounds : [
       edge(Math.min, "lon") - 2, edge(Math.min, "lat") - 2, edge(Math.max, "lon") + 2, edge(Math.max, "lat") + 2,
     ];
+    this.fit();
+  }
+
+  // A release too large to be sent at once: `tiles` has the craters of a view.
+  showTiles(tiles, bounds, picture) {
+    Object.assign(this, { tiles, picture, pictureBounds: bounds });
+    this.bounds = picture ? bounds : [-180, -90, 180, 90];
     this.fit();
   }
 
@@ -74,10 +81,16 @@ export class CraterMap {
       pen.drawImage(this.picture, x0, y0, x1 - x0, y1 - y0);
     }
     this.drawGrid(pen, width, height);
+    if (this.tiles) this.craters = this.tiles.craters(this.view(width, height), this.scale);
     // The largest come first in the table; more of them appear as one zooms in.
     this.shown = this.craters.filter((c) => this.inView(c, width, height)).slice(0, MOST_SHOWN);
     for (const crater of this.shown) this.drawCrater(pen, crater);
     if (this.current) this.drawCurrent(pen);
+  }
+
+  view(width, height) {
+    const [east, north] = [width / 2 / this.scale, height / 2 / this.scale];
+    return [this.lon - east, this.lat - north, this.lon + east, this.lat + north];
   }
 
   drawGrid(pen, width, height) {
@@ -92,7 +105,8 @@ export class CraterMap {
       pen.strokeRect(x, -1, 0, height + 2);
       pen.fillText(`${+lon.toFixed(1)}°`, x + 3, 12);
     }
-    for (let lat = Math.ceil(south / step) * step; lat < south + height / this.scale; lat += step) {
+    const north = Math.min(90, south + height / this.scale);
+    for (let lat = Math.ceil(Math.max(-90, south) / step) * step; lat <= north; lat += step) {
       const [, y] = this.toScreen(0, lat);
       pen.strokeRect(-1, y, width + 2, 0);
       pen.fillText(`${+lat.toFixed(1)}°`, 3, y - 3);

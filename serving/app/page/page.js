@@ -2,6 +2,7 @@
 
 import { call, craterPath, getJson, place, setToken, showImage } from "/static/api.js";
 import { clusterColour, CraterMap } from "/static/map.js";
+import { Tiles } from "/static/tiles.js";
 import { clearAnswer, showCluster, showLegend, showPrediction, showSimilar, showStatus } from "/static/result.js";
 
 const $ = (id) => document.getElementById(id);
@@ -49,7 +50,10 @@ function showCrater(id) {
     const path = `${craterPath(id)}?top_k=${TOP_K}`;
     const crater = await getJson(path);
     return async (current) => {
-      showImage($("crop"), `${craterPath(id)}/image.png?stretch=true`);
+      const { crater_id, longitude_deg: lon, latitude_deg: lat, diameter_km: km } = crater;
+      if (map.current?.id !== id) map.choose({ id: crater_id, lon, lat, km }, false);
+      if (crater.has_image) showImage($("crop"), `${craterPath(id)}/image.png`);
+      else $("crop").src = "/static/icon.svg";
       const about = { title: `${id} · ${place(crater)}`, diameter: crater.diameter_km, request: `curl -s ${shell(location.origin + path)}` };
       await showAll(crater.prediction, about, current);
     };
@@ -96,7 +100,8 @@ async function describe() {
     $("model").title = problem ?? `${model.encoder}, ${model.crop_size_px} px, ${model.embedding_dim} numbers`;
     $("context").textContent = model.context_diameters;
     $("locate").hidden = !model.mosaic;
-    if (model.reference_craters) await showMap(model.mosaic);
+    if (model.release_craters) await showRelease(model.mosaic);
+    else if (model.reference_craters) await showMap(model.mosaic);
   } catch (error) {
     $("model").textContent = error.status === 503 ? "no model yet" : error.message;
     $("model").className = "chip amiss";
@@ -105,16 +110,33 @@ async function describe() {
   }
 }
 
+async function mosaicPicture(wanted) {
+  return wanted ? createImageBitmap(await (await call("/v1/mosaic.jpg")).blob()) : null;
+}
+
 async function showMap(hasMosaic) {
   const table = await getJson("/v1/map");
-  let picture = null;
-  if (hasMosaic && table.mosaic_bounds_deg) {
-    const blob = await (await call("/v1/mosaic.jpg")).blob();
-    picture = await createImageBitmap(blob);
-  }
+  const picture = await mosaicPicture(hasMosaic && table.mosaic_bounds_deg);
   $("map-box").hidden = false;
   map.show(table, picture);
-  showLegend(table.cluster_id, table.total, table.crater_id.length, clusterColour);
+  const [shown, total] = [table.crater_id.length, table.total];
+  const drawn = shown < total ? `, the largest ${shown.toLocaleString("en")} drawn` : "";
+  showLegend(table.cluster_id, `${total.toLocaleString("en")} craters${drawn}`, clusterColour);
+}
+
+// A release of any size: the map fetches what it shows.
+async function showRelease(hasMosaic) {
+  const release = await getJson("/v1/release");
+  const picture = await mosaicPicture(hasMosaic && release.mosaic_bounds_deg);
+  $("map-box").hidden = false;
+  const tiles = new Tiles(release.levels, getJson, (problem) => {
+    if (problem) $("map-note").value = problem.message;
+    map.draw();
+  });
+  map.showTiles(tiles, release.mosaic_bounds_deg, picture);
+  const count = `${release.craters.toLocaleString("en")} craters of a release, the largest in view drawn; zoom in for more`;
+  showLegend(Object.keys(release.clusters).map(Number), count, clusterColour);
+  $("legend").title = release.citation;
 }
 
 $("file").addEventListener("change", (event) => {

@@ -16,7 +16,7 @@ export function clearAnswer() {
   $("crop").removeAttribute("src");
 }
 
-export function showLegend(clusters, total, shown, colour) {
+export function showLegend(clusters, craters, colour) {
   const entry = (id) => {
     const ring = element("span", "", "ring");
     ring.style.borderColor = colour(id);
@@ -24,7 +24,6 @@ export function showLegend(clusters, total, shown, colour) {
     item.prepend(ring);
     return item;
   };
-  const craters = `${total.toLocaleString("en")} craters${shown < total ? `, the largest ${shown.toLocaleString("en")} drawn` : ""}`;
   const ids = [...new Set(clusters ?? [])].sort((a, b) => a - b);
   $("legend").replaceChildren(element("li", `Circles: ${craters}.`), ...ids.map(entry));
 }

@@ -1,17 +1,13 @@
-"""Routes that look into the reference set: craters, clusters, similar ones, the map."""
+"""Routes that look into the reference set: craters, clusters, similar ones."""
 
 import asyncio
-import io
 from typing import Annotated, Any
 
 import numpy as np
-import numpy.typing as npt
 from fastapi import APIRouter, Path, Query, Request
-from PIL import Image
 from pydantic import BaseModel
 from starlette.responses import Response
 
-from lunar_models.crops.display import display_crop
 from lunar_models.neighbours import NeighbourIndex
 from serving.app.problems import Problem
 from serving.app.reference import reference, row_of
@@ -37,19 +33,7 @@ from serving.model.schema import CropAnswer, ModelAnswer, Options, SimilarCrater
 
 router = APIRouter(tags=["catalogue"])
 
-CraterId = Annotated[str, Path(min_length=1, max_length=100)]
-_MOST_ON_MAP = 20_000
-_READ_FAULTS = problems(401, 403, 404, 422, 503)
-
-
-class Crater(BaseModel):
-    """A catalogue entry and what the model sees in its crop."""
-
-    crater_id: str
-    longitude_deg: float
-    latitude_deg: float
-    diameter_km: float
-    prediction: CropAnswer
+READ_FAULTS = problems(401, 403, 404, 422, 503)
 
 
 class Similar(BaseModel):
@@ -68,19 +52,7 @@ class Cluster(BaseModel):
     craters: list[SimilarCrater]
 
 
-class CraterMap(BaseModel):
-    """Columns of the largest reference craters, for drawing."""
-
-    total: int
-    crater_id: list[str]
-    longitude_deg: list[float]
-    latitude_deg: list[float]
-    diameter_km: list[float]
-    cluster_id: list[int] | None
-    mosaic_bounds_deg: tuple[float, float, float, float] | None
-
-
-def _answer(served: Served, row: int, options: Options) -> CropAnswer:
+def describe_row(served: Served, row: int, options: Options) -> CropAnswer:
     """What the model says about a reference crater; the crater itself is not among the similar."""
     index = served.bundle.neighbours
     assert index is not None
@@ -94,39 +66,6 @@ def _answer(served: Served, row: int, options: Options) -> CropAnswer:
     itself = crater["crater_id"]
     answer.similar = [s for s in answer.similar if s.crater_id != itself][: options.top_k]
     return answer
-
-
-@router.get("/v1/craters/{crater_id}", response_model=Crater, responses=_READ_FAULTS)
-async def crater(request: Request, crater_id: CraterId, top_k: TopK = 5) -> Crater:
-    """A crater of the reference set."""
-    served, index = reference(request)
-    row = row_of(index, crater_id)
-    options = Options(top_k=top_k, return_embedding=False)
-    answer = await asyncio.to_thread(_answer, served, row, options)
-    return Crater(**index.crater(row), prediction=answer)
-
-
-@router.get(
-    "/v1/craters/{crater_id}/image.png",
-    response_class=Response,
-    responses={200: {"content": {"image/png": {}}}, **_READ_FAULTS},
-)
-async def image(request: Request, crater_id: CraterId) -> Response:
-    """Thumbnail of a reference crater, the Sun in the east, stretched for display (2-98 %)."""
-    _, index = reference(request)
-    row = row_of(index, crater_id)
-    if index.thumbnails is None:
-        raise Problem(404, "no_image", "This reference set has no images.")
-    stream = io.BytesIO()
-    Image.fromarray(display_crop(np.array(index.thumbnails[row]))).save(stream, "PNG")
-    headers = {"cache-control": "private, max-age=3600"}
-    return Response(stream.getvalue(), media_type="image/png", headers=headers)
-
-
-def _stretched(picture: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    low, high = np.percentile(picture, (2, 98))
-    stretched = (picture - low) * (255.0 / max(high - low, 1.0))
-    return np.asarray(np.clip(stretched, 0, 255), np.uint8)
 
 
 @router.get(
@@ -162,7 +101,7 @@ async def similar(
             _row_at, index, longitude_deg=longitude_deg, latitude_deg=latitude_deg,
             diameter_km=diameter_km,
         )  # fmt: skip
-    answer = await asyncio.to_thread(_answer, served, row, options)
+    answer = await asyncio.to_thread(describe_row, served, row, options)
     return Similar(
         crater_id=index.crater(row)["crater_id"], similar=answer.similar, model=served.identity
     )
@@ -182,7 +121,7 @@ async def similar_to_images(request: Request) -> Response:
     return await answer_images(runtime, request)
 
 
-@router.get("/v1/clusters/{cluster_id}", response_model=Cluster, responses=_READ_FAULTS)
+@router.get("/v1/clusters/{cluster_id}", response_model=Cluster, responses=READ_FAULTS)
 async def cluster(
     request: Request,
     cluster_id: Annotated[int, Path(ge=-1, le=1_000_000)],
@@ -201,36 +140,3 @@ async def cluster(
         SimilarCrater(**index.crater(int(members[i])), distance=float(distances[i])) for i in best
     ]
     return Cluster(cluster_id=cluster_id, count=len(members), craters=craters)
-
-
-@router.get("/v1/map", response_model=CraterMap, responses=_READ_FAULTS)
-async def crater_map(request: Request) -> CraterMap:
-    """The largest craters of the reference set, and where the mosaic lies."""
-    _, index = reference(request)
-    locator = request.app.state.runtime.locator
-    shown = index.craters.nlargest(_MOST_ON_MAP, "diameter_km", keep="first")
-    columns = {
-        name: shown[name].round(4).tolist()
-        for name in ("longitude_deg", "latitude_deg", "diameter_km")
-    }
-    return CraterMap(
-        total=len(index),
-        crater_id=shown["crater_id"].tolist(),
-        cluster_id=shown["cluster_id"].tolist() if "cluster_id" in shown else None,
-        mosaic_bounds_deg=locator.bounds_deg if locator else None,
-        **columns,
-    )
-
-
-@router.get(
-    "/v1/mosaic.jpg",
-    response_class=Response,
-    responses={200: {"content": {"image/jpeg": {}}}, **problems(401, 403, 404, 503)},
-)
-async def mosaic(request: Request) -> Response:
-    """The whole mosaic, small."""
-    locator = request.app.state.runtime.locator
-    if locator is None:
-        raise Problem(404, "no_mosaic", "This server has no mosaic; start it with --mosaic.")
-    headers = {"cache-control": "private, max-age=3600"}
-    return Response(await locator.overview(), media_type="image/jpeg", headers=headers)

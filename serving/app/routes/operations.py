@@ -43,6 +43,7 @@ class ModelDescription(BaseModel):
     states: list[str] | None
     clusters: int | None
     reference_craters: int | None
+    release_craters: int | None
     mosaic: bool
 
 
@@ -98,5 +99,6 @@ async def model(request: Request) -> ModelDescription:
         states=list(bundle.head.states) if bundle.head else None,
         clusters=bundle.clusters.n_clusters if bundle.clusters else None,
         reference_craters=len(bundle.neighbours) if bundle.neighbours else None,
+        release_craters=len(runtime.release) if runtime.release else None,
         mosaic=runtime.locator is not None,
     )

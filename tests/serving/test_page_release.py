@@ -1,0 +1,86 @@
+"""The page fetches what it shows of a release, tile by tile, and runs no text of it."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from live_server import Live, live_server
+
+from lunar_models.catalogue.tiles import write_tiles
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")
+COUNT = 20_000
+HOSTILE = "<img src=x onerror=window.harmed=1>"
+TINY = {"longitude_deg": 12.5, "latitude_deg": -3.25, "diameter_km": 0.5}
+
+
+@pytest.fixture(scope="module")
+def server(bundle_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
+    """A release of many craters; the least of them lies in the middle of the map's zoom."""
+    folder = tmp_path_factory.mktemp("page_release")
+    generator = np.random.default_rng(0)
+    longitude = generator.uniform(-180, 180, COUNT)
+    latitude = np.degrees(np.arcsin(generator.uniform(-1, 1, COUNT)))
+    diameter = 1.0 + generator.pareto(1.5, COUNT).clip(0, 300)
+    longitude[0], latitude[0], diameter[0] = TINY.values()
+    names = ["tiny", *(f"{HOSTILE}{n}" for n in range(1, COUNT))]
+    table = pa.table({
+        "crater_id": names, "longitude_deg": longitude, "latitude_deg": latitude,
+        "diameter_km": diameter, "cluster_id": pa.array(np.arange(COUNT) % 3, pa.int32()),
+    })  # fmt: skip
+    write_tiles(folder / "tiles.arrow", table)
+    extra = {name: np.full(COUNT, 0.5) for name in
+             ("cluster_distance", "cluster_confidence", "novelty")}  # fmt: skip
+    for name, values in extra.items():
+        table = table.append_column(name, pa.array(values))
+    pq.write_table(table, folder / "craters.parquet")
+    said = {
+        "schema_version": 1, "titles": [{"title": HOSTILE}], "citation": HOSTILE,
+        "model": {"digest": "another"}, "counts": {"craters": COUNT},
+    }  # fmt: skip
+    (folder / "metadata.json").write_text(json.dumps(said))
+    with live_server(folder, bundle_folder, release=str(folder)) as live:
+        yield live
+
+
+def test_a_release_is_browsed_down_to_its_smallest_crater(server: Live) -> None:
+    sync_api = pytest.importorskip("playwright.sync_api")
+    faults: list[str] = []
+    shown = "text => document.querySelector('#place').textContent.includes(text)"
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        page = browser.new_page(viewport={"width": 1280, "height": 800})
+        page.on("pageerror", lambda error: faults.append(str(error)))
+        page.on("console", lambda m: faults.append(m.text) if m.type == "error" else None)
+        tiles: list[str] = []
+        page.on("request", lambda r: tiles.append(r.url) if "/v1/tiles/" in r.url else None)
+        page.goto(server.url)
+        page.wait_for_selector("#map-box:not([hidden])")
+        assert "20,000 craters" in page.inner_text("#legend")
+        page.fill("#crater-id", "tiny")
+        page.click("#find button")
+        page.wait_for_function(shown, arg="tiny")
+        assert "0.5" in page.inner_text("#place")
+        page.fill("#crater-id", f"{HOSTILE}7")
+        page.click("#find button")
+        page.wait_for_function(shown, arg="<img")
+        page.focus("#map")
+        first = len(tiles)
+        for _ in range(8):
+            page.keyboard.press("+")
+            page.wait_for_timeout(150)
+        page.wait_for_load_state("networkidle")
+        assert 2 <= first < len(tiles) < 80  # of 200 and more
+        page.keyboard.press("ArrowRight")
+        page.keyboard.press("Enter")
+        page.wait_for_load_state("networkidle")
+        assert HOSTILE in page.inner_text("#map-note")
+        assert page.evaluate("window.harmed") is None
+        browser.close()
+    assert faults == []
