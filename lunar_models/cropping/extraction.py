@@ -5,9 +5,11 @@ killed run resumes after the last finished one; the segments become one crop set
 the folder gets its name in the very end (`assembly.py`).
 """
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
-from itertools import pairwise
+from contextlib import AbstractContextManager, nullcontext
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -15,6 +17,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from lunar_models.config.preprocess import PreprocessConfig
+from lunar_models.cropping.batches import level_batches, make_sites
 from lunar_models.cropping.crop_plan import CropPlan, plan_crops
 from lunar_models.cropping.inputs import open_mosaics
 from lunar_models.cropping.kernels.measures import MEASURES, Brightness
@@ -40,6 +43,10 @@ from lunar_models.mosaic.strips import Strip, plan_strips, stream_strips
 
 Progress = Callable[[int, int], None]
 """Called with the number of crops done and of all crops."""
+
+Sample = Callable[[CropPlan, WorkFolder, Progress, int], None]
+"""Samples all segments of a plan that are not finished yet. The last argument is the number of all
+sampled crops, among which the craters have their positions."""
 
 _BATCH_BYTES = 1 << 22
 _BATCH_CROPS = 256
@@ -81,7 +88,7 @@ def _make(
         if work.is_complete:
             return work.publish()
         overlap = beside.submit(overlap_larger, plan.craters, plan.catalogue)
-        plan, measures = _extract(plan, work, progress or (lambda done, total: None))
+        plan, measures = extract(plan, work, progress or (lambda done, total: None), _sample)
         check_unchanged(work, config, mosaics)
         return assemble(
             work,
@@ -92,46 +99,81 @@ def _make(
         )
 
 
-def _extract(
-    plan: CropPlan, work: WorkFolder, progress: Progress
+def extract(
+    plan: CropPlan, work: WorkFolder, progress: Progress, sample: Sample
 ) -> tuple[CropPlan, npt.NDArray[np.float32]]:
     """Sample all crops, and those again that must be turned for the Sun that they show.
+
+    Args:
+        plan: of all crops.
+        work: where they are written.
+        progress: called as crops are done.
+        sample: returns when all segments of a plan are sampled.
 
     Returns:
         The plan with the Sun of all crops, and their measures (N, M).
     """
-    measures = _sample(plan, work, progress, count=len(plan.craters))
+    count = len(plan.craters)
+    if not all(map(work.is_sampled, plan.segments)):
+        work.forget_from(len(plan.segments))  # upright crops come where turned ones may be
+    sample(plan, work, progress, count)
+    measures = work.load_measures(plan.segments)
     if plan.knows_sun:
         return plan, measures
     evidence = measures[:, [MEASURES.index(f"sun_evidence_{axis}") for axis in ("east", "north")]]
     plan = plan.with_sun(find_sun(plan.craters, evidence, workers=plan.workers))
     turned = plan.of_turned()
     if turned is not None:
-        again = _sample(turned, work, progress, count=len(plan.craters))
-        measures[turned.craters["position"]] = again
+        sample(turned, work, progress, count)
+        measures[turned.craters["position"]] = work.load_measures(turned.segments)
     return plan, measures
 
 
-def _sample(
-    plan: CropPlan, work: WorkFolder, progress: Progress, *, count: int
-) -> npt.NDArray[np.float32]:
-    """Sample all segments that are not finished yet; their measures, in the plan's order.
-
-    `count` is that of all sampled crops, among which the craters have their positions.
-    """
-    segments = plan.segments
-    done = sum(segment.count for segment in segments if work.is_sampled(segment))
-    progress(done, len(plan.craters))
+def _sample(plan: CropPlan, work: WorkFolder, progress: Progress, count: int) -> None:
+    total = len(plan.craters)
+    open_ = [segment for segment in plan.segments if not work.is_sampled(segment)]
+    done = total - sum(segment.count for segment in open_)
+    progress(done, total)
     with ThreadPoolExecutor(plan.workers, "sample") as pool:
-        for index, mosaic in enumerate(plan.mosaics):
-            open_ = [s for s in segments if s.mosaic == index and not work.is_sampled(s)]
-            if not open_:
-                continue
-            for segment, strips in _stream(plan, mosaic, open_):
-                _sample_segment(plan, work, pool, mosaic, segment, strips, count)
-                done += segment.count
-                progress(done, len(plan.craters))
-    return work.load_measures(segments)
+        for segment in sample_segments(plan, work, pool, open_, count):
+            done += segment.count
+            progress(done, total)
+
+
+Claim = Callable[[Segment], AbstractContextManager[bool]]
+"""Holds a segment for this process; false where another has it or has finished it."""
+
+
+def sample_segments(
+    plan: CropPlan,
+    work: WorkFolder,
+    pool: ThreadPoolExecutor,
+    segments: Sequence[Segment],
+    count: int,
+    *,
+    claim: Claim = lambda segment: nullcontext(True),
+) -> Iterator[Segment]:
+    """Sample segments in their order, reading each strip once.
+
+    Args:
+        plan: whose segments they are.
+        work: where crops and measures are written.
+        pool: threads that sample.
+        segments: of `plan.segments`, in order.
+        count: of all sampled crops.
+        claim: decides whether this process samples a segment.
+
+    Yields:
+        each segment that was sampled.
+    """
+    for index, of_mosaic in groupby(segments, key=lambda segment: segment.mosaic):
+        mosaic = plan.mosaics[index]
+        for segment, strips in _stream(plan, mosaic, list(of_mosaic)):
+            with claim(segment) as mine:
+                if mine:
+                    _sample_segment(plan, work, pool, mosaic, segment, strips, count)
+            if mine:
+                yield segment
 
 
 def _stream(plan: CropPlan, mosaic: Mosaic, segments: list[Segment]) -> Any:
@@ -186,29 +228,6 @@ def _sample_segment(
         wait(futures)  # all of them, also after an error: they write to the open file
         for future in futures:
             future.result()
+        if work.shared:
+            os.fsync(file.fileno())  # before others sample the turned crops into the same places
         work.mark_sampled(segment, measures)
-
-
-def make_sites(craters: pd.DataFrame) -> Sites:
-    """Convert catalogue rows joined with those of `placement.place_crops` to kernel input."""
-    north_up = pd.Series(0.0, index=craters.index)
-    rotation = craters.get("rotation_deg", north_up).to_numpy(np.float64)
-    return Sites(
-        longitude=np.radians(craters["longitude_deg"].to_numpy()),
-        latitude=np.radians(craters["latitude_deg"].to_numpy()),
-        half_side=craters["half_side"].to_numpy().copy(),
-        column_px=craters["column_px"].to_numpy().copy(),
-        separable=craters["separable"].to_numpy().copy(),
-        rotation=np.radians(rotation),
-    )
-
-
-def level_batches(level: npt.NDArray[np.int64], length: int) -> list[slice]:
-    """Divide positions into runs of one level, at most `length` long."""
-    edges = np.flatnonzero(np.diff(level)) + 1
-    bounds = [0, *edges.tolist(), len(level)]
-    return [
-        slice(start, min(start + length, stop))
-        for begin, stop in pairwise(bounds)
-        for start in range(begin, stop, length)
-    ]

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from lunar_models.cropping.extraction import make_sites
+from lunar_models.cropping.batches import make_sites
 from lunar_models.cropping.kernels.measures import MEASURES, Brightness
 from lunar_models.cropping.kernels.separable import sample_crops
 from lunar_models.cropping.placement import place_crops, strip_rows

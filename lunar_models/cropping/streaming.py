@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from lunar_models.cropping.batches import level_batches, make_sites
 from lunar_models.cropping.crop_plan import CropPlan
-from lunar_models.cropping.extraction import level_batches, make_sites
 from lunar_models.cropping.kernels.measures import MEASURES, Brightness
 from lunar_models.cropping.kernels.separable import Sites, sample_crops
 from lunar_models.cropping.storage.work_folder import Segment

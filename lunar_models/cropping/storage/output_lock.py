@@ -11,11 +11,15 @@ from lunar_models.errors import CropSetError, OutputBusyError
 
 
 @contextmanager
-def output_lock(output: str | Path) -> Iterator[None]:
+def output_lock(output: str | Path, *, shared: bool = False) -> Iterator[None]:
     """Hold an output folder for this process, by a lock file beside it.
 
     The kernel drops the lock of a process that dies. The file is removed at the end, so whoever
-    got hold of a removed one tries again.
+    got hold of a removed one tries again. A shared lock leaves it to its last exclusive holder.
+
+    Args:
+        output: the folder.
+        shared: tolerate others that share it, too.
 
     Raises:
         OutputBusyError: another process makes it.
@@ -24,15 +28,16 @@ def output_lock(output: str | Path) -> Iterator[None]:
     place = Path(output).resolve()
     file = place.with_name(f".{place.name}.lock")
     with ExitStack() as stack:
-        descriptor = _acquire(file, place)
+        descriptor = _acquire(file, place, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
         stack.callback(os.close, descriptor)
-        stack.callback(os.remove, file)
+        if not shared:
+            stack.callback(os.remove, file)
         with suppress(OSError):  # a full disk; the lock holds without the note
             os.pwrite(descriptor, f"process {os.getpid()} on {socket.gethostname()}".encode(), 0)
         yield
 
 
-def _acquire(file: Path, place: Path) -> int:
+def _acquire(file: Path, place: Path, kind: int) -> int:
     while True:
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
@@ -42,7 +47,7 @@ def _acquire(file: Path, place: Path) -> int:
                 f"Cannot write beside {place}: {error.strerror}. Choose another output."
             ) from error
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
         except BlockingIOError as error:
             holder = os.pread(descriptor, 200, 0).decode(errors="replace") or "another process"
             os.close(descriptor)

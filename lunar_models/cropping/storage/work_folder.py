@@ -51,17 +51,26 @@ class WorkFolder:
     path: Path
     output: Path
     crops: CropsFile
+    shared: bool = False
+    """Whether other processes write there, too, perhaps on other machines."""
 
     @classmethod
     def prepare(
-        cls, config: PreprocessConfig, mosaics: tuple[Mosaic, ...], *, count: int
+        cls,
+        config: PreprocessConfig,
+        mosaics: tuple[Mosaic, ...],
+        *,
+        count: int,
+        shared: bool = False,
     ) -> "WorkFolder":
         """Open the folder and reserve space for `count` crops.
 
-        What another run with other parameters or sources left there is deleted.
+        What another run with other parameters or sources left there is deleted, unless the folder
+        is shared.
 
         Raises:
-            CropSetError: the disk is full or not writable.
+            CropSetError: the disk is full or not writable, or others may be at work there with
+                other parameters.
         """
         output = Path(config.output)
         path = output.with_name(output.name + ".partial")
@@ -70,6 +79,11 @@ class WorkFolder:
         key_file = path / KEY_FILE
         with disk_errors(path):
             if path.exists() and not (key_file.is_file() and key_file.read_bytes() == key.encode()):
+                if shared:
+                    raise CropSetError(
+                        f"{path} holds work of other parameters or sources; delete it if nobody "
+                        "works there, or choose another output."
+                    )
                 shutil.rmtree(path)
             path.mkdir(parents=True, exist_ok=True)
             if not key_file.exists():
@@ -77,7 +91,7 @@ class WorkFolder:
                 fresh.write_text(key)
                 os.replace(fresh, key_file)
             crops.allocate(count)
-        return cls(path, output, crops)
+        return cls(path, output, crops, shared)
 
     def is_sampled(self, segment: Segment) -> bool:
         """Whether nothing is left to sample; a damaged marker is deleted, and means no."""
@@ -89,12 +103,18 @@ class WorkFolder:
         except (ValueError, TypeError, EOFError, OSError):
             whole = False
         if not whole:
-            marker.unlink()
+            marker.unlink(missing_ok=True)
         return whole
 
     def mark_sampled(self, segment: Segment, measures: npt.NDArray[np.float32]) -> None:
         """Store a segment's measures, (n, M) float32, once all its crops are written."""
         save_whole(self._marker(segment), measures)
+
+    def forget_from(self, number: int) -> None:
+        """Let segments from a number on be sampled again: those of the second sampling."""
+        for marker in self.path.glob("*.measures.npy"):
+            if int(marker.name.split(".")[0]) >= number:
+                marker.unlink(missing_ok=True)
 
     def load_measures(self, segments: list[Segment]) -> npt.NDArray[np.float32]:
         """(N, M) float32: `measures.MEASURES` of all crops."""
@@ -108,12 +128,16 @@ class WorkFolder:
     def publish(self) -> CropSet:
         """Delete the work files and give the folder its final name."""
         for file in self.path.iterdir():
-            if file.suffix == ".new" or (file.suffix == ".npy" and file.name[:5].isdigit()):
+            if file.suffix == ".new" or file.name[:5].isdigit():
                 file.unlink()
         CropSet.open(self.path).check_bytes()
         os.replace(self.path, self.output)
         (self.output / KEY_FILE).unlink()  # last: without it a killed run would start afresh
         return CropSet.open(self.output)
+
+    def claim_file(self, segment: Segment) -> Path:
+        """Return the file by whose lock a process claims a segment."""
+        return self.path / f"{segment.number:05d}.claim"
 
     def _marker(self, segment: Segment) -> Path:
         return self.path / f"{segment.number:05d}.measures.npy"
