@@ -22,6 +22,10 @@ class LabelsError(LunarModelsError, ValueError):
     """A label table cannot be used as it is, or does not fit the catalogue."""
 
 
+class LabelStoreError(LabelsError):
+    """The database of labels cannot be opened, read or written; the labels are not at fault."""
+
+
 class MosaicError(LunarModelsError, OSError):
     """A mosaic cannot be opened, read, or placed on the Moon."""
 

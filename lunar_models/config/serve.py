@@ -48,6 +48,11 @@ class ServeConfig(StepConfig):
     release: str | None = param(
         None, help="Release of classify whose craters the map shows.", role="input"
     )
+    labelling: str | None = param(
+        None,
+        help="YAML file of the parameters of lunar-label, for the page /label; none: no such page.",
+        role="input",
+    )
     tokens: str | None = param(
         None,
         help="File of hashed tokens (see lunar-token); none leaves the API open.",

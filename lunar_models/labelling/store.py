@@ -6,7 +6,7 @@ PostgreSQL by URL. Triggers in the database refuse to change or delete rows, who
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ import pandas as pd
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
-from lunar_models.errors import LabelsError
+from lunar_models.errors import LabelsError, LabelStoreError
 from lunar_models.labelling.scheme import Scheme
 from lunar_models.labelling.tables import CLAIMS, METADATA, SCHEMES, VOTES, triggers
 from lunar_models.labelling.votes import VOTE_COLUMNS, Vote
@@ -31,14 +31,14 @@ class LabelStore:
         url: a path or ``sqlite:///labels.db``, or ``postgresql+psycopg://user@host/name``.
 
     Raises:
-        LabelsError: the database cannot be used.
+        LabelStoreError: the database cannot be used; every method may raise it later, too.
     """
 
     def __init__(self, url: str | Path) -> None:
         text = str(url)
         self.url = sa.make_url(text if "://" in text else f"sqlite:///{text}")
         if self.url.get_backend_name() not in ("sqlite", "postgresql"):
-            raise LabelsError(
+            raise LabelStoreError(
                 f"store={self.url.render_as_string()} is neither SQLite nor PostgreSQL; give a "
                 "file or a URL such as postgresql+psycopg://user@host/name."
             )
@@ -54,18 +54,19 @@ class LabelStore:
             Whether it is new; False if the very same vote was stored before.
 
         Raises:
-            LabelsError: another vote has this id, the superseded vote is not one of this person
-                on this crater, or the database cannot be written.
+            LabelsError: another vote has this id, or the superseded vote is not one of this
+                person on this crater.
         """
         with self._reachable():
             try:
-                with self.exclusive() as connection:
+                with self._one_writer() as connection:
                     self._check_superseded(connection, vote)
                     row = vote.model_dump() | {"received_utc": datetime.now(UTC)}
                     connection.execute(VOTES.insert().values(row))
                     return True
             except IntegrityError:
-                known = self._find(vote.vote_id)
+                with self._engine.connect() as connection:
+                    known = self.find(connection, vote.vote_id)
                 if known is None:
                     raise
         if known != vote:
@@ -81,9 +82,8 @@ class LabelStore:
         Returns:
             `VOTE_COLUMNS`; times are UTC, missing values None or NaN.
         """
-        query = sa.select(VOTES).where(VOTES.c.sequence > after).order_by(VOTES.c.sequence)
-        with self._reachable(), self._engine.connect() as connection:
-            rows = connection.execute(query).all()
+        with self.snapshot() as connection:
+            rows = self.rows(connection, after)
         table = pd.DataFrame(rows, columns=list(VOTE_COLUMNS))
         for name in ("time_utc", "received_utc"):
             table[name] = pd.to_datetime(table[name], utc=True)
@@ -102,7 +102,7 @@ class LabelStore:
         """
         key = {"name": scheme.name, "version": scheme.version}
         known = sa.select(SCHEMES.c.digest).filter_by(**key)
-        with self._reachable(), self.exclusive() as connection:
+        with self.exclusive() as connection:
             digest = connection.execute(known).scalar()
             if digest is None:
                 row = key | {"digest": scheme.digest, "content": scheme.model_dump_json()}
@@ -116,27 +116,56 @@ class LabelStore:
     def schemes(self) -> dict[tuple[str, int], Scheme]:
         """Read all schemes that votes were given with, by name and version."""
         query = sa.select(SCHEMES.c.name, SCHEMES.c.version, SCHEMES.c.content)
-        with self._reachable(), self._engine.connect() as connection:
+        with self.snapshot() as connection:
             rows = connection.execute(query).all()
         return {(name, version): Scheme.model_validate_json(text) for name, version, text in rows}
 
     @contextmanager
     def exclusive(self) -> Iterator[sa.Connection]:
         """Open a transaction that no other writer overlaps; committed at the end."""
+        with self._reachable(), self._one_writer() as connection:
+            yield connection
+
+    @contextmanager
+    def _one_writer(self) -> Iterator[sa.Connection]:
         with self._writer.begin() as connection:
             if self.url.get_backend_name() == "postgresql":
                 # Sequence numbers become visible in their order: readers miss none.
                 connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
             yield connection
 
-    def claims(self, connection: sa.Connection, since: datetime) -> list[tuple[str, str]]:
-        """Read crater and labeller of what was handed out since then, the earliest first."""
-        query = (
-            sa.select(CLAIMS.c.crater_id, CLAIMS.c.labeller)
-            .where(CLAIMS.c.time_utc >= since)
-            .order_by(CLAIMS.c.sequence)
-        )
-        return [(crater, labeller) for crater, labeller in connection.execute(query)]
+    @contextmanager
+    def snapshot(self) -> Iterator[sa.Connection]:
+        """Open a transaction that reads."""
+        with self._reachable(), self._engine.begin() as connection:
+            yield connection
+
+    def rows(self, connection: sa.Connection, after: int) -> list[dict[str, Any]]:
+        """Read the votes with a sequence number above `after`, as plain rows."""
+        query = sa.select(VOTES).where(VOTES.c.sequence > after).order_by(VOTES.c.sequence)
+        return [dict(row) for row in connection.execute(query).mappings()]
+
+    def find(self, connection: sa.Connection, vote_id: str) -> Vote | None:
+        """Read one vote; None if there is none of this id."""
+        columns = [VOTES.c[name] for name in Vote.model_fields]
+        row = connection.execute(sa.select(*columns).filter_by(vote_id=vote_id)).one_or_none()
+        return None if row is None else Vote(**row._mapping)
+
+    def claims(
+        self, connection: sa.Connection, after: int, since: timedelta
+    ) -> list[tuple[int, str, str, datetime]]:
+        """Read what was handed out: sequence number, crater, person and time, in order.
+
+        Args:
+            connection: from `exclusive` or `snapshot`.
+            after: sequence number that was read last.
+            since: older ones are left out.
+        """
+        columns = (CLAIMS.c.sequence, CLAIMS.c.crater_id, CLAIMS.c.labeller, CLAIMS.c.time_utc)
+        query = sa.select(*columns).order_by(CLAIMS.c.sequence)
+        recent = CLAIMS.c.time_utc >= datetime.now(UTC) - since
+        found = connection.execute(query.where(CLAIMS.c.sequence > after, recent))
+        return [tuple(row) for row in found]
 
     def claim(self, connection: sa.Connection, labeller: str, craters: list[str]) -> None:
         """Record that craters were handed out to a person now."""
@@ -166,12 +195,6 @@ class LabelStore:
                 f"{vote.labeller} on crater {vote.crater_id}; send that one first."
             )
 
-    def _find(self, vote_id: str) -> Vote | None:
-        columns = [VOTES.c[name] for name in Vote.model_fields]
-        with self._engine.connect() as connection:
-            row = connection.execute(sa.select(*columns).filter_by(vote_id=vote_id)).one_or_none()
-        return None if row is None else Vote(**row._mapping)
-
     @contextmanager
     def _reachable(self) -> Iterator[None]:
         """Translate the database's errors; a URL is named without its password."""
@@ -179,7 +202,7 @@ class LabelStore:
             yield
         except (SQLAlchemyError, ImportError) as error:
             reason = str(getattr(error, "orig", None) or error).splitlines()[0]
-            raise LabelsError(
+            raise LabelStoreError(
                 f"store={self.url.render_as_string()} cannot be used ({reason}); give a file that "
                 "can be written, or the URL of a PostgreSQL database."
             ) from error

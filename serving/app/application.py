@@ -6,25 +6,34 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI
-from fastapi.exceptions import RequestValidationError
 from fastapi.middleware.cors import CORSMiddleware
-from starlette.exceptions import HTTPException
-from starlette.staticfiles import StaticFiles
 
+from lunar_models.config.label import read_label_config
 from lunar_models.config.serve import ServeConfig
 from lunar_models.labelling.tags import TagStore
 from serving.app.batcher import Batcher
 from serving.app.body_limits import BodyBudget
 from serving.app.decoders import DecoderPool
 from serving.app.gate import Gate
-from serving.app.problems import Problem, on_http_error, on_problem, on_validation_error
+from serving.app.pages import new_application
 from serving.app.release import Release
-from serving.app.routes import catalogue, craters, map, operations, predict, search
+from serving.app.routes import (
+    catalogue,
+    craters,
+    health,
+    label,
+    label_pictures,
+    map,
+    operations,
+    predict,
+    search,
+)
 from serving.app.served import ModelHolder
 from serving.app.tokens import TokenStore
 from serving.app.worker_state import WorkerState
 
 if TYPE_CHECKING:
+    from serving.app.labelling import Labelling
     from serving.app.locate import Locator
 
 _ABOUT = """Degradation state, cluster and look-alikes of lunar craters from small images.
@@ -44,7 +53,7 @@ def create_app(config: ServeConfig, pointer_file: Path) -> FastAPI:
     Raises:
         ConfigError: the file of tokens cannot be read.
         MosaicError: the mosaic cannot be used.
-        CropSetError: the release cannot be used.
+        LunarModelsError: the release or the labelling cannot be used.
     """
     runtime = WorkerState(
         config=config,
@@ -55,23 +64,13 @@ def create_app(config: ServeConfig, pointer_file: Path) -> FastAPI:
         locator=_locator(config),
         release=Release.open(Path(config.release)) if config.release else None,
     )
-    app = FastAPI(
-        title="Lunar Models",
-        description=_ABOUT,
-        version="1",
-        docs_url=None,  # both load scripts from elsewhere
-        redoc_url=None,
-        lifespan=_lifespan,
-        redirect_slashes=False,  # a redirect would lead to whatever Host the caller named
-    )
+    app = new_application(title="Lunar Models", description=_ABOUT, lifespan=_lifespan)
     app.state.runtime = runtime
     app.state.tags = None if config.tags is None else TagStore(config.tags)
-    for routes in (predict, catalogue, craters, map, search, operations):
+    app.state.labelling = _labelling(config)
+    routers = (predict, catalogue, craters, map, search, health, operations, label, label_pictures)
+    for routes in routers:
         app.include_router(routes.router)
-    app.mount("/static", StaticFiles(directory=operations.PAGE))
-    app.add_exception_handler(Problem, on_problem)
-    app.add_exception_handler(HTTPException, on_http_error)
-    app.add_exception_handler(RequestValidationError, on_validation_error)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
     tokens = TokenStore(Path(config.tokens)) if config.tokens else None
     limit = int(config.max_body_mb * 2**20)
@@ -93,6 +92,14 @@ def _locator(config: ServeConfig) -> "Locator | None":
     from serving.app.locate import Locator
 
     return Locator(config.mosaic)
+
+
+def _labelling(config: ServeConfig) -> "Labelling | None":
+    if config.labelling is None:
+        return None
+    from serving.app.labelling import open_labelling
+
+    return open_labelling(read_label_config(config.labelling))
 
 
 @asynccontextmanager

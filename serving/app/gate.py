@@ -4,21 +4,22 @@ import logging
 import re
 import secrets
 import time
-from typing import Any
+from typing import Any, Protocol
 
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serving.app import metrics
-from serving.app.body_limits import BoundedBody
+from serving.app.body_limits import BodyBudget, BoundedBody
 from serving.app.problems import Problem
-from serving.app.tokens import TokenStore
-from serving.app.worker_state import WorkerState
+from serving.app.tokens import SCOPES, Caller, TokenStore
 
 _log = logging.getLogger("serving.access")
 _crash_log = logging.getLogger(__name__)
 _REQUEST_ID = re.compile(r"^[A-Za-z0-9._-]{1,64}$")
-_OPEN_PATHS = ("/", "/health", "/ready", "/ping", "/version", "/openapi.json")
+_OPEN_PATHS = (
+    "/", "/health", "/ready", "/ping", "/version", "/openapi.json", "/label", "/label/worker.js",
+)  # fmt: skip
 _READ_ONLY = ("/v1/craters", "/v1/clusters", "/v1/map", "/v1/model", "/v1/mosaic", "/v1/search",
               "/v1/release", "/v1/tiles")  # fmt: skip
 
@@ -32,12 +33,25 @@ _HEADERS = [
 ]
 
 
+EVERYBODY = Caller("local", frozenset(SCOPES))
+"""Who calls a server without tokens."""
+
+
+class Worker(Protocol):
+    """What the gate must know of its process."""
+
+    bodies: BodyBudget
+    draining: bool
+
+
 def scope_of(path: str) -> str | None:
     """Return the scope that a path needs; None for an open one."""
     if path in _OPEN_PATHS or path.startswith("/static/"):
         return None
     if path == "/metrics":
         return "metrics"
+    if path.startswith("/v1/label/"):
+        return "label"
     return "read" if path.startswith(_READ_ONLY) else "predict"
 
 
@@ -45,7 +59,7 @@ class Gate:
     """ASGI middleware around the whole application."""
 
     def __init__(
-        self, app: ASGIApp, *, max_body_bytes: int, tokens: TokenStore | None, runtime: WorkerState
+        self, app: ASGIApp, *, max_body_bytes: int, tokens: TokenStore | None, runtime: Worker
     ) -> None:
         self._app = app
         self._max_body_bytes = max_body_bytes
@@ -79,16 +93,18 @@ class Gate:
 
     def _admit(self, scope: Scope, headers: dict[bytes, bytes]) -> None:
         need = scope_of(scope["path"])
+        scope["caller"] = EVERYBODY
         # A browser asks with OPTIONS, and without a token, what it may send.
         if self._tokens is None or need is None or scope["method"] == "OPTIONS":
             return
         kind, _, token = headers.get(b"authorization", b"").decode("latin-1").partition(" ")
-        granted = self._tokens.scopes(token.strip()) if kind.lower() == "bearer" else None
-        if granted is None:
+        caller = self._tokens.caller(token.strip()) if kind.lower() == "bearer" else None
+        if caller is None:
             detail = "Send a valid token: 'Authorization: Bearer <token>'."
             raise Problem(401, "unauthorised", detail, {"www-authenticate": "Bearer"})
-        if need not in granted:
+        if need not in caller.scopes:
             raise Problem(403, "forbidden", f"The token lacks the scope '{need}'.")
+        scope["caller"] = caller
 
 
 class _Exchange:

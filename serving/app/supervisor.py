@@ -9,6 +9,7 @@ import ssl
 import threading
 from pathlib import Path
 
+from lunar_models.config.label import read_label_config
 from lunar_models.config.serve import ServeConfig
 from lunar_models.errors import ConfigError
 from serving.app import logs
@@ -68,7 +69,8 @@ def check(config: ServeConfig) -> None:
     """Check the configuration for whatever would end every worker.
 
     Raises:
-        ConfigError: the model's name, the tokens, the mosaic or the certificate cannot be used.
+        ConfigError: the model's name, the labelling, the tokens, the mosaic or the certificate
+            cannot be used.
         LunarModelsError: the release cannot be used.
     """
     if not _URI.match(config.model) and not Path(config.model).is_dir():
@@ -78,6 +80,8 @@ def check(config: ServeConfig) -> None:
         )
     if config.tokens:
         TokenStore(Path(config.tokens))
+    if config.labelling:
+        read_label_config(config.labelling)
     mosaic = config.mosaic or "/vsi"
     if not (mosaic.startswith("/vsi") or "://" in mosaic or Path(mosaic).exists()):
         raise ConfigError(f"mosaic={mosaic} does not exist; give a raster file.")

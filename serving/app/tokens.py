@@ -13,13 +13,18 @@ import tempfile
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from lunar_models.errors import ConfigError
 
-SCOPES = ("predict", "read", "metrics")
-"""predict: send images or places; read: look into the catalogue; metrics: Prometheus."""
+SCOPES = ("predict", "read", "metrics", "label", "adjudicate")
+"""predict: send images or places; read: look into the catalogue; metrics: Prometheus; label: give
+labels, under the token's name; adjudicate: decide between differing labels, too."""
+
+DEFAULT_SCOPES = ("predict", "read", "metrics")
+"""Of a token for programs; a person who labels is given `label` by name."""
 
 _RELOAD_S = 1.0
 _log = logging.getLogger(__name__)
@@ -58,6 +63,14 @@ def revoke_token(file: Path, *, name: str) -> None:
         _write(file, kept)
 
 
+@dataclass(frozen=True)
+class Caller:
+    """Whose token it is, and what it may do."""
+
+    name: str
+    scopes: frozenset[str]
+
+
 class TokenStore:
     """Looks tokens up; notices within a second when the file changes.
 
@@ -71,15 +84,22 @@ class TokenStore:
 
     def scopes(self, token: str) -> frozenset[str] | None:
         """Return the scopes of a token; None for an unknown one."""
+        caller = self.caller(token)
+        return None if caller is None else caller.scopes
+
+    def caller(self, token: str) -> Caller | None:
+        """Return who a token was given to; None for an unknown one."""
         if time.monotonic() > self._checked + _RELOAD_S:
             self._reload()
         # Only digests are compared, so how long it takes tells nothing about the token.
-        return self._scopes.get(_digest(token))
+        return self._callers.get(_digest(token))
 
     def _load(self) -> None:
         self._state = self._look()  # before reading: what changes meanwhile is read again
         entries = _read(self._file)
-        self._scopes = {entry["sha256"]: frozenset(entry["scopes"]) for entry in entries}
+        self._callers = {
+            entry["sha256"]: Caller(entry["name"], frozenset(entry["scopes"])) for entry in entries
+        }
         self._checked = time.monotonic()
 
     def _look(self) -> tuple[int, int, int] | None:

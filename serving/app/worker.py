@@ -86,8 +86,13 @@ def server_config(app: "FastAPI", config: ServeConfig) -> uvicorn.Config:
     )
 
 
-def bind(host: str, port: int) -> socket.socket:
+def bind(host: str, port: int, *, shared: bool = True) -> socket.socket:
     """A socket that shares its port with the other workers; the kernel spreads connections.
+
+    Args:
+        host: address to listen on.
+        port: 0 for a free one.
+        shared: False keeps the port from everybody else.
 
     Raises:
         OSError: the address cannot be had.
@@ -95,7 +100,8 @@ def bind(host: str, port: int) -> socket.socket:
     family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
     sock = socket.socket(family, socket.SOCK_STREAM)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    if shared:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     sock.bind((host, port))
     return sock
 

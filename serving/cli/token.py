@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from serving.app.tokens import SCOPES, create_token, revoke_token
+from serving.app.tokens import DEFAULT_SCOPES, SCOPES, create_token, revoke_token
 from serving.cli.options import user_errors
 
 
@@ -22,7 +22,7 @@ from serving.cli.options import user_errors
     "scopes",
     multiple=True,
     type=click.Choice(SCOPES),
-    default=SCOPES,
+    default=DEFAULT_SCOPES,
     show_default=True,
     help="What the token permits; may be repeated.",
 )

@@ -1,6 +1,5 @@
 """Define the routes for operators (health, metrics, model), and the page."""
 
-from pathlib import Path
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -8,17 +7,11 @@ from pydantic import BaseModel
 from starlette.responses import FileResponse, JSONResponse, Response
 
 from serving.app import metrics
+from serving.app.pages import PAGE
 from serving.app.worker_state import WorkerState
 from serving.model.schema import ModelAnswer
 
 router = APIRouter(tags=["operations"])
-PAGE = Path(__file__).parent.parent / "page"
-
-
-class Health(BaseModel):
-    """The process runs."""
-
-    status: str
 
 
 class Ready(BaseModel):
@@ -51,13 +44,6 @@ class ModelDescription(BaseModel):
 async def page() -> Response:
     """The page."""
     return FileResponse(PAGE / "index.html")
-
-
-@router.get("/health")
-@router.get("/ping", include_in_schema=False)
-async def health() -> Health:
-    """The process runs; says nothing about the model."""
-    return Health(status="ok")
 
 
 @router.get("/ready", response_model=Ready, responses={503: {"model": Ready}})

@@ -16,7 +16,7 @@ import pytest
 import sqlalchemy as sa
 from live_server import wait_for
 
-from lunar_models.errors import LabelsError
+from lunar_models.errors import LabelsError, LabelStoreError
 from lunar_models.labelling import LabelStore, Vote, current_votes, default_scheme
 from lunar_models.labelling.scheme import Scheme
 from lunar_models.labelling.votes import VOTE_COLUMNS
@@ -106,7 +106,7 @@ def test_the_database_itself_refuses_to_change_or_delete(store: LabelStore, make
         "UPDATE votes SET value = 'Old'", "DELETE FROM votes", "DELETE FROM schemes",
         "UPDATE schemes SET content = ''",
     ):  # fmt: skip
-        with pytest.raises(sa.exc.DBAPIError, match="append-only"), store.exclusive() as connection:
+        with pytest.raises(LabelsError, match="append-only"), store.exclusive() as connection:
             connection.exec_driver_sql(statement)
     assert store.votes()["value"].tolist() == ["New"]
 
@@ -136,7 +136,7 @@ def test_a_changed_scheme_needs_a_new_version(store: LabelStore) -> None:
 
 @pytest.mark.parametrize("bad", ["mysql://u:geheim@h/d", "/nowhere/at/all/labels.db"])
 def test_a_store_that_cannot_be_used_is_named_without_its_password(bad: str) -> None:
-    with pytest.raises(LabelsError, match="store=") as caught:
+    with pytest.raises(LabelStoreError, match="store=") as caught:
         LabelStore(bad)
     assert "geheim" not in str(caught.value)
 
@@ -157,7 +157,7 @@ def _vote(labeller: str, k: int) -> Vote:
 def test_many_writers_lose_nothing_and_readers_miss_nothing(url: str) -> None:
     store = LabelStore(url)
     context = multiprocessing.get_context("spawn")
-    writers = [context.Process(target=_write, args=(url, f"w{k}", 40)) for k in range(3)]
+    writers = [context.Process(target=_write, args=(url, f"w{k}", 60)) for k in range(2)]
     for writer in writers:
         writer.start()
     seen: list[str] = []
@@ -192,7 +192,7 @@ def test_what_was_acknowledged_survives_kill_9(url: str, tmp_path: Path) -> None
         """
     ).format(path=[str(Path(__file__).parent), *sys.path], url=url)
     acknowledged: list[str] = []
-    for _ in range(3):
+    for _ in range(2):
         with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE) as writer:
             assert writer.stdout is not None
             for _ in range(15):
@@ -201,7 +201,7 @@ def test_what_was_acknowledged_survives_kill_9(url: str, tmp_path: Path) -> None
             lines = writer.stdout.read().decode().split("\n")[:-1]  # the last may be cut short
             acknowledged += lines
     stored = LabelStore(url).votes()["vote_id"]
-    assert len(acknowledged) >= 45
+    assert len(acknowledged) >= 30
     assert set(acknowledged) <= set(stored)
     assert stored.is_unique
     assert LabelStore(url).add(_vote("w", 0))

@@ -1,0 +1,130 @@
+"""Tables of labels: plain states, all votes, and the original project's degrees."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from lunar_models.errors import LabelsError
+from lunar_models.labelling.answers import read_answers
+from lunar_models.labelling.final_labels import final_labels
+from lunar_models.labelling.scheme import Scheme
+from lunar_models.labelling.votes import BLIND_KINDS, VOTE_COLUMNS, Vote, current_votes
+
+DEGREES = ("v-fr", "r-fr", "r-dr", "v-dr")
+"""The original project's degrees, very fresh to very degraded: the four states."""
+
+_SECOND_READER = "second reader"
+_DIFFERED = "the second reader differed"
+_TIMES = ("time_utc", "received_utc")
+
+
+def write_labels(path: Path, votes: pd.DataFrame, scheme: Scheme) -> str:
+    """Write CRATER_ID,state as the evaluate step takes it, with the name of the state."""
+    table = final_labels(votes, scheme)
+    usable = table[table["state"] > 0]
+    columns = {"crater_id": "CRATER_ID", "value": "state_name"}
+    written = usable.rename(columns=columns)[["CRATER_ID", "state", "state_name", "votes", "basis"]]
+    written.to_csv(path, index=False)
+    disputed = int((table["basis"] == "disputed").sum())
+    without = len(table) - len(usable) - disputed
+    return (
+        f"{len(usable)} labelled craters (left out: {disputed} disputed, {without} without a state)"
+    )
+
+
+def write_votes(path: Path, votes: pd.DataFrame) -> str:
+    """Write every vote, undone ones included, as Parquet."""
+    votes.to_parquet(path, index=False)
+    return f"{len(votes)} votes"
+
+
+def write_degree(path: Path, votes: pd.DataFrame, scheme: Scheme) -> str:
+    """Write CRATER_ID,degree,state,second_reader_agrees of craters with a first label."""
+    _check_degrees(scheme)
+    standing = current_votes(votes)
+    blind = standing[standing["kind"].isin(BLIND_KINDS)]
+    blind = blind[blind["value"].isin(scheme.state_names)]
+    rows = []
+    for crater, labels in blind.groupby("crater_id", sort=False):
+        states = [scheme.rank(value) for value in labels["value"]]
+        agrees = str(states[0] == states[1]) if len(states) > 1 else ""
+        if _DIFFERED in set(labels["note"]):
+            agrees = "False"
+        rows.append((crater, DEGREES[states[0] - 1], states[0], agrees))
+    table = pd.DataFrame(rows, columns=["CRATER_ID", "degree", "state", "second_reader_agrees"])
+    table.to_csv(path, index=False)
+    return f"{len(table)} craters ({len(standing) - len(blind)} further votes left out)"
+
+
+def read_plain(path: Path, scheme: Scheme, labeller: str) -> Iterator[dict[str, Any]]:
+    """Read a label table as first labels by one person."""
+    for crater, value in read_answers(path, scheme).items():
+        yield {
+            "crater_id": crater, "labeller": labeller, "value": value, "time_utc": modified(path),
+        }  # fmt: skip
+
+
+def read_votes(path: Path, scheme: Scheme, labeller: str) -> Iterator[dict[str, Any]]:
+    """Read what `write_votes` wrote; votes keep their ids, so that none is added twice."""
+    try:
+        table = pd.read_parquet(path)
+    except (OSError, ValueError) as error:
+        raise LabelsError(f"{path} cannot be read as Parquet of votes ({error}).") from error
+    if missing := [name for name in VOTE_COLUMNS if name not in table]:
+        raise LabelsError(f"{path} has no column {missing[0]}; give what 'votes' exports.")
+    for row in table.sort_values("sequence").to_dict("records"):
+        fields = {name: None if pd.isna(row[name]) else row[name] for name in Vote.model_fields}
+        yield fields | {"time_utc": row["time_utc"].to_pydatetime()}
+
+
+def read_degree(path: Path, scheme: Scheme, labeller: str) -> Iterator[dict[str, Any]]:
+    """Read the original project's table: degree is the first label.
+
+    Where `second_reader_agrees` is True there is a second label, the same by another person;
+    where it is False their label is not known, and the note of the first says that they differed.
+    """
+    _check_degrees(scheme)
+    table = _text_table(path)
+    if missing := [name for name in ("crater_id", "degree") if name not in table]:
+        raise LabelsError(f"{path} has no column {missing[0]}; name the columns CRATER_ID, degree.")
+    values = dict(zip(DEGREES, scheme.state_names, strict=True))
+    unknown = ~table["degree"].isin(DEGREES)
+    if unknown.any():
+        raise LabelsError(
+            f"{path} has the degree {table['degree'][unknown].iloc[0]!r}; degrees are "
+            f"{', '.join(DEGREES)}."
+        )
+    agrees = table.get("second_reader_agrees", pd.Series("", index=table.index)).str.lower()
+    if odd := sorted(set(agrees) - {"true", "false", ""}):
+        raise LabelsError(f"{path} has second_reader_agrees={odd[0]!r}; write True or False.")
+    time = modified(path)
+    for crater, degree, same in zip(table["crater_id"], table["degree"], agrees, strict=True):
+        row = {"crater_id": crater, "value": values[degree], "time_utc": time}
+        note = _DIFFERED if same == "false" else ""
+        yield row | {"labeller": labeller, "note": note}
+        if same == "true":
+            yield row | {"labeller": f"{labeller}, {_SECOND_READER}", "kind": "second"}
+
+
+def modified(path: Path) -> datetime:
+    """Return when a file was last changed: the time of labels that come without one."""
+    return datetime.fromtimestamp(path.stat().st_mtime, UTC)
+
+
+def _text_table(path: Path) -> pd.DataFrame:
+    try:
+        table = pd.read_csv(path, dtype="str", keep_default_na=False)
+    except (OSError, ValueError) as error:
+        raise LabelsError(f"{path} cannot be read as CSV ({error}).") from error
+    columns = {str(name).strip().lower(): table[name].str.strip() for name in table.columns}
+    return pd.DataFrame(columns)
+
+
+def _check_degrees(scheme: Scheme) -> None:
+    if len(scheme.states) != len(DEGREES):
+        raise LabelsError(
+            f"Scheme {scheme.name} has {len(scheme.states)} states; degrees are {len(DEGREES)}."
+        )

@@ -1,0 +1,110 @@
+"""Exchange labels with Label Studio: its JSON of tasks with annotations.
+
+A task is a crater (``data.crater_id``, ``data.image``); an annotation is a vote, whose choice
+``from_name: state`` is its value. The labelling configuration is in docs/labelling.md.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from lunar_models.errors import LabelsError
+from lunar_models.labelling.formats import modified
+from lunar_models.labelling.scheme import Scheme
+from lunar_models.labelling.votes import current_votes
+
+_CHOICE, _NOTE, _IMAGE = "state", "note", "image"
+
+
+def write(path: Path, votes: pd.DataFrame, scheme: Scheme, image_url: str) -> str:
+    """Write the votes that stand as tasks that Label Studio imports."""
+    standing = current_votes(votes)
+    tasks = [
+        {
+            "data": {"crater_id": crater, "image": image_url.replace("{crater_id}", str(crater))},
+            "annotations": [_annotation(row) for row in rows.to_dict("records")],
+        }
+        for crater, rows in standing.groupby("crater_id", sort=False)
+    ]
+    path.write_text(json.dumps(tasks, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    return f"{len(standing)} annotations of {len(tasks)} craters"
+
+
+def read(path: Path, scheme: Scheme, labeller: str) -> Iterator[dict[str, Any]]:
+    """Read Label Studio's JSON export; of each annotation its choice and its note.
+
+    Cancelled (skipped) annotations are left out.
+
+    Raises:
+        LabelsError: it is not such a file, or a task does not name its crater.
+    """
+    try:
+        tasks = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise LabelsError(f"{path} cannot be read as Label Studio's JSON ({error}).") from error
+    if not isinstance(tasks, list):
+        raise LabelsError(f"{path} holds no list of tasks; export from Label Studio as JSON.")
+    for k, task in enumerate(tasks, start=1):
+        try:
+            crater = task["data"]["crater_id"]
+            annotations = [a for a in task["annotations"] if not a.get("was_cancelled")]
+            rows = [_row(annotation, labeller, path) for annotation in annotations]
+        except (KeyError, TypeError, AttributeError, IndexError) as error:
+            raise LabelsError(
+                f"{path}: task {k} is not as expected ({error!r}); tasks need data.crater_id and "
+                f"annotations with a choice named {_CHOICE}."
+            ) from error
+        people: set[str] = set()
+        for row in rows:
+            kind = row.pop("kind", None) or ("second" if people - {row["labeller"]} else "ordinary")
+            people.add(row["labeller"])
+            yield {"crater_id": crater, "kind": kind} | row
+
+
+def _annotation(row: Mapping[Any, Any]) -> dict[str, Any]:
+    results = [_result(_CHOICE, "choices", {"choices": [row["value"]]})]
+    if row["note"]:
+        results.append(_result(_NOTE, "textarea", {"text": [row["note"]]}))
+    return {
+        "unique_id": row["vote_id"],
+        "created_username": row["labeller"],
+        "created_at": row["time_utc"].isoformat(),
+        "lead_time": row["seconds"],
+        "result": results,
+        "meta": {"kind": row["kind"]},
+    }
+
+
+def _result(name: str, kind: str, value: dict[str, Any]) -> dict[str, Any]:
+    return {"from_name": name, "to_name": _IMAGE, "type": kind, "value": value}
+
+
+def _row(annotation: dict[str, Any], labeller: str, path: Path) -> dict[str, Any]:
+    results = annotation["result"]
+    choices = [r["value"]["choices"] for r in results if r["from_name"] == _CHOICE]
+    if len(choices) != 1 or len(choices[0]) != 1:
+        raise KeyError(f"one choice named {_CHOICE}")
+    notes = [" ".join(r["value"]["text"]) for r in results if r["from_name"] == _NOTE]
+    row: dict[str, Any] = {
+        "value": choices[0][0],
+        "labeller": _name(annotation) or labeller,
+        "time_utc": annotation.get("created_at") or modified(path),
+        "seconds": float(annotation.get("lead_time") or 0.0),
+        "note": " ".join(notes),
+    }
+    if annotation.get("unique_id"):
+        row["vote_id"] = annotation["unique_id"]
+    kind = (annotation.get("meta") or {}).get("kind")
+    return row | ({"kind": kind} if kind else {})
+
+
+def _name(annotation: dict[str, Any]) -> str:
+    """Who made an annotation; Label Studio writes ``name@mail, 1`` or an id, by version."""
+    by = annotation.get("completed_by")
+    if isinstance(by, dict):
+        by = by.get("email") or by.get("id")
+    name = annotation.get("created_username") or by
+    return "" if name is None else str(name).strip()

@@ -1,0 +1,209 @@
+"""Hold what the page /label asks about: crops, scheme, design, and the pictures of a crater."""
+
+import io
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from PIL import Image
+from starlette.requests import Request
+
+from lunar_models.config.label import LabelConfig
+from lunar_models.crops.crop_set import CropSet
+from lunar_models.crops.display import display_crop
+from lunar_models.errors import LabelsError
+from lunar_models.labelling import LabelStore, Scheme, default_scheme, read_scheme
+from lunar_models.labelling.answers import read_answers, read_order
+from lunar_models.labelling.assignment import Assignment
+from lunar_models.labelling.design import Design, random_order
+from serving.app.problems import Problem
+
+if TYPE_CHECKING:  # the crop engine takes seconds to import, and only mosaics need it
+    from serving.app.surroundings import Surroundings
+
+EXAMPLES = 3
+"""Reference craters of each state beside a crater."""
+
+
+@dataclass(frozen=True)
+class Labelling:
+    """One worker's share in a labelling."""
+
+    crop_set: CropSet
+    scheme: Scheme
+    assignment: Assignment
+    store: LabelStore
+    reference: Mapping[str, str]
+    """State of each crater that is shown as an example."""
+    gold: Mapping[str, str]
+    guesses: Mapping[str, str]
+    surroundings: "Surroundings | None"
+
+    def row(self, crater_id: str) -> int:
+        """Return where the crater is in the crop set.
+
+        Raises:
+            KeyError: nowhere.
+        """
+        return self._rows[crater_id]
+
+    def picture(self, crater_id: str) -> bytes:
+        """Return the crop as PNG, one pixel a pixel, stretched for display.
+
+        Raises:
+            KeyError: there is no such crop.
+        """
+        stream = io.BytesIO()
+        crop = np.array(self.crop_set.crops[self.row(crater_id)])
+        Image.fromarray(display_crop(crop)).save(stream, "PNG", compress_level=1)
+        return stream.getvalue()
+
+    def facts(self, crater_id: str) -> dict[str, Any]:
+        """Return size, light and orientation of a crop; None for what is unknown."""
+        row = self._columns
+        k = self.row(crater_id)
+        azimuth, rotation = row["sun_azimuth_deg"][k], float(row["rotation_deg"][k])
+        mirrored = bool(row["flipped"][k])
+        turned = azimuth + rotation
+        return {
+            "diameter_km": _known(row["diameter_km"][k]),
+            "native_px": _known(row["native_px"][k]),
+            "sun_azimuth_deg": _known(azimuth),
+            "sun_in_picture_deg": _known((-turned if mirrored else turned) % 360.0),
+            "incidence_deg": _known(row["incidence_deg"][k]),
+            "rotation_deg": rotation,
+            "mirrored": mirrored,
+        }
+
+    def examples(self, crater_id: str) -> dict[str, list[str]]:
+        """Name the reference craters of each state whose diameter is nearest to this one's.
+
+        Nothing of the crater but its diameter goes in, so the choice tells nothing about its state.
+        """
+        diameter = self._columns["diameter_km"]
+        own = np.log(diameter[self.row(crater_id)])
+        found = {}
+        for state, rows in self._reference_rows.items():
+            away = np.abs(np.log(diameter[rows]) - own)
+            nearest = rows[np.argsort(away, kind="stable")[:EXAMPLES]]
+            found[state] = [self._ids[k] for k in nearest]
+        return found
+
+    @cached_property
+    def _columns(self) -> dict[str, Any]:
+        metadata = self.crop_set.metadata
+        return {name: metadata[name].to_numpy() for name in metadata.columns}
+
+    @cached_property
+    def _ids(self) -> list[str]:
+        return [str(crater) for crater in self.crop_set.metadata["crater_id"]]
+
+    @cached_property
+    def _rows(self) -> dict[str, int]:
+        return {crater: k for k, crater in enumerate(self._ids)}
+
+    @cached_property
+    def _reference_rows(self) -> dict[str, Any]:
+        return {
+            state: np.array(
+                [self._rows[c] for c, name in self.reference.items() if name == state], np.int64
+            )
+            for state in self.scheme.state_names
+        }
+
+
+def open_labelling(config: LabelConfig) -> Labelling:
+    """Open everything that a labelling needs.
+
+    Raises:
+        LunarModelsError: crops, tables, scheme, store or mosaic cannot be used, or do not fit
+            together.
+    """
+    crop_set = CropSet.open(config.crops)
+    scheme = read_scheme(config.scheme) if config.scheme else default_scheme()
+    crops = [str(crater) for crater in crop_set.metadata["crater_id"]]
+    known = frozenset(crops)
+    reference = _within(config.reference, scheme, known) | _scheme_examples(scheme, known)
+    gold = _within(config.gold, scheme, known)
+    if shared := reference.keys() & gold.keys():
+        raise LabelsError(f"Crater {min(shared)} is both gold and reference; take it out of one.")
+    design = Design(
+        craters=_to_label(config, crops, reference.keys() | gold.keys()),
+        gold=gold,
+        double_share=config.double_share,
+        repeat_share=config.repeat_share,
+        repeat_gap=config.repeat_gap,
+        gold_count=config.gold_count,
+        seed=config.seed,
+    )
+    store = LabelStore(config.store)
+    return Labelling(
+        crop_set=crop_set,
+        scheme=scheme,
+        assignment=Assignment(store, scheme, design, timedelta(hours=config.lease_h)),
+        store=store,
+        reference=reference,
+        gold=gold,
+        guesses=read_answers(config.guesses, scheme) if config.guesses else {},
+        surroundings=_surroundings(config, crop_set),
+    )
+
+
+def _surroundings(config: LabelConfig, crop_set: CropSet) -> "Surroundings | None":
+    if config.mosaic is None:
+        return None
+    from serving.app.surroundings import Surroundings
+
+    return Surroundings(config.mosaic, crop_set)
+
+
+def _within(path: str | None, scheme: Scheme, known: Collection[str]) -> dict[str, str]:
+    """Known answers of craters that have a crop."""
+    if path is None:
+        return {}
+    answers = {c: state for c, state in read_answers(path, scheme).items() if c in known}
+    if not answers:
+        raise LabelsError(f"No crater of {path} has a crop; give labels of craters that have one.")
+    return answers
+
+
+def _scheme_examples(scheme: Scheme, known: Collection[str]) -> dict[str, str]:
+    examples = {crater: state.name for state in scheme.states for crater in state.examples}
+    if missing := sorted(examples.keys() - set(known)):
+        raise LabelsError(
+            f"Scheme {scheme.name} names {missing[0]} as an example, which has no crop; name "
+            "craters of the crop set."
+        )
+    return examples
+
+
+def _to_label(config: LabelConfig, crops: list[str], apart: Collection[str]) -> list[str]:
+    if config.order is None:
+        return [c for c in random_order(crops, config.seed) if c not in apart]
+    order = read_order(config.order)
+    if missing := sorted(set(order) - set(crops)):
+        raise LabelsError(
+            f"{len(missing)} craters of {config.order} have no crop, first {missing[0]}; list "
+            "craters of the crop set."
+        )
+    return [crater for crater in order if crater not in apart]
+
+
+def _known(value: Any) -> float | None:
+    return float(value) if np.isfinite(value) else None
+
+
+def labelling_of(request: Request) -> Labelling:
+    """Return what the server labels.
+
+    Raises:
+        Problem: 404, nothing.
+    """
+    labelling: Labelling | None = request.app.state.labelling
+    if labelling is None:
+        detail = "This server has nothing to label; start it with --labelling, or lunar-label."
+        raise Problem(404, "no_labelling", detail)
+    return labelling

@@ -1,0 +1,33 @@
+"""Begin an application: its pages' files, and problem replies for all errors."""
+
+from pathlib import Path
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.staticfiles import StaticFiles
+
+from serving.app.problems import Problem, on_http_error, on_problem, on_validation_error
+
+PAGE = Path(__file__).parent / "page"
+
+
+def new_application(**described: Any) -> FastAPI:
+    """Make an application without routes.
+
+    Args:
+        described: title, description, lifespan, as FastAPI takes them.
+    """
+    app = FastAPI(
+        version="1",
+        docs_url=None,  # both load scripts from elsewhere
+        redoc_url=None,
+        redirect_slashes=False,  # a redirect would lead to whatever Host the caller named
+        **described,
+    )
+    app.mount("/static", StaticFiles(directory=PAGE))
+    app.add_exception_handler(Problem, on_problem)
+    app.add_exception_handler(HTTPException, on_http_error)
+    app.add_exception_handler(RequestValidationError, on_validation_error)
+    return app

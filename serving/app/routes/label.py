@@ -1,0 +1,213 @@
+"""Routes of the page /label: the next craters, their pictures, and the answers."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Annotated, Any, Literal, TypeVar
+
+from fastapi import APIRouter, Path, Query, Request
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from starlette.responses import FileResponse, Response
+
+from lunar_models.crops.display import STRETCH_NOTE
+from lunar_models.errors import LabelsError, LabelStoreError
+from lunar_models.labelling.votes import Vote
+from serving.app.labelling import Labelling, labelling_of
+from serving.app.pages import PAGE
+from serving.app.problems import Problem
+from serving.app.tokens import Caller
+
+T = TypeVar("T")
+router = APIRouter(tags=["label"])
+
+CraterId = Annotated[str, Path(min_length=1, max_length=100)]
+_MOST_TASKS = 200
+_MOST_VOTES = 50
+_JSON = "application/json"
+
+
+class Answer(BaseModel):
+    """A vote as the page sends it; labeller, scheme and lighting are known to the server."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    vote_id: str = Field(max_length=40)
+    task_id: str = Field(max_length=40)
+    crater_id: str = Field(min_length=1, max_length=100)
+    value: str | None = Field(max_length=60)
+    scheme_version: int
+    time_utc: str = Field(max_length=40)
+    seconds: float
+    blind: bool = True
+    note: str = ""
+    supersedes: str | None = None
+
+
+class Answers(BaseModel):
+    """Some votes, in the order in which they were given."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    votes: list[Answer] = Field(min_length=1, max_length=_MOST_VOTES)
+
+
+class Receipt(BaseModel):
+    """What became of a vote: `refused` ones were not stored, and say why."""
+
+    vote_id: str
+    outcome: Literal["stored", "known", "refused"]
+    reason: str = ""
+
+
+class Receipts(BaseModel):
+    """One for each vote, in order; everything stored is on disk."""
+
+    receipts: list[Receipt]
+
+
+_BODY = {"requestBody": {"content": {_JSON: {"schema": Answers.model_json_schema()}}}}
+
+
+def _caller(request: Request) -> Caller:
+    caller: Caller = request.scope["caller"]
+    return caller
+
+
+@router.get("/label", include_in_schema=False)
+async def page() -> Response:
+    """The page."""
+    return FileResponse(PAGE / "label" / "index.html", headers={"cache-control": "no-cache"})
+
+
+@router.get("/label/worker.js", include_in_schema=False)
+async def service_worker() -> Response:
+    """The service worker, which opens the page without a network."""
+    headers = {"service-worker-allowed": "/label", "cache-control": "no-cache"}
+    file = PAGE / "label" / "worker.js"
+    return FileResponse(file, headers=headers, media_type="text/javascript")
+
+
+@router.get("/v1/label/setup")
+async def setup(request: Request) -> dict[str, Any]:
+    """The scheme, who is asking, and how pictures are made."""
+    labelling, caller = labelling_of(request), _caller(request)
+    info = labelling.crop_set.info
+    return {
+        "labeller": caller.name,
+        "decides": "adjudicate" in caller.scopes,
+        "scheme": labelling.scheme.model_dump(),
+        "stretch": STRETCH_NOTE,
+        "context_diameters": info.context_diameters,
+        "crop_size_px": info.crop_size_px,
+        "surroundings": labelling.surroundings is not None,
+        "guesses": bool(labelling.guesses),
+    }
+
+
+@router.get("/v1/label/tasks")
+async def tasks(
+    request: Request, count: Annotated[int, Query(ge=1, le=_MOST_TASKS)] = 1
+) -> dict[str, Any]:
+    """The next craters of the caller, the same until they are answered."""
+    labelling, caller = labelling_of(request), _caller(request)
+
+    def find() -> dict[str, Any]:
+        assignment = labelling.assignment
+        found = assignment.tasks(caller.name, count, decides="adjudicate" in caller.scopes)
+        return {
+            "tasks": [
+                asdict(task)
+                | labelling.facts(task.crater_id)
+                | {"examples": labelling.examples(task.crater_id)}
+                for task in found
+            ],
+            "progress": asdict(assignment.progress(caller.name)),
+        }
+
+    return await _in_thread(find)
+
+
+@router.post("/v1/label/votes", openapi_extra=_BODY)
+async def votes(request: Request) -> Receipts:
+    """Store votes. Sent again after a lost reply, each is stored once."""
+    labelling, caller = labelling_of(request), _caller(request)
+    answers = await _read_answers(request)
+
+    def store() -> Receipts:
+        return Receipts(receipts=[_cast(labelling, caller, answer) for answer in answers.votes])
+
+    return await _in_thread(store)
+
+
+@router.get("/v1/label/after/{crater_id}")
+async def after(request: Request, crater_id: CraterId) -> dict[str, Any]:
+    """What a model, a known answer and others say: only to who has answered for good."""
+    labelling, caller = labelling_of(request), _caller(request)
+
+    def look() -> dict[str, Any]:
+        others = labelling.assignment.others(caller.name, crater_id)
+        if others is None:
+            detail = "Others' answers are shown when yours stands, and you will not be asked again."
+            raise Problem(403, "answer_first", detail)
+        return {
+            "crater_id": crater_id,
+            "expected": labelling.gold.get(crater_id),
+            "guess": labelling.guesses.get(crater_id),
+            "others": [
+                {"labeller": name, "value": vote.value, "note": vote.note}
+                for name, vote in others.items()
+            ],
+        }
+
+    return await _in_thread(look)
+
+
+async def _read_answers(request: Request) -> Answers:
+    """Read the body; other sites' pages can send neither this type nor from elsewhere."""
+    if request.headers.get("sec-fetch-site") == "cross-site":
+        raise Problem(403, "forbidden", "Labels are given on this server's own page.")
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != _JSON:
+        raise Problem(415, "media_type", f"Send votes as {_JSON}.")
+    try:
+        return Answers.model_validate_json(await request.body())
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "body"
+        raise Problem(422, "bad_parameter", f"'{where}': {first['msg']}.") from error
+
+
+def _cast(labelling: Labelling, caller: Caller, answer: Answer) -> Receipt:
+    fields = answer.model_dump(exclude={"task_id"})
+    try:
+        facts = labelling.facts(answer.crater_id)
+        vote = Vote(
+            **fields,
+            labeller=caller.name,
+            scheme=labelling.scheme.name,
+            sun_azimuth_deg=facts["sun_azimuth_deg"],
+            rotation_deg=facts["rotation_deg"],
+            mirrored=facts["mirrored"],
+        )
+        if vote.scheme_version > labelling.scheme.version:
+            raise LabelsError(f"Version {vote.scheme_version} of the scheme is not known here.")
+        new = labelling.assignment.cast(vote, answer.task_id)
+    except LabelStoreError:
+        raise
+    except ValidationError as error:
+        first = error.errors()[0]
+        reason = f"{'.'.join(str(part) for part in first['loc']) or 'vote'}: {first['msg']}"
+        return Receipt(vote_id=answer.vote_id, outcome="refused", reason=reason)
+    except (LabelsError, KeyError) as error:
+        reason = "There is no such crater." if isinstance(error, KeyError) else str(error)
+        return Receipt(vote_id=answer.vote_id, outcome="refused", reason=reason)
+    return Receipt(vote_id=answer.vote_id, outcome="stored" if new else "known")
+
+
+async def _in_thread(work: Callable[[], T]) -> T:
+    """Run work on the store; a database that does not answer is a reason to ask again."""
+    try:
+        return await asyncio.to_thread(work)
+    except LabelStoreError as error:
+        headers = {"retry-after": "2"}
+        detail = "The store of labels does not answer; nothing is lost, send again."
+        raise Problem(503, "store_unreachable", detail, headers) from error

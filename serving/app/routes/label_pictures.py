@@ -1,0 +1,67 @@
+"""Routes of the pictures on the page /label."""
+
+import asyncio
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Request
+from starlette.responses import Response
+
+from serving.app.labelling import Labelling, labelling_of
+from serving.app.problems import Problem
+
+router = APIRouter(tags=["label"])
+
+CraterId = Annotated[str, Path(min_length=1, max_length=100)]
+_PICTURE = {"cache-control": "private, max-age=86400"}
+
+
+@router.get(
+    "/v1/label/crops/{crater_id}.png",
+    response_class=Response,
+    responses={200: {"content": {"image/png": {}}}},
+)
+async def crop(request: Request, crater_id: CraterId) -> Response:
+    """A crop, pixel by pixel, stretched for display (2-98 %)."""
+    labelling = labelling_of(request)
+    _row(labelling, crater_id)
+    picture = await asyncio.to_thread(labelling.picture, crater_id)
+    return Response(picture, media_type="image/png", headers=_PICTURE)
+
+
+@router.get(
+    "/v1/label/pictures/{crater_id}.png",
+    response_class=Response,
+    responses={200: {"content": {"image/png": {}}}},
+)
+async def detailed(request: Request, crater_id: CraterId) -> Response:
+    """The same as the crop, with all pixels of the mosaic where there is one."""
+    labelling = labelling_of(request)
+    row = _row(labelling, crater_id)
+    mosaic = labelling.surroundings
+    if mosaic is not None and mosaic.is_finer(row):
+        picture = await mosaic.detailed(row)
+    else:
+        picture = await asyncio.to_thread(labelling.picture, crater_id)
+    return Response(picture, media_type="image/png", headers=_PICTURE)
+
+
+@router.get(
+    "/v1/label/surroundings/{crater_id}.png",
+    response_class=Response,
+    responses={200: {"content": {"image/png": {}}}},
+)
+async def surroundings(request: Request, crater_id: CraterId) -> Response:
+    """The crater 3 diameters wide, from the mosaic, stretched for display (2-98 %)."""
+    labelling = labelling_of(request)
+    if labelling.surroundings is None:
+        raise Problem(404, "no_mosaic", "This labelling has no mosaic; start it with --mosaic.")
+    picture = await labelling.surroundings.around(_row(labelling, crater_id))
+    return Response(picture, media_type="image/png", headers=_PICTURE)
+
+
+def _row(labelling: Labelling, crater_id: str) -> int:
+    try:
+        return labelling.row(crater_id)
+    except KeyError as error:
+        detail = "The crop set has no crater of this id."
+        raise Problem(404, "unknown_crater", detail) from error

@@ -1,0 +1,180 @@
+"""Labels go out and come back as they were, and evaluate reads them."""
+
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+
+from lunar_models.catalogue.labels import read_labels
+from lunar_models.config.label import ExportConfig, ImportConfig
+from lunar_models.errors import LabelsError
+from lunar_models.labelling import LabelStore, current_votes, default_scheme
+from lunar_models.labelling.exchange import export_labels, import_labels
+from lunar_models.labelling.final_labels import final_labels
+
+
+@pytest.fixture
+def store(tmp_path: Path, make_vote) -> LabelStore:
+    """Agreed, single, disputed, decided, undone and unusable labels."""
+    store = LabelStore(tmp_path / "labels.db")
+    store.keep_scheme(default_scheme())
+    for crater, labeller, value, kind in (
+        ("agreed", "ada", "Old", "ordinary"), ("agreed", "ben", "Old", "second"),
+        ("single", "ada", "New", "ordinary"), ("single", "ada", "Old", "repeat"),
+        ("disputed", "ada", "New", "ordinary"), ("disputed", "ben", "Semi-New", "second"),
+        ("decided", "ada", "New", "ordinary"), ("decided", "ben", "Semi-Old", "second"),
+        ("decided", "cleo", "Semi-Old", "adjudication"), ("trained", "ada", "New", "gold"),
+        ("dark", "ada", "cannot tell", "ordinary"),
+    ):  # fmt: skip
+        store.add(make_vote(crater, labeller=labeller, value=value, kind=kind))
+    undone = make_vote("undone", note='a, "quoted"\nnote')
+    store.add(undone)
+    store.add(make_vote("undone", value=None, supersedes=undone.vote_id))
+    return store
+
+
+def export(store: LabelStore, form: str, output: Path, **options) -> str:
+    return export_labels(
+        ExportConfig(store=str(store.url), output=str(output), form=form, **options)
+    )
+
+
+def bring(source: Path, store: Path, form: str, **options) -> str:
+    return import_labels(ImportConfig(source=str(source), store=str(store), form=form, **options))
+
+
+def test_the_consensus_says_on_what_it_rests(store: LabelStore) -> None:
+    table = final_labels(store.votes(), default_scheme()).set_index("crater_id")
+    assert table["basis"].to_dict() == {
+        "agreed": "agreed", "single": "single", "disputed": "disputed", "decided": "decided",
+        "dark": "single",
+    }  # fmt: skip
+    assert table["state"].to_dict() == {
+        "agreed": 4, "single": 1, "disputed": 0, "decided": 3, "dark": 0,
+    }  # fmt: skip
+    assert table.loc["agreed", "votes"] == 2
+
+
+def test_labels_are_what_evaluate_reads(store: LabelStore, tmp_path: Path) -> None:
+    said = export(store, "labels", tmp_path / "labels.csv")
+    assert "3 labelled craters (left out: 1 disputed, 1 without a state)" in said
+    for column in ("state", "state_name"):
+        labels = read_labels(tmp_path / "labels.csv", label_column=column)
+        assert dict(zip(labels["crater_id"], labels["state"], strict=True)) == {
+            "agreed": 4, "single": 1, "decided": 3,
+        }  # fmt: skip
+
+
+def test_all_votes_go_round_through_parquet_once(store: LabelStore, tmp_path: Path) -> None:
+    export(store, "votes", tmp_path / "votes.parquet")
+    assert "13 votes added" in bring(tmp_path / "votes.parquet", tmp_path / "b.db", "votes")
+    assert "0 votes added" in bring(tmp_path / "votes.parquet", tmp_path / "b.db", "votes")
+    again = LabelStore(tmp_path / "b.db").votes().drop(columns="received_utc")
+    pd.testing.assert_frame_equal(again, store.votes().drop(columns="received_utc"))
+
+
+def test_label_studio_goes_round(store: LabelStore, tmp_path: Path) -> None:
+    export(store, "label_studio", tmp_path / "tasks.json", image_url="https://x/{crater_id}.png")
+    tasks = json.loads((tmp_path / "tasks.json").read_text())
+    assert tasks[0]["data"] == {"crater_id": "agreed", "image": "https://x/agreed.png"}
+    assert tasks[0]["annotations"][0]["result"][0]["value"] == {"choices": ["Old"]}
+    assert "11 votes added" in bring(tmp_path / "tasks.json", tmp_path / "b.db", "label_studio")
+    columns = ["vote_id", "crater_id", "labeller", "value", "kind", "time_utc", "seconds"]
+    ours, theirs = current_votes(store.votes()), LabelStore(tmp_path / "b.db").votes()
+    pd.testing.assert_frame_equal(
+        theirs[columns].sort_values("vote_id", ignore_index=True),
+        ours[columns].sort_values("vote_id", ignore_index=True),
+    )
+
+
+def test_what_label_studio_itself_exports_is_read(tmp_path: Path) -> None:
+    """As Label Studio 1.x writes it: the annotator as a number or an object, skipped ones too."""
+
+    def annotation(by: object, choice: str, **fields) -> dict:
+        result = {"from_name": "state", "to_name": "image", "type": "choices",
+                  "value": {"choices": [choice]}}  # fmt: skip
+        made = {"completed_by": by, "result": [result], "created_at": "2026-01-02T03:04:05.6Z"}
+        return made | {"lead_time": 3.2, "was_cancelled": False} | fields
+
+    tasks = [
+        {"id": 1, "data": {"crater_id": "c1"}, "annotations": [
+            annotation(7, "New"), annotation({"email": "ben@x"}, "Old"),
+            annotation(8, "Old", was_cancelled=True)]},
+    ]  # fmt: skip
+    (tmp_path / "export.json").write_text(json.dumps(tasks))
+    assert "2 votes added" in bring(tmp_path / "export.json", tmp_path / "b.db", "label_studio")
+    assert "0 votes added" in bring(tmp_path / "export.json", tmp_path / "b.db", "label_studio")
+    votes = LabelStore(tmp_path / "b.db").votes()
+    assert votes[["labeller", "value", "kind"]].to_numpy().tolist() == [
+        ["7", "New", "ordinary"], ["ben@x", "Old", "second"],
+    ]  # fmt: skip
+
+
+def test_the_original_projects_degrees(tmp_path: Path) -> None:
+    source = tmp_path / "expert.csv"
+    source.write_text(
+        "CRATER_ID,degree,state,second_reader_agrees\n"
+        "a,v-fr,1,True\nb,r-dr,3,False\nc,v-dr,4,\n"
+    )  # fmt: skip
+    bring(source, tmp_path / "b.db", "degree", labeller="expert")
+    store = LabelStore(tmp_path / "b.db")
+    votes = store.votes()
+    assert votes[["crater_id", "value", "kind"]].to_numpy().tolist() == [
+        ["a", "New", "ordinary"], ["a", "New", "second"], ["b", "Semi-Old", "ordinary"],
+        ["c", "Old", "ordinary"],
+    ]  # fmt: skip
+    assert votes["note"][2] == "the second reader differed"
+    export(store, "degree", tmp_path / "out.csv")
+    out = pd.read_csv(tmp_path / "out.csv", dtype=str, keep_default_na=False)
+    assert out.to_numpy().tolist() == [
+        ["a", "v-fr", "1", "True"], ["b", "r-dr", "3", "False"], ["c", "v-dr", "4", ""],
+    ]  # fmt: skip
+
+
+def test_a_label_table_comes_in_by_rank_or_name(tmp_path: Path) -> None:
+    for name, text in {"rank": "CRATER_ID,state\na,2\nb,3\n",
+                       "name": "CRATER_ID,state\na,semi-new\nb,Semi-Old\n"}.items():  # fmt: skip
+        (tmp_path / f"{name}.csv").write_text(text)
+        bring(tmp_path / f"{name}.csv", tmp_path / f"{name}.db", "labels")
+        assert LabelStore(tmp_path / f"{name}.db").votes()["value"].tolist() == [
+            "Semi-New", "Semi-Old",
+        ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("form", "text", "message"),
+    [
+        ("labels", "CRATER_ID,state\na,Ancient\n", "Ancient"),
+        ("labels", "CRATER_ID,state\na,5\n", "'5'"),
+        ("degree", "CRATER_ID,degree\na,fresh\n", "'fresh'"),
+        ("degree", "CRATER_ID,state\na,1\n", "no column degree"),
+        ("degree", "CRATER_ID,degree,second_reader_agrees\na,v-fr,maybe\n", "maybe"),
+        ("label_studio", "{}", "no list of tasks"),
+        ("label_studio", '[{"data": {}}]', "task 1"),
+        ("label_studio", "[", "cannot be read"),
+        ("votes", "no parquet", "cannot be read as Parquet"),
+    ],
+)
+def test_what_cannot_be_read_is_refused_and_nothing_added(
+    tmp_path: Path, form: str, text: str, message: str
+) -> None:
+    (tmp_path / "in").write_text(text)
+    with pytest.raises(LabelsError, match=message):
+        bring(tmp_path / "in", tmp_path / "b.db", form)
+    assert not (tmp_path / "b.db").exists()
+
+
+def test_a_bad_row_late_in_the_file_adds_nothing(tmp_path: Path) -> None:
+    scheme = tmp_path / "scheme.yaml"
+    scheme.write_text(yaml.safe_dump(default_scheme().model_dump()))
+    (tmp_path / "in.csv").write_text("CRATER_ID,state\na,1\n" + "b" * 101 + ",2\n")
+    with pytest.raises(LabelsError, match="label 2"):
+        bring(tmp_path / "in.csv", tmp_path / "b.db", "labels", scheme=str(scheme))
+    assert not (tmp_path / "b.db").exists()
+
+
+def test_a_scheme_without_votes_is_named(store: LabelStore, tmp_path: Path) -> None:
+    with pytest.raises(LabelsError, match="no votes of scheme rays; its schemes are degradation"):
+        export(store, "labels", tmp_path / "x.csv", scheme="rays")
