@@ -1,4 +1,4 @@
-"""Craters of known degradation, relief and light drawn at random, as a mosaic would show them.
+"""Render craters of random degradation, relief and light as a mosaic would show them.
 
 Unlike `synthetic`, which makes a whole Moon, this makes single crops in batches, fast enough to
 feed a training: the relief of one crater in the middle, of its neighbours and of the ground, lit

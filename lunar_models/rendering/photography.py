@@ -1,4 +1,4 @@
-"""Light simulated relief and take its picture as an orbiter's mosaic would show it."""
+"""Illuminate simulated relief and image it as an orbiter's mosaic would show it."""
 
 from dataclasses import dataclass
 

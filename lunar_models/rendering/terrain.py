@@ -1,4 +1,4 @@
-"""Draw the ground around a crater, before and after it formed."""
+"""Simulate the terrain around a crater, before and after the impact."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Batches of stored crops, read from the memory map by a thread that works ahead."""
+"""Read batches of stored crops from the memory map, ahead of the training in a thread."""
 
 from collections import deque
 from collections.abc import Iterable, Iterator

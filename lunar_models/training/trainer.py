@@ -1,4 +1,4 @@
-"""The training loop."""
+"""Run the training loop: fit an encoder, or train it by gradient descent with early stopping."""
 
 import math
 import time
