@@ -21,8 +21,9 @@ from lunar_models.heads.physical import LEAST_MEASURED
 from lunar_models.plots.evaluation import evaluation_figures
 from lunar_models.plots.physics import depth_figure
 from serving.cli.options import config_command
-from serving.model.bundle import DOMAIN_FILE, HEAD_FILE
-from steps.shared.inputs import open_crops
+from serving.model.bundle import DOMAIN_FILE, HEAD_FILE, LABELS_FILE
+from serving.model.schema import LabelSet
+from steps.shared.inputs import digest, open_crops
 from steps.shared.physics import measured_rows, predict_physics
 from steps.shared.registry import embed_crop_set
 from steps.shared.store import prepare
@@ -140,6 +141,8 @@ def _judge(
     _log_tables(evaluation)
     with tempfile.TemporaryDirectory() as folder:
         evaluation.head.save(Path(folder) / HEAD_FILE)
+        known = LabelSet(name=Path(str(config.labels)).name, digest=digest(str(config.labels)))
+        (Path(folder) / LABELS_FILE).write_text(known.model_dump_json())
         labelled = crop_set.metadata["crater_id"].isin(evaluation.predictions["crater_id"])
         TrainingDomain.of(crop_set.metadata[labelled]).save(Path(folder) / DOMAIN_FILE)
         log_output("head", log_folder(Path(folder), "head"))

@@ -37,30 +37,38 @@ def main(config: RegisterConfig) -> None:
     with step_run("register", config, name=config.service_model):
         crop_set = open_crops(config.crops)
         log_dataset(config.crops, name="crops", digest=crop_set.info.digest, context="reference")
-        judgement = _judgement(config.head)  # first: it may fail, and the rest takes long
-        checkpoint, embeddings = embed_crop_set(crop_set, config.encoder_uri)
-        lineage = _lineage(checkpoint, crop_set, config) | judgement
-        head, clusters = (
-            None if uri is None else resolve_artifacts(uri)
-            for uri in (config.head, config.clusters)
+        assemble_and_publish(crop_set, config)
+
+
+def assemble_and_publish(crop_set: CropSet, config: RegisterConfig) -> None:
+    """Assemble the served model within the active run, register it and give it an alias.
+
+    Raises:
+        UserError: the head comes from no evaluation.
+    """
+    judgement = _judgement(config.head)  # first: it may fail, and the rest takes long
+    checkpoint, embeddings = embed_crop_set(crop_set, config.encoder_uri)
+    lineage = _lineage(checkpoint, crop_set, config) | judgement
+    head, clusters = (
+        None if uri is None else resolve_artifacts(uri) for uri in (config.head, config.clusters)
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        model = None if clusters is None else ClusterModel.load(clusters)
+        scores = score_crops(checkpoint, crop_set.crops)
+        known, encoder = Path(folder) / "neighbours", Path(folder) / "encoder"
+        reference_set(crop_set, embeddings, clusters=model, scores=scores).save(known)
+        checkpoint.save(encoder)
+        info = log_service_model(
+            encoder=encoder,
+            head=head,
+            clusters=clusters,
+            neighbours=known,
+            golden_crops=checkpoint.cut(golden_crops(crop_set)),
+            registered_model=config.service_model,
+            tags=lineage,
+            description=_describe(checkpoint, crop_set, config, lineage),
         )
-        with tempfile.TemporaryDirectory() as folder:
-            model = None if clusters is None else ClusterModel.load(clusters)
-            scores = score_crops(checkpoint, crop_set.crops)
-            known, encoder = Path(folder) / "neighbours", Path(folder) / "encoder"
-            reference_set(crop_set, embeddings, clusters=model, scores=scores).save(known)
-            checkpoint.save(encoder)
-            info = log_service_model(
-                encoder=encoder,
-                head=head,
-                clusters=clusters,
-                neighbours=known,
-                golden_crops=checkpoint.cut(golden_crops(crop_set)),
-                registered_model=config.service_model,
-                tags=lineage,
-                description=_describe(checkpoint, crop_set, config, lineage.get(_KAPPA)),
-            )
-        _publish(info, config)
+    _publish(info, config)
 
 
 def _publish(info: ModelInfo, config: RegisterConfig) -> None:
@@ -99,7 +107,10 @@ def _judgement(head: str | None) -> dict[str, str]:
         raise UserError(f"head={head} does not come from an evaluate run; run evaluate again.")
     intervals = pd.read_csv(resolve_artifacts(f"runs:/{run.info.run_id}/tables") / "intervals.csv")
     judged = intervals[intervals["metric"].str.startswith("head/")]
+    labels = {k: run.data.tags[f"labels_{k}"] for k in ("name", "digest")
+              if f"labels_{k}" in run.data.tags}  # fmt: skip
     return {
+        **({"labels": " ".join(labels.values())} if labels else {}),
         "evaluation_run": run.info.run_id,
         "evaluation_digest": run.data.tags["evaluation_digest"],
         **{str(row.metric): f"{row.value:.4f} [{row.low:.4f}, {row.high:.4f}]"
@@ -113,14 +124,16 @@ def _given(config: RegisterConfig) -> dict[str, str]:
 
 
 def _describe(
-    checkpoint: Checkpoint, crop_set: CropSet, config: RegisterConfig, kappa: str | None
+    checkpoint: Checkpoint, crop_set: CropSet, config: RegisterConfig, lineage: dict[str, str]
 ) -> str:
     encoder = checkpoint.encoder
     answers = ["embedding", *("state" if p == "head" else "cluster" for p in _given(config))]
-    quality = "" if kappa is None else (
+    quality = "" if _KAPPA not in lineage else (
         f" In spatial cross-validation its states agree with the labels at a weighted kappa of "
-        f"{kappa}."
+        f"{lineage[_KAPPA]}."
     )  # fmt: skip
+    if "labels" in lineage:
+        quality += f" Its head was fitted on the labels {lineage['labels']}."
     return (
         f"Answers with {', '.join(answers)} and the nearest of {len(crop_set):,} craters. "
         f"Encoder {encoder.name}, {encoder.embedding_dim} dimensions, crops of "

@@ -8,6 +8,7 @@ from typing import get_args
 
 import pandas as pd
 
+from lunar_models.catalogue.labels import read_labels
 from lunar_models.catalogue.states import STATE_NAMES
 from lunar_models.errors import LabelsError
 from lunar_models.labelling.agreement import rank_votes
@@ -42,7 +43,8 @@ def read_votes(source: str, *, scheme: str | None = None, states: Sequence[str] 
 
     Args:
         source: label store (SQLite file or URL), or a Parquet or CSV table with crater_id,
-            labeller and value; kind is ordinary where it is missing.
+            labeller and value; kind is ordinary where it is missing. A CSV with crater_id and
+            state, but no labeller, holds decided labels: they count as adjudications.
         scheme: name of the scheme, where there are votes of several.
         states: names, freshest first; empty: of the store's scheme, or the four usual ones.
 
@@ -51,7 +53,7 @@ def read_votes(source: str, *, scheme: str | None = None, states: Sequence[str] 
             value is not in the scheme.
     """
     stored = "://" in source or _is_sqlite(Path(source))
-    votes = _stored(source) if stored else _table(Path(source))
+    votes = _stored(source) if stored else _table(Path(source), states)
     if "scheme" in votes:
         votes = _of_one_scheme(votes, scheme, source)
     if votes.empty:
@@ -87,7 +89,7 @@ def _stored(source: str) -> pd.DataFrame:
         store.close()
 
 
-def _table(path: Path) -> pd.DataFrame:
+def _table(path: Path, states: Sequence[str]) -> pd.DataFrame:
     try:
         if path.suffix == ".parquet":
             table = pd.read_parquet(path)
@@ -98,6 +100,8 @@ def _table(path: Path) -> pd.DataFrame:
             f"votes={path} cannot be read ({error}); give Parquet or CSV with the columns "
             f"{', '.join(_NEEDED)}."
         ) from error
+    if "labeller" not in table and "state" in {str(name).strip().lower() for name in table}:
+        return _decided(path, states)
     if missing := [name for name in _NEEDED if name not in table]:
         raise LabelsError(
             f"votes={path} has no column {', '.join(missing)}; its columns are "
@@ -116,6 +120,13 @@ def _table(path: Path) -> pd.DataFrame:
                 f"kinds are {', '.join(get_args(Kind))}."
             )
     return table
+
+
+def _decided(path: Path, states: Sequence[str]) -> pd.DataFrame:
+    """A table of labels that somebody has decided on."""
+    labels = read_labels(path, label_order=states)
+    return pd.DataFrame({"crater_id": labels["crater_id"], "labeller": path.name,
+                         "value": labels["state_name"], "kind": "adjudication"})  # fmt: skip
 
 
 def _of_one_scheme(votes: pd.DataFrame, scheme: str | None, source: str) -> pd.DataFrame:

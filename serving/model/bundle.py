@@ -26,12 +26,13 @@ from lunar_models.encoders.inference import inference_copy
 from lunar_models.errors import CheckpointError
 from lunar_models.heads.head import Head
 from lunar_models.neighbours import NeighbourIndex
-from serving.model.schema import ModelAnswer
+from serving.model.schema import LabelSet, ModelAnswer
 from serving.model.seal import seal, verify
 
 ENCODER, HEAD, CLUSTERS, NEIGHBOURS, GOLDEN = "encoder", "head", "clusters", "neighbours", "golden"
 HEAD_FILE = "head.npz"
 DOMAIN_FILE = "domain.json"
+LABELS_FILE = "labels.json"
 """Beside the head: ranges of the craters it was fitted on."""
 _REGISTERED = "registered_model_meta"
 """Where MLflow notes name and version of a model loaded from the registry."""
@@ -158,7 +159,9 @@ def golden_crops(folder: str | Path) -> npt.NDArray[np.uint8]:
 
 
 def identify(bundle_folder: Path) -> ModelAnswer:
-    """Name, version and id, from the files that MLflow keeps beside the artifacts."""
+    """Name, version, id and labels, from the files that MLflow keeps beside and in the bundle."""
+    named = bundle_folder / HEAD / LABELS_FILE
+    labels = LabelSet.model_validate_json(named.read_bytes()) if named.is_file() else None
     for folder in bundle_folder.absolute().parents:
         if (folder / "MLmodel").is_file():
             meta = folder / _REGISTERED
@@ -168,8 +171,9 @@ def identify(bundle_folder: Path) -> ModelAnswer:
                 name=registered.get("model_name"),
                 version=None if version is None else str(version),
                 model_id=yaml.safe_load((folder / "MLmodel").read_text()).get("model_id"),
+                labels=labels,
             )
-    return ModelAnswer()
+    return ModelAnswer(labels=labels)
 
 
 def _load_domain(file: Path) -> TrainingDomain:

@@ -162,6 +162,13 @@ class ItemError(BaseModel):
     message: str
 
 
+class LabelSet(BaseModel):
+    """The labels that a head was fitted on."""
+
+    name: str
+    digest: str
+
+
 class ModelAnswer(BaseModel):
     """Which model answered."""
 
@@ -169,6 +176,9 @@ class ModelAnswer(BaseModel):
     version: str | None = None
     model_id: str | None = None
     schema_version: int = SCHEMA_VERSION
+    labels: LabelSet | None = Field(
+        default=None, description="Labels the head was fitted on, where the model tells."
+    )
 
 
 class CropAnswer(BaseModel):

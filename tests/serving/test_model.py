@@ -74,6 +74,7 @@ def test_answers_name_the_model(loaded: mlflow.pyfunc.PyFuncModel, parts: Parts)
         "version": "1",
         "model_id": loaded.metadata.model_id,
         "schema_version": 1,
+        "labels": None,
     }
 
 

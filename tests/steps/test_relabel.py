@@ -1,0 +1,94 @@
+"""New labels make a challenger that is judged as the version in service was."""
+
+import mlflow
+import numpy as np
+import pandas as pd
+import pytest
+from helpers import make_crop_set_folder
+
+from lunar_models.catalogue.states import STATE_NAMES
+from lunar_models.labelling.reading import read_votes
+from steps.evaluate import main as evaluate
+from steps.promote import main as promote
+from steps.register import main as register
+from steps.relabel import main as relabel
+from steps.shared.registry import example
+from steps.train import main as train
+
+
+@pytest.fixture
+def crop_set(tmp_path):
+    return make_crop_set_folder(tmp_path / "crops", n=240)
+
+
+@pytest.fixture
+def encoder_uri(run_step, last_run, crop_set):
+    run_step(train, crops=crop_set.path, encoder="pca", latent_dim=5, registered_model="none")
+    return last_run().data.tags["output.encoder_uri"]
+
+
+@pytest.fixture
+def truth(crop_set):
+    """States by the contrast of each crop."""
+    contrast = crop_set.crops.reshape(len(crop_set), -1).std(axis=1)
+    return pd.qcut(-contrast, 4, labels=False)
+
+
+def write(path, crop_set, rank, labeller=None):
+    table = {"crater_id": crop_set.metadata["crater_id"], "state": np.array(STATE_NAMES)[rank]}
+    if labeller:
+        table = {"crater_id": table["crater_id"], "labeller": labeller, "value": table["state"]}
+    pd.DataFrame(table).to_csv(path, index=False)
+    return path
+
+
+def test_better_labels_replace_worse_ones(
+    run_step, last_run, crop_set, encoder_uri, truth, tmp_path
+):
+    """The champion learnt labels of which a half are random; both are judged by its own set."""
+    common = {"crops": crop_set.path, "encoder_uri": encoder_uri, "folds": 3}
+    judged_by = write(tmp_path / "truth.csv", crop_set, truth)
+    assert run_step(evaluate, **common, labels=judged_by, bootstrap=50).exit_code == 0
+    evaluated = last_run()
+    head = evaluated.data.tags["output.head"]
+    place = {k: common[k] for k in ("crops", "encoder_uri")}
+    assert run_step(register, **place, head=head).exit_code == 0
+
+    same = run_step(relabel, **common, votes=judged_by, bootstrap=50)
+    assert same.exit_code == 0, same.output
+    run = last_run()
+    assert run.data.tags["evaluation_digest"] == evaluated.data.tags["evaluation_digest"]
+    # Equal labels and folds: the probes must give the very same predictions.
+    for name in ("linear", "knn", "lda", "ordinal"):
+        metric = f"probe/{name}_qwk"
+        assert run.data.metrics[metric] == evaluated.data.metrics[metric]
+
+    noise = np.random.default_rng(5)
+    spoilt = np.where(noise.random(240) < 0.5, noise.integers(0, 4, 240), truth)
+    votes = write(tmp_path / "votes.csv", crop_set, spoilt, "ada")
+    assert run_step(relabel, **common, votes=votes, bootstrap=50).exit_code == 0
+    worse = last_run()
+    assert worse.data.tags["evaluation_digest"] == evaluated.data.tags["evaluation_digest"]
+    assert worse.data.metrics["head/qwk"] < run.data.metrics["head/qwk"] - 0.02
+    refused = run_step(promote, bootstrap=50, max_latency_ms=60_000)
+    assert refused.exit_code == 2
+    assert "stays challenger" in refused.output
+
+    digest = read_votes(str(votes)).digest
+    model = mlflow.pyfunc.load_model("models:/lunar-craters@challenger")
+    [answer] = model.predict(example(crop_set.crops[0]))
+    assert answer["model"]["labels"] == {"name": "votes.csv", "digest": digest}
+    assert worse.data.tags["labels_digest"] == digest
+    version = mlflow.MlflowClient().get_model_version_by_alias("lunar-craters", "challenger")
+    assert f"fitted on the labels votes.csv {digest}" in version.description
+
+
+def test_other_states_are_refused(run_step, crop_set, encoder_uri, truth, tmp_path):
+    common = {"crops": crop_set.path, "encoder_uri": encoder_uri, "folds": 3, "bootstrap": 10}
+    first = write(tmp_path / "first.csv", crop_set, truth)
+    assert run_step(relabel, **common, votes=first).exit_code == 0  # the first is the champion
+    assert mlflow.MlflowClient().get_model_version_by_alias("lunar-craters", "champion")
+    second = write(tmp_path / "second.csv", crop_set, np.minimum(truth, 2))
+    result = run_step(relabel, **common, votes=second)
+    assert result.exit_code == 2
+    assert "differ in the states Old" in result.output
