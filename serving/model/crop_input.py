@@ -23,8 +23,8 @@ FORMS = ("inputs", "instances", "dataframe_split", "dataframe_records")
 SEND = 'Send {"inputs": [{"image": "<base64>"}, ...]}'
 
 MAX_IMAGE_BYTES = 16 * 2**20
-_DATA_URI = re.compile(r"data:[a-zA-Z0-9.+/=;-]*;base64,")
-_SPACES = str.maketrans("", "", " \t\r\n")
+_DATA_URI = re.compile(r"data:[a-zA-Z0-9.+/=;-]*;base64,", re.IGNORECASE)
+_SPACES = str.maketrans("", "", " \t\r\n\ufeff")
 _URL_SAFE = str.maketrans("-_", "+/")
 
 
@@ -209,8 +209,8 @@ def decode_base64(text: str) -> bytes:
     """
     if len(text) > MAX_IMAGE_BYTES * 4 // 3 + 4 + text.count("\n", 0, 2**20) * 2 + 100:
         raise too_many_bytes()
-    if start := _DATA_URI.match(text[:200]):
-        text = text[start.end() :]
+    if start := _DATA_URI.match(text[:200].lstrip("\ufeff ")):
+        text = text.lstrip("\ufeff ")[start.end() :]
     text = text.translate(_SPACES)
     if "-" in text or "_" in text:
         text = text.translate(_URL_SAFE)

@@ -114,6 +114,9 @@ def _check_type(image: Image.Image, structure: ImageStructure) -> None:
             "A TIFF with a mask inside is not understood; mark pixels without data by an alpha "
             "band or by the GDAL_NODATA tag.",
         )
+    if structure.white_is_zero and image.mode in ("F", "I"):
+        message = "WhiteIsZero of floats or signed numbers may mean two things; send BlackIsZero."
+        raise CropImageError("bad_dtype", message)
     meant = (structure.sample_format, structure.bits)
     if structure.kind == "TIFF" and image.mode in ("L", "I", "I;16") and (
         meant == (2, 8) or meant == (1, 12) or meant == (1, 32)
@@ -136,6 +139,10 @@ def _pixels(
         if isinstance(transparency, int):  # a 16-bit PNG's transparent grey
             missing = values == transparency
     else:
+        exact = nodata in (None, 0.0, 65535.0) and not isinstance(transparency, tuple)
+        if structure.bits == 16 and not exact:
+            message = "A colour of 16 bits cannot mark pixels without data; use an alpha band."
+            raise CropImageError("bad_nodata", message)
         if image.has_transparency_data:
             alpha = np.asarray(image.convert("RGBA"))[..., 3]
             missing = alpha == 0
@@ -143,12 +150,23 @@ def _pixels(
         if structure.bits == 16:  # of colours Pillow keeps the upper byte
             values = values * np.uint16(257)
     if structure.kind == "TIFF":
-        missing = _either(missing, _is_nodata(values, nodata))
+        stored = np.asarray(image) if image.mode == "P" else values
+        missing = _either(missing, _is_nodata(stored, _as_decoded(nodata, image, structure)))
         if image.mode == "I" and structure.bits == 16:
             values = values.astype(np.int16)
         if structure.white_is_zero and image.mode == "I;16":  # Pillow turns only up to 8 bits
             values = np.uint16(65535) - values
     return values, missing
+
+
+def _as_decoded(
+    nodata: float | None, image: Image.Image, structure: ImageStructure
+) -> float | None:
+    """The nodata value of a TIFF as Pillow decodes it: up to 8 bits of grey become 0 to 255."""
+    if nodata is None or image.mode != "L":
+        return nodata
+    scaled = nodata * (255 // (2**structure.bits - 1))
+    return 255.0 - scaled if structure.white_is_zero else scaled
 
 
 def _plain_mode(image: Image.Image) -> Image.Image:

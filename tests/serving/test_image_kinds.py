@@ -78,6 +78,32 @@ def test_the_nodata_tag_of_a_tiff(dtype: str, nodata: float) -> None:
     check(decoded)
 
 
+def test_the_nodata_tag_counts_before_grey_is_turned() -> None:
+    stored = np.where(CORNER, 0, 255 - GREY).astype(np.uint8)
+    check(decode_image(geotiff(stored, nodata=0, photometric="MINISWHITE")))
+    with pytest.raises(CropImageError, match="WhiteIsZero"):
+        decode_image(geotiff(-GREY.astype(np.float32), photometric="MINISWHITE"))
+
+
+def test_the_nodata_tag_of_a_palette_is_an_entry() -> None:
+    with MemoryFile() as memory:
+        profile = {"photometric": "palette", "nodata": 3}
+        with memory.open(
+            driver="GTiff", height=24, width=20, count=1, dtype="uint8", **profile
+        ) as data:
+            data.write(np.where(CORNER, 3, 255 - np.maximum(GREY, 4)).astype(np.uint8), 1)
+            data.write_colormap(1, {n: (255 - n,) * 3 + (255,) for n in range(256)})
+        check(decode_image(bytes(memory.read())), np.maximum(GREY, 4).astype(float))
+
+
+def test_a_16_bit_colour_without_data_is_refused() -> None:
+    deep = GREY.astype(np.uint16) * 256
+    check(decode_image(geotiff(*[np.where(CORNER, 0, deep)] * 3, photometric="RGB", nodata=0)),
+          deep / 256.0 * 257.0)  # fmt: skip
+    with pytest.raises(CropImageError, match="16 bits"):
+        decode_image(geotiff(*[np.where(CORNER, 300, deep)] * 3, photometric="RGB", nodata=300))
+
+
 def test_a_mask_inside_a_tiff_is_refused() -> None:
     with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True), MemoryFile() as memory:
         with memory.open(driver="GTiff", height=24, width=20, count=1, dtype="uint8") as data:
@@ -170,5 +196,8 @@ def test_base64_as_people_send_it() -> None:
         url_safe.rstrip("="),
         f"data:image/png;base64,{plain}",
         f"data:image/png;name=a.png;base64,{plain}",
+        f"DATA:IMAGE/PNG;BASE64,{plain}",
+        f"\ufeffdata:image/png;base64,{plain}",
+        f"\ufeff{plain}",
     ):
         assert decode_base64(text) == data
