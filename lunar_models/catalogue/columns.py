@@ -2,15 +2,15 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from lunar_models.errors import CatalogueError
 
 FIELDS = (
     "crater_id", "longitude_deg", "latitude_deg", "diameter_km", "diameter_m", "radius_km",
     "radius_m", "x_px", "y_px", "diameter_px", "radius_px", "x_min_px", "y_min_px", "x_max_px",
-    "y_max_px", "image", "sun_azimuth_deg", "sub_solar_longitude_deg", "sub_solar_latitude_deg",
-    "incidence_deg", "longitude_hemisphere", "latitude_hemisphere",
+    "y_max_px", "diameter_unit", "image", "sun_azimuth_deg", "sub_solar_longitude_deg",
+    "sub_solar_latitude_deg", "incidence_deg", "longitude_hemisphere", "latitude_hemisphere",
 )  # fmt: skip
 """What `columns=` may name."""
 
@@ -72,6 +72,7 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "sub_solar_longitude_deg": ("sub_solar_longitude_deg", "SUB_SOLAR_LONGITUDE"),  # PDS
     "sub_solar_latitude_deg": ("sub_solar_latitude_deg", "SUB_SOLAR_LATITUDE"),
     "incidence_deg": ("incidence_deg", "INCIDENCE_ANGLE"),
+    "diameter_unit": ("diameter_unit", "diam_unit", "size_unit", "unit", "units"),
     "body": ("target", "target_name", "body"),
     "feature_type": ("feature_type", "type_of_feature"),
     "coordinate_system": ("coordinate_system",),
@@ -115,6 +116,8 @@ class Columns:
     """Field -> the table's name."""
     identifiers: tuple[str, ...]
     """Columns that may name craters, best first."""
+    rivals: dict[str, str] = field(default_factory=dict)
+    """Further columns of a place or size -> the field that they may be, too."""
 
     @property
     def pixels(self) -> bool:
@@ -163,18 +166,19 @@ def match_columns(
             f"{', '.join(FIELDS)}."
         )
     found = {}
-    for field, aliases in ALIASES.items() if columns is None else ():
+    for key, aliases in ALIASES.items() if columns is None else ():
         name = _first(known, aliases, truncated)
-        if name is not None and field != "crater_id":
-            found[field] = name
-    for field, name in (columns or {}).items():
+        if name is not None and key != "crater_id":
+            found[key] = name
+    for key, name in (columns or {}).items():
         if plain_name(name) in known:
-            found[field] = known[plain_name(name)]
+            found[key] = known[plain_name(name)]
     if columns is None:
         identifiers = [known[p] for p in map(plain_name, ALIASES["crater_id"]) if p in known]
     else:
         identifiers = [found.pop("crater_id")] if "crater_id" in found else []
-    matched = Columns(found, tuple(dict.fromkeys(identifiers)))
+    rivals = _rivals(names, found) if columns is None else {}
+    matched = Columns(found, tuple(dict.fromkeys(identifiers)), rivals)
     missing = list(_missing(matched, columns or {}, geometry, outlines))
     if missing:
         raise CatalogueError(
@@ -183,6 +187,18 @@ def match_columns(
             "columns=longitude_deg=LON,latitude_deg=LAT,diameter_km=D."
         )
     return matched
+
+
+def _rivals(names: list[str], found: Mapping[str, str]) -> dict[str, str]:
+    """Columns besides those found that may be a place or size, by their names."""
+    rivals = {}
+    for key in ("longitude_deg", "longitude_west", "latitude_deg", *SIZES):
+        aliases = {plain_name(alias) for alias in ALIASES[key]}
+        for name in names if key in found else ():
+            plain = plain_name(re.sub(r"\.\d+$", "", name))  # a repeated name is numbered
+            if plain in aliases and name not in found.values():
+                rivals[name] = key
+    return rivals
 
 
 def _first(known: Mapping[str, str], aliases: Iterable[str], truncated: bool) -> str | None:
@@ -203,7 +219,7 @@ def _missing(
     columns: Columns, explicit: Mapping[str, str], geometry: bool, outlines: bool
 ) -> Iterable[str]:
     found = columns.found
-    unmatched = [name for field, name in explicit.items() if field not in found]
+    unmatched = [name for key, name in explicit.items() if key not in found]
     if columns.identifiers and "crater_id" in explicit:
         unmatched.remove(explicit["crater_id"])
     if unmatched:
@@ -212,7 +228,7 @@ def _missing(
     if columns.pixels:
         if set(BOX) <= found.keys():
             return
-        yield from (field for field in ("x_px", "y_px") if field not in found)
+        yield from (key for key in ("x_px", "y_px") if key not in found)
         if columns.size is None:
             yield "diameter_px"
         return

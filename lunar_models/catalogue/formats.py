@@ -69,18 +69,28 @@ def _read_craterstats(path: Path) -> tuple[pd.DataFrame, Columns, list[str]]:
 def _read_excel(
     path: Path, columns: Mapping[str, str] | None
 ) -> tuple[pd.DataFrame, Columns, list[str]]:
-    """The first sheet that has the columns needed."""
+    """The one sheet that has the columns needed."""
     sheets = pd.read_excel(path, sheet_name=None, header=None, dtype=object)
+    found: dict[str, tuple[pd.DataFrame, Columns]] = {}
     fault = CatalogueError(f"{path} has no sheet with data.")
     for name, sheet in sheets.items():
         for row in range(min(len(sheet), text.HEADER_SEARCH_LINES)):
-            names = ["" if pd.isna(value) else str(value) for value in sheet.iloc[row]]
+            cells = ["" if pd.isna(value) else str(value) for value in sheet.iloc[row]]
+            names = text.unique_names(cells)
             try:
                 matched = match_columns(names, columns)
             except CatalogueError as error:
                 fault = error if row == 0 and name == next(iter(sheets)) else fault
                 continue
             table = sheet.iloc[row + 1 :].set_axis(names, axis=1)
-            table = table.loc[:, ~table.columns.duplicated()].infer_objects()
-            return table, matched, [f"sheet {name!r}"] if len(sheets) > 1 else []
-    raise fault
+            found[name] = table.infer_objects(), matched
+            break
+    if not found:
+        raise fault
+    if len(found) > 1:
+        raise CatalogueError(
+            f"{path} has craters in {len(found)} sheets ({', '.join(found)}); put them in one, or "
+            "save the one that is meant as CSV."
+        )
+    ((name, (table, matched)),) = found.items()
+    return table, matched, [f"sheet {name!r}"] if len(sheets) > 1 else []

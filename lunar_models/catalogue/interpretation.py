@@ -13,6 +13,7 @@ import pandas as pd
 
 from lunar_models.arrays import Float64Array
 from lunar_models.catalogue.columns import BOX, NUMBERS, SUN_COLUMNS, Columns, plain_name
+from lunar_models.catalogue.doubts import check_latitudes, check_rivals, doubtful_units
 from lunar_models.catalogue.values import apply_hemisphere, hemisphere_signs, read_numbers
 from lunar_models.errors import CatalogueError
 from lunar_models.moon import MOON_RADIUS_KM
@@ -22,6 +23,8 @@ _OWN_IDS = ("crater_id", "craterid", "id", "feature_id")
 
 _TO_KM = {"diameter_km": 1.0, "diameter_m": 1e-3, "radius_km": 2.0, "radius_m": 2e-3,
           "diameter": 1.0, "radius": 2.0}  # fmt: skip
+_LENGTHS = {"km": 1.0, "kilometer": 1.0, "kilometers": 1.0, "kilometre": 1.0, "kilometres": 1.0,
+            "m": 1e-3, "meter": 1e-3, "meters": 1e-3, "metre": 1e-3, "metres": 1e-3}  # fmt: skip
 _LARGE_KM = 60.0
 """Half of a catalogue's craters are not larger than this, so such numbers are a question."""
 
@@ -64,6 +67,7 @@ def standardise(
     numbers = read_numbers(
         {key: table[name] for key, name in matched.found.items() if key in NUMBERS}, str(path)
     )
+    check_rivals(table, matched, numbers, path)
     rows, taken = pd.DataFrame(index=pd.RangeIndex(len(table))), dict(matched.found)
     rows["crater_id"], column, said = _identifiers(table, matched)
     notes = [*notes, *said]
@@ -76,7 +80,10 @@ def standardise(
     else:
         for axis in ("longitude", "latitude"):
             rows[f"{axis}_deg"] = _coordinate(axis, numbers, table, matched, taken, notes, path)
+        check_latitudes(rows["latitude_deg"].to_numpy(), rows["longitude_deg"].to_numpy(), path)
+        _apply_unit_column(table, matched, numbers, notes)
         rows["diameter_km"] = _diameters(numbers, matched, notes, path)
+        notes += doubtful_units(numbers, rows, matched.size)
     rows = rows.assign(**{key: numbers[key] for key in SUN_COLUMNS if key in numbers})
     rows["fault"] = _foreign(table, matched)
     return CatalogueReading(rows, taken, notes)
@@ -89,6 +96,8 @@ def _identifiers(table: pd.DataFrame, matched: Columns) -> tuple[Any, str | None
         if pd.api.types.is_float_dtype(values) and (values.dropna() % 1.0 == 0.0).all():
             values = values.astype("Int64")  # whole numbers that a spreadsheet made floats
         texts = values.astype("str").where(values.notna(), "").str.strip()
+        if len(texts) and texts.str.fullmatch(r"\d+\.0").all():
+            texts = texts.str.removesuffix(".0")  # likewise, written as text
         plain = plain_name(name)
         if any(plain == plain_name(own) for own in _OWN_IDS):
             return texts.to_numpy(), name, []
@@ -178,6 +187,19 @@ def _hemisphere_column(
             f"of the {axis}; say which with columns={axis}_hemisphere=NAME,…"
         )
     return found[0] if found else None
+
+
+def _apply_unit_column(
+    table: pd.DataFrame, matched: Columns, numbers: dict[str, Float64Array], notes: list[str]
+) -> None:
+    """Bring sizes of unnamed unit to km by the column beside them, if it holds units of length."""
+    size, name = matched.size, matched.found.get("diameter_unit")
+    if size not in ("diameter", "radius") or name is None:
+        return
+    factor = table[name].astype("str").str.strip().str.lower().map(_LENGTHS)
+    if factor.notna().all():  # else it is a geological unit
+        numbers[size] = numbers[size] * factor.to_numpy(np.float64)
+        notes.append(f"column {name!r} gives the unit of {matched.found[size]!r}")
 
 
 def _diameters(

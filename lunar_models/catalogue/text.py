@@ -56,9 +56,11 @@ def read_text(
             f"{path} begins with data ({', '.join(layout.names[:5])}), not with the names of its "
             "columns. Write a first line such as crater_id,longitude_deg,latitude_deg,diameter_km."
         )
-    matched = match_columns(layout.names, columns)
-    preview = _parse(start, layout, _unique(layout.names), {}, rows=_PREVIEW_ROWS)
-    wanted = [*matched.found.values(), *matched.identifiers, *_directions(preview)]
+    names = unique_names(layout.names)
+    matched = match_columns(names, columns)
+    preview = _parse(start, layout, names, {}, rows=_PREVIEW_ROWS)
+    wanted = [*matched.found.values(), *matched.rivals, *matched.identifiers]
+    wanted += _directions(preview)
     wanted = list(dict.fromkeys(wanted))
     numbers = {matched.found[f] for f in NUMBERS if f in matched.found}
     numbers -= set(matched.identifiers)
@@ -151,7 +153,7 @@ def _parse(
         assert isinstance(source, bytes)
         lines = source.splitlines(keepends=True)
         source = b"".join(lines[: layout.header_line + 1 + rows])
-    names = _unique(layout.names)
+    names = unique_names(layout.names)
     kinds = {name: types.get(name, pa.string()) for name in wanted}
     skipped = pa_csv.ParseOptions(
         delimiter=layout.delimiter,
@@ -169,7 +171,7 @@ def _parse(
     return frame
 
 
-def _unique(names: list[str]) -> list[str]:
+def unique_names(names: list[str]) -> list[str]:
     """Names as they are; repeated ones are numbered, so that the first is meant."""
     seen: dict[str, int] = {}
     result = []

@@ -17,6 +17,8 @@ _ANGLE = re.compile(
     r"(?P<after>[NSEW])?",
     re.IGNORECASE,
 )
+_UNITS = {"km": {"km": 1.0, "m": 1e-3}, "m": {"km": 1e3, "m": 1.0}, "px": {"px": 1.0}}
+"""Of a field -> of a value -> factor."""
 _MISSING = ("", "nan", "na", "n/a", "null", "none", "-", "--")
 
 
@@ -42,11 +44,27 @@ def read_numbers(columns: dict[str, "pd.Series[Any]"], name: str) -> dict[str, F
         elif key.startswith(("longitude", "latitude")):
             result[key] = _angles(_plain_numbers(texts[key], convention))
         else:
-            plain = _plain_numbers(texts[key], convention).str.replace(
-                r"\s*(k?m|px)$", "", regex=True
-            )
-            result[key] = pd.to_numeric(plain, errors="coerce").to_numpy(np.float64)
+            result[key] = _lengths(key, _plain_numbers(texts[key], convention), name)
     return result
+
+
+def _lengths(key: str, text: "pd.Series[str]", name: str) -> Float64Array:
+    """Numbers that may carry their unit, in the unit of their field (kilometres if it has none).
+
+    Raises:
+        CatalogueError: some carry a unit and others do not, nor does the field.
+    """
+    parts = text.str.extract(r"(?i)^(?P<number>.*?)\s*(?P<unit>km|m|px)?$")
+    unit = parts["unit"].str.lower()
+    if key in ("diameter", "radius") and unit.notna().any() and (unit.isna() & (text != "")).any():
+        raise CatalogueError(
+            f"{name}: some sizes carry a unit, such as {text[unit.notna()].iloc[0]!r}, and others "
+            f"do not, such as {text[unit.isna() & (text != '')].iloc[0]!r}. Write it for all."
+        )
+    own = "px" if key.endswith("_px") else "m" if key.endswith("_m") else "km"
+    factor = unit.map(_UNITS[own]).where(unit.notna(), 1.0).astype(np.float64)
+    numbers = pd.to_numeric(parts["number"], errors="coerce").to_numpy(np.float64)
+    return np.asarray(numbers * factor.to_numpy())
 
 
 def _is_number(values: "pd.Series[Any]") -> bool:
@@ -101,6 +119,8 @@ def _angles(text: "pd.Series[str]") -> Float64Array:
         value = float(match["degrees"])
         part = float(match["minutes"] or 0.0) / 60.0 + float(match["seconds"] or 0.0) / 3600.0
         if match["seconds"] and not match["minutes"]:
+            continue
+        if max(float(match["minutes"] or 0.0), float(match["seconds"] or 0.0)) >= 60.0:
             continue
         value = value - part if match["degrees"].startswith("-") else value + part
         side = (match["before"] or match["after"] or "").lower()

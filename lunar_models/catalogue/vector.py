@@ -31,9 +31,27 @@ def read_vector(
     import geopandas
 
     source = f"zip://{path}" if path.suffix.lower() == ".zip" else path
+    _check_source(source, path)
     frame = geopandas.read_file(source, engine="pyogrio")
     truncated = path.suffix.lower() in (".shp", ".dbf", ".zip")
     return _from_frame(frame, columns, path, truncated=truncated)
+
+
+def _check_source(source: Any, path: Path) -> None:
+    """Raise CatalogueError for several layers, of which GDAL reads the first, and for GML."""
+    import pyogrio
+
+    if path.suffix.lower() == ".gml":
+        raise CatalogueError(
+            f"{path}: GML may count latitude first in a lunar reference system, and nothing says "
+            "so; convert it to GeoPackage with the program that wrote it."
+        )
+    layers = [name for name, kind in pyogrio.list_layers(source) if kind is not None]
+    if len(layers) > 1:
+        raise CatalogueError(
+            f"{path} has several layers ({', '.join(layers[:6])}); export the one that is meant: "
+            f"ogr2ogr OUT.gpkg {path.name} {layers[0]}."
+        )
 
 
 def read_parquet(
@@ -53,7 +71,7 @@ def read_parquet(
             frame = frame.reset_index()
         return _from_frame(frame, columns, path)
     matched = match_columns(schema.names, columns)
-    wanted = [*matched.found.values(), *matched.identifiers]
+    wanted = [*matched.found.values(), *matched.rivals, *matched.identifiers]
     table = pa_parquet.read_table(path, columns=list(dict.fromkeys(wanted)))
     return table.to_pandas(ignore_metadata=True), matched, []
 

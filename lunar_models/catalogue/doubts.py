@@ -1,0 +1,113 @@
+"""Find what contradicts the reading of a catalogue: rival columns, swapped axes, odd units."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from lunar_models.arrays import Float64Array
+from lunar_models.catalogue.columns import SIZES, Columns
+from lunar_models.catalogue.values import read_numbers
+from lunar_models.errors import CatalogueError
+
+_MANY = 0.01
+"""Part of the rows that must contradict before a catalogue is refused rather than the rows."""
+_MANY_LATITUDES = 0.25
+_APART_DEG = 0.05
+_APART_FACTOR = 1.1
+_LEAST_ROWS = 3
+_SMALL_M = 100.0
+
+_KM = {"diameter_km": 1.0, "diameter_m": 1e-3, "radius_km": 2.0, "radius_m": 2e-3}
+_ANGLES = {"longitude_deg": 360.0, "longitude_west": 360.0, "latitude_deg": 90.0}
+
+
+def check_rivals(
+    table: pd.DataFrame, matched: Columns, numbers: Mapping[str, Float64Array], path: Path
+) -> None:
+    """Make sure that columns which may each be the same field say the same.
+
+    Raises:
+        CatalogueError: they do not; asks which is meant.
+    """
+    for name, field in matched.rivals.items():
+        other = read_numbers({field: table[name]}, str(path))[field]
+        here = numbers[field]
+        if field in _ANGLES:
+            if not (np.abs(other[np.isfinite(other)]) <= _ANGLES[field]).all():
+                continue  # metres of a map
+            apart = np.abs((other - here + 180.0) % 360.0 - 180.0) > _APART_DEG
+        else:
+            apart = _differ(other, here)
+        _refuse(apart, other, here, matched.found[field], name, field, path)
+    sizes = [field for field in SIZES if field in matched.found and field in _KM]
+    for field in sizes[1:]:
+        here, other = numbers[sizes[0]] * _KM[sizes[0]], numbers[field] * _KM[field]
+        names = matched.found[sizes[0]], matched.found[field]
+        _refuse(_differ(other, here), other, here, *names, sizes[0], path)
+
+
+def _differ(one: Float64Array, other: Float64Array) -> Any:
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.abs(np.log(one / other)) > np.log(_APART_FACTOR)
+
+
+def _refuse(
+    apart: Any,
+    one: Float64Array,
+    other: Float64Array,
+    first: str,
+    second: str,
+    field: str,
+    path: Path,
+) -> None:
+    both = np.isfinite(one) & np.isfinite(other)
+    if both.any() and apart[both].mean() > _MANY:
+        row = int(np.flatnonzero(both & apart)[0])
+        raise CatalogueError(
+            f"{path}: columns {first!r} and {second!r} may both be {field}, but differ in "
+            f"{int(apart[both].sum())} of {len(one)} rows, first in row {row + 1}. Say which is "
+            f"meant: columns=…,{field}={first},… (or rename the other)."
+        )
+
+
+def check_latitudes(latitude: Float64Array, longitude: Float64Array, path: Path) -> None:
+    """Make sure that latitudes are neither longitudes nor counted from a pole.
+
+    Raises:
+        CatalogueError: many of them lie beyond 90 degrees.
+    """
+    beyond = (np.abs(latitude) > 90.0) & (np.abs(latitude) <= 360.0)
+    if beyond.sum() < _LEAST_ROWS or beyond.mean() < _MANY_LATITUDES:
+        return
+    finite = latitude[np.isfinite(latitude)]
+    if (finite >= 0.0).all() and finite.max() <= 180.0:
+        guess = "they may be counted from a pole; write 90 minus them"
+    elif (np.abs(longitude[np.isfinite(longitude)]) <= 90.0).all():
+        guess = "they and the longitudes may be exchanged; say which is which with columns="
+    else:
+        guess = "say which column holds them with columns="
+    raise CatalogueError(
+        f"{path}: {int(beyond.sum())} of {len(latitude)} latitudes lie beyond 90 deg "
+        f"({latitude[beyond][0]:g} first); {guess}."
+    )
+
+
+def doubtful_units(
+    numbers: Mapping[str, Float64Array], rows: pd.DataFrame, size: str | None
+) -> list[str]:
+    """Remarks on values that another unit would explain as well."""
+    notes = []
+    latitude, longitude = rows["latitude_deg"].abs().max(), rows["longitude_deg"].abs().max()
+    if len(rows) >= _LEAST_ROWS and 1.0 < latitude <= np.pi / 2.0 and longitude <= 2.0 * np.pi:
+        notes.append("all coordinates are so small that they may be radians; degrees are taken")
+    if size in ("diameter_m", "radius_m"):
+        largest = np.nanmax(numbers[size], initial=0.0)
+        if 0.0 < largest <= _SMALL_M:
+            notes.append(
+                f"the largest {size.split('_')[0]} is {largest:g} m; if the column holds "
+                f"kilometres, say {size[:-1]}km=NAME in columns="
+            )
+    return notes
