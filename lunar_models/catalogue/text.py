@@ -82,7 +82,7 @@ def read_whole_text(path: Path) -> pd.DataFrame:
     layout = _find_header(head, None)
     if not layout.names:
         return pd.DataFrame()
-    return _parse(source, layout, _unique(layout.names), {})
+    return _parse(source, layout, unique_names(layout.names), {})
 
 
 def _plain_text(path: Path) -> tuple[Path | bytes, list[str]]:

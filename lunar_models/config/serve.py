@@ -53,6 +53,18 @@ class ServeConfig(StepConfig):
         help="YAML file of the parameters of lunar-label, for the page /label; none: no such page.",
         role="input",
     )
+    band: int | None = param(
+        None,
+        help="Band of the mosaic, from 1; none: the only one, or grey of red, green and blue.",
+        minimum=1,
+    )
+    crs: str | None = param(
+        None, help="Reference system of the mosaic in place of the one it states."
+    )
+    shade: str | None = param(
+        None,
+        help="Light a height model, as AZIMUTH,INCIDENCE of the Sun in degrees, such as 90,65.",
+    )
     tokens: str | None = param(
         None,
         help="File of hashed tokens (see lunar-token); none leaves the API open.",
@@ -123,6 +135,9 @@ class ServeConfig(StepConfig):
     def _check_together(self) -> Self:
         if (self.tls_certificate is None) != (self.tls_key is None):
             raise ConfigError("tls_certificate and tls_key belong together; give both or none.")
+        given = [name for name in ("band", "crs", "shade") if getattr(self, name) is not None]
+        if given and self.mosaic is None:
+            raise ConfigError(f"{given[0]} says how a mosaic is read; give mosaic too.")
         if self.max_items > self.queue_items:
             raise ConfigError(
                 f"max_items={self.max_items} can never wait in queue_items={self.queue_items}; "

@@ -172,18 +172,22 @@ def _other_senses(
     mosaics: tuple[Mosaic, ...], catalogue: pd.DataFrame, config: PreprocessConfig, inside: int
 ) -> list[str]:
     """Whether far more craters would lie in the mosaics if longitudes meant something else."""
+    east, north = catalogue["longitude_deg"], catalogue["latitude_deg"]
     senses = {
-        "positive west": -catalogue["longitude_deg"],
-        "counted from the antimeridian": catalogue["longitude_deg"] + 180.0,
+        "longitudes were positive west": (-east, north),
+        "longitudes were counted from the antimeridian": (east + 180.0, north),
     }
+    if east.abs().max() <= 90.0:
+        senses["longitudes and latitudes were exchanged"] = (north, east)
     warnings = []
-    for sense, longitude in senses.items():
-        turned = catalogue.assign(longitude_deg=(longitude + 180.0) % 360.0 - 180.0)
+    for sense, (longitude, latitude) in senses.items():
+        turned = catalogue.assign(
+            longitude_deg=(longitude + 180.0) % 360.0 - 180.0, latitude_deg=latitude
+        )
         count = int((_placed(mosaics, turned, config)["coverage"] > 0.0).sum())
         if count > 2 * inside and count > 0.2 * len(catalogue):
             warnings.append(
-                f"{count:,} craters would lie in the mosaics if longitudes were {sense}, "
-                f"{inside:,} do as they are"
+                f"{count:,} craters would lie in the mosaics if {sense}, {inside:,} do as they are"
             )
     return warnings
 

@@ -91,7 +91,7 @@ def _locator(config: ServeConfig) -> "Locator | None":
         return None
     from serving.app.locate import Locator
 
-    return Locator(config.mosaic)
+    return Locator(config.mosaic, band=config.band, crs=config.crs, shade=config.shade)
 
 
 def _labelling(config: ServeConfig) -> "Labelling | None":

@@ -31,12 +31,17 @@ _MOST_WAITING = 32
 class Locator:
     """A mosaic that answers where requests ask.
 
+    Args:
+        path: of the mosaic.
+        reading: band, crs and shade, as `Mosaic.open` takes them.
+
     Raises:
+        ConfigError: `shade` is not understood.
         MosaicError: the mosaic cannot be used.
     """
 
-    def __init__(self, path: str) -> None:
-        self._mosaic = Mosaic.open(path)
+    def __init__(self, path: str, **reading: Any) -> None:
+        self._mosaic = Mosaic.open(path, **reading)
         self._radiometry = fit_radiometry((self._mosaic,))
         self._pool = ThreadPoolExecutor(_THREADS, "locate")
         self._waiting = 0

@@ -1,5 +1,6 @@
 """Craters cut from the server's mosaic, at places inside, outside and where it has no data."""
 
+import asyncio
 import base64
 import io
 from collections.abc import Iterator
@@ -8,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import rasterio
 from affine import Affine
 from click.testing import CliRunner
 from live_server import Live, live_server
@@ -15,7 +17,9 @@ from PIL import Image
 from planted_moon import GEOGRAPHIC, write_mosaic
 from service_parts import SIZE
 
+from lunar_models.config.serve import ServeConfig
 from lunar_models.cropping.single import extract_crop
+from lunar_models.errors import ConfigError, MosaicError
 from serving.app import locate
 from serving.cli.classify import classify
 
@@ -132,3 +136,25 @@ def test_a_table_of_places_becomes_a_table_of_states(server: Live, tmp_path: Pat
     assert table.loc["in", "state"] in ("1", "2", "3", "4")
     assert table.loc["out", "error_code"] == "not_located"
     assert table.loc["empty", "error_code"] == "featureless"
+
+
+def test_how_the_mosaic_is_read(mosaic: Path, tmp_path: Path) -> None:
+    """Band, reference system and light are the server's parameters, as they are preprocess's."""
+    with rasterio.open(mosaic) as data:
+        values, transform = data.read(1), data.transform
+    profile = {"driver": "GTiff", "height": values.shape[0], "width": values.shape[1], "count": 2}
+    path = tmp_path / "two.tif"
+    with rasterio.open(path, "w", dtype="uint8", transform=transform, **profile) as target:
+        target.write(np.stack([np.full_like(values, 7), values]))
+    with pytest.raises(MosaicError, match="reference system"):
+        locate.Locator(str(path), band=2)
+    with pytest.raises(MosaicError, match="say which one is"):
+        locate.Locator(str(path), crs="IAU_2015:30100")
+    plain = locate.Locator(str(mosaic))
+    read = locate.Locator(str(path), band=2, crs="IAU_2015:30100")
+    assert read.bounds_deg == pytest.approx(plain.bounds_deg)
+    lit = locate.Locator(str(path), band=2, crs="IAU_2015:30100", shade="90,65,km")
+    pictures = [asyncio.run(locator.overview()) for locator in (read, lit)]
+    assert pictures[0] != pictures[1]
+    with pytest.raises(ConfigError, match="give mosaic too"):
+        ServeConfig(shade="90,65")
