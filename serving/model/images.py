@@ -165,7 +165,7 @@ def _as_decoded(
     """The nodata value of a TIFF as Pillow decodes it: up to 8 bits of grey become 0 to 255."""
     if nodata is None or image.mode != "L":
         return nodata
-    scaled = nodata * (255 // (2**structure.bits - 1))
+    scaled: float = nodata * (255 // (2**structure.bits - 1))
     return 255.0 - scaled if structure.white_is_zero else scaled
 
 
