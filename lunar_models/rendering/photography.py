@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from lunar_models.rendering.fields import Grid, blur
+from lunar_models.rendering.jpeg import as_jpeg
 from lunar_models.rendering.random_numbers import Chance, each
 
 LOW_SUN = 0.3
@@ -14,8 +15,13 @@ STRETCHED = 0.4
 """Part of the mosaics whose crops were stretched from black to white, all or some of the way."""
 PSF_PX = (0.3, 2.2)
 """Sigma of the blur: sharp mosaics reduced, small craters enlarged."""
-SEAM, OCCLUSION = 0.08, 0.05
-"""Part of the crops with a seam of brightness, and with a part in shadow from outside."""
+SEAM, OCCLUSION, LOW_SUN_OCCLUSION = 0.08, 0.05, 0.25
+"""Part of the crops with a seam of brightness, and with a part in shadow from outside: where the
+Sun stands high and where it stands below `LOW_SUN_DEG`."""
+LOW_SUN_DEG = 78.0
+"""Incidence."""
+COMPRESSED = 0.3
+"""Part of the crops that were compressed as JPEG before they were cut out and resampled."""
 SCALE_DEVIATIONS = 6.5
 """Median standard deviations at which the contrast of a mosaic is clipped."""
 SCALE_LIMITS = (0.05, 10.0)
@@ -107,12 +113,16 @@ def photograph(
         brightness: (B, S, S) float32, whole numbers from 0 to 255.
         sigma: (B,) of the blur in pixels.
     """
-    image = _with_edges(chance, grid, image)
+    image = _with_edges(chance, grid, image, conditions.incidence)
     sigma = chance.log_uniform(*PSF_PX)
     image = blur(image, sigma)
     start = (image.shape[-1] - size_px) // 2
     inside = slice(start, start + size_px)
-    return _digitised(chance, image[:, inside, inside].clamp_min(0), conditions), sigma
+    image = image.clamp_min(0)
+    crop = image[:, inside, inside]
+    # The picture that was stretched shows more than the crop in half of the cases.
+    black = torch.where(chance.happens(0.5), image.amin((1, 2)), crop.amin((1, 2)))
+    return _digitised(chance, crop, black, conditions), sigma
 
 
 def contrast_scale(brightness: Tensor, mosaic: Tensor) -> Tensor:
@@ -134,7 +144,7 @@ def contrast_scale(brightness: Tensor, mosaic: Tensor) -> Tensor:
     return (SCALE_DEVIATIONS * torch.stack(medians)).clamp(*SCALE_LIMITS)[mosaic]
 
 
-def _with_edges(chance: Chance, grid: Grid, image: Tensor) -> Tensor:
+def _with_edges(chance: Chance, grid: Grid, image: Tensor, incidence: Tensor) -> Tensor:
     """Brightness jumps at some seams of the mosaic, and some crops lie partly in deep shadow."""
     east, north = grid.east[1:-1, 1:-1], grid.north[1:-1, 1:-1]
 
@@ -147,15 +157,18 @@ def _with_edges(chance: Chance, grid: Grid, image: Tensor) -> Tensor:
 
     seam = side(1.2, 0.0) & each(chance.happens(SEAM))
     image = image * torch.where(seam, each(chance.uniform(0.75, 1.3)), 1.0)
-    dark = side(0.9, 0.25) & each(chance.happens(OCCLUSION))
+    occluded = torch.where(
+        incidence > LOW_SUN_DEG, chance.happens(LOW_SUN_OCCLUSION), chance.happens(OCCLUSION)
+    )
+    dark = side(0.9, 0.25) & each(occluded)
     return image * torch.where(dark, each(chance.log_uniform(0.01, 0.15)), 1.0)
 
 
-def _digitised(chance: Chance, image: Tensor, conditions: Conditions) -> Tensor:
+def _digitised(chance: Chance, image: Tensor, black: Tensor, conditions: Conditions) -> Tensor:
     """Stretch, add noise, scale the contrast, saturate some, round."""
     fully = conditions.kind < 0.9 * STRETCHED
     partly = torch.where(conditions.kind < STRETCHED, chance.uniform(0, 1), 0.0)
-    image = image - each(torch.where(fully, 1.0, partly)) * image.amin((1, 2), keepdim=True)
+    image = image - each(torch.where(fully, 1.0, partly) * black)
     relative = image / image.mean((1, 2), keepdim=True).clamp_min(1e-6)
     noise = each(18 * chance.uniform(0, 0.03).square())
     relative = relative + chance.normal(1.0, *image.shape[1:]) * noise
@@ -163,4 +176,8 @@ def _digitised(chance: Chance, image: Tensor, conditions: Conditions) -> Tensor:
     clipped = torch.where(chance.happens(0.2), chance.uniform(0.6, 1.0), 1.0)
     white = relative.amax((1, 2), keepdim=True) * each(clipped)
     top = torch.where(fully, 255.0, 255 * chance.log_uniform(0.25, 1.0))
-    return (relative.clamp_min(0).minimum(white) / white * each(top)).round()
+    digital = relative.clamp_min(0).minimum(white) / white * each(top)
+    compressed = chance.happens(COMPRESSED)
+    step = chance.log_uniform(0.1, 0.8)
+    digital = torch.where(each(compressed), as_jpeg(digital, step), digital)
+    return digital.clamp(0, 255).round()

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from lunar_models.rendering.central_crater import CentralCrater, complex_crater, simple_crater
-from lunar_models.rendering.fields import Grid, blur, texture
+from lunar_models.rendering.fields import Grid, smoothstep, texture
 from lunar_models.rendering.photography import (
     contrast_scale,
     draw_conditions,
@@ -22,11 +22,16 @@ from lunar_models.rendering.terrain import surrounded
 
 MARGIN_PX = 8
 """Simulated around the crop, because blurring by Fourier transform wraps around."""
-COMPLEX = 0.3
-"""Part of the craters that are complex."""
+COMPLEX = 0.6
+"""Greatest part of the craters of a batch that are complex; the square root of the part is
+uniform, so that most batches are of small craters, as most crop sets are."""
 ABSENT = 0.04
 """Part of the crops without a crater: their truth is drawn at random, so that a network learns
 to be uncertain where there is nothing to see."""
+BRIGHT = 0.3
+"""Greatest logarithmic excess of the albedo of soil that a fresh crater has dug up."""
+SMOOTH = 0.4
+"""Part of the relief that is as smooth as a digital terrain model; the rest is sharp."""
 QUANTITIES = (
     "log_k_over_r2",  # natural logarithm of K/R²
     "log_depth",  # of depth over diameter, lava included
@@ -67,22 +72,26 @@ def simulate_crops(
     """
     side, pixel = crop_size_px + 2 * MARGIN_PX, 2 * context_diameters / crop_size_px
     grid = Grid(side, pixel, generator.device)
-    complex_count = round(count * COMPLEX)
+    chance, batch = Chance(count, generator), Chance(1, generator)
+    complex_count = max(1, round(count * COMPLEX * float(batch.uniform(0, 1)) ** 2))
     crater = CentralCrater.concatenate(
         simple_crater(Chance(count - complex_count, generator), grid),
         complex_crater(Chance(complex_count, generator), grid),
     )
-    chance = Chance(count, generator)
     is_complex = torch.arange(count, device=grid.device) >= count - complex_count
     absent = chance.happens(ABSENT)
-    relief, superposed = surrounded(chance, grid, crater, is_complex=is_complex, absent=absent)
-    rounded = torch.where(
-        is_complex, chance.log_uniform(0.015, 0.07), chance.log_uniform(0.02, 0.3)
+    smooth = torch.where(is_complex, chance.log_uniform(0.015, 0.07), chance.log_uniform(0.02, 0.3))
+    rounded = torch.where(chance.happens(SMOOTH), smooth, chance.log_uniform(0.005, 0.03))
+    relief, superposed = surrounded(
+        chance, grid, crater, is_complex=is_complex, absent=absent, rounded=rounded
     )
-    relief = blur(relief, rounded / pixel)
     relief += each(chance.normal(0.03)) * grid.east + each(chance.normal(0.03)) * grid.north
     albedo = texture(chance, side, chance.uniform(0.8, 2.0))[:, 1:-1, 1:-1]
-    albedo = (albedo * each(0.12 * chance.uniform(0, 1).square())).exp()
+    albedo = albedo * each(0.2 * chance.uniform(0, 1).square())
+    fresh_soil = torch.where(chance.happens(0.5), chance.uniform(0, BRIGHT), 0.0)
+    fresh_soil = fresh_soil * (1 - crater.wear) ** 2 * ~absent
+    halo = smoothstep((1.8 - crater.radius[:, 1:-1, 1:-1]) / 0.8)
+    albedo = (albedo + each(fresh_soil) * halo).exp()
 
     truth = _truth(crater, superposed)
     shuffled = truth[torch.randperm(count, generator=generator, device=grid.device)]
