@@ -257,6 +257,7 @@ def test_two_browsers_label_at_once_while_the_server_is_killed(
     assert ben not in log
 
 
+@pytest.mark.slow
 def test_training_tells_right_from_wrong(
     browser, crop_set: CropSet, tmp_path: Path, open_page
 ) -> None:
@@ -280,6 +281,7 @@ def test_training_tells_right_from_wrong(
         assert server.votes()["kind"].tolist() == ["gold"] * 3 + ["ordinary"]
 
 
+@pytest.mark.slow
 def test_the_end_is_said_and_can_be_undone(crop_set: CropSet, tmp_path: Path, open_page) -> None:
     order = tmp_path / "order.csv"
     crop_set.metadata[["crater_id"]][:2].to_csv(order, index=False)

@@ -145,7 +145,7 @@ function undo() {
 
 async function confirmed(votes) {
   if (!votes.length) return;
-  if (tasks.length < LOW) refill();
+  refill();
   if (!last || !votes.some((vote) => vote.vote_id === last.vote_id)) return;
   await showAfter(last);
 }
