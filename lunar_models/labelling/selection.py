@@ -1,0 +1,238 @@
+"""Select the craters to label next.
+
+A head is a linear model with as many weights as the embedding has dimensions, and few labels to
+fit them. `design` (optimal design of experiments) takes the craters that fix these weights, and
+needs no model; `uncertain` and `margin` take those near the thresholds of a model. Figures are in
+docs/active_learning.md. Quotas keep the mix of diameters, latitudes, terrain and light of the crop
+set: otherwise a later audit of confounds would judge the choice of the labels.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+from scipy.spatial import cKDTree
+from sklearn.cluster import MiniBatchKMeans
+
+from lunar_models.arrays import Float64Array, FloatArray, IntArray
+from lunar_models.errors import ConfigError
+
+Method = Literal["design", "typical", "uncertain", "margin", "random"]
+Rows = npt.NDArray[np.int64]
+Allowed = Callable[[], npt.NDArray[np.bool_]]
+"""(N,) craters that have no label and whose group is not full."""
+
+DESIGN_PENALTY = 10.0
+"""Ridge penalty in `design`, chosen on another map than that of the benchmark."""
+
+_MOST_CLUSTERS = 500
+_NEIGHBOURS = 20
+
+
+def select(
+    embeddings: FloatArray,
+    count: int,
+    *,
+    labelled: IntArray,
+    probabilities: FloatArray | None = None,
+    strata: IntArray | None = None,
+    method: Method = "design",
+    seed: int = 0,
+) -> Rows:
+    """Select the rows to label next, the most valuable first.
+
+    Args:
+        embeddings: (N, D) finite, of all craters that may be or have been labelled.
+        count: rows to select, at most those without a label.
+        labelled: (L,) rows with a label.
+        probabilities: (N, K) of a head fitted on those labels, for uncertain and margin.
+        strata: (N,) group of each crater (`stratify`), kept in proportion; None: no quotas.
+        method: design, from embeddings alone (`transductive_design`); typical (TypiClust);
+            uncertain, and unlike each other (BADGE); margin, uncertain only; random.
+        seed: of clusters and draws; design has none.
+
+    Returns:
+        (count,) int64, without repeats.
+
+    Raises:
+        ConfigError: too few craters are left, or there are no probabilities where they are needed.
+    """
+    quota = _Quota(labelled, strata, count, len(embeddings))
+    if probabilities is None and method in ("uncertain", "margin"):
+        raise ConfigError(f"method={method} needs the probabilities of a head; label some first.")
+    rng = np.random.default_rng(seed)
+    scaled = np.asarray(embeddings, np.float64)
+    scaled = (scaled - scaled.mean(axis=0)) / np.maximum(scaled.std(axis=0), 1e-12)
+    match method:
+        case "design":
+            order = transductive_design(scaled, labelled, quota.allowed)
+        case "typical":
+            order = _typical(scaled, labelled, count, quota.allowed, seed)
+        case "uncertain":
+            order = _uncertain(scaled, np.asarray(probabilities), quota.allowed, rng)
+        case "margin":
+            order = iter(np.argsort(margins(np.asarray(probabilities)), kind="stable"))
+        case "random":
+            order = iter(rng.permutation(len(embeddings)))
+    return quota.fill(order)
+
+
+def transductive_design(
+    scaled: Float64Array, labelled: IntArray, allowed: Allowed
+) -> Iterable[int]:
+    """Choose craters whose labels most reduce the variance of all craters' predictions.
+
+    Sequential transductive experimental design for ridge regression, A-optimal over the crop set:
+    Yu, Bi & Tresp (2006), doi 10.1145/1143844.1143980, eq. 13. It needs no labels.
+
+    Args:
+        scaled: (N, D) standardised embeddings.
+        labelled: (L,) rows with a label.
+        allowed: asked before each choice.
+    """
+    covariance = DESIGN_PENALTY * np.eye(scaled.shape[1])
+    covariance += scaled[labelled].T @ scaled[labelled]
+    inverse = np.linalg.inv(covariance)
+    root = np.linalg.cholesky(scaled.T @ scaled / len(scaled) + 1e-9 * np.eye(len(inverse)))
+    by_inverse = scaled @ inverse
+    to_all = by_inverse @ root  # (N, D): covariance with the predictions of all craters
+    own = np.einsum("nd,nd->n", by_inverse, scaled)
+    while True:
+        gain = np.where(allowed(), np.einsum("nd,nd->n", to_all, to_all) / (1.0 + own), -1.0)
+        row = int(gain.argmax())
+        yield row
+        with_row = by_inverse @ scaled[row]
+        shrink = 1.0 + own[row]
+        to_all -= np.outer(with_row, to_all[row] / shrink)
+        by_inverse -= np.outer(with_row, by_inverse[row] / shrink)
+        own -= with_row**2 / shrink
+
+
+def _typical(
+    scaled: Float64Array, labelled: IntArray, count: int, allowed: Allowed, seed: int
+) -> Iterable[int]:
+    """TypiClust (Hacohen et al. 2022, arXiv 2202.02794): the densest spot of each new cluster.
+
+    Clusters with the fewest labels come first, of these the largest.
+    """
+    n_clusters = max(1, min(len(labelled) + count, _MOST_CLUSTERS, len(scaled)))
+    found = MiniBatchKMeans(n_clusters, n_init=3, random_state=seed).fit(scaled)
+    cluster = found.labels_
+    spread = np.full(len(scaled), np.inf)
+    for one in range(n_clusters):
+        members = np.flatnonzero(cluster == one)
+        near = min(_NEIGHBOURS, len(members) - 1)
+        if near > 0:
+            tree = cKDTree(scaled[members])
+            spread[members] = tree.query(scaled[members], near + 1)[0][:, 1:].mean(axis=1)
+    size = np.bincount(cluster, minlength=n_clusters)
+    labels = np.bincount(cluster[labelled], minlength=n_clusters)
+    while True:
+        free = allowed()
+        there = np.bincount(cluster[free], minlength=n_clusters) > 0
+        first = np.lexsort((-size, labels, ~there))[0]
+        members = np.flatnonzero((cluster == first) & free)
+        labels[first] += 1
+        yield int(members[spread[members].argmin()])
+
+
+def _uncertain(
+    scaled: Float64Array, probabilities: FloatArray, allowed: Allowed, rng: np.random.Generator
+) -> Iterable[int]:
+    """BADGE (Ash et al. 2020, arXiv 1906.03671): k-means++ on gradients of the likeliest label.
+
+    The gradient of crater n is the outer product of (p - its likeliest state) and its embedding,
+    so that distances between gradients follow from two small inner products.
+    """
+    error = probabilities - np.eye(probabilities.shape[1])[probabilities.argmax(axis=1)]
+    squared = (error**2).sum(axis=1) * (scaled**2).sum(axis=1)
+    distance = squared.copy()
+    while True:
+        weight = np.where(allowed(), np.maximum(distance, 0.0), 0.0) + 1e-12 * allowed()
+        row = int(rng.choice(len(scaled), p=weight / weight.sum()))
+        yield row
+        product = (error @ error[row]) * (scaled @ scaled[row])
+        distance = np.minimum(distance, squared + squared[row] - 2.0 * product)
+
+
+def margins(probabilities: FloatArray) -> Float64Array:
+    """Compute the gap between the two most probable states, (N, K) -> (N,); small is uncertain."""
+    best = np.partition(np.asarray(probabilities, np.float64), -2, axis=1)
+    return np.asarray(best[:, -1] - best[:, -2])
+
+
+def stratify(*properties: FloatArray, bins: int = 3) -> Rows:
+    """Cut properties at their quantiles and number the combinations that occur.
+
+    Args:
+        properties: (N,) each, such as diameter, latitude, brightness of the terrain and incidence
+            of the light; NaN is a group of its own.
+        bins: groups of equal size for each property.
+
+    Returns:
+        (N,) int64.
+    """
+    codes = np.zeros(len(properties[0]), np.int64)
+    for each in properties:
+        values = np.asarray(each, np.float64)
+        known = values[~np.isnan(values)]
+        inner = np.linspace(0, 1, bins + 1)[1:-1]
+        edges = np.quantile(known, inner) if len(known) else np.empty(0)
+        group = np.where(np.isnan(values), bins, np.searchsorted(edges, values, side="right"))
+        codes = codes * (bins + 1) + group
+    return np.unique(codes, return_inverse=True)[1].astype(np.int64)
+
+
+class _Quota:
+    """Which craters may still be chosen: those without a label, of groups that are not full.
+
+    Raises:
+        ConfigError: too few craters are left.
+    """
+
+    def __init__(
+        self, labelled: IntArray, strata: IntArray | None, count: int, n_craters: int
+    ) -> None:
+        self._free = np.ones(n_craters, np.bool_)
+        self._free[labelled] = False
+        if not 1 <= count <= self._free.sum():
+            raise ConfigError(
+                f"count={count} is not between 1 and {int(self._free.sum())}, the craters left."
+            )
+        self._count = count
+        self._strata = np.zeros(n_craters, np.int64) if strata is None else np.asarray(strata)
+        self._left = _shares(self._strata, labelled, self._free, count)
+
+    def allowed(self) -> npt.NDArray[np.bool_]:
+        return self._free & (self._left[self._strata] > 0)
+
+    def fill(self, order: Iterable[int]) -> Rows:
+        """Take rows in this order, those of full groups left out."""
+        chosen: list[int] = []
+        for row in order:
+            if self._free[row] and self._left[self._strata[row]] > 0:
+                self._free[row] = False
+                self._left[self._strata[row]] -= 1
+                chosen.append(int(row))
+            if len(chosen) == self._count:
+                break
+        return np.array(chosen, np.int64)
+
+
+def _shares(
+    strata: IntArray, labelled: IntArray, free: npt.NDArray[np.bool_], count: int
+) -> npt.NDArray[np.int64]:
+    """(G,) craters to take of each group, so that all labels together are in proportion.
+
+    The place goes to the group that lacks most, one after the other; a group gives what it has.
+    """
+    n_groups = int(strata.max()) + 1
+    target = np.bincount(strata, minlength=n_groups) / len(strata) * (len(labelled) + count)
+    lacking = target - np.bincount(strata[labelled], minlength=n_groups)
+    there = np.bincount(strata[free], minlength=n_groups)
+    take = np.zeros(n_groups, np.int64)
+    for _ in range(count):
+        group = int(np.where(take < there, lacking - take, -np.inf).argmax())
+        take[group] += 1
+    return take
