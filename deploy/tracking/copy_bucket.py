@@ -1,0 +1,59 @@
+#!/usr/bin/env python3
+"""Copy the bucket of the artifacts: ``pull`` writes a tar file to stdout, ``push`` reads one."""
+
+import os
+import sys
+import tarfile
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import boto3
+
+_IN_MEMORY = 16 * 2**20
+
+
+def client() -> Any:
+    """A client of the S3 server that the environment names."""
+    file = os.environ.get("S3_SECRET_KEY_FILE")
+    key = {"aws_secret_access_key": Path(file).read_text().strip()} if file else {}
+    region = os.environ.get("AWS_DEFAULT_REGION", "us-east-1")
+    return boto3.client(
+        "s3", endpoint_url=os.environ["MLFLOW_S3_ENDPOINT_URL"], region_name=region, **key
+    )
+
+
+def pull(bucket: str) -> int:
+    """Write every object to a tar file on stdout; returns how many."""
+    s3, count = client(), 0
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket)
+    with tarfile.open(fileobj=sys.stdout.buffer, mode="w|", format=tarfile.PAX_FORMAT) as tar:
+        for item in (item for page in pages for item in page.get("Contents", ())):
+            with tempfile.SpooledTemporaryFile(_IN_MEMORY) as body:
+                s3.download_fileobj(bucket, item["Key"], body)
+                member = tarfile.TarInfo(item["Key"])
+                member.size, member.mtime = body.tell(), int(item["LastModified"].timestamp())
+                body.seek(0)
+                tar.addfile(member, body)
+            count += 1
+    return count
+
+
+def push(bucket: str) -> int:
+    """Store every file of a tar file on stdin as an object; returns how many."""
+    s3, count = client(), 0
+    with tarfile.open(fileobj=sys.stdin.buffer, mode="r|") as tar:
+        for member in tar:
+            body = tar.extractfile(member)
+            if body is not None:
+                with tempfile.SpooledTemporaryFile(_IN_MEMORY) as copy:  # the stream cannot seek
+                    copy.write(body.read())
+                    copy.seek(0)
+                    s3.upload_fileobj(copy, bucket, member.name)
+                count += 1
+    return count
+
+
+if __name__ == "__main__":
+    done = {"pull": pull, "push": push}[sys.argv[1]](os.environ["BUCKET"])
+    print(f"{done} objects", file=sys.stderr)

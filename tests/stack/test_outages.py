@@ -1,0 +1,202 @@
+"""Servers that go away while a step runs, and what follows the champion from them."""
+
+import base64
+import io
+import os
+import signal
+import sys
+import threading
+import time
+
+import mlflow
+import numpy as np
+import pytest
+import requests
+from live_server import reserve_port, wait_for
+from PIL import Image
+from team_stack import SMALL, finish
+
+pytestmark = pytest.mark.stack
+MODEL = "lunar-craters-demo"
+TRAINING = {"encoder": "cae", "epochs": 40, "latent_dim": 4, "registered_model": "outages"}
+
+
+def crops_of(member):
+    [folder] = (member.folder / "data").glob("preprocess-????????")
+    return folder
+
+
+def running(client, member, step, metric=None):
+    """The run of a step that has begun, and logged a metric."""
+    experiment = client.get_experiment_by_name(f"team-{member.name}").experiment_id
+    found = client.search_runs(
+        [experiment],
+        f"tags.step = '{step}' and attributes.status = 'RUNNING'",
+        order_by=["attributes.start_time DESC"],
+    )
+    return next((r for r in found if metric is None or metric in r.data.metrics), None)
+
+
+def in_the_middle_of_training(ana, monkeypatch, seed, fault):
+    """Start a training, let `fault` happen after its first epochs; its run and what it printed."""
+    client = ana.sign_in(monkeypatch)
+    process = ana.start("-e", "train", **TRAINING, crops=crops_of(ana), seed=seed)
+    wait_for(lambda: running(client, ana, "train", "loss/train") or process.poll(), 600)
+    run = running(client, ana, "train")
+    assert run is not None, process.communicate()[0]
+    fault()
+    output = finish(process)
+    assert "Traceback" not in output
+    return client.get_run(run.info.run_id), output
+
+
+def has_every_epoch(run) -> bool:
+    history = mlflow.MlflowClient().get_metric_history(run.info.run_id, "loss/train")
+    return [point.step for point in history] == list(range(TRAINING["epochs"]))
+
+
+def test_the_tracking_server_restarts_in_the_middle_of_a_step(
+    ana, stack, pipeline, monkeypatch, log
+):
+    def restart():
+        stack.stop_tracking()
+        time.sleep(3)
+        stack.start_tracking()
+
+    run, output = in_the_middle_of_training(ana, monkeypatch, 1, restart)
+    assert run.info.status == "FINISHED"
+    assert has_every_epoch(run)
+    assert output.count("does not answer; trying again for some minutes") == 1
+    log(f"the training went on; all {TRAINING['epochs']} epochs are on the server")
+
+
+@pytest.mark.parametrize("kind", ["crash", "connections"])
+def test_the_database_is_lost_and_comes_back(ana, stack, pipeline, monkeypatch, log, kind):
+    def lose():
+        if kind == "crash":
+            stack.postgres.stop("immediate")
+            time.sleep(6)
+            stack.postgres.start()
+        else:
+            stack.postgres.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE datname LIKE 'mlflow%' AND pid <> pg_backend_pid()"
+            )
+
+    run, _ = in_the_middle_of_training(ana, monkeypatch, 2 + len(kind), lose)
+    assert run.info.status == "FINISHED"
+    assert has_every_epoch(run)
+    log(f"database lost ({kind}): the training went on; all epochs are on the server")
+
+
+def test_a_server_that_stays_away_is_logged_to_later(ana, stack, pipeline, monkeypatch, log):
+    """The step ends, its results stay on disk, and the next step that starts logs them."""
+    client = ana.sign_in(monkeypatch)
+    environment = stack.environment(
+        "ana", MLFLOW_EXPERIMENT_NAME="team-ana", XDG_STATE_HOME=str(ana.folder / "state"),
+        MLFLOW_HTTP_REQUEST_MAX_RETRIES="1", MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR="0",
+    )  # fmt: skip
+    monkeypatch.setattr(stack, "environment", lambda *_, **__: environment)
+    done = client.search_runs(
+        [client.get_experiment_by_name("team-ana").experiment_id], "tags.step = 'cluster'"
+    )[-1]
+    parameters = {
+        k: v for k, v in done.data.params.items() if k in ("crops", "encoder_uri", "head", "mosaic")
+    }
+    command = [sys.executable, "-m", "steps.cluster"]
+    for name, value in {
+        **parameters,
+        "n_clusters": 5,
+        "views": "pca",
+        "stability_rounds": 0,
+    }.items():
+        command += [f"--{name}", str(value)]
+    process = ana.call(*command)
+    wait_for(lambda: running(client, ana, "cluster") or process.poll(), 600)
+    run = running(client, ana, "cluster")
+    wait_for(lambda: "encoder" in client.get_run(run.info.run_id).data.tags or process.poll(), 300)
+    stack.stop_tracking()
+    output = finish(process, 2)
+    assert "Traceback" not in output
+    assert "stays away. What this run made is kept in" in " ".join(output.split())
+    log("the server stays away: the step ended with one sentence, its results on disk")
+    stack.start_tracking()
+    assert client.get_run(run.info.run_id).info.status == "RUNNING"
+    output = finish(ana.call(*command))
+    assert f"Logged what run {run.info.run_id} could not log" in output
+    later = client.get_run(run.info.run_id)
+    assert later.info.status == "FINISHED"
+    assert later.data.metrics["cluster/count"] == 5
+    assert {"tables", "figures"} <= {a.path for a in client.list_artifacts(run.info.run_id)}
+    log("the server is back: the next step logged metrics, tables and figures of that run")
+
+
+def crop() -> dict[str, str]:
+    buffer = io.BytesIO()
+    pixels = np.random.default_rng(0).integers(0, 255, (64, 64), np.uint8)
+    Image.fromarray(pixels).save(buffer, "PNG")
+    return {"image": base64.b64encode(buffer.getvalue()).decode()}
+
+
+class Caller(threading.Thread):
+    """Asks without a pause; counts the versions that answered, and what was no answer."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(daemon=True)
+        self.url, self.stop = url, threading.Event()
+        self.versions: dict[str, int] = {}
+        self.faults: list[str] = []
+
+    def run(self) -> None:
+        body = {"inputs": [crop()]}
+        with requests.Session() as session:
+            while not self.stop.is_set():
+                reply = session.post(f"{self.url}/v1/classify", json=body, timeout=30)
+                if reply.status_code == 200 and reply.json()["predictions"][0]["error"] is None:
+                    version = str(reply.json()["model"]["version"])
+                    self.versions[version] = self.versions.get(version, 0) + 1
+                else:
+                    self.faults.append(reply.text[:200])
+                time.sleep(0.02)
+
+
+def test_the_application_follows_the_champion(ana, stack, pipeline, monkeypatch, log):
+    """Through a promotion and a rollback, with the tracking server away in between."""
+    client = ana.sign_in(monkeypatch)
+    if len(client.search_model_versions(f"name = '{MODEL}'")) < 2:
+        finish(ana.start(**{**SMALL, "n_clusters": 2}))
+    now = client.get_model_version_by_alias(MODEL, "champion").version
+    other = next(v for v in ("1", "2") if v != now)
+    url = f"http://127.0.0.1:{(port := reserve_port())}"
+    application = ana.call(
+        sys.executable, "-m", "serving", "--model", f"models:/{MODEL}@champion", "--port",
+        str(port), "--workers", "1", "--poll_s", "0.5", "--cache", str(ana.folder / "cache"),
+    )  # fmt: skip
+    caller = Caller(url)
+    try:
+        wait_for(lambda: _ready(url) or application.poll() is not None, 600)
+        caller.start()
+        wait_for(lambda: caller.versions.get(now, 0) > 20, 300)
+        client.set_registered_model_alias(MODEL, "champion", other)
+        wait_for(lambda: caller.versions.get(other, 0) > 20, 300)
+        stack.stop_tracking()
+        answered = sum(caller.versions.values())
+        wait_for(lambda: sum(caller.versions.values()) > answered + 100, 300)
+        stack.start_tracking()
+        client.set_registered_model_alias(MODEL, "champion", now)
+        before = caller.versions[now]
+        wait_for(lambda: caller.versions[now] > before + 20, 300)
+    finally:
+        caller.stop.set()
+        os.killpg(application.pid, signal.SIGTERM)
+        output, _ = application.communicate(timeout=60)
+    assert caller.faults == [], output[-2000:]
+    log(f"the application swapped {now} -> {other} -> {now} with the tracking server away in "
+        f"between: {sum(caller.versions.values())} requests, no fault")  # fmt: skip
+
+
+def _ready(url: str) -> bool:
+    try:
+        return requests.get(f"{url}/ready", timeout=2).status_code == 200
+    except requests.RequestException:
+        return False
