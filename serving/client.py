@@ -2,7 +2,7 @@
 
 Example::
 
-    client = CraterClient("http://127.0.0.1:5000")
+    client = CraterClient("http://127.0.0.1:8000")
     for prediction in client.classify(Path("crops").glob("*.png")):
         print(prediction["state"], prediction["error"])
 """
@@ -37,7 +37,7 @@ class CraterClient:
     """One connection to the service; not to be shared by threads.
 
     Args:
-        url: where the service is, such as ``http://127.0.0.1:5000``.
+        url: where the service is, such as ``http://127.0.0.1:8000``.
         token: if the service wants one.
         batch_size: images per request.
         retries: further tries when the service is busy or out of reach.

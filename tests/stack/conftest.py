@@ -7,8 +7,12 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import mlflow
+import numpy as np
 import pytest
+from service_parts import Parts, make_parts
 from team_stack import SMALL, Member, TeamStack, finish, postgres_programs, team_stack
+
+from steps.shared.registry import log_service_model
 
 Log = Callable[[str], None]
 
@@ -65,7 +69,32 @@ def pipeline(ana: Member, log: Log) -> str:
     return output
 
 
+@pytest.fixture(scope="session")
+def parts(tmp_path_factory: pytest.TempPathFactory) -> Parts:
+    """A small crop set, and what can be fitted to it."""
+    return make_parts(tmp_path_factory.mktemp("parts"))
+
+
+@pytest.fixture(scope="session")
+def served(ana: Member, parts: Parts, log: Log) -> str:
+    """A registered model of ana's with two versions, of which the first is champion."""
+    with pytest.MonkeyPatch.context() as patch:
+        client = ana.sign_in(patch)
+        mlflow.set_experiment("served")
+        for _ in range(2):
+            with mlflow.start_run():
+                log_service_model(
+                    encoder=parts.encoder, head=parts.head, clusters=parts.clusters,
+                    neighbours=parts.neighbours, golden_crops=np.array(parts.crop_set.crops[:4]),
+                    registered_model="served", tags={"encoder": "pca"}, description="For tests.",
+                )  # fmt: skip
+        client.set_registered_model_alias("served", "champion", "1")
+    log("two versions of a model are registered through the server")
+    return "served"
+
+
 @pytest.fixture(autouse=True)
 def no_tracking_uri_left() -> Iterator[None]:
     yield
     mlflow.set_tracking_uri(None)
+    os.environ.pop("MLFLOW_EXPERIMENT_ID", None)

@@ -153,7 +153,7 @@ def test_a_password_of_the_tracking_server_is_changed(stack, ana):
     assert stack.status_for("cleo", "the-second-password") == 200
 
 
-def test_a_backup_brings_everything_back(stack, ana, pipeline, monkeypatch, tmp_path, log):
+def test_a_backup_brings_everything_back(stack, ana, served, monkeypatch, tmp_path, log):
     """Databases dropped, bucket emptied; then runs, artifacts, models and users are as before."""
     environment = {
         **os.environ, **S3_KEYS, "POSTGRES": "", "PGHOST": "127.0.0.1", "PGUSER": "mlflow",

@@ -14,33 +14,29 @@ import pytest
 import requests
 from live_server import reserve_port, wait_for
 from PIL import Image
-from team_stack import SMALL, finish
+from team_stack import finish
 
 pytestmark = pytest.mark.stack
-MODEL = "lunar-craters-demo"
 TRAINING = {"encoder": "cae", "epochs": 40, "latent_dim": 4, "registered_model": "outages"}
-
-
-def crops_of(member):
-    [folder] = (member.folder / "data").glob("preprocess-????????")
-    return folder
 
 
 def running(client, member, step, metric=None):
     """The run of a step that has begun, and logged a metric."""
-    experiment = client.get_experiment_by_name(f"team-{member.name}").experiment_id
+    experiment = client.get_experiment_by_name(f"team-{member.name}")
+    if experiment is None:
+        return None
     found = client.search_runs(
-        [experiment],
+        [experiment.experiment_id],
         f"tags.step = '{step}' and attributes.status = 'RUNNING'",
         order_by=["attributes.start_time DESC"],
     )
     return next((r for r in found if metric is None or metric in r.data.metrics), None)
 
 
-def in_the_middle_of_training(ana, monkeypatch, seed, fault):
+def in_the_middle_of_training(ana, parts, monkeypatch, seed, fault):
     """Start a training, let `fault` happen after its first epochs; its run and what it printed."""
     client = ana.sign_in(monkeypatch)
-    process = ana.start("-e", "train", **TRAINING, crops=crops_of(ana), seed=seed)
+    process = ana.start("-e", "train", **TRAINING, crops=parts.crop_set.path, seed=seed)
     wait_for(lambda: running(client, ana, "train", "loss/train") or process.poll(), 600)
     run = running(client, ana, "train")
     assert run is not None, process.communicate()[0]
@@ -55,15 +51,13 @@ def has_every_epoch(run) -> bool:
     return [point.step for point in history] == list(range(TRAINING["epochs"]))
 
 
-def test_the_tracking_server_restarts_in_the_middle_of_a_step(
-    ana, stack, pipeline, monkeypatch, log
-):
+def test_the_tracking_server_restarts_in_the_middle_of_a_step(ana, stack, parts, monkeypatch, log):
     def restart():
         stack.stop_tracking()
         time.sleep(3)
         stack.start_tracking()
 
-    run, output = in_the_middle_of_training(ana, monkeypatch, 1, restart)
+    run, output = in_the_middle_of_training(ana, parts, monkeypatch, 1, restart)
     assert run.info.status == "FINISHED"
     assert has_every_epoch(run)
     assert output.count("does not answer; trying again for some minutes") == 1
@@ -71,7 +65,7 @@ def test_the_tracking_server_restarts_in_the_middle_of_a_step(
 
 
 @pytest.mark.parametrize("kind", ["crash", "connections"])
-def test_the_database_is_lost_and_comes_back(ana, stack, pipeline, monkeypatch, log, kind):
+def test_the_database_is_lost_and_comes_back(ana, stack, parts, monkeypatch, log, kind):
     def lose():
         if kind == "crash":
             stack.postgres.stop("immediate")
@@ -83,13 +77,13 @@ def test_the_database_is_lost_and_comes_back(ana, stack, pipeline, monkeypatch, 
                 "WHERE datname LIKE 'mlflow%' AND pid <> pg_backend_pid()"
             )
 
-    run, _ = in_the_middle_of_training(ana, monkeypatch, 2 + len(kind), lose)
+    run, _ = in_the_middle_of_training(ana, parts, monkeypatch, 2 + len(kind), lose)
     assert run.info.status == "FINISHED"
     assert has_every_epoch(run)
     log(f"database lost ({kind}): the training went on; all epochs are on the server")
 
 
-def test_a_server_that_stays_away_is_logged_to_later(ana, stack, pipeline, monkeypatch, log):
+def test_a_server_that_stays_away_is_logged_to_later(ana, stack, parts, monkeypatch, log):
     """The step ends, its results stay on disk, and the next step that starts logs them."""
     client = ana.sign_in(monkeypatch)
     environment = stack.environment(
@@ -97,20 +91,9 @@ def test_a_server_that_stays_away_is_logged_to_later(ana, stack, pipeline, monke
         MLFLOW_HTTP_REQUEST_MAX_RETRIES="1", MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR="0",
     )  # fmt: skip
     monkeypatch.setattr(stack, "environment", lambda *_, **__: environment)
-    done = client.search_runs(
-        [client.get_experiment_by_name("team-ana").experiment_id], "tags.step = 'cluster'"
-    )[-1]
-    parameters = {
-        k: v for k, v in done.data.params.items() if k in ("crops", "encoder_uri", "head", "mosaic")
-    }
-    command = [sys.executable, "-m", "steps.cluster"]
-    for name, value in {
-        **parameters,
-        "n_clusters": 5,
-        "views": "pca",
-        "stability_rounds": 0,
-    }.items():
-        command += [f"--{name}", str(value)]
+    command = [sys.executable, "-m", "steps.cluster", "--crops", str(parts.crop_set.path)]
+    command += ["--encoder_uri", str(parts.encoder), "--n_clusters", "3", "--views", "pca"]
+    command += ["--stability_rounds", "0"]
     process = ana.call(*command)
     wait_for(lambda: running(client, ana, "cluster") or process.poll(), 600)
     run = running(client, ana, "cluster")
@@ -126,7 +109,7 @@ def test_a_server_that_stays_away_is_logged_to_later(ana, stack, pipeline, monke
     assert f"Logged what run {run.info.run_id} could not log" in output
     later = client.get_run(run.info.run_id)
     assert later.info.status == "FINISHED"
-    assert later.data.metrics["cluster/count"] == 5
+    assert later.data.metrics["cluster/count"] == 3
     assert {"tables", "figures"} <= {a.path for a in client.list_artifacts(run.info.run_id)}
     log("the server is back: the next step logged metrics, tables and figures of that run")
 
@@ -160,16 +143,13 @@ class Caller(threading.Thread):
                 time.sleep(0.02)
 
 
-def test_the_application_follows_the_champion(ana, stack, pipeline, monkeypatch, log):
+def test_the_application_follows_the_champion(ana, stack, served, monkeypatch, log):
     """Through a promotion and a rollback, with the tracking server away in between."""
     client = ana.sign_in(monkeypatch)
-    if len(client.search_model_versions(f"name = '{MODEL}'")) < 2:
-        finish(ana.start(**{**SMALL, "n_clusters": 2}))
-    now = client.get_model_version_by_alias(MODEL, "champion").version
-    other = next(v for v in ("1", "2") if v != now)
+    now, other = "1", "2"
     url = f"http://127.0.0.1:{(port := reserve_port())}"
     application = ana.call(
-        sys.executable, "-m", "serving", "--model", f"models:/{MODEL}@champion", "--port",
+        sys.executable, "-m", "serving", "--model", f"models:/{served}@champion", "--port",
         str(port), "--workers", "1", "--poll_s", "0.5", "--cache", str(ana.folder / "cache"),
     )  # fmt: skip
     caller = Caller(url)
@@ -177,13 +157,13 @@ def test_the_application_follows_the_champion(ana, stack, pipeline, monkeypatch,
         wait_for(lambda: _ready(url) or application.poll() is not None, 600)
         caller.start()
         wait_for(lambda: caller.versions.get(now, 0) > 20, 300)
-        client.set_registered_model_alias(MODEL, "champion", other)
+        client.set_registered_model_alias(served, "champion", other)
         wait_for(lambda: caller.versions.get(other, 0) > 20, 300)
         stack.stop_tracking()
         answered = sum(caller.versions.values())
         wait_for(lambda: sum(caller.versions.values()) > answered + 100, 300)
         stack.start_tracking()
-        client.set_registered_model_alias(MODEL, "champion", now)
+        client.set_registered_model_alias(served, "champion", now)
         before = caller.versions[now]
         wait_for(lambda: caller.versions[now] > before + 20, 300)
     finally:
