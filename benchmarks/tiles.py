@@ -77,7 +77,7 @@ def _craters(catalogue: Path) -> pa.Table:
             "latitude_deg": read["LAT_CIRC_IMG"],
             "diameter_km": read["DIAM_CIRC_IMG"],
             "state": pa.array(generator.integers(1, 5, count), pa.int32()),
-            "degradation_score": pa.array(generator.random(count), pa.float32()),
+            "degradation": pa.array(generator.random(count), pa.float32()),
             "cluster_id": pa.array(generator.integers(0, 8, count), pa.int32()),
         }
     )

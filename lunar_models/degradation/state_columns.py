@@ -15,7 +15,7 @@ from lunar_models.errors import CatalogueError, LabelsError
 
 _NUMBERS = (
     "k_over_r2", "k_m2", "k_m2_low_68", "k_m2_high_68", "depth_over_diameter", "native_px",
-    "degradation_score",
+    "degradation",
 )  # fmt: skip
 _NOT_NEGATIVE = _NUMBERS[:4]
 COLUMNS = ("state", "state_name", "physical_state", *_NUMBERS, *DEPTH_COLUMNS)

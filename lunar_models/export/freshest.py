@@ -4,7 +4,7 @@ import pandas as pd
 
 from lunar_models.export.tables import SCORE_COLUMNS
 
-SCORES = (("degradation_score", "degradation_std"), SCORE_COLUMNS)
+SCORES = (("degradation", "degradation_uncertainty"), SCORE_COLUMNS)
 """Score and standard deviation columns, the head's before the encoder's own."""
 
 _NORMAL_90 = 1.6449

@@ -32,8 +32,15 @@ LAYER = "clusters"
 _PLACE = ("crater_id", "longitude_deg", "latitude_deg", "diameter_km")
 _PIECE = 50_000
 
-SCORE_COLUMNS = ("encoder_score", "encoder_score_std")
+SCORE_COLUMNS = ("encoder_degradation", "encoder_degradation_uncertainty")
 """An encoder's own degradation score in [0, 1] and its standard deviation."""
+CLUSTER_COLUMNS = {
+    "cluster_id": "cluster_id",
+    "cluster_distance": "distance",
+    "cluster_confidence": "confidence",
+    "novelty": "novelty",
+}
+"""Column -> field of `ClusterAssignment`; the names of an answer over REST as a table."""
 
 PHYSICAL_PREFIXES = ("k_over_r2", "k_m2", "depth_over_diameter")
 """How columns of `PhysicalPrediction.table` begin."""
@@ -50,7 +57,8 @@ def cluster_table(
         extra: N rows of further columns each, such as `state_table`; None adds nothing.
 
     Returns:
-        N rows: the four columns above, cluster_id int32, distance, confidence, novelty float32,
+        N rows: the four columns above, cluster_id int32, cluster_distance, cluster_confidence and
+        novelty float32,
         then `extra`.
 
     Raises:
@@ -70,8 +78,8 @@ def cluster_table(
         )
     pixels = [name for name in PICTURE_COLUMNS if name in metadata]
     table = metadata.loc[:, [*_PLACE, *pixels]].reset_index(drop=True)
-    for name in ("cluster_id", "distance", "confidence", "novelty"):
-        table[name] = getattr(assignment, name)
+    for name, attribute in CLUSTER_COLUMNS.items():
+        table[name] = getattr(assignment, attribute)
     return pd.concat([table, *parts], axis=1)
 
 
@@ -84,7 +92,8 @@ def state_table(prediction: HeadPrediction, states: Sequence[str]) -> pd.DataFra
 
     Returns:
         N rows: state (1 … K), state_name where the names say more, one probability per state,
-        degradation_score and degradation_std in [0, 1].
+        conformal_set (states that cannot be excluded, separated by |), abstained, degradation and
+        degradation_uncertainty (standard deviation) in [0, 1].
     """
     rank = prediction.probabilities.argmax(axis=1)
     columns: dict[str, Any] = {"state": (rank + 1).astype(np.int32)}
@@ -92,8 +101,11 @@ def state_table(prediction: HeadPrediction, states: Sequence[str]) -> pd.DataFra
         columns["state_name"] = prediction.state
     for k, name in enumerate(states):
         columns[f"probability_{name}"] = prediction.probabilities[:, k].astype(np.float32)
-    columns["degradation_score"] = prediction.score.astype(np.float32)
-    columns["degradation_std"] = prediction.score_std.astype(np.float32)
+    names = np.array(states)
+    columns["conformal_set"] = ["|".join(names[inside]) for inside in prediction.conformal_set]
+    columns["abstained"] = prediction.abstained
+    columns["degradation"] = prediction.score.astype(np.float32)
+    columns["degradation_uncertainty"] = prediction.score_std.astype(np.float32)
     return pd.DataFrame(columns)
 
 

@@ -134,7 +134,7 @@ def answer_of(crater: dict[str, Any], metadata: dict[str, Any]) -> CropAnswer:
             abstained=crater["abstained"],
         )
         answer.degradation = DegradationAnswer(
-            score=crater["degradation_score"], uncertainty=crater["degradation_std"]
+            score=crater["degradation"], uncertainty=crater["degradation_uncertainty"]
         )
     score, uncertainty = (crater.get(name) for name in SCORE_COLUMNS)
     if score is not None and uncertainty is not None:

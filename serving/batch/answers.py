@@ -12,7 +12,13 @@ import pyarrow as pa
 
 from lunar_models.embedding import embed_crops, measure_crops, pick_device, score_crops
 from lunar_models.encoders.checkpoint import Checkpoint
-from lunar_models.export.tables import SCORE_COLUMNS, physical_table, score_table, state_table
+from lunar_models.export.tables import (
+    CLUSTER_COLUMNS,
+    SCORE_COLUMNS,
+    physical_table,
+    score_table,
+    state_table,
+)
 from lunar_models.heads.head import Head, HeadPrediction
 from serving.batch import columns
 from serving.model.bundle import ENCODER, Bundle
@@ -87,7 +93,7 @@ class Answerer:
         if self.bundle.clusters is not None:
             found = self.bundle.clusters.assign(embeddings)
             parts.append(pd.DataFrame({
-                name: getattr(found, attribute) for name, attribute in columns.CLUSTER.items()
+                name: getattr(found, attribute) for name, attribute in CLUSTER_COLUMNS.items()
             }))  # fmt: skip
         return parts
 
@@ -142,10 +148,7 @@ def state_columns(prediction: HeadPrediction, head: Head) -> pd.DataFrame:
     ranks = np.linspace(0.0, 1.0, len(head.states), dtype=np.float32)
     inside = prediction.conformal_set
     last = inside.shape[1] - 1 - inside[:, ::-1].argmax(axis=1)
-    names = np.array(head.states)
     return state_table(prediction, head.states).assign(
         degradation_low=ranks[inside.argmax(axis=1)],
         degradation_high=ranks[last],
-        conformal_set=["|".join(names[row]) for row in inside],
-        abstained=prediction.abstained,
     )

@@ -29,22 +29,14 @@ KNOWN: dict[str, tuple[pa.DataType, str | None, str]] = {
 """What is known of a crater and its crop before the model answers: type, unit, meaning."""
 
 DRAWN = (
-    "crater_id", "longitude_deg", "latitude_deg", "diameter_km", "state", "degradation_score",
+    "crater_id", "longitude_deg", "latitude_deg", "diameter_km", "state", "degradation",
     "cluster_id",
 )  # fmt: skip
 """What a map draws of a crater, as far as it is there."""
 
-CLUSTER = {
-    "cluster_id": "cluster_id",
-    "cluster_distance": "distance",
-    "cluster_confidence": "confidence",
-    "novelty": "novelty",
-}
-"""Column -> field of `ClusterAssignment`."""
-
 _STATE: dict[str, tuple[pa.DataType, str | None, str]] = {
-    "degradation_score": (pa.float32(), None, "Expected rank of the state, 0 fresh to 1 old."),
-    "degradation_std": (pa.float32(), None, "Standard deviation of that rank."),
+    "degradation": (pa.float32(), None, "Expected rank of the state, 0 fresh to 1 old."),
+    "degradation_uncertainty": (pa.float32(), None, "Standard deviation of that rank."),
     "degradation_low": (pa.float32(), None, "Least rank of the conformal set."),
     "degradation_high": (pa.float32(), None, "Largest rank of the conformal set."),
     "conformal_set": (pa.string(), None, "States that cannot be excluded, separated by |."),

@@ -145,7 +145,7 @@ def test_answers_are_those_of_the_model(moon, bundle_folder, release, tmp_path):
     np.testing.assert_allclose(np.stack(stored["embedding"]), embeddings, rtol=2e-3, atol=2e-3)
     head, clusters = bundle.head.predict(embeddings), bundle.clusters.assign(embeddings)
     np.testing.assert_allclose(table["probability_2"], head.probabilities[:, 1], atol=1e-5)
-    np.testing.assert_allclose(table["degradation_score"], head.score, atol=1e-5)
+    np.testing.assert_allclose(table["degradation"], head.score, atol=1e-5)
     np.testing.assert_allclose(table["novelty"], clusters.novelty, atol=1e-4)
     assert (table["cluster_id"].to_numpy() == clusters.cluster_id).mean() > 0.99
     inside = [set(text.split("|")) for text in table["conformal_set"]]

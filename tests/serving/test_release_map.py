@@ -53,7 +53,7 @@ def test_tiles_hold_the_whole_release(server: Live, table: pd.DataFrame) -> None
                 whole += tile["count"] + tile["below"] if level == 0 else 0
                 place = zip(tile["longitude_deg"], tile["latitude_deg"], strict=True)
                 seen |= dict(zip(tile["crater_id"], place, strict=True))
-                assert tile["count"] == len(tile["state"]) == len(tile["degradation_score"])
+                assert tile["count"] == len(tile["state"]) == len(tile["degradation"])
     assert whole == len(table)
     expected = table[["longitude_deg", "latitude_deg"]]
     assert set(seen) == set(table.index)
@@ -70,7 +70,7 @@ def test_a_crater_of_the_release_is_described_as_the_release_does(
         assert said["state"]["label"] == str(row["state"])
         assert said["state"]["probabilities"]["2"] == pytest.approx(row["probability_2"])
         assert "|".join(said["state"]["conformal_set"]) == row["conformal_set"]
-        assert said["degradation"]["score"] == pytest.approx(row["degradation_score"])
+        assert said["degradation"]["score"] == pytest.approx(row["degradation"])
         assert said["cluster"]["id"] == row["cluster_id"]
         assert said["novelty"] == pytest.approx(row["novelty"])
         distances = [each["distance"] for each in said["similar"]]  # the model is the same

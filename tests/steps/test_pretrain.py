@@ -71,7 +71,7 @@ def test_states_and_quantities_without_a_label(encoder_uri, crop_set, run_step, 
     assert done.exit_code == 0
     table = pd.read_csv(io.StringIO(artifact(last_run(), "tables/clusters.csv")))
     assert set(table["state"]) <= {1, 2, 3, 4}
-    assert table["encoder_score"].between(0, 1).all()
+    assert table["encoder_degradation"].between(0, 1).all()
     square = (500 * table["diameter_km"]) ** 2
     np.testing.assert_allclose(table["k_m2"], table["k_over_r2"] * square, rtol=1e-3)
     for name in ("k_over_r2", "k_m2", "depth_over_diameter"):

@@ -57,7 +57,7 @@ class TileAnswer(BaseModel):
     latitude_deg: list[float]
     diameter_km: list[float]
     state: list[int | None] | None = None
-    degradation_score: list[float | None] | None = None
+    degradation: list[float | None] | None = None
     cluster_id: list[int | None] | None = None
 
 

@@ -13,7 +13,7 @@ def craters(**columns) -> pd.DataFrame:
 
 
 def test_ranked_from_fresh_to_worn_and_ties_keep_their_order():
-    table = craters(degradation_score=[0.9, 0.1, 0.5, 0.1], degradation_std=[0.1, 0.2, 0.0, 0.2])
+    table = craters(degradation=[0.9, 0.1, 0.5, 0.1], degradation_uncertainty=[0.1, 0.2, 0.0, 0.2])
     ranked = freshest_table(table)
     assert ranked["crater_id"].tolist() == ["b", "d", "c", "a"]
     assert ranked["rank"].tolist() == [1, 2, 3, 4]
@@ -23,8 +23,8 @@ def test_ranked_from_fresh_to_worn_and_ties_keep_their_order():
 
 
 def test_the_head_is_believed_before_the_encoder():
-    encoder = {"encoder_score": [0.1, 0.2, 0.3, 0.4], "encoder_score_std": 0.1}
-    both = craters(degradation_score=[4, 3, 2, 1], degradation_std=0.0, state=[4, 3, 2, 1],
+    encoder = {"encoder_degradation": [0.1, 0.2, 0.3, 0.4], "encoder_degradation_uncertainty": 0.1}
+    both = craters(degradation=[4, 3, 2, 1], degradation_uncertainty=0.0, state=[4, 3, 2, 1],
                    **encoder)  # fmt: skip
     assert freshest_table(both)["crater_id"].tolist() == list("dcba")
     assert freshest_table(both)["state"].tolist() == [1, 2, 3, 4]

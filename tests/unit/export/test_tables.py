@@ -15,6 +15,8 @@ from lunar_models.clustering import NOISE, ClusterAssignment
 from lunar_models.errors import CatalogueError
 from lunar_models.export import tables
 from lunar_models.export.geopackage_style import cluster_qml
+from lunar_models.heads.head import HeadPrediction
+from serving.model.table import flat
 
 COLOURS = ["#0072b2", "#d55e00", "#009e73"]
 MOON = pyproj.CRS("IAU_2015:30100")
@@ -53,10 +55,10 @@ def check_points(points: gpd.GeoDataFrame, table: pd.DataFrame) -> None:
 def test_the_table_keeps_places_and_adds_clusters(table: pd.DataFrame) -> None:
     assert list(table) == [
         "crater_id", "longitude_deg", "latitude_deg", "diameter_km",
-        "cluster_id", "distance", "confidence", "novelty", "state", "note",
+        "cluster_id", "cluster_distance", "cluster_confidence", "novelty", "state", "note",
     ]  # fmt: skip
     assert table["cluster_id"].dtype == np.int32
-    assert table["confidence"].dtype == np.float32
+    assert table["cluster_confidence"].dtype == np.float32
     assert table["longitude_deg"].dtype == np.float64
 
 
@@ -106,7 +108,7 @@ def test_geoparquet(table: pd.DataFrame, tmp_path, monkeypatch, piece: int) -> N
     assert points.crs.to_authority() == ("IAU_2015", "30100")
     assert list(points) == [*table, "geometry"]
     assert points["cluster_id"].dtype == np.int32
-    assert points["distance"].dtype == np.float32
+    assert points["cluster_distance"].dtype == np.float32
     assert points["crater_id"].dtype == table["crater_id"].dtype
     assert points["note"].tolist() == table["note"].tolist()
 
@@ -125,7 +127,7 @@ def test_geopackage(table: pd.DataFrame, tmp_path, monkeypatch, piece: int) -> N
     points = gpd.read_file(path, layer="clusters")
     check_points(points, table)
     assert points["cluster_id"].dtype == np.int32
-    assert points["distance"].dtype == np.float32
+    assert points["cluster_distance"].dtype == np.float32
 
 
 def test_geopackage_carries_a_default_style(table: pd.DataFrame, tmp_path) -> None:
@@ -166,11 +168,38 @@ def test_embeddings_and_latents(tmp_path, monkeypatch, piece: int) -> None:
     tables.write_latents(tmp_path, ids, embeddings)
     back = pd.read_parquet(tmp_path / "embeddings.parquet")
     latents = np.load(tmp_path / "latents.npy", allow_pickle=False)
-    assert list(back) == ["crater_id", "encoder_score", "encoder_score_std", "embedding"]
+    assert list(back) == [
+        "crater_id",
+        "encoder_degradation",
+        "encoder_degradation_uncertainty",
+        "embedding",
+    ]
     assert back["crater_id"].tolist() == ids
-    np.testing.assert_array_equal(back["encoder_score"], scores["encoder_score"])
-    assert back["encoder_score_std"].dtype == np.float32
+    np.testing.assert_array_equal(back["encoder_degradation"], scores["encoder_degradation"])
+    assert back["encoder_degradation_uncertainty"].dtype == np.float32
     assert latents.dtype == np.float32
     np.testing.assert_array_equal(np.stack(back["embedding"]), embeddings.astype(np.float32))
     np.testing.assert_array_equal(latents, embeddings.astype(np.float32))
     assert pd.read_csv(tmp_path / "latents_ids.csv")["crater_id"].tolist() == ids
+
+
+def test_states_are_told_as_an_answer_over_rest_tells_them() -> None:
+    """The same names; with what cannot be excluded, and whether a person should look."""
+    prediction = HeadPrediction(
+        state=np.array(["fresh", "fresh"]),
+        probabilities=np.array([[0.9, 0.1], [0.55, 0.45]]),
+        conformal_set=np.array([[True, False], [True, True]]),
+        score=np.array([0.1, 0.45]),
+        score_std=np.array([0.3, 0.5]),
+        abstained=np.array([False, True]),
+    )
+    made = tables.state_table(prediction, ["fresh", "old"])
+    assert made["conformal_set"].tolist() == ["fresh", "fresh|old"]
+    assert made["abstained"].tolist() == [False, True]
+    assert made["state_name"].tolist() == ["fresh", "fresh"]
+    answer = dict.fromkeys(
+        ("state", "cluster", "degradation", "error", "encoder_degradation", "novelty", "physics")
+    )
+    rest = flat({**answer, "similar": [], "warnings": [], "model": {"version": None}})
+    told = {*made, *tables.CLUSTER_COLUMNS, *tables.SCORE_COLUMNS} - {"cluster_distance"}
+    assert {n for n in told if not n.startswith(("probability_", "state_name"))} <= {*rest}
