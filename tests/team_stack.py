@@ -30,10 +30,6 @@ BUCKET = "lunar-models"
 S3_KEYS = {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing"}
 ROOT = Path(__file__).resolve().parents[1]
 DEPLOY = ROOT / "deploy"
-SMALL = {
-    "width_px": 900, "height_px": 900, "crater_count": 160, "epochs": 1, "latent_dim": 4,
-    "n_clusters": 3, "views": "pca", "stability_rounds": 0, "bootstrap": 20, "folds": 3,
-}  # fmt: skip
 
 
 def postgres_programs() -> Path | None:
