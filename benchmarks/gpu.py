@@ -4,7 +4,11 @@
     python -m benchmarks.gpu --device cpu --seconds 1 --small   # that the script itself works
 
 Each network is measured twice: as the library runs it, crops read from a memory map, and in a
-tuned loop whose crops lie on the device. Needs no rasterio, geopandas, mlflow or matplotlib.
+tuned loop whose crops lie on the device. Needs PyTorch, transformers, pandas, pyarrow and pydantic,
+no rasterio, geopandas, mlflow or matplotlib. Where pydantic cannot be installed, bring it along:
+
+    pip install --target PACKAGES pydantic     # elsewhere, with the same version of Python
+    PYTHONPATH=PACKAGES python -m benchmarks.gpu
 """
 
 import argparse
@@ -14,6 +18,15 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
+
+try:
+    import pydantic  # noqa: F401
+except ImportError:
+    raise SystemExit(
+        "benchmarks.gpu needs pydantic, which checks the parameters. Without a network: "
+        "`pip install --target PACKAGES pydantic` elsewhere with the same version of Python, copy "
+        "that folder, and set PYTHONPATH=PACKAGES."
+    ) from None
 
 import numpy as np
 import pandas as pd

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from lunar_models.encoders.overlap import send
 from lunar_models.joint_batch import draw
 
 ROTATION_DEG = 15.0
@@ -46,7 +47,7 @@ def lunar_view(
             len(crops), generator, 2 * SHIFT_DIAMETERS / context_diameters, rotation_deg
         )
         grid = functional.affine_grid(
-            transforms.to(crops.device), list(crops.shape), align_corners=False
+            send(transforms, crops.device), list(crops.shape), align_corners=False
         )
         moved = functional.grid_sample(
             crops.float(), grid, padding_mode="reflection", align_corners=False
@@ -83,4 +84,4 @@ def _blur_half(crops: Tensor, generator: torch.Generator | None) -> Tensor:
     padded = functional.pad(crops, [_KERNEL_RADIUS] * 4, mode="replicate")
     rows = functional.conv2d(padded, kernel.view(1, 1, 1, -1))
     blurred = functional.conv2d(rows, kernel.view(1, 1, -1, 1))
-    return torch.where(chosen.to(crops.device)[:, None, None, None], blurred, crops)
+    return torch.where(send(chosen, crops.device)[:, None, None, None], blurred, crops)

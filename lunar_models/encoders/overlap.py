@@ -69,4 +69,10 @@ def run_overlapped(
 
 def pinned(values: Tensor, device: torch.device) -> Tensor:
     """Return values in memory from which a copy to `device` need not wait."""
-    return values.pin_memory() if device.type == "cuda" else values
+    on_host = values.device.type == "cpu"
+    return values.pin_memory() if device.type == "cuda" and on_host else values
+
+
+def send(values: Tensor, device: torch.device) -> Tensor:
+    """Copy values to `device` without waiting for the work that it has."""
+    return pinned(values, device).to(device, non_blocking=True)

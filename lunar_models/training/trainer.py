@@ -15,6 +15,7 @@ from lunar_models.crops.crop_set import CropSet
 from lunar_models.embedding import pick_device
 from lunar_models.encoders.base import Encoder, FittedEncoder, evaluating
 from lunar_models.encoders.checkpoint import Checkpoint
+from lunar_models.encoders.overlap import send
 from lunar_models.encoders.precision import autocast
 from lunar_models.errors import ConfigError, CropSetError
 from lunar_models.joint_batch import draw, rank, together, world
@@ -188,9 +189,8 @@ class Trainer:
         for crops in self._load(batches):
             if self.config.augment:
                 upside_down = draw(torch.rand, len(crops), generator=generator) < 0.5
-                crops = torch.where(
-                    upside_down.to(self.device)[:, None, None, None], crops.flip(2), crops
-                )
+                chosen = send(upside_down, self.device)[:, None, None, None]
+                crops = torch.where(chosen, crops.flip(2), crops)
             yield crops
 
     def _load(self, batches: Iterable[Indices]) -> Iterator[Tensor]:
@@ -206,14 +206,19 @@ class Trainer:
             indices, batch_size=VALIDATION_BATCH, rank=self.rank, world=self.world
         )
         sums = torch.zeros(2, dtype=torch.float64)
+        losses: list[Tensor] = []
+        counts: list[int] = []
         with torch.inference_mode(), evaluating(self.encoder), self.autocast:
             for crops in self._load(batches):
                 generator.manual_seed(self._chance(number))
                 number += self.world
-                loss = self.encoder.loss(crops, generator)["loss"].item()
-                sums += torch.tensor([loss * len(crops), len(crops)], dtype=torch.float64)
-        loss_sum, count = distributed.total(sums)
-        return float(loss_sum / count)
+                losses.append(self.encoder.loss(crops, generator)["loss"])
+                counts.append(len(crops))
+        if losses:  # fetched together: each fetch waits for the device
+            for loss, count in zip(torch.stack(losses).tolist(), counts, strict=True):
+                sums += torch.tensor([loss * count, count], dtype=torch.float64)
+        loss_sum, crop_count = distributed.total(sums)
+        return float(loss_sum / crop_count)
 
     def _finite(self, loss: float, epoch: int) -> float:
         if not math.isfinite(loss):

@@ -6,15 +6,24 @@ import click
 from pydantic import create_model
 from tqdm import tqdm
 
-from lunar_models.config.base import param
+from lunar_models.config.base import StepConfig, param
 from lunar_models.config.classify import ClassifyConfig, ReleaseConfig
 from lunar_models.config.embed import EmbedConfig
-from serving.batch.driver import Progress, classify_catalogue, classify_share, merge_shares
+from lunar_models.config.preprocess import PreprocessConfig
+from lunar_models.cropping.extraction import make_crop_set
+from lunar_models.cropping.shares import make_share
+from serving.batch.driver import (
+    Progress,
+    classify_catalogue,
+    classify_share,
+    merge_shares,
+    parse_share,
+)
 from serving.batch.embed import embed_crop_set, find_checkpoint
 from serving.cli.options import config_command
 
 
-class _Share(ReleaseConfig):
+class _Share(StepConfig):
     shard: str | None = param(
         None,
         help="Do one share alone, I/N, such as ${SLURM_ARRAY_TASK_ID}/100; none: the whole job.",
@@ -23,6 +32,7 @@ class _Share(ReleaseConfig):
 
 
 _ShareConfig: Any = create_model("_ShareConfig", __base__=(_Share, ClassifyConfig))
+_CropShareConfig: Any = create_model("_CropShareConfig", __base__=(_Share, PreprocessConfig))
 
 
 @click.group()
@@ -46,6 +56,29 @@ def classify(config: Any) -> None:
             return
         made = classify_catalogue(plain, report=bar.show)
     click.echo(f"{made['counts']['craters']:,} craters classified, in {config.output}.")
+
+
+@config_command(_CropShareConfig)
+def preprocess(config: Any) -> None:
+    """Make a crop set, or sample one share of its crops.
+
+    Start I/N for I = 1 … N, anywhere that sees the output's folder, with `workers` threads each;
+    then the same without --shard, here or as a step of MLflow: it samples what is missing and
+    publishes.
+    """
+    plain = PreprocessConfig(**{name: value for name, value in config if name != "shard"})
+    with tqdm(unit="crop", disable=None) as bar:
+
+        def report(done: int, total: int) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
+
+        if config.shard is not None:
+            make_share(plain, *parse_share(config.shard), progress=report)
+            click.echo(f"Share {config.shard} is done.")
+            return
+        crop_set = make_crop_set(plain, progress=report)
+    click.echo(f"{len(crop_set):,} crops in {crop_set.path}.")
 
 
 @config_command(ClassifyConfig)
@@ -98,6 +131,7 @@ class ProgressBar:
 
 main.add_command(classify)
 main.add_command(merge)
+main.add_command(preprocess)
 main.add_command(embed)
 
 if __name__ == "__main__":

@@ -71,3 +71,32 @@ def test_command_takes_a_service_model(parts, bundle_folder, tmp_path):
     result = CliRunner().invoke(main, ["embed", *arguments], catch_exceptions=False)
     assert result.exit_code == 0, result.output
     assert len(pd.read_parquet(tmp_path / "e.parquet")) == 120
+
+
+@pytest.mark.parametrize("shards", [1, 3])
+def test_bytes_do_not_depend_on_the_shards_nor_on_a_kill(parts, tmp_path, monkeypatch, shards):
+    """120 crops, in batches of 20: shards of whole batches."""
+    monkeypatch.setattr("lunar_models.encoders.overlap._LEAST", 20)
+    monkeypatch.setattr(embed, "SHARD_CROPS", 60)
+    whole = embed_crop_set(config(parts, tmp_path / "whole.parquet"), parts.encoder)
+    monkeypatch.setattr(embed, "SHARD_CROPS", 120 // shards)
+    output = tmp_path / "part.parquet"
+
+    def killed(done, count):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        embed_crop_set(config(parts, output), parts.encoder, report=killed)
+    kept = list((tmp_path / "part.parquet.partial").glob("*.npy"))
+    assert len(kept) == 1
+    computed = []
+    run = embed.embed_crops
+
+    def counting(checkpoint, crops, **settings):
+        computed.append(len(crops))
+        return run(checkpoint, crops, **settings)
+
+    monkeypatch.setattr(embed, "embed_crops", counting)
+    embed_crop_set(config(parts, output), parts.encoder)
+    assert sum(computed) == 120 - 120 // shards
+    assert output.read_bytes() == whole.read_bytes()

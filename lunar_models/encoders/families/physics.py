@@ -13,6 +13,7 @@ from lunar_models.encoders.augmentation import lunar_view
 from lunar_models.encoders.base import Encoder, evaluating
 from lunar_models.encoders.families.vicreg import PROJECTION_DIM, vicreg_terms
 from lunar_models.encoders.layers.convolutions import ConvolutionalNetwork, projector
+from lunar_models.encoders.overlap import send
 from lunar_models.errors import ConfigError
 from lunar_models.joint_batch import gather
 from lunar_models.rendering.craters import RenderedCrops, render_craters
@@ -120,7 +121,7 @@ class PhysicsEncoder(Encoder):
 
     def loss(self, crops: Tensor, generator: torch.Generator | None = None) -> dict[str, Tensor]:
         rendered, targets = self._render(len(crops), generator)
-        pictures = torch.cat([rendered.to(crops.device), crops, crops])
+        pictures = torch.cat([send(rendered, crops.device), crops, crops])
         views = torch.cat(
             [
                 lunar_view(part, generator, context_diameters=self.context_diameters)
@@ -129,7 +130,7 @@ class PhysicsEncoder(Encoder):
         )
         features = self.network(views)
         synthetic, real = features[: len(crops)], features[len(crops) :]
-        regression = self._regression(synthetic, targets.to(crops.device))
+        regression = self._regression(synthetic, send(targets, crops.device))
         terms = vicreg_terms(*self.projector(real).float().chunk(2))
         if self.training:
             self._remember(real[: len(crops)].detach().float())
