@@ -68,10 +68,10 @@ def assemble_and_publish(crop_set: CropSet, config: RegisterConfig) -> None:
             tags=lineage,
             description=_describe(checkpoint, crop_set, config, lineage),
         )
-    _publish(info, config)
+    _publish(info, config, tells_depth=checkpoint.encoder.residual_table() is not None)
 
 
-def _publish(info: ModelInfo, config: RegisterConfig) -> None:
+def _publish(info: ModelInfo, config: RegisterConfig, *, tells_depth: bool) -> None:
     """Assign the alias to the new version, and record it on the run."""
     name, number = config.service_model, str(info.registered_model_version)
     version = mlflow.MlflowClient().get_model_version(name, number)
@@ -85,7 +85,9 @@ def _publish(info: ModelInfo, config: RegisterConfig) -> None:
             f"{name}@{config.alias} stays as it is: `mlflow run . -e promote -P service_model="
             f"{name}` judges the challenger and puts it into service if it is better."
         )
-    if config.head is None:
+    if config.head is None and tells_depth:
+        click.echo("It has no head: its states are those of the predicted depth (physics.state).")
+    elif config.head is None:
         click.echo("It has no head, so it tells no states: give labels to get them.")
 
 
