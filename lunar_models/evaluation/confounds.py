@@ -24,6 +24,7 @@ from lunar_models.evaluation.probes import (
     lda_probe,
     out_of_fold_probabilities,
     out_of_fold_values,
+    small_classes,
 )
 from lunar_models.evaluation.subgroups import longitude_bands
 
@@ -231,8 +232,9 @@ def _folds(
     splitter = StratifiedGroupKFold(n_folds, shuffle=True, random_state=seed)
     folds = np.empty(len(values), np.int64)
     nothing = np.zeros(len(values))
-    for fold, (_, test) in enumerate(splitter.split(nothing, _classes(values), blocks)):
-        folds[test] = fold
+    with small_classes():
+        for fold, (_, test) in enumerate(splitter.split(nothing, _classes(values), blocks)):
+            folds[test] = fold
     return folds
 
 

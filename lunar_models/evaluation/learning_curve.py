@@ -12,7 +12,7 @@ from lunar_models.evaluation.metrics import (
     confusion_counts,
     quadratic_weighted_kappa,
 )
-from lunar_models.evaluation.probes import lda_probe
+from lunar_models.evaluation.probes import lda_probe, small_classes
 
 Ranks = npt.NDArray[np.integer[Any]]
 
@@ -91,5 +91,7 @@ def _confusion(
     if len(np.unique(ranks[train])) == 1:  # a small draw from skewed labels: all it can say
         predicted = np.full(int(test.sum()), ranks[train][0])
     else:
-        predicted = lda_probe().fit(embeddings[train], ranks[train]).predict(embeddings[test])
+        with small_classes():
+            probe = lda_probe().fit(embeddings[train], ranks[train])
+        predicted = probe.predict(embeddings[test])
     return confusion_counts(ranks[test], predicted, n_states)

@@ -3,7 +3,9 @@
 A probe shows what an embedding holds, not what a large classifier could learn from it.
 """
 
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -26,6 +28,15 @@ RIDGE_PENALTIES = np.logspace(-2, 4, 13)
 def linear_probe() -> Any:
     """Make a multinomial logistic regression on standardised embeddings."""
     return make_pipeline(StandardScaler(), LogisticRegression(C=PENALTY, max_iter=2000))
+
+
+@contextmanager
+def small_classes() -> Iterator[None]:
+    """Silence scikit-learn's warnings of classes with few members, which samples and folds have."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Only one sample available", UserWarning)
+        warnings.filterwarnings("ignore", "The least populated class", UserWarning)
+        yield
 
 
 def lda_probe() -> Any:
@@ -79,7 +90,8 @@ def out_of_fold_probabilities(
     probabilities = np.zeros((len(ranks), n_states))
     for fold in np.unique(folds):
         train, test = folds != fold, np.flatnonzero(folds == fold)
-        probe = make().fit(embeddings[train], ranks[train])
+        with small_classes():
+            probe = make().fit(embeddings[train], ranks[train])
         probabilities[np.ix_(test, probe.classes_)] = probe.predict_proba(embeddings[test])
     return probabilities
 

@@ -1,3 +1,5 @@
+import warnings
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,6 +12,7 @@ from lunar_models.catalogue.splits import spatial_folds
 from lunar_models.evaluation.learning_curve import few_labels_accuracy, learning_curve
 from lunar_models.evaluation.probes import (
     RIDGE_PENALTIES,
+    lda_probe,
     linear_probe,
     out_of_fold_probabilities,
     out_of_fold_values,
@@ -88,3 +91,14 @@ def test_few_labels_suffice_for_planted_states(labelled):
     planted = ranks[:, None] * 9.0 + np.random.default_rng(1).normal(size=(400, 2))
     assert few_labels_accuracy(planted, ranks, n_labels=150, n_states=4, seed=0) > 0.97
     assert np.isnan(few_labels_accuracy(planted, ranks, n_labels=400, n_states=4, seed=0))
+
+
+def test_a_class_of_one_member_is_no_warning_on_the_console():
+    generator = np.random.default_rng(0)
+    ranks = np.array([0] * 20 + [1] * 20 + [2])
+    embeddings = generator.normal(ranks[:, None], 0.3, (len(ranks), 3))
+    folds = np.arange(len(ranks)) % 2
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = out_of_fold_probabilities(lda_probe, embeddings, ranks, folds, 3)
+    assert (found.argmax(axis=1)[:40] == ranks[:40]).mean() > 0.9
