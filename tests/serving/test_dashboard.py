@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 from pathlib import Path
 
 import pytest
@@ -31,7 +32,12 @@ def exposition(bundle_folder, parts, tmp_path_factory) -> str:
     with live_server(tmp_path_factory.mktemp("dashboard"), bundle_folder) as live:
         body = {"inputs": [item(parts.crop_set.crops[0]), {"image": "no image"}]}
         assert live.post("/v1/classify", json=body).status_code == 200
-        return live.get("/metrics").text
+        for _ in range(50):  # what a worker counts reaches the others a moment after its answer
+            text = live.get("/metrics").text
+            if 'lunar_crops_total{error="none"}' in text:
+                break
+            time.sleep(0.1)
+        return text
 
 
 @pytest.mark.parametrize("title", expressions())

@@ -97,7 +97,8 @@ def test_depths_are_judged_and_corrected(encoder_uri, crop_set, depths, run_step
 
 
 def test_served_model_takes_the_encoders_crops(encoder_uri, crop_set, run_step, last_run):
-    done = run_step(register, crops=crop_set.path, encoder_uri=encoder_uri)
+    name = "pretrained-alone"  # other tests take it that lunar-craters has a head
+    done = run_step(register, crops=crop_set.path, encoder_uri=encoder_uri, service_model=name)
     assert done.exit_code == 0
     model = mlflow.pyfunc.load_model(last_run().data.tags["output.model"])
     assert model.unwrap_python_model() is not None
