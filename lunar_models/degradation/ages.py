@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from scipy.special import gammaln
+from scipy.stats import kstest
 
 from lunar_models.arrays import Float64Array
 from lunar_models.degradation.chronology import (
@@ -119,6 +120,36 @@ def model_age(
     return ModelAge(
         count, low, high, median, below, above, level, float(system.chronology.density(median))
     )
+
+
+def production_fit(
+    system: ChronologySystem,
+    diameters_km: Float64Array,
+    area_km2: CountedArea,
+    low_km: float,
+    high_km: float,
+) -> float:
+    """Test whether diameters follow the production function, by Kolmogorov and Smirnov.
+
+    Args:
+        system: production function.
+        diameters_km: (N,) all craters counted on the area; at least one in the range.
+        area_km2: counting area.
+        low_km: smallest diameter, inclusive.
+        high_km: largest diameter, exclusive.
+
+    Returns:
+        Probability, in [0, 1], of a distance as large as found or larger if they follow it. A
+        small one says that no single age fits all diameters.
+    """
+    edges = np.geomspace(low_km, high_km, 2_000)
+    shares = -np.diff(system.production.relative(edges))
+    areas = area_for(area_km2, np.sqrt(edges[:-1] * edges[1:]))
+    cumulative = np.r_[0.0, np.cumsum(areas * shares)]
+    diameters = np.asarray(diameters_km, np.float64)
+    taken = diameters[(diameters >= low_km) & (diameters < high_km)]
+    result = kstest(taken, lambda d: np.interp(d, edges, cumulative / cumulative[-1]))
+    return float(result.pvalue)
 
 
 def age_quantiles(

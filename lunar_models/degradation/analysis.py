@@ -8,7 +8,7 @@ import pandas as pd
 
 from lunar_models.arrays import Float64Array
 from lunar_models.degradation import summaries
-from lunar_models.degradation.ages import ModelAge, is_datable, model_age
+from lunar_models.degradation.ages import ModelAge, is_datable, model_age, production_fit
 from lunar_models.degradation.areas import CountingArea
 from lunar_models.degradation.completeness import FEWEST, completeness_km
 from lunar_models.degradation.crater_shape import depth_over_diameter
@@ -20,6 +20,8 @@ from lunar_models.errors import CatalogueError
 
 ALL = "all"
 """Name of the whole population beside its states."""
+_MISFIT = 1e-3
+"""Probability below which diameters are said not to follow the production function."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,8 @@ class Analysis:
     size_frequency: pd.DataFrame
     """`size_frequency` of each population, with population, state and complete (bool)."""
     retention: pd.DataFrame
-    """`retention_ages` of all diameters used, empty without states."""
+    """`retention_ages` of the diameters complete in all states, which its last columns give; empty
+    without states."""
     retention_by_diameter: pd.DataFrame
     """The same for each bin of diameter: d_low_km, d_high_km before its columns."""
     k_by_diameter: pd.DataFrame
@@ -99,6 +102,7 @@ def analyse(craters: pd.DataFrame, area: CountingArea, choices: Choices) -> Anal
             *_notes(inside, names, craters),
             *_completeness_notes(inside, choices),
             *_age_notes(age, choices),
+            *_fit_notes(inside, size, age, choices),
         ),
     )  # fmt: skip
 
@@ -109,15 +113,17 @@ def in_scheme(craters: pd.DataFrame, scheme: Scheme) -> pd.DataFrame:
     Raises:
         CatalogueError: the table has neither.
     """
-    if "depth_over_diameter" in craters:
-        depth = craters["depth_over_diameter"].to_numpy(np.float64)
-    elif "k_over_r2" in craters:
-        k = craters["k_over_r2"].to_numpy(np.float64)
-        depth = np.where(np.isnan(k), np.nan, depth_over_diameter(np.nan_to_num(k)))
-    else:
+    if not {"depth_over_diameter", "k_over_r2"} & set(craters):
         raise CatalogueError(
             "A scheme needs d/D or K/R² of the craters: give depths, or a table with k_over_r2."
         )
+    depth = np.full(len(craters), np.nan)
+    if "depth_over_diameter" in craters:
+        depth = craters["depth_over_diameter"].to_numpy(np.float64)
+    if "k_over_r2" in craters:
+        k = craters["k_over_r2"].to_numpy(np.float64)
+        from_k = np.where(np.isnan(k), np.nan, depth_over_diameter(np.nan_to_num(k)))
+        depth = np.where(np.isnan(depth), from_k, depth)
     rank = pd.Series(scheme.rank(depth), index=craters.index)
     state = rank.where(rank > 0).astype("Int64")
     return craters.assign(
@@ -163,6 +169,23 @@ def _age_notes(age: ModelAge, choices: Choices) -> list[str]:
             "diameters and their unit."
         ]
     return []
+
+
+def _fit_notes(
+    inside: pd.DataFrame, size: CountedArea, age: ModelAge, choices: Choices
+) -> list[str]:
+    """Note diameters unlike the production function, whose age depends on those taken."""
+    if not age.known or age.craters < FEWEST:
+        return []
+    low, high = age.diameter_min_km, age.diameter_max_km
+    p = production_fit(choices.system, inside["diameter_km"].to_numpy(), size, low, high)
+    if p >= _MISFIT:
+        return []
+    return [
+        f"The diameters do not follow the production function of {choices.system.name} "
+        f"(Kolmogorov-Smirnov test, p = {p:.1g}), so the age depends on the diameters taken: look "
+        "at the R plot, and set age_min_km and age_max_km."
+    ]
 
 
 def _limit(group: pd.DataFrame, choices: Choices) -> float:

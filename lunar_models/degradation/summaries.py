@@ -93,7 +93,7 @@ def distributions(
 def retention(
     craters: pd.DataFrame, area_km2: CountedArea, low_km: float, choices: Choices
 ) -> pd.DataFrame:
-    """`retention_ages` with the names of the states; empty without states."""
+    """`retention_ages` with diameters and the names of the states; empty without states."""
     if "state" not in craters or craters["state"].isna().all():
         return pd.DataFrame()
     table = retention_ages(
@@ -103,6 +103,9 @@ def retention(
         return pd.DataFrame()
     names = state_names(craters)
     table.insert(1, "state_name", table["state"].map(names))
+    smallest, largest = choices.system.production.range_km
+    table["diameter_min_km"] = max(low_km, smallest)
+    table["diameter_max_km"] = min(choices.age_max_km, largest)
     return table
 
 

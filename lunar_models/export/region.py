@@ -23,6 +23,7 @@ from lunar_models.moon import LUNAR_GEOGRAPHIC
 
 _NO_STATE_COLOUR = "#9a9a9a"
 _CAPTIONS = {
+    "age": "Model age of all craters, and what it was computed from.",
     "populations": "Craters of each degradation state; densities per km².",
     "retention": "Model age of the craters of each state and fresher ones.",
 }

@@ -3,7 +3,12 @@ import pandas as pd
 import pytest
 from scipy.stats import gamma
 
-from lunar_models.degradation.ages import expected_craters, model_age, retention_ages
+from lunar_models.degradation.ages import (
+    expected_craters,
+    model_age,
+    production_fit,
+    retention_ages,
+)
 from lunar_models.degradation.chronology import SYSTEMS
 from lunar_models.errors import ConfigError
 
@@ -76,3 +81,26 @@ def test_retention_ages_grow_with_the_state_and_end_at_the_surface_age():
 def test_impossible_questions_are_refused(area, low, high, message):
     with pytest.raises(ConfigError, match=message):
         model_age(NEUKUM, np.ones(3), area, low, high)
+
+
+def planted_diameters(seed, area_km2=None):
+    """Diameters of 1-20 km that follow the production function, on a constant or growing area."""
+    grid = np.geomspace(1.0, 20.0, 4000)
+    share = -np.diff(NEUKUM.production.relative(grid))
+    middle = np.sqrt(grid[:-1] * grid[1:])
+    share = share if area_km2 is None else share * area_km2(middle)
+    return np.random.default_rng(seed).choice(middle, 300, p=share / share.sum())
+
+
+def test_diameters_of_the_production_function_fit_it_as_often_as_a_test_may_err():
+    p = np.array([production_fit(NEUKUM, planted_diameters(n), 1e4, 1.0, 20.0) for n in range(100)])
+    assert 2 <= (p < 0.1).sum() <= 20
+    assert p.min() > 1e-4
+
+
+def test_other_slopes_do_not_fit_and_a_growing_area_is_allowed_for():
+    shallow = np.random.default_rng(0).random(3000) ** (-1 / 2.4)
+    assert production_fit(NEUKUM, shallow, 1e4, 1.0, 300.0) < 1e-6
+    grows = planted_diameters(0, lambda d: 1000.0 * d**1.5)
+    assert production_fit(NEUKUM, grows, lambda d: 1000.0 * d**1.5, 1.0, 20.0) > 1e-3
+    assert production_fit(NEUKUM, grows, 1000.0, 1.0, 20.0) < 1e-6

@@ -108,6 +108,8 @@ def test_retention_uses_whole_bins_and_reaches_the_surface_age():
     analysis = analyse(planted(), AREA, CHOICES)
     last = analysis.retention.iloc[-1]
     assert last["age_ga"] == pytest.approx(analysis.age.median_ga, rel=0.05)
+    assert last["diameter_min_km"] == analysis.populations["completeness_km"].max()
+    assert last["diameter_max_km"] == 300.0
     ratio = analysis.retention_by_diameter["d_high_km"] / analysis.retention_by_diameter["d_low_km"]
     np.testing.assert_allclose(ratio, np.sqrt(2))
 
@@ -154,6 +156,8 @@ def test_states_of_another_scheme():
     assert renamed["state"].isna().tolist() == [False, False, False, True]
     stopar = in_scheme(pd.DataFrame({"k_over_r2": [0.001, 0.3]}), SCHEMES["stopar"])
     assert stopar["state_name"].tolist() == ["AA", "C"]
+    both = depths.assign(k_over_r2=[0.3, 0.3, 0.001, 0.001])  # K only where there is no depth
+    assert in_scheme(both, SCHEMES["expert4"])["state"].tolist() == [1, 2, 3, 1]
     with pytest.raises(CatalogueError, match="d/D or K"):
         in_scheme(pd.DataFrame({"diameter_km": [1.0]}), SCHEMES["stopar"])
 
@@ -169,3 +173,11 @@ def test_too_few_craters_to_see_completeness_are_noted():
     assert any("too few" in note and "complete_from_km" in note for note in analysis.notes)
     known = analyse(planted(count=5), AREA, replace(CHOICES, complete_from_km=1.0))
     assert not any("too few" in note for note in known.notes)
+
+
+def test_diameters_unlike_the_production_function_are_noted():
+    shallow = analyse(planted(), AREA, CHOICES)
+    assert any("do not follow the production function" in note for note in shallow.notes)
+    # From 1 to 1.3 km the production function is nearly a power law of -3.6.
+    steep = analyse(planted(count=400, slope=-3.6), AREA, replace(CHOICES, age_max_km=1.3))
+    assert not any("production function" in note for note in steep.notes)

@@ -59,7 +59,8 @@ def test_methods_name_the_runs_own_numbers_and_papers(tmp_path):
     bib = (tmp_path / "references.bib").read_text()
     assert "@misc{yue2022" in bib
     assert "author = {Yue, Z. and Di, K. and Wan, W. and others}" in bib
-    assert r"\toprule" in (tmp_path / "populations.tex").read_text()
+    for name in ("age", "populations", "retention"):
+        assert r"\toprule" in (tmp_path / f"{name}.tex").read_text()
 
 
 def test_ages_are_rounded_to_their_error():
