@@ -5,7 +5,7 @@ import re
 import numpy as np
 
 from lunar_models.degradation.analysis import Analysis
-from lunar_models.degradation.chronology import HARTMANN_1984, TRASK_1966
+from lunar_models.degradation.chronology import HARTMANN_1984, MICHAEL_2013, TRASK_1966
 from lunar_models.degradation.diffusion_age import FASSETT_THOMSON_2014
 from lunar_models.degradation.references import Reference
 from lunar_models.moon import MOON_RADIUS_KM
@@ -43,7 +43,7 @@ ABAN_2006 = Reference(
 )
 _BINS = {
     "root2": "√2 bins of diameter",
-    "pseudo-log": "pseudo-logarithmic bins of diameter",
+    "pseudo-log": "pseudo-logarithmic bins of diameter (Michael, 2013)",
     "10/decade": "ten bins per decade of diameter",
     "20/decade": "twenty bins per decade of diameter",
 }
@@ -53,6 +53,8 @@ def references(analysis: Analysis) -> list[Reference]:
     """The papers whose methods an analysis uses."""
     papers = [CATWG_1979, *analysis.choices.system.references, MICHAEL_2016, ABAN_2006]
     papers += [TRASK_1966, HARTMANN_1984]
+    if analysis.choices.binning == "pseudo-log":
+        papers.append(MICHAEL_2013)
     if analysis.choices.buffered:
         papers.append(FASSETT_HEAD_2008)
     if len(analysis.crater_ages):

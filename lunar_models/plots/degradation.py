@@ -113,7 +113,9 @@ def retention_figure(analysis: Analysis, width: Width = "one") -> Figure:
             none = rows[rows["craters"] == 0]
             x = np.sqrt(none["d_low_km"] * none["d_high_km"]) * 1.015 ** (state - 2)
             axes.plot(x, none["age_high_ga"], "v", ms=3, mfc="white", color=state_colour(state))
-            rows = rows[rows["craters"] > 0]
+            ages = ["age_ga", "age_low_ga", "age_high_ga"]
+            rows = rows.copy()
+            rows.loc[rows["craters"] == 0, ages] = np.nan  # breaks the line
             x = np.sqrt(rows["d_low_km"] * rows["d_high_km"]) * 1.015 ** (state - 2)
             error = [rows["age_ga"] - rows["age_low_ga"], rows["age_high_ga"] - rows["age_ga"]]
             axes.errorbar(

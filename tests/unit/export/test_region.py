@@ -1,5 +1,6 @@
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from xml.etree import ElementTree as xml
 
 import geopandas as gpd
@@ -11,7 +12,7 @@ from lunar_models.degradation.area_files import read_area
 from lunar_models.degradation.areas import bounds_area
 from lunar_models.degradation.chronology import SYSTEMS
 from lunar_models.degradation.diffusion_age import MARE
-from lunar_models.export.methods import format_age
+from lunar_models.export.methods import format_age, methods_paragraph, references
 from lunar_models.export.region import write_exports, write_tables
 
 AREA = bounds_area(170, -10, -170, 10)
@@ -61,6 +62,14 @@ def test_methods_name_the_runs_own_numbers_and_papers(tmp_path):
     assert "author = {Yue, Z. and Di, K. and Wan, W. and others}" in bib
     for name in ("age", "populations", "retention"):
         assert r"\toprule" in (tmp_path / f"{name}.tex").read_text()
+
+
+def test_pseudo_log_bins_are_cited():
+    whole = analysed()
+    binned = replace(whole, choices=replace(whole.choices, binning="pseudo-log"))
+    assert "pseudo-logarithmic bins of diameter (Michael, 2013)" in methods_paragraph(binned)
+    assert "michael2013" in [paper.key for paper in references(binned)]
+    assert "michael2013" not in [paper.key for paper in references(whole)]
 
 
 def test_ages_are_rounded_to_their_error():

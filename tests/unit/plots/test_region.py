@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,7 +12,8 @@ from lunar_models.degradation.crater_shape import state_of
 from lunar_models.degradation.diffusion_age import MARE
 from lunar_models.plots.area_map import area_map
 from lunar_models.plots.cluster_map import Background
-from lunar_models.plots.print import WIDTH_IN, save_print
+from lunar_models.plots.degradation import retention_figure
+from lunar_models.plots.print import WIDTH_IN, save_print, state_colour
 from lunar_models.plots.region import region_figures
 from lunar_models.plots.size_frequency import size_frequency_figure
 from lunar_models.plots.thumbnails import Bounds
@@ -79,6 +82,18 @@ def test_bins_below_the_completeness_limit_are_grey(analysis):
     assert sum(map(len, grey)) == len(shown) > 0
     (legend,) = size_frequency_figure(analysis, "r").legends
     assert [text.get_text() for text in legend.texts].count("below the completeness limit") == 1
+
+
+def test_the_line_of_a_state_breaks_where_it_has_no_crater(analysis):
+    table = analysis.retention_by_diameter.copy()
+    row = table.index[table["state"] == 4][1]
+    table.loc[row, "craters"] = 0
+    axes = retention_figure(replace(analysis, retention_by_diameter=table)).axes[0]
+    lines = [line for line in axes.lines if line.get_color() == state_colour(4)]
+    (joined,) = [line for line in lines if line.get_linestyle() == "-"]
+    assert np.flatnonzero(pd.isna(joined.get_ydata())).tolist() == [1]
+    (limits,) = [line for line in lines if line.get_marker() == "v"]
+    assert limits.get_ydata().tolist() == [table.loc[row, "age_high_ga"]]
 
 
 @pytest.mark.parametrize("suffix", ["pdf", "svg"])
