@@ -73,6 +73,8 @@ class Unlogged:
 _here: Unlogged | None = None
 """Of this process, while its run is diverted."""
 _held: TextIO | None = None
+_registry: str | None = None
+"""The registry that was named before, if any."""
 _may_divert = False
 
 
@@ -166,9 +168,10 @@ def log_unlogged(tracking_uri: str) -> None:
 
 def _divert() -> None:
     """Open a store on this disk and make a run in it the active one."""
-    global _here, _held
+    global _here, _held, _registry
     run = mlflow.active_run()
     assert run is not None
+    _registry = os.environ.get("MLFLOW_REGISTRY_URI")  # also what `set_registry_uri` was given
     registry, tracking = mlflow.get_registry_uri(), mlflow.get_tracking_uri()
     ours = Unlogged(unlogged_folder() / run.info.run_id, tracking, run.info.run_id)
     _make_folder(ours.folder)
@@ -197,6 +200,9 @@ def _leave(status: str) -> Unlogged:
     if active is not None and active.info.run_id == ours.copy_id:
         mlflow.end_run(status)
     mlflow.set_tracking_uri(ours.tracking_uri)
+    mlflow.set_registry_uri(_registry)  # None: the tracking server again, whichever it is
+    if _registry is None:
+        os.environ.pop("MLFLOW_REGISTRY_URI", None)
     if _held is not None:
         _held.close()
     _here = _held = None

@@ -70,6 +70,14 @@ def tracking(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     mlflow.set_tracking_uri(before)
 
 
+@pytest.fixture(autouse=True)
+def of_this_store(request: pytest.FixtureRequest) -> None:
+    """Make the store current again, which other tests of this process may have changed."""
+    if "tracking" in request.fixturenames:
+        mlflow.set_tracking_uri(f"sqlite:///{request.getfixturevalue('tracking')}/mlflow.db")
+        mlflow.set_experiment("serving")
+
+
 @pytest.fixture(scope="session")
 def register(parts: Parts, tracking: Path) -> Callable[[str], str]:
     """Logs the parts under a registry name and returns the new version."""

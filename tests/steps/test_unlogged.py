@@ -93,6 +93,8 @@ def test_a_server_that_is_back_at_the_end_gets_everything(server, last_run):
     is_complete(found)
     assert found.info.run_id == run.info.run_id
     assert found.info.status == "FINISHED"
+    mlflow.set_tracking_uri("sqlite:///another.db")
+    assert mlflow.get_registry_uri() == "sqlite:///another.db"  # follows it as before
     assert found.data.metrics["step/seconds"] > 0
 
 
