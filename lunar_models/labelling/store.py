@@ -5,21 +5,21 @@ PostgreSQL by URL. Triggers in the database refuse to change or delete rows, who
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import sqlalchemy as sa
-from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import IntegrityError
 
-from lunar_models.errors import LabelsError, LabelStoreError
+from lunar_models.errors import LabelsError
+from lunar_models.labelling.database import database_url, open_database, reachable
 from lunar_models.labelling.scheme import Scheme
 from lunar_models.labelling.tables import CLAIMS, METADATA, SCHEMES, VOTES, triggers
 from lunar_models.labelling.votes import VOTE_COLUMNS, Vote
 
-_BUSY_S = 30
 _LOCK = 0x6C756E61
 """Key of the lock that orders the writers of a PostgreSQL database."""
 
@@ -35,15 +35,9 @@ class LabelStore:
     """
 
     def __init__(self, url: str | Path) -> None:
-        text = str(url)
-        self.url = sa.make_url(text if "://" in text else f"sqlite:///{text}")
-        if self.url.get_backend_name() not in ("sqlite", "postgresql"):
-            raise LabelStoreError(
-                f"store={self.url.render_as_string()} is neither SQLite nor PostgreSQL; give a "
-                "file or a URL such as postgresql+psycopg://user@host/name."
-            )
+        self.url = database_url("store", url)
         with self._reachable():
-            self._engine = _engine(self.url)
+            self._engine = open_database(self.url)
             self._writer = self._engine.execution_options(writes=True)
             self._create()
 
@@ -195,34 +189,5 @@ class LabelStore:
                 f"{vote.labeller} on crater {vote.crater_id}; send that one first."
             )
 
-    @contextmanager
-    def _reachable(self) -> Iterator[None]:
-        """Translate the database's errors; a URL is named without its password."""
-        try:
-            yield
-        except (SQLAlchemyError, ImportError) as error:
-            reason = str(getattr(error, "orig", None) or error).splitlines()[0]
-            raise LabelStoreError(
-                f"store={self.url.render_as_string()} cannot be used ({reason}); give a file that "
-                "can be written, or the URL of a PostgreSQL database."
-            ) from error
-
-
-def _engine(url: sa.URL) -> sa.Engine:
-    if url.get_backend_name() != "sqlite":
-        return sa.create_engine(url, pool_pre_ping=True)
-    engine = sa.create_engine(url, connect_args={"timeout": _BUSY_S})
-
-    @sa.event.listens_for(engine, "connect")
-    def configure(connection: Any, _: Any) -> None:
-        connection.isolation_level = None  # transactions are begun below, not by the driver
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
-            connection.execute(f"PRAGMA {pragma}")
-
-    @sa.event.listens_for(engine, "begin")
-    def begin(connection: sa.Connection) -> None:
-        # A transaction that first reads and then writes would fail when another wrote between.
-        writes = connection.get_execution_options().get("writes", False)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
-
-    return engine
+    def _reachable(self) -> AbstractContextManager[None]:
+        return reachable("store", self.url)

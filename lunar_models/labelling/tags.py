@@ -1,7 +1,6 @@
 """Keep named tags of craters, such as "rayed", beside the votes: append-only, by SQLite or URL."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -9,9 +8,9 @@ from typing import Annotated
 import pandas as pd
 import sqlalchemy as sa
 from pydantic import StringConstraints
-from sqlalchemy.exc import SQLAlchemyError
 
 from lunar_models.errors import LabelsError
+from lunar_models.labelling.database import database_url, open_database, reachable
 
 TagName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
 """A name that can be a column: tag_<name>."""
@@ -29,7 +28,6 @@ _TAGS = sa.Table(
     sa.Column("time_utc", sa.Text, nullable=False),
     sqlite_autoincrement=True,
 )
-_BUSY_S = 30
 
 
 class TagStore:
@@ -44,14 +42,9 @@ class TagStore:
     """
 
     def __init__(self, url: str | Path) -> None:
-        text = str(url)
-        self._shown = "tags"
-        with self._reachable():
-            address = sa.make_url(text if "://" in text else f"sqlite:///{text}")
-            self._shown = address.render_as_string()
-            lite = address.get_backend_name() == "sqlite"
-            arguments = {"timeout": _BUSY_S} if lite else {}
-            self._engine = sa.create_engine(address, connect_args=arguments)
+        self.url = database_url("tags", url)
+        with reachable("tags", self.url):
+            self._engine = open_database(self.url)
             _METADATA.create_all(self._engine)
 
     def add(
@@ -84,14 +77,14 @@ class TagStore:
             for member, craters in ((True, positives), (False, negatives)) for crater in craters
         ]  # fmt: skip
         if rows:
-            with self._reachable(), self._engine.begin() as connection:
+            with reachable("tags", self.url), self._engine.begin() as connection:
                 connection.execute(_TAGS.insert(), rows)
 
     def table(self) -> pd.DataFrame:
         """Read what stands: name, crater_id, member; the last word on each crater."""
         columns = ["name", "crater_id", "member"]
         query = sa.select(*(_TAGS.c[c] for c in columns)).order_by(_TAGS.c.sequence)
-        with self._reachable(), self._engine.connect() as connection:
+        with reachable("tags", self.url), self._engine.connect() as connection:
             table = pd.DataFrame(connection.execute(query).all(), columns=columns)
         table = table.drop_duplicates(["name", "crater_id"], keep="last", ignore_index=True)
         return table.astype({"member": "bool"})
@@ -108,14 +101,3 @@ class TagStore:
     def close(self) -> None:
         """Close the connections."""
         self._engine.dispose()
-
-    @contextmanager
-    def _reachable(self) -> Iterator[None]:
-        try:
-            yield
-        except (SQLAlchemyError, ImportError) as error:
-            reason = str(getattr(error, "orig", None) or error).splitlines()[0]
-            raise LabelsError(
-                f"tags={self._shown} cannot be used ({reason}); give a file that can be written, "
-                "or the URL of a PostgreSQL database."
-            ) from error

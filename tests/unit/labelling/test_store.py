@@ -19,6 +19,7 @@ from live_server import wait_for
 from lunar_models.errors import LabelsError, LabelStoreError
 from lunar_models.labelling import LabelStore, Vote, current_votes, default_scheme
 from lunar_models.labelling.scheme import Scheme
+from lunar_models.labelling.tags import TagStore
 from lunar_models.labelling.votes import VOTE_COLUMNS
 
 BACKENDS = ["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)]
@@ -215,3 +216,10 @@ def test_votes_are_checked(make_vote) -> None:
     ):  # fmt: skip
         with pytest.raises(ValueError, match="validation error"):
             make_vote(**wrong)
+
+
+@pytest.mark.parametrize("url", ["mysql://host/labels", "sqlite//://", "postgresql://host:port/x"])
+def test_a_url_of_no_database_is_refused_by_name(url):
+    for opened in (LabelStore, TagStore):
+        with pytest.raises(LabelStoreError, match=r"^(store|tags)"):
+            opened(url)
