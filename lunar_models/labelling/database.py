@@ -24,8 +24,13 @@ def database_url(parameter: str, url: str | Path) -> sa.URL:
         LabelStoreError: it is neither SQLite nor PostgreSQL.
     """
     text = str(url)
-    with reachable(parameter):
+    try:
         parsed = sa.make_url(text if "://" in text else f"sqlite:///{text}")
+    except (SQLAlchemyError, ValueError) as error:  # the latter for a port that is no number
+        raise LabelStoreError(
+            f"{parameter} is no address of a database ({error}); give a file or a URL such as "
+            "postgresql+psycopg://user@host/name."
+        ) from error
     if parsed.get_backend_name() not in ("sqlite", "postgresql"):
         raise LabelStoreError(
             f"{parameter}={parsed.render_as_string()} is neither SQLite nor PostgreSQL; give a "
@@ -35,16 +40,15 @@ def database_url(parameter: str, url: str | Path) -> sa.URL:
 
 
 @contextmanager
-def reachable(parameter: str, url: sa.URL | None = None) -> Iterator[None]:
+def reachable(parameter: str, url: sa.URL) -> Iterator[None]:
     """Translate the database's errors to LabelStoreError; a URL is named without its password."""
     try:
         yield
     except (SQLAlchemyError, ImportError) as error:
         reason = str(getattr(error, "orig", None) or error).splitlines()[0]
-        named = parameter if url is None else f"{parameter}={url.render_as_string()}"
         raise LabelStoreError(
-            f"{named} cannot be used ({reason}); give a file that can be written, or the URL of a "
-            "PostgreSQL database."
+            f"{parameter}={url.render_as_string()} cannot be used ({reason}); give a file that can "
+            "be written, or the URL of a PostgreSQL database."
         ) from error
 
 
