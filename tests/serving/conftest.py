@@ -73,7 +73,7 @@ def tracking(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 @pytest.fixture(autouse=True)
 def of_this_store(request: pytest.FixtureRequest) -> None:
     """Make the store current again, which other tests of this process may have changed."""
-    if "tracking" in request.fixturenames:
+    if "register" in request.fixturenames:
         mlflow.set_tracking_uri(f"sqlite:///{request.getfixturevalue('tracking')}/mlflow.db")
         mlflow.set_experiment("serving")
 
