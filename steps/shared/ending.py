@@ -32,21 +32,22 @@ def closed_when_killed(run: Run) -> Iterator[None]:
     mlflow.set_tag(PROCESS_TAG, f"{socket.gethostname()}:{os.getpid()}")
     _close_abandoned(run)
     main = threading.current_thread() is threading.main_thread()  # only there signals are set
-    before = signal.signal(signal.SIGTERM, _terminate) if main else None
+    before = {n: signal.getsignal(n) for n in (signal.SIGTERM, signal.SIGINT)} if main else {}
+    if main:
+        signal.signal(signal.SIGTERM, _terminate)
     try:
         yield
     except KeyboardInterrupt as interrupt:
-        if main:  # `mlflow run` around this sends another one meanwhile
-            for number in (signal.SIGTERM, signal.SIGINT):
-                signal.signal(number, signal.SIG_IGN)
+        for number in before:  # `mlflow run` around this sends another one meanwhile
+            signal.signal(number, signal.SIG_IGN)
         mlflow.end_run(_KILLED)
         close_children(run, _KILLED)
         if isinstance(interrupt, _Terminated):
             raise SystemExit(128 + signal.SIGTERM) from None
         raise
     finally:
-        if main:
-            signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def close_children(run: Run, status: str) -> None:

@@ -131,6 +131,14 @@ def test_a_killed_run_does_not_stay_running(store, last_run, number):
     assert mlflow.get_run(killed.info.run_id).info.status == "KILLED"
 
 
+def test_a_process_that_goes_on_can_be_interrupted_again(store):
+    """In a notebook the process outlives the step that Ctrl-C ended, and so does its handler."""
+    before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
+    with pytest.raises(KeyboardInterrupt), step_run("s", Sample(), name="n"):
+        raise KeyboardInterrupt
+    assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
+
+
 def test_a_run_of_a_living_process_or_of_another_machine_stays_open(store):
     client = mlflow.MlflowClient()
     with step_run("s", Sample(), name="n") as run:
