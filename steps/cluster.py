@@ -25,6 +25,7 @@ from lunar_models.plots.cluster_map import Background
 from lunar_models.plots.clusters import group_figures, model_figures, view_figures
 from lunar_models.plots.degradation_map import degradation_map, state_map
 from lunar_models.plots.groups import cluster_colours, cluster_groups
+from lunar_models.plots.map_marks import describe_sun
 from lunar_models.plots.style import STATE_NAMES
 from serving.cli.options import config_command
 from serving.model.bundle import HEAD_FILE
@@ -142,12 +143,13 @@ def _log_degradation(table: pd.DataFrame, background: Background | None) -> None
     in_order = ranked.set_index("crater_id")["degradation"]
     score = in_order.loc[table["crater_id"]].to_numpy()
     log_text(ranked.to_csv(index=False, float_format="%.6f"), "tables/freshest.csv")
-    figures = {"figures/map_degradation.png": degradation_map(lonlat, score, background)}
+    sun = describe_sun(table[tables.SUN]) if tables.SUN in table else None
+    figures = {"figures/map_degradation.png": degradation_map(lonlat, score, background, sun=sun)}
     if "state" in table:
         names = [str(c).removeprefix("probability_") for c in table.filter(like="probability_")]
         named = dict(enumerate(names, start=1)) or STATE_NAMES  # of a head, or of the depths
         figures["figures/map_states.png"] = state_map(
-            lonlat, table["state"].to_numpy(), named, background
+            lonlat, table["state"].to_numpy(), named, background, sun=sun
         )
     log_figures(figures)
 

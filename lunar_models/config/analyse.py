@@ -109,7 +109,10 @@ class AnalyseConfig(StepConfig):
         "none",
         help="Published classes to which d/D or K assigns craters; none keeps the table's states.",
     )
-    sun_side: str | None = param(None, help="Side of the Sun, noted on the map.")
+    sun_side: str | None = param(
+        None,
+        help="Side of the Sun, noted on the map; none: where sun_azimuth_deg of the table says.",
+    )
     figure_width: Literal["one", "two"] = param(
         "one", help="Width of the figures in columns of the journal's page."
     )

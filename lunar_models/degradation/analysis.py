@@ -12,6 +12,7 @@ from lunar_models.degradation.ages import ModelAge, is_datable, model_age, produ
 from lunar_models.degradation.areas import CountingArea
 from lunar_models.degradation.completeness import FEWEST, completeness_km
 from lunar_models.degradation.crater_shape import depth_over_diameter
+from lunar_models.degradation.depth_states import simple_depth_over_diameter
 from lunar_models.degradation.population import state_names
 from lunar_models.degradation.schemes import Scheme
 from lunar_models.degradation.size_frequency import CountedArea
@@ -110,6 +111,9 @@ def analyse(craters: pd.DataFrame, area: CountingArea, choices: Choices) -> Anal
 def in_scheme(craters: pd.DataFrame, scheme: Scheme) -> pd.DataFrame:
     """Give each crater the class of another scheme, from its d/D or else its K/R².
 
+    The schemes are of simple craters; a complex one, which is shallower from the start, gets the
+    class of a simple one that has kept the same part of its depth (`simple_depth_over_diameter`).
+
     Raises:
         CatalogueError: the table has neither.
     """
@@ -119,7 +123,7 @@ def in_scheme(craters: pd.DataFrame, scheme: Scheme) -> pd.DataFrame:
         )
     depth = np.full(len(craters), np.nan)
     if "depth_over_diameter" in craters:
-        depth = craters["depth_over_diameter"].to_numpy(np.float64)
+        depth = simple_depth_over_diameter(craters["depth_over_diameter"], craters["diameter_km"])
     if "k_over_r2" in craters:
         k = craters["k_over_r2"].to_numpy(np.float64)
         from_k = np.where(np.isnan(k), np.nan, depth_over_diameter(np.nan_to_num(k)))
@@ -207,4 +211,12 @@ def _notes(inside: pd.DataFrame, names: Mapping[int, str], everything: pd.DataFr
             f"States are known of {known:,} of {len(inside):,} craters "
             f"({span.min():.3g}-{span.max():.3g} km), so those of the states are lower limits."
         )
+    if {"depth_over_diameter", "k_m2"} <= {*inside}:
+        complex_ = inside[inside["depth_over_diameter"].notna() & inside["k_m2"].isna()]
+        if len(complex_):
+            notes.append(
+                f"{len(complex_):,} craters of {complex_['diameter_km'].min():.3g} km and larger "
+                "have a depth but no K: they are complex, and K is that of a diffused bowl. Their "
+                "states say which part of their fresh depth (Pike 1977) is left."
+            )
     return notes

@@ -22,6 +22,29 @@ def fresh_depth_over_diameter(diameter_km: npt.ArrayLike) -> npt.NDArray[np.floa
     return np.asarray(np.minimum(simple, complex_depth_km(diameter) / diameter))
 
 
+def simple_depth_over_diameter(
+    depth: npt.ArrayLike, diameter_km: npt.ArrayLike
+) -> npt.NDArray[np.float64]:
+    """Depth over diameter of a simple crater that has kept the same part of its fresh depth.
+
+    Complex craters are shallower from the start, so their depths compare with those of simple
+    craters, or with edges that were found for these, only so. Same shape; NaN stays NaN.
+
+    Args:
+        depth: depth over diameter.
+        diameter_km: same shape.
+    """
+    fresh = float(depth_over_diameter(FRESH_K_OVER_R2))
+    relative = np.asarray(depth, np.float64) / fresh_depth_over_diameter(diameter_km)
+    return np.asarray(relative * fresh)
+
+
+def is_simple(diameter_km: npt.ArrayLike) -> npt.NDArray[np.bool_]:
+    """Whether a fresh crater is as deep as the profile whose diffusion gives K, same shape."""
+    simple = float(depth_over_diameter(FRESH_K_OVER_R2))
+    return np.asarray(fresh_depth_over_diameter(diameter_km) >= simple)
+
+
 def state_of_depth(depth: npt.ArrayLike, diameter_km: npt.ArrayLike) -> npt.NDArray[np.int64]:
     """Degradation state, 1 New to 4 Old, same shape.
 
@@ -32,9 +55,9 @@ def state_of_depth(depth: npt.ArrayLike, diameter_km: npt.ArrayLike) -> npt.NDAr
         depth: depth over diameter.
         diameter_km: same shape.
     """
-    edges = _relative_edges()
-    relative = np.asarray(depth, np.float64) / fresh_depth_over_diameter(diameter_km)
-    return np.asarray(len(edges) + 1 - np.searchsorted(np.sort(edges), relative), np.int64)
+    edges = depth_over_diameter(STATE_EDGES)
+    simple = simple_depth_over_diameter(depth, diameter_km)
+    return np.asarray(len(edges) + 1 - np.searchsorted(np.sort(edges), simple), np.int64)
 
 
 def state_probabilities(

@@ -9,6 +9,7 @@ import pandas as pd
 from lunar_models.catalogue.labels import read_depths, read_labels
 from lunar_models.catalogue.table import read_catalogue
 from lunar_models.degradation.crater_shape import k_over_r2_of_depth, state_of
+from lunar_models.degradation.depth_states import is_simple, state_of_depth
 from lunar_models.degradation.state_columns import read_state_columns
 from lunar_models.errors import CatalogueError, LabelsError
 
@@ -36,7 +37,8 @@ def read_population(
         craters: crater_id, longitude_deg, latitude_deg, diameter_km, and where known state (Int64,
             1 the freshest), state_name, depth_over_diameter, k_over_r2, k_m2, k_m2_low and
             k_m2_high (68 %), and others of `state_columns.COLUMNS`. K comes from the table,
-            else from depths (`k_over_r2_of_depth`). States come from `states`, the table, or K/R².
+            else from depths (`k_over_r2_of_depth`) of simple craters; complex ones have none.
+            States come from `states`, the table, K/R², or depths (`state_of_depth`).
         rejected: crater_id and reason.
 
     Raises:
@@ -60,11 +62,7 @@ def read_population(
     if depths is not None:
         craters = _with_depths(craters, depths)
     craters = _with_k(craters)
-    if "state" not in craters and "k_over_r2" in craters:
-        known = craters["k_over_r2"].notna()
-        craters["state"] = pd.array([pd.NA] * len(craters), dtype="Int64")
-        craters.loc[known, "state"] = state_of(craters.loc[known, "k_over_r2"])
-    return craters, rejected
+    return craters if "state" in craters else _with_physical_states(craters), rejected
 
 
 def state_names(craters: pd.DataFrame) -> dict[int, str]:
@@ -119,15 +117,29 @@ def _checked_depth(depth: "pd.Series[float]", path: str) -> "pd.Series[float]":
     return depth.where((depth > 0) & (depth <= 1))
 
 
+def _with_physical_states(craters: pd.DataFrame) -> pd.DataFrame:
+    """States from K/R², else from the depth, where the table has one of them."""
+    if not {"k_over_r2", "depth_over_diameter"} & {*craters}:
+        return craters
+    state = pd.Series(pd.array([pd.NA] * len(craters), dtype="Int64"), index=craters.index)
+    if "depth_over_diameter" in craters:
+        deep = craters[craters["depth_over_diameter"].notna()]
+        state[deep.index] = state_of_depth(deep["depth_over_diameter"], deep["diameter_km"])
+    if "k_over_r2" in craters:
+        worn = craters[craters["k_over_r2"].notna()]
+        state[worn.index] = state_of(worn["k_over_r2"])
+    return craters.assign(state=state)
+
+
 def _with_k(craters: pd.DataFrame) -> pd.DataFrame:
     """k_over_r2, k_m2 and its 68 % interval, from what the table has."""
     radius2_m2 = (craters["diameter_km"] * 500.0) ** 2
     if "k_m2" not in craters and "k_over_r2" in craters:
         craters = craters.assign(k_m2=craters["k_over_r2"] * radius2_m2)
     if "k_m2" not in craters and "depth_over_diameter" in craters:
-        craters = craters.assign(
-            k_m2=k_over_r2_of_depth(craters["depth_over_diameter"]) * radius2_m2
-        )
+        k_over_r2 = k_over_r2_of_depth(craters["depth_over_diameter"])
+        simple = is_simple(craters["diameter_km"])
+        craters = craters.assign(k_m2=np.where(simple, k_over_r2, np.nan) * radius2_m2)
     if "k_m2" not in craters:
         return craters
     craters = craters.assign(k_over_r2=craters["k_m2"] / radius2_m2)

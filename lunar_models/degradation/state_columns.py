@@ -15,7 +15,7 @@ from lunar_models.errors import CatalogueError, LabelsError
 
 _NUMBERS = (
     "k_over_r2", "k_m2", "k_m2_low_68", "k_m2_high_68", "depth_over_diameter", "native_px",
-    "degradation",
+    "degradation", "sun_azimuth_deg", "image_sun_azimuth_deg",
 )  # fmt: skip
 _NOT_NEGATIVE = _NUMBERS[:4]
 COLUMNS = ("state", "state_name", "physical_state", *_NUMBERS, *DEPTH_COLUMNS)
@@ -55,6 +55,8 @@ def read_state_columns(path: Path, *, states: bool = True) -> pd.DataFrame | Non
     frame = frame.drop_duplicates("crater_id").reset_index(drop=True)
     if "state" not in frame:  # of a release without a classification head
         frame = frame.rename(columns={"physical_state": "state"})
+    if "sun_azimuth_deg" not in frame:  # of the cluster step
+        frame = frame.rename(columns={"image_sun_azimuth_deg": "sun_azimuth_deg"})
     if "depth_over_diameter" not in frame:
         frame = frame.rename(columns={"d_over_d": "depth_over_diameter"})
     frame = _with_numbers(frame, path)

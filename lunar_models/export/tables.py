@@ -30,6 +30,9 @@ from lunar_models.moon import LUNAR_GEOGRAPHIC
 LAYER = "clusters"
 
 _PLACE = ("crater_id", "longitude_deg", "latitude_deg", "diameter_km")
+SUN = "image_sun_azimuth_deg"
+"""Azimuth of the Sun in the image of a crater, clockwise from north. Not `sun_azimuth_deg`, which a
+catalogue *gives* to preprocess: with another mosaic that would be another Sun."""
 _PIECE = 50_000
 
 SCORE_COLUMNS = ("encoder_degradation", "encoder_degradation_uncertainty")
@@ -52,14 +55,14 @@ def cluster_table(
     """Join craters and their clusters, row by row.
 
     Args:
-        metadata: N rows with crater_id, longitude_deg, latitude_deg, diameter_km.
+        metadata: N rows with crater_id, longitude_deg, latitude_deg, diameter_km, and the Sun's
+            azimuth where it is known, sun_azimuth_deg.
         assignment: N rows in the same order.
         extra: N rows of further columns each, such as `state_table`; None adds nothing.
 
     Returns:
-        N rows: the four columns above, cluster_id int32, cluster_distance, cluster_confidence and
-        novelty float32,
-        then `extra`.
+        N rows: the first four columns above, `SUN` where it is known, cluster_id int32,
+        cluster_distance, cluster_confidence and novelty float32, then `extra`.
 
     Raises:
         CatalogueError: the numbers of rows differ, or a longitude lies outside [-180, 180).
@@ -78,6 +81,8 @@ def cluster_table(
         )
     pixels = [name for name in PICTURE_COLUMNS if name in metadata]
     table = metadata.loc[:, [*_PLACE, *pixels]].reset_index(drop=True)
+    if "sun_azimuth_deg" in metadata and metadata["sun_azimuth_deg"].notna().any():
+        table[SUN] = metadata["sun_azimuth_deg"].to_numpy()
     for name, attribute in CLUSTER_COLUMNS.items():
         table[name] = getattr(assignment, attribute)
     return pd.concat([table, *parts], axis=1)

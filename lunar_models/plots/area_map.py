@@ -20,11 +20,11 @@ from lunar_models.degradation.outlines import GEOGRAPHIC, divide
 from lunar_models.degradation.sphere_rings import sphere_rings
 from lunar_models.moon import MOON_RADIUS_KM
 from lunar_models.plots.cluster_map import Background
+from lunar_models.plots.map_marks import draw_north, draw_scale_bar
 from lunar_models.plots.print import WIDTH_IN, Width, print_style, state_colour
 from lunar_models.plots.style import BLACK, PURPLE
 
 _MOST_CRATERS = 5_000
-_NICE = (1, 2, 5)
 _WIDE = 0.4
 """Part of the Moon beyond which an azimuthal map is too distorted."""
 
@@ -66,8 +66,8 @@ def area_map(
         _draw_craters(axes, analysis.craters, analysis.states, project)
         axes.set(xlim=limits[:2], ylim=limits[2:])
         axes.set(aspect="equal", xticks=[], yticks=[])
-        _scale_bar(axes, east - west)
-        _north(axes)
+        draw_scale_bar(axes, 1.0)
+        draw_north(axes)
         if sun_side is not None:
             axes.set_title(f"Sun: {sun_side}", loc="right", fontsize=7)
         figure.legend(loc="outside lower center", ncols=5, frameon=False)
@@ -177,25 +177,3 @@ def _whole(x: Float64Array, y: Float64Array, longest: float) -> npt.NDArray[np.b
     with np.errstate(invalid="ignore"):
         wide = np.abs(np.diff(x, axis=1)) > longest / 4
     return np.asarray(corners & ~wide[:-1] & ~wide[1:])
-
-
-def _scale_bar(axes: Any, width_km: float) -> None:
-    exponent = 10.0 ** np.floor(np.log10(width_km / 4))
-    length = max(n * exponent for n in _NICE if n * exponent <= width_km / 4)
-    left, right = axes.get_xlim()
-    bottom, top = axes.get_ylim()
-    x, y = left + 0.04 * (right - left), bottom + 0.04 * (top - bottom)
-    axes.plot([x, x + length], [y, y], color="white", lw=4.5, solid_capstyle="butt", zorder=5)
-    axes.plot([x, x + length], [y, y], color=BLACK, lw=2.5, solid_capstyle="butt", zorder=6)
-    axes.annotate(
-        f"{length:g} km", (x + length / 2, y), xytext=(0, 4), textcoords="offset points",
-        ha="center", fontsize=7, zorder=6, bbox={"fc": "white", "ec": "none", "pad": 0.6},
-    )  # fmt: skip
-
-
-def _north(axes: Any) -> None:
-    axes.annotate(
-        "N", (0.965, 0.97), (0.965, 0.87), xycoords="axes fraction", ha="center", va="center",
-        fontsize=8, arrowprops={"arrowstyle": "-|>", "color": BLACK, "lw": 1.0},
-        bbox={"fc": "white", "ec": "none", "pad": 0.8}, zorder=6,
-    )  # fmt: skip

@@ -12,6 +12,7 @@ from lunar_models.crops.display import STRETCH_NOTE
 from lunar_models.moon import MOON_RADIUS_KM
 from lunar_models.plots.embedding_views import draw_dots
 from lunar_models.plots.groups import Groups, legend_beside
+from lunar_models.plots.map_marks import draw_marks
 from lunar_models.plots.style import new_figure, subplots
 from lunar_models.plots.thumbnails import Bounds, bounds_around, mosaic_of_thumbnails, place
 
@@ -26,19 +27,22 @@ class Background:
     """Degrees of longitude and latitude."""
 
 
-def map_dots(lonlat: FloatArray, groups: Groups, background: Background | None) -> Figure:
+def map_dots(
+    lonlat: FloatArray, groups: Groups, background: Background | None, *, sun: str | None = None
+) -> Figure:
     """Every crater as a dot over the mosaic.
 
     Args:
         lonlat: (N, 2) longitude and latitude in degrees.
         groups: N craters.
         background: None draws no mosaic.
+        sun: where the Sun stands, from `describe_sun`; noted above the map.
     """
     bounds = background.bounds if background else bounds_around(lonlat)
     figure, axes = map_figure(bounds)
     draw_background(axes, background)
     draw_dots(axes, lonlat, groups, seed=0)
-    _finish(axes, bounds, groups)
+    _finish(axes, bounds, groups, sun)
     return figure
 
 
@@ -49,6 +53,7 @@ def map_thumbnails(
     background: Background | None,
     *,
     limit: int = 600,
+    sun: str | None = None,
 ) -> Figure:
     """Craters as thumbnails over the mosaic, bordered in the colour of their group.
 
@@ -58,6 +63,7 @@ def map_thumbnails(
         groups: N craters.
         background: None draws no mosaic.
         limit: most thumbnails; where craters crowd one is shown.
+        sun: as in `map_dots`.
     """
     bounds = background.bounds if background else bounds_around(lonlat)
     figure, axes = map_figure(bounds, width_in=15)
@@ -69,7 +75,7 @@ def map_thumbnails(
     axes.set_title(
         f"{len(placement.rows):,} of {len(lonlat):,} craters; {STRETCH_NOTE}", loc="right"
     )
-    _finish(axes, bounds, groups)
+    _finish(axes, bounds, groups, sun)
     return figure
 
 
@@ -97,6 +103,7 @@ def density_maps(lonlat: FloatArray, groups: Groups, background: Background | No
         axis.set_title(f"     {style.name}", fontsize=10, loc="left")
         axis.plot(0.025, 1.07, marker=style.marker, color=style.colour, ms=8, clip_on=False,
                   transform=axis.transAxes)  # fmt: skip
+        draw_marks(axis, bounds)
     for axis in axes.flat[len(shown) :]:
         axis.set_visible(False)
     figure.supxlabel("longitude (°, east positive)", fontsize=10)
@@ -135,7 +142,7 @@ def draw_background(axes: Any, background: Background | None) -> None:
         )
 
 
-def _finish(axes: Any, bounds: Bounds, groups: Groups) -> None:
+def _finish(axes: Any, bounds: Bounds, groups: Groups, sun: str | None) -> None:
     axes.set(
         xlim=(bounds.left, bounds.right),
         ylim=(bounds.bottom, bounds.top),
@@ -143,4 +150,5 @@ def _finish(axes: Any, bounds: Bounds, groups: Groups) -> None:
         ylabel="latitude (°)",
         aspect="equal",
     )
+    draw_marks(axes, bounds, sun)
     legend_beside(axes, groups)

@@ -22,6 +22,7 @@ from lunar_models.plots.cluster_gallery import gallery, mean_images
 from lunar_models.plots.cluster_map import Background, density_maps, map_dots, map_thumbnails
 from lunar_models.plots.embedding_views import explained_variance, view_dots, view_thumbnails
 from lunar_models.plots.groups import Groups, cluster_groups
+from lunar_models.plots.map_marks import describe_sun
 
 Crops = npt.NDArray[np.uint8]
 
@@ -39,7 +40,7 @@ def group_figures(
 
     Args:
         crops: (N, S, S) uint8; a memory map is read only where drawn.
-        metadata: N rows with longitude_deg and latitude_deg.
+        metadata: N rows with longitude_deg, latitude_deg and sun_azimuth_deg.
         assignment: of the N craters.
         background: mosaic overview behind the maps.
         thumbnails: most crops in one picture.
@@ -53,11 +54,12 @@ def group_figures(
     }
     if np.isnan(lonlat).all():
         return members
+    sun = describe_sun(metadata["sun_azimuth_deg"])
     return {
         **members,
-        "figures/map_dots.png": map_dots(lonlat, groups, background),
+        "figures/map_dots.png": map_dots(lonlat, groups, background, sun=sun),
         "figures/map_thumbnails.png": map_thumbnails(
-            lonlat, crops, groups, background, limit=thumbnails
+            lonlat, crops, groups, background, limit=thumbnails, sun=sun
         ),
         "figures/map_density.png": density_maps(lonlat, groups, background),
         "figures/fractions.png": fractions_by_place(lonlat, groups),

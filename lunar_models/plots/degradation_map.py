@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 from lunar_models.arrays import FloatArray, IntArray
 from lunar_models.plots.cluster_map import Background, draw_background, map_dots, map_figure
 from lunar_models.plots.groups import Groups, GroupStyle
+from lunar_models.plots.map_marks import draw_marks
 from lunar_models.plots.style import STATE_COLOURS
 from lunar_models.plots.thumbnails import bounds_around
 
@@ -15,7 +16,12 @@ FRESH_TO_OLD = LinearSegmentedColormap.from_list("fresh_to_old", list(STATE_COLO
 
 
 def state_map(
-    lonlat: FloatArray, state: IntArray, names: dict[int, str], background: Background | None
+    lonlat: FloatArray,
+    state: IntArray,
+    names: dict[int, str],
+    background: Background | None,
+    *,
+    sun: str | None = None,
 ) -> Figure:
     """Draw every crater as a dot in the colour of its degradation state.
 
@@ -24,17 +30,22 @@ def state_map(
         state: (N,) from 1, the freshest.
         names: of all states, in order.
         background: None draws no mosaic.
+        sun: where the Sun stands, from `describe_sun`; noted above the map.
     """
     shades = np.linspace(0, 1, len(names)) if len(names) > 1 else np.zeros(1)
     styles = {
         k: GroupStyle(name, to_hex(FRESH_TO_OLD(shade)))
         for (k, name), shade in zip(sorted(names.items()), shades, strict=True)
     }
-    return map_dots(lonlat, Groups(state.astype(np.int64), styles), background)
+    return map_dots(lonlat, Groups(state.astype(np.int64), styles), background, sun=sun)
 
 
 def degradation_map(
-    lonlat: FloatArray, degradation: FloatArray, background: Background | None
+    lonlat: FloatArray,
+    degradation: FloatArray,
+    background: Background | None,
+    *,
+    sun: str | None = None,
 ) -> Figure:
     """Draw every crater as a dot in the colour of its degradation.
 
@@ -42,6 +53,7 @@ def degradation_map(
         lonlat: (N, 2) longitude and latitude in degrees.
         degradation: (N,) in [0, 1], 0 the freshest; the freshest are drawn last, on top.
         background: None draws no mosaic.
+        sun: where the Sun stands, from `describe_sun`; noted above the map.
     """
     bounds = background.bounds if background else bounds_around(lonlat)
     figure, axes = map_figure(bounds)
@@ -58,5 +70,6 @@ def degradation_map(
         ylabel="latitude (°)",
         aspect="equal",
     )
+    draw_marks(axes, bounds, sun)
     figure.colorbar(dots, ax=axes, label="degradation (0 fresh, 1 most degraded)", shrink=0.8)
     return figure

@@ -6,6 +6,7 @@ from lunar_models.degradation.analysis import Analysis
 from lunar_models.plots.area_map import area_map
 from lunar_models.plots.cluster_map import Background
 from lunar_models.plots.degradation import k_figure, retention_figure, states_figure
+from lunar_models.plots.map_marks import describe_sun
 from lunar_models.plots.print import Width
 from lunar_models.plots.size_frequency import size_frequency_figure
 
@@ -23,8 +24,10 @@ def region_figures(
         analysis: of the region.
         width: columns of the journal; the map takes two.
         background: overview of the mosaic.
-        sun_side: noted on the map.
+        sun_side: noted on the map; None: where the craters' column sun_azimuth_deg says.
     """
+    if sun_side is None and "sun_azimuth_deg" in analysis.craters:
+        sun_side = describe_sun(analysis.craters["sun_azimuth_deg"])
     figures = {
         "csfd_cumulative": size_frequency_figure(analysis, "cumulative", width),
         "csfd_differential": size_frequency_figure(analysis, "differential", width),

@@ -150,7 +150,7 @@ def test_an_age_from_no_crater_and_one_beyond_the_moons_are_noted():
 
 
 def test_states_of_another_scheme():
-    depths = pd.DataFrame({"depth_over_diameter": [0.2, 0.12, 0.05, np.nan]})
+    depths = pd.DataFrame({"depth_over_diameter": [0.2, 0.12, 0.05, np.nan], "diameter_km": 2.0})
     renamed = in_scheme(depths, SCHEMES["expert4"])
     assert renamed["state_name"].tolist()[:3] == ["v-fr or r-fr", "r-dr", "v-dr"]
     assert renamed["state"].isna().tolist() == [False, False, False, True]
@@ -160,6 +160,13 @@ def test_states_of_another_scheme():
     assert in_scheme(both, SCHEMES["expert4"])["state"].tolist() == [1, 2, 3, 1]
     with pytest.raises(CatalogueError, match="d/D or K"):
         in_scheme(pd.DataFrame({"diameter_km": [1.0]}), SCHEMES["stopar"])
+
+
+def test_complex_craters_are_classed_by_what_is_left_of_their_depth():
+    """Copernicus, 93 km and 3.8 km deep, is as fresh as its depth of Pike's law."""
+    copernicus = pd.DataFrame({"depth_over_diameter": [3.8 / 93] * 2, "diameter_km": [93.0, 3.0]})
+    assert in_scheme(copernicus, SCHEMES["expert4"])["state"].tolist() == [1, 3]
+    assert in_scheme(copernicus, SCHEMES["lunar-models"])["state"].tolist() == [1, 4]
 
 
 def test_our_own_scheme_cuts_depths_where_k_is_cut():

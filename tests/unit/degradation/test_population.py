@@ -3,7 +3,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from lunar_models.degradation.analysis import analyse
+from lunar_models.degradation.areas import bounds_area
+from lunar_models.degradation.chronology import SYSTEMS
+from lunar_models.degradation.diffusion_age import MARE
 from lunar_models.degradation.population import read_population, state_names
+from lunar_models.degradation.summaries import Choices
 from lunar_models.errors import CatalogueError, LabelsError
 from lunar_models.export.tables import write_geojson
 
@@ -28,6 +33,13 @@ def test_a_cluster_table_keeps_its_states(tmp_path):
     assert craters["state"].isna().tolist() == [False, False, True]
     assert state_names(craters) == {1: "New", 4: "Old"}
     assert "k_m2" not in craters
+
+
+@pytest.mark.parametrize("column", ["sun_azimuth_deg", "image_sun_azimuth_deg"])
+def test_the_suns_azimuth_of_a_table_is_kept_for_maps(tmp_path, column):
+    """Releases and clusters call it differently."""
+    craters, _ = read_population(write(tmp_path, TABLE.replace("native_px", column)))
+    assert craters["sun_azimuth_deg"].tolist() == [30.0, 60.0, 15.0]
 
 
 @pytest.mark.parametrize("suffix", ["parquet", "gpkg", "geojson"])
@@ -77,6 +89,16 @@ def test_depths_make_k_and_states(tmp_path):
     assert craters["k_m2"][0] == pytest.approx(0.05 * 1000**2, rel=0.02)
     assert craters["state"].tolist()[:2] in ([2, 1], [3, 1])
     assert np.isnan(craters["k_m2"][2])
+
+
+def test_depths_of_complex_craters_make_states_but_no_k(tmp_path):
+    """Copernicus, 93 km and 3.8 km deep, is fresh; diffusion of a bowl would call it Old."""
+    text = "crater_id,longitude_deg,latitude_deg,diameter_km,d_over_D\n"
+    craters, _ = read_population(write(tmp_path, text + "a,0,0,93,0.0409\nb,0,9,3,0.0409\n"))
+    assert craters["state"].tolist() == [1, 4]
+    assert craters["k_m2"].isna().tolist() == [True, False]
+    analysis = analyse(craters, bounds_area(-5, -5, 5, 15), Choices(SYSTEMS["neukum1983"], MARE))
+    assert any("1 craters of 93 km and larger have a depth but no K" in n for n in analysis.notes)
 
 
 def test_a_label_table_replaces_the_states(tmp_path):

@@ -62,6 +62,21 @@ def test_the_table_keeps_places_and_adds_clusters(table: pd.DataFrame) -> None:
     assert table["longitude_deg"].dtype == np.float64
 
 
+def test_the_suns_azimuth_in_the_image_is_told_where_it_is_known():
+    metadata = pd.DataFrame(
+        {
+            "crater_id": ["a", "b"], "longitude_deg": [0.0, 1.0], "latitude_deg": [0.0, 1.0],
+            "diameter_km": [1.0, 2.0], "sun_azimuth_deg": np.float32([90.0, np.nan]),
+        }
+    )  # fmt: skip
+    assignment = ClusterAssignment(np.int32([0, 0]), *(np.float32([0.0, 0.0]) for _ in range(3)))
+    told = tables.cluster_table(metadata, assignment)["image_sun_azimuth_deg"]
+    assert told[0] == 90.0
+    assert np.isnan(told[1])
+    unknown = metadata.assign(sun_azimuth_deg=np.nan)
+    assert tables.SUN not in tables.cluster_table(unknown, assignment)
+
+
 def test_rows_must_match(table: pd.DataFrame) -> None:
     assignment = ClusterAssignment(np.zeros(4, np.int32), *(np.zeros(4, np.float32),) * 3)
     with pytest.raises(CatalogueError, match=r"\[4, 5\] rows"):

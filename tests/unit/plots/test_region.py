@@ -63,6 +63,14 @@ def test_every_axis_has_a_label_with_its_unit(analysis):
     assert axes.get_title(loc="right") == "Sun: west"
 
 
+def test_the_side_of_the_sun_comes_from_the_craters_unless_it_is_given(craters):
+    lit = craters.assign(sun_azimuth_deg=88.0)
+    analysis = analyse(lit, bounds_area(0, 0, 10, 10), Choices(SYSTEMS["neukum1983"], MARE))
+    for given, noted in ((None, "Sun: east (azimuth 88°)"), ("west", "Sun: west")):
+        (axes,) = region_figures(analysis, "one", sun_side=given)["area_map"].axes
+        assert axes.get_title(loc="right") == noted
+
+
 @pytest.mark.parametrize("width", ["one", "two"])
 def test_figures_have_the_width_of_columns(analysis, width):
     figure = size_frequency_figure(analysis, "r", width)
