@@ -1,8 +1,9 @@
 """Translate degradation states to the classes of published schemes.
 
-Classes are cut at depths over diameter, converted to K/R² where only that is known. The edges are
-those that part the classes best (balanced accuracy, given below) in tables of craters that have
-both a class by eye and a measured depth; classes that depth does not part share one name.
+Classes are cut at depths over diameter, converted to K/R² where only that is known. The edges part
+the classes within 0.03 as well as the best depths do (balanced accuracy, given below), in tables of
+craters that have both a class by eye and a measured depth (`benchmarks/expert_classes.py`); classes
+that depth does not part share one name.
 """
 
 from dataclasses import dataclass
@@ -59,8 +60,8 @@ SCHEMES = {
     "stopar": Scheme(
         ("AA", "A or AB", "B", "C"),
         (0.16, 0.125, 0.11),
-        "Depth parts AA from the rest with a balanced accuracy of 0.88, C with 0.69, and A/AB from "
-        "B with 0.64 only (930 craters, most of 40-130 m).",
+        "Depth parts AA from the rest with a balanced accuracy of 0.87, C with 0.68, and A/AB from "
+        "B with 0.63 only (930 craters, most of 40-130 m).",
         STOPAR_2017,
     ),
 }

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from lunar_models.degradation.analysis import Analysis
 from lunar_models.degradation.crater_shape import STATE_EDGES
 from lunar_models.plots.print import Width, label_diameters, print_figure, print_style, state_colour
-from lunar_models.plots.style import BLACK, GREEN, PURPLE, YELLOW
+from lunar_models.plots.style import BLACK, PURPLE, YELLOW
 
 _MOST_POINTS = 20_000
 _AGES_GA = (0.1, 1.0, 3.0)
@@ -127,36 +127,6 @@ def retention_figure(analysis: Analysis, width: Width = "one") -> Figure:
         label_diameters(axes.xaxis)
         axes.grid(alpha=0.25, lw=0.4)
         figure.legend(loc="outside lower center", ncols=2, frameon=False)
-    return figure
-
-
-def classes_figure(classes: dict[str, pd.Series], edges: dict[str, float]) -> Figure:
-    """Depth over diameter of classes by eye, beside the edges of our states.
-
-    Args:
-        classes: name of a class -> d/D of its craters, freshest first.
-        edges: name of an edge between two states -> its d/D.
-    """
-    with print_style():
-        figure = print_figure("two", 0.5)
-        axes = figure.subplots()
-        values = [group.dropna().to_numpy() for group in classes.values()]
-        axes.boxplot(
-            values, showfliers=False, widths=0.5, medianprops={"color": BLACK},
-            tick_labels=[f"{n}\nn = {len(v)}" for n, v in zip(classes, values, strict=True)],
-        )  # fmt: skip
-        rng = np.random.default_rng(0)
-        for place, group in enumerate(values, start=1):
-            shift = rng.uniform(-0.2, 0.2, len(group))
-            axes.plot(place + shift, group, ".", ms=2, color=GREEN, alpha=0.4)
-        for name, depth in edges.items():
-            axes.axhline(depth, color=PURPLE, lw=0.8, ls="--")
-            axes.annotate(
-                name, (len(values) + 0.55, depth), fontsize=6.5, color=PURPLE, va="center",
-                annotation_clip=False,
-            )  # fmt: skip
-        axes.set(ylabel="depth / diameter", ylim=(0, None))
-        axes.tick_params(axis="x", length=0)
     return figure
 
 
