@@ -43,6 +43,7 @@ STRATEGIES: dict[str, tuple[Method, Method, bool]] = {
     "design": ("design", "design", False),
     "design, stratified": ("design", "design", True),
     "typical, stratified": ("typical", "typical", True),
+    "covering, stratified": ("covering", "covering", True),
     "typical then uncertain, stratified": ("typical", "uncertain", True),
     "typical then margin, stratified": ("typical", "margin", True),
 }

@@ -7,27 +7,24 @@ docs/active_learning.md. Quotas keep the mix of diameters, latitudes, terrain an
 set: otherwise a later audit of confounds would judge the choice of the labels.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-from scipy.spatial import cKDTree
-from sklearn.cluster import MiniBatchKMeans
 
-from lunar_models.arrays import Float64Array, FloatArray, IntArray
+from lunar_models.arrays import FloatArray, IntArray
 from lunar_models.errors import ConfigError
+from lunar_models.labelling.acquisition import (
+    covering,
+    margins,
+    transductive_design,
+    typical,
+    uncertain,
+)
 
-Method = Literal["design", "typical", "uncertain", "margin", "random"]
+Method = Literal["design", "typical", "covering", "uncertain", "margin", "random"]
 Rows = npt.NDArray[np.int64]
-Allowed = Callable[[], npt.NDArray[np.bool_]]
-"""(N,) craters that have no label and whose group is not full."""
-
-DESIGN_PENALTY = 10.0
-"""Ridge penalty in `design`, chosen on another map than that of the benchmark."""
-
-_MOST_CLUSTERS = 500
-_NEIGHBOURS = 20
 
 
 def select(
@@ -38,6 +35,7 @@ def select(
     probabilities: FloatArray | None = None,
     strata: IntArray | None = None,
     method: Method = "design",
+    n_states: int = 4,
     seed: int = 0,
 ) -> Rows:
     """Select the rows to label next, the most valuable first.
@@ -49,7 +47,9 @@ def select(
         probabilities: (N, K) of a head fitted on those labels, for uncertain and margin.
         strata: (N,) group of each crater (`stratify`), kept in proportion; None: no quotas.
         method: design, from embeddings alone (`transductive_design`); typical (TypiClust);
-            uncertain, and unlike each other (BADGE); margin, uncertain only; random.
+            covering (ProbCover); uncertain, and unlike each other (BADGE); margin, uncertain
+            only; random.
+        n_states: states of the scale, for covering.
         seed: of clusters and draws; design has none.
 
     Returns:
@@ -68,98 +68,16 @@ def select(
         case "design":
             order = transductive_design(scaled, labelled, quota.allowed)
         case "typical":
-            order = _typical(scaled, labelled, count, quota.allowed, seed)
+            order = typical(scaled, labelled, count, quota.allowed, seed)
+        case "covering":
+            order = covering(scaled, labelled, n_states, quota.allowed, seed)
         case "uncertain":
-            order = _uncertain(scaled, np.asarray(probabilities), quota.allowed, rng)
+            order = uncertain(scaled, np.asarray(probabilities), quota.allowed, rng)
         case "margin":
             order = iter(np.argsort(margins(np.asarray(probabilities)), kind="stable"))
         case "random":
             order = iter(rng.permutation(len(embeddings)))
     return quota.fill(order)
-
-
-def transductive_design(
-    scaled: Float64Array, labelled: IntArray, allowed: Allowed
-) -> Iterable[int]:
-    """Choose craters whose labels most reduce the variance of all craters' predictions.
-
-    Sequential transductive experimental design for ridge regression, A-optimal over the crop set:
-    Yu, Bi & Tresp (2006), doi 10.1145/1143844.1143980, eq. 13. It needs no labels.
-
-    Args:
-        scaled: (N, D) standardised embeddings.
-        labelled: (L,) rows with a label.
-        allowed: asked before each choice.
-    """
-    covariance = DESIGN_PENALTY * np.eye(scaled.shape[1])
-    covariance += scaled[labelled].T @ scaled[labelled]
-    inverse = np.linalg.inv(covariance)
-    root = np.linalg.cholesky(scaled.T @ scaled / len(scaled) + 1e-9 * np.eye(len(inverse)))
-    by_inverse = scaled @ inverse
-    to_all = by_inverse @ root  # (N, D): covariance with the predictions of all craters
-    own = np.einsum("nd,nd->n", by_inverse, scaled)
-    while True:
-        gain = np.where(allowed(), np.einsum("nd,nd->n", to_all, to_all) / (1.0 + own), -1.0)
-        row = int(gain.argmax())
-        yield row
-        with_row = by_inverse @ scaled[row]
-        shrink = 1.0 + own[row]
-        to_all -= np.outer(with_row, to_all[row] / shrink)
-        by_inverse -= np.outer(with_row, by_inverse[row] / shrink)
-        own -= with_row**2 / shrink
-
-
-def _typical(
-    scaled: Float64Array, labelled: IntArray, count: int, allowed: Allowed, seed: int
-) -> Iterable[int]:
-    """TypiClust (Hacohen et al. 2022, arXiv 2202.02794): the densest spot of each new cluster.
-
-    Clusters with the fewest labels come first, of these the largest.
-    """
-    n_clusters = max(1, min(len(labelled) + count, _MOST_CLUSTERS, len(scaled)))
-    found = MiniBatchKMeans(n_clusters, n_init=3, random_state=seed).fit(scaled)
-    cluster = found.labels_
-    spread = np.full(len(scaled), np.inf)
-    for one in range(n_clusters):
-        members = np.flatnonzero(cluster == one)
-        near = min(_NEIGHBOURS, len(members) - 1)
-        if near > 0:
-            tree = cKDTree(scaled[members])
-            spread[members] = tree.query(scaled[members], near + 1)[0][:, 1:].mean(axis=1)
-    size = np.bincount(cluster, minlength=n_clusters)
-    labels = np.bincount(cluster[labelled], minlength=n_clusters)
-    while True:
-        free = allowed()
-        there = np.bincount(cluster[free], minlength=n_clusters) > 0
-        first = np.lexsort((-size, labels, ~there))[0]
-        members = np.flatnonzero((cluster == first) & free)
-        labels[first] += 1
-        yield int(members[spread[members].argmin()])
-
-
-def _uncertain(
-    scaled: Float64Array, probabilities: FloatArray, allowed: Allowed, rng: np.random.Generator
-) -> Iterable[int]:
-    """BADGE (Ash et al. 2020, arXiv 1906.03671): k-means++ on gradients of the likeliest label.
-
-    The gradient of crater n is the outer product of (p - its likeliest state) and its embedding,
-    so that distances between gradients follow from two small inner products.
-    """
-    error = probabilities - np.eye(probabilities.shape[1])[probabilities.argmax(axis=1)]
-    squared = (error**2).sum(axis=1) * (scaled**2).sum(axis=1)
-    distance = squared.copy()
-    while True:
-        weight = np.where(allowed(), np.maximum(distance, 0.0), 0.0) + 1e-12 * allowed()
-        row = int(rng.choice(len(scaled), p=weight / weight.sum()))
-        yield row
-        product = (error @ error[row]) * (scaled @ scaled[row])
-        distance = np.minimum(distance, squared + squared[row] - 2.0 * product)
-
-
-def margins(probabilities: FloatArray) -> Float64Array:
-    """Compute the gap between the two most probable states, (N, K) -> (N,); small is uncertain."""
-    best = np.partition(np.asarray(probabilities, np.float64), -2, axis=1)
-    return np.asarray(best[:, -1] - best[:, -2])
 
 
 def stratify(*properties: FloatArray, bins: int = 3) -> Rows:

@@ -19,9 +19,10 @@ _crash_log = logging.getLogger(__name__)
 _REQUEST_ID = re.compile(r"^[A-Za-z0-9._-]{1,64}$")
 _OPEN_PATHS = (
     "/", "/health", "/ready", "/ping", "/version", "/openapi.json", "/label", "/label/worker.js",
+    "/search",
 )  # fmt: skip
 _READ_ONLY = ("/v1/craters", "/v1/clusters", "/v1/map", "/v1/model", "/v1/mosaic", "/v1/search",
-              "/v1/release", "/v1/tiles")  # fmt: skip
+              "/v1/release", "/v1/tags", "/v1/tiles")  # fmt: skip
 
 _HEADERS = [
     (b"x-content-type-options", b"nosniff"),
@@ -44,13 +45,13 @@ class Worker(Protocol):
     draining: bool
 
 
-def scope_of(path: str) -> str | None:
-    """Return the scope that a path needs; None for an open one."""
+def scope_of(path: str, method: str) -> str | None:
+    """Return the scope that a request needs; None for an open path."""
     if path in _OPEN_PATHS or path.startswith("/static/"):
         return None
     if path == "/metrics":
         return "metrics"
-    if path.startswith("/v1/label/"):
+    if path.startswith("/v1/label/") or (path.startswith("/v1/tags") and method == "POST"):
         return "label"
     return "read" if path.startswith(_READ_ONLY) else "predict"
 
@@ -92,7 +93,7 @@ class Gate:
             exchange.note()
 
     def _admit(self, scope: Scope, headers: dict[bytes, bytes]) -> None:
-        need = scope_of(scope["path"])
+        need = scope_of(scope["path"], scope["method"])
         scope["caller"] = EVERYBODY
         # A browser asks with OPTIONS, and without a token, what it may send.
         if self._tokens is None or need is None or scope["method"] == "OPTIONS":

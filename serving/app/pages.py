@@ -6,11 +6,28 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import FileResponse
 from starlette.staticfiles import StaticFiles
 
 from serving.app.problems import Problem, on_http_error, on_problem, on_validation_error
 
 PAGE = Path(__file__).parent / "page"
+
+
+def page_file(name: str) -> FileResponse:
+    """Reply with a page; browsers ask each time whether it is the newest."""
+    return FileResponse(PAGE / name / "index.html", headers={"cache-control": "no-cache"})
+
+
+def refuse_other_sites(request: Request) -> None:
+    """Keep pages of other sites from writing here in a visitor's browser.
+
+    Raises:
+        Problem: 403.
+    """
+    if request.headers.get("sec-fetch-site") == "cross-site":
+        raise Problem(403, "forbidden", "Labels and tags are given on this server's own pages.")
 
 
 def new_application(**described: Any) -> FastAPI:

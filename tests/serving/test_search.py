@@ -1,12 +1,16 @@
 """Search by examples over HTTP: ranked, bounded, and kept as a tag."""
 
 import json
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from live_server import Live, live_server
 from service_parts import Parts
+
+from lunar_models.labelling.tags import TagStore
+from serving.app.tokens import create_token
 
 
 @pytest.fixture(scope="module")
@@ -75,3 +79,67 @@ def test_a_search_is_kept_as_a_tag(server: Live, ids: list[str]) -> None:
     assert server.get("/v1/tags/unknown").status_code == 404
     assert server.post("/v1/tags/Ray-ed", json=body).status_code == 422
     assert server.post("/v1/tags/rayed", json={"positives": ["nowhere"]}).status_code == 404
+
+
+def test_a_sample_of_the_catalogue_is_drawn_by_its_seed(server: Live, ids: list[str]) -> None:
+    def drawn(**query: int) -> list[str]:
+        reply = server.get("/v1/search/sample", params=query)
+        assert reply.status_code == 200, reply.text
+        return [crater["crater_id"] for crater in reply.json()]
+
+    once = drawn(count=20, seed=1)
+    assert once == drawn(count=20, seed=1) != drawn(count=20, seed=2)
+    assert len(set(once)) == 20
+    assert set(once) < set(ids)
+    assert sorted(drawn(count=500)) == sorted(ids)
+    assert server.get("/v1/search/sample", params={"count": 501}).status_code == 422
+
+
+def test_a_tag_may_grow_beyond_what_one_search_takes(server: Live, ids: list[str]) -> None:
+    many = [f"of another catalogue {k}" for k in range(2500)]
+    server.app.state.tags.add("many", positives=many, negatives=[], labeller="ada", model="m 1")
+    assert len(server.get("/v1/tags/many").json()["positives"]) == 2500
+
+
+def test_other_sites_cannot_write_tags(server: Live, ids: list[str]) -> None:
+    headers = {"sec-fetch-site": "cross-site"}
+    reply = server.post("/v1/tags/foreign", json={"positives": ids[:1]}, headers=headers)
+    assert reply.status_code == 403
+    assert server.get("/v1/tags/foreign").status_code == 404
+
+
+def test_tags_are_read_with_the_scope_read_and_written_with_label(
+    bundle_folder: Path, tmp_path: Path, ids: list[str]
+) -> None:
+    file = tmp_path / "tokens.json"
+    tokens = {
+        scope: {"authorization": f"Bearer {create_token(file, name=scope, scopes=[scope])}"}
+        for scope in ("read", "predict", "label")
+    }
+    settings = {"tokens": str(file), "tags": str(tmp_path / "tags.db")}
+    with live_server(tmp_path, bundle_folder, **settings) as live:
+
+        def write(scope: str) -> int:
+            body = {"positives": ids[:1]}
+            return live.post("/v1/tags/rayed", json=body, headers=tokens[scope]).status_code
+
+        assert {scope: write(scope) for scope in tokens} == {
+            "read": 403, "predict": 403, "label": 200,
+        }  # fmt: skip
+        assert live.get("/v1/tags/rayed", headers=tokens["read"]).status_code == 200
+        assert live.get("/v1/tags", headers=tokens["label"]).status_code == 403
+        assert live.get("/search").status_code == 200  # the page itself holds nothing
+        store = TagStore(tmp_path / "tags.db")
+        assert store.table()["crater_id"].tolist() == ids[:1]
+        store.close()
+
+
+def test_a_lost_database_is_a_reason_to_ask_again(
+    bundle_folder: Path, tmp_path: Path, ids: list[str]
+) -> None:
+    with live_server(tmp_path, bundle_folder, tags=str(tmp_path / "tags.db")) as live:
+        with sqlite3.connect(tmp_path / "tags.db") as other:
+            other.execute("DROP TABLE tags")
+        for reply in (live.get("/v1/tags"), live.post("/v1/tags/a", json={"positives": ids[:1]})):
+            assert reply.status_code == 503
+            assert "retry-after" in reply.headers

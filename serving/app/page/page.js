@@ -37,6 +37,7 @@ async function ask(question) {
 
 async function showAll(prediction, about, current) {
   if (prediction.error) throw new Error(prediction.error.message);
+  $("more-like").hidden = true;
   showPrediction(prediction, about);
   showSimilar(prediction.similar, about.diameter, SIMILAR_SHOWN, showCrater);
   const members = prediction.cluster && await getJson(`/v1/clusters/${prediction.cluster.id}`).catch(() => null);
@@ -50,12 +51,14 @@ function showCrater(id) {
     const path = `${craterPath(id)}?top_k=${TOP_K}`;
     const crater = await getJson(path);
     return async (current) => {
+      $("more-like").firstElementChild.href = `/search?${new URLSearchParams({ like: id })}`;
       const { crater_id, longitude_deg: lon, latitude_deg: lat, diameter_km: km } = crater;
       if (map.current?.id !== id) map.choose({ id: crater_id, lon, lat, km }, false);
       if (crater.has_image) showImage($("crop"), `${craterPath(id)}/image.png`);
       else $("crop").src = "/static/icon.svg";
       const about = { title: `${id} · ${place(crater)}`, diameter: crater.diameter_km, request: `curl -s ${shell(location.origin + path)}` };
       await showAll(crater.prediction, about, current);
+      $("more-like").hidden = $("to-search").hidden;
     };
   });
 }
@@ -100,6 +103,7 @@ async function describe() {
     $("model").title = problem ?? `${model.encoder}, ${model.crop_size_px} px, ${model.embedding_dim} numbers`;
     $("context").textContent = model.context_diameters;
     $("locate").hidden = !model.mosaic;
+    $("to-search").hidden = !model.reference_craters;
     if (model.release_craters) await showRelease(model.mosaic);
     else if (model.reference_craters) await showMap(model.mosaic);
   } catch (error) {

@@ -1,8 +1,8 @@
 // Shows one prediction.
 
 import { craterPath, place, showImage } from "/static/api.js";
+import { $, element } from "/static/dom.js";
 
-const $ = (id) => document.getElementById(id);
 const percent = (p) => `${(100 * p).toFixed(p < 0.1 ? 1 : 0)} %`;
 
 export function showStatus(text, isError = false) {
@@ -109,11 +109,4 @@ function fill(gallery, craters, onPick) {
     button.addEventListener("click", () => onPick(crater.crater_id));
     return button;
   }));
-}
-
-function element(tag, text = "", name = "") {
-  const made = document.createElement(tag);
-  made.textContent = text;
-  if (name) made.className = name;
-  return made;
 }

@@ -1,9 +1,7 @@
 """Routes of the page /label: the next craters, their pictures, and the answers."""
 
-import asyncio
-from collections.abc import Callable
 from dataclasses import asdict
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Query, Request
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -13,11 +11,11 @@ from lunar_models.crops.display import STRETCH_NOTE
 from lunar_models.errors import LabelsError, LabelStoreError
 from lunar_models.labelling.votes import Vote
 from serving.app.labelling import Labelling, labelling_of
-from serving.app.pages import PAGE
+from serving.app.pages import PAGE, page_file, refuse_other_sites
 from serving.app.problems import Problem
+from serving.app.stores import ask_store
 from serving.app.tokens import Caller
 
-T = TypeVar("T")
 router = APIRouter(tags=["label"])
 
 CraterId = Annotated[str, Path(min_length=1, max_length=100)]
@@ -76,7 +74,7 @@ def _caller(request: Request) -> Caller:
 @router.get("/label", include_in_schema=False)
 async def page() -> Response:
     """The page."""
-    return FileResponse(PAGE / "label" / "index.html", headers={"cache-control": "no-cache"})
+    return page_file("label")
 
 
 @router.get("/label/worker.js", include_in_schema=False)
@@ -124,7 +122,7 @@ async def tasks(
             "progress": asdict(assignment.progress(caller.name)),
         }
 
-    return await _in_thread(find)
+    return await ask_store(find)
 
 
 @router.post("/v1/label/votes", openapi_extra=_BODY)
@@ -136,7 +134,7 @@ async def votes(request: Request) -> Receipts:
     def store() -> Receipts:
         return Receipts(receipts=[_cast(labelling, caller, answer) for answer in answers.votes])
 
-    return await _in_thread(store)
+    return await ask_store(store)
 
 
 @router.get("/v1/label/after/{crater_id}")
@@ -159,13 +157,12 @@ async def after(request: Request, crater_id: CraterId) -> dict[str, Any]:
             ],
         }
 
-    return await _in_thread(look)
+    return await ask_store(look)
 
 
 async def _read_answers(request: Request) -> Answers:
     """Read the body; other sites' pages can send neither this type nor from elsewhere."""
-    if request.headers.get("sec-fetch-site") == "cross-site":
-        raise Problem(403, "forbidden", "Labels are given on this server's own page.")
+    refuse_other_sites(request)
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != _JSON:
         raise Problem(415, "media_type", f"Send votes as {_JSON}.")
     try:
@@ -201,13 +198,3 @@ def _cast(labelling: Labelling, caller: Caller, answer: Answer) -> Receipt:
         reason = "There is no such crater." if isinstance(error, KeyError) else str(error)
         return Receipt(vote_id=answer.vote_id, outcome="refused", reason=reason)
     return Receipt(vote_id=answer.vote_id, outcome="stored" if new else "known")
-
-
-async def _in_thread(work: Callable[[], T]) -> T:
-    """Run work on the store; a database that does not answer is a reason to ask again."""
-    try:
-        return await asyncio.to_thread(work)
-    except LabelStoreError as error:
-        headers = {"retry-after": "2"}
-        detail = "The store of labels does not answer; nothing is lost, send again."
-        raise Problem(503, "store_unreachable", detail, headers) from error

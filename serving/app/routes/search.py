@@ -5,21 +5,23 @@ import json
 import threading
 import time
 from collections.abc import Iterator
+from functools import partial
 from typing import Annotated
 
 import numpy as np
-from fastapi import APIRouter, Path, Request
+from fastapi import APIRouter, Path, Query, Request
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
-from starlette.responses import StreamingResponse
+from starlette.responses import Response, StreamingResponse
 
 from lunar_models.arrays import FloatArray, IntArray
-from lunar_models.errors import LabelsError
 from lunar_models.labelling.few_shot import MOST_EXAMPLES, Background, ranked
 from lunar_models.labelling.tags import TagName, TagStore
 from lunar_models.neighbours import NeighbourIndex
+from serving.app.pages import page_file, refuse_other_sites
 from serving.app.problems import Problem
 from serving.app.reference import reference, row_of
 from serving.app.routes.predict import problems
+from serving.app.stores import ask_store
 from serving.app.worker_state import WorkerState
 
 router = APIRouter(tags=["search"])
@@ -27,6 +29,7 @@ router = APIRouter(tags=["search"])
 CraterId = Annotated[str, StringConstraints(min_length=1, max_length=100)]
 Craters = Annotated[list[CraterId], Field(max_length=MOST_EXAMPLES)]
 _MOST_RESULTS = 5_000
+_MOST_SAMPLED = 500
 _NDJSON = "application/x-ndjson"
 
 
@@ -46,21 +49,28 @@ class Search(Examples):
     limit: int = Field(default=200, ge=1, le=_MOST_RESULTS)
 
 
-class Found(BaseModel):
-    """A line of the answer: a reference crater, the likeliest first."""
+class Place(BaseModel):
+    """A reference crater."""
 
     crater_id: str
     longitude_deg: float
     latitude_deg: float
     diameter_km: float
+
+
+class Found(Place):
+    """A line of the answer: a reference crater, the likeliest first."""
+
     score: float
     """Above 0 more like the positives than unlike them."""
 
 
-class Tag(Examples):
-    """A named kind: confirmed and rejected craters."""
+class Tag(BaseModel):
+    """A named kind: confirmed and rejected craters, as many as were ever named."""
 
     name: str
+    positives: list[str]
+    negatives: list[str]
 
 
 class _Backgrounds:
@@ -79,6 +89,25 @@ class _Backgrounds:
 
 
 _backgrounds = _Backgrounds()
+
+
+@router.get("/search", include_in_schema=False)
+async def page() -> Response:
+    """The page."""
+    return page_file("search")
+
+
+@router.get("/v1/search/sample", responses=problems(401, 403, 404, 422, 503))
+async def sample(
+    request: Request,
+    count: Annotated[int, Query(ge=1, le=_MOST_SAMPLED)] = 60,
+    seed: Annotated[int, Query(ge=0, lt=2**32)] = 0,
+) -> list[Place]:
+    """Reference craters drawn at random, to find first examples among them."""
+    _, index = reference(request)
+    rng = np.random.default_rng(seed)
+    rows = rng.choice(len(index), min(count, len(index)), replace=False)
+    return [Place(**crater) for crater in index.crater_rows(rows)]
 
 
 @router.post(
@@ -129,8 +158,11 @@ def _lines(
     for page in ranked(scores, marked):
         rows = page[:left]
         left -= len(rows)
-        for crater, score in zip(index.crater_rows(rows), scores[rows].tolist(), strict=True):
-            yield Found(**crater, score=score).model_dump_json().encode() + b"\n"
+        craters = zip(index.crater_rows(rows), scores[rows].tolist(), strict=True)
+        yield b"".join(
+            Found(**crater, score=score).model_dump_json().encode() + b"\n"
+            for crater, score in craters
+        )
         if not left:
             return
 
@@ -146,14 +178,14 @@ def _store(request: Request) -> TagStore:
 @router.get("/v1/tags", responses=problems(401, 403, 404, 503))
 async def tags(request: Request) -> dict[str, int]:
     """Names of the tags, and how many craters each has."""
-    table = await asyncio.to_thread(_store(request).table)
+    table = await ask_store(_store(request).table)
     return {str(name): int(count) for name, count in table.groupby("name")["member"].sum().items()}
 
 
 @router.get("/v1/tags/{name}", response_model=Tag, responses=problems(401, 403, 404, 422, 503))
 async def tag(request: Request, name: Annotated[TagName, Path()]) -> Tag:
     """The craters of a tag, confirmed and rejected."""
-    table = await asyncio.to_thread(_store(request).table)
+    table = await ask_store(_store(request).table)
     own = table[table["name"] == name]
     if own.empty:
         raise Problem(404, "unknown_tag", "There is no tag of this name.")
@@ -165,18 +197,22 @@ async def tag(request: Request, name: Annotated[TagName, Path()]) -> Tag:
     "/v1/tags/{name}", response_model=Tag, responses=problems(400, 401, 403, 404, 422, 503)
 )
 async def save_tag(request: Request, name: Annotated[TagName, Path()], examples: Examples) -> Tag:
-    """Add confirmed and rejected craters to a tag; the last word on a crater stands."""
+    """Add confirmed and rejected craters to a tag; the last word on a crater stands.
+
+    A token needs the scope `label`.
+    """
+    refuse_other_sites(request)
     store = _store(request)
     served, index = reference(request)
     for crater in (*examples.positives, *examples.negatives):
         row_of(index, crater)
     who = getattr(request.scope.get("caller"), "name", "local")
     model = f"{served.identity.name} {served.identity.version}"
-    try:
-        await asyncio.to_thread(
-            store.add, name, positives=examples.positives, negatives=examples.negatives,
-            labeller=who, model=model,
-        )  # fmt: skip
-    except LabelsError as error:
-        raise Problem(400, "bad_tag", str(error)) from error
+    if set(examples.positives) & set(examples.negatives):
+        raise Problem(400, "bad_tag", "A crater is among positives and negatives.")
+    add = partial(
+        store.add, name, positives=examples.positives, negatives=examples.negatives,
+        labeller=who, model=model,
+    )  # fmt: skip
+    await ask_store(add)
     return await tag(request, name)

@@ -1,10 +1,14 @@
+from itertools import islice
+
 import numpy as np
 import pytest
+from sklearn.cluster import MiniBatchKMeans
 
 from lunar_models.errors import ConfigError
-from lunar_models.labelling.selection import margins, select, stratify
+from lunar_models.labelling.acquisition import covering, margins
+from lunar_models.labelling.selection import select, stratify
 
-METHODS = ("design", "typical", "uncertain", "margin", "random")
+METHODS = ("design", "typical", "covering", "uncertain", "margin", "random")
 
 
 @pytest.fixture(scope="module")
@@ -64,6 +68,34 @@ def test_typical_craters_come_from_every_cluster():
     assert sorted(cluster[chosen]) == list(range(2, 10))
     far = np.linalg.norm(embeddings - centres[cluster], axis=1)
     assert far[chosen].mean() < np.median(far)
+
+
+def test_covering_takes_the_middle_of_the_largest_group_without_a_label():
+    rng = np.random.default_rng(0)
+    sizes = np.array([90, 60, 40, 20])
+    group = np.repeat(np.arange(4), sizes)
+    centres = 50 * np.eye(4, 6)
+    embeddings = centres[group] + rng.normal(size=(sizes.sum(), 6))
+    chosen = select(embeddings, 3, labelled=np.array([5]), method="covering")
+    assert group[chosen].tolist() == [1, 2, 3]  # group 0 is covered by its label
+    assert select(embeddings, 1, labelled=np.array([], np.int64), method="covering") < 90
+
+
+def test_covering_counts_what_its_balls_hold():
+    """The definition: each choice covers most craters that no ball holds yet."""
+    rng = np.random.default_rng(3)
+    points = rng.normal(size=(80, 3))
+    points = (points - points.mean(axis=0)) / points.std(axis=0)
+    order = covering(points, np.array([], np.int64), 2, lambda: np.ones(80, np.bool_), 0)
+    cluster = MiniBatchKMeans(2, n_init=3, random_state=0).fit_predict(points)
+    apart = np.linalg.norm(points[:, None] - points, axis=2)
+    nearest_other = np.where(cluster[:, None] != cluster, apart, np.inf).min(axis=1)
+    inside = apart <= np.quantile(nearest_other, 0.05)
+    uncovered = np.ones(80, np.bool_)
+    for row in islice(order, 10):
+        gain = (inside & uncovered).sum(axis=1)
+        assert gain[row] == gain.max()
+        uncovered &= ~inside[row]
 
 
 def test_margin_takes_the_most_uncertain(cloud):

@@ -1,9 +1,10 @@
 // Asks about one crater after the other.
 
 import { call, getJson, setToken } from "/static/api.js";
+import { $ } from "/static/dom.js";
 import { aroundPath, clear, cropPath, detailPath, picture } from "./pictures.js";
 import { newId, Queue } from "./queue.js";
-import { $, drawLast, drawProgress, drawScheme, drawTask } from "./view.js";
+import { drawLast, drawProgress, drawScheme, drawTask } from "./view.js";
 
 const AHEAD = 30, LOW = 15, AROUND_AHEAD = 6;
 const KEPT = { token: "lunar-label:token", setup: "lunar-label:setup", tasks: "lunar-label:tasks", after: "lunar-label:show-after" };

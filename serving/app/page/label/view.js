@@ -1,15 +1,7 @@
 // Draws what the page knows; decides nothing.
 
+import { $, element } from "/static/dom.js";
 import { aroundPath, cropPath, detailPath, show } from "./pictures.js";
-
-export const $ = (id) => document.getElementById(id);
-
-export function element(tag, text = "", name = "") {
-  const made = document.createElement(tag);
-  made.textContent = text;
-  if (name) made.className = name;
-  return made;
-}
 
 function thumbnails(ids) {
   const box = element("span", "", "thumbs");

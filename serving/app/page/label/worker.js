@@ -2,7 +2,8 @@
 
 const CACHE = "lunar-label-page";
 const FILES = [
-  "/label", "/static/icon.svg", "/static/api.js", "/static/label/label.css",
+  "/label", "/static/icon.svg", "/static/api.js", "/static/common.css", "/static/dom.js",
+  "/static/label/label.css",
   "/static/label/label.js", "/static/label/queue.js", "/static/label/pictures.js",
   "/static/label/view.js",
 ];
