@@ -18,10 +18,11 @@ from transformers import ViTMAEConfig
 
 from lunar_models.config.train import TrainConfig
 from lunar_models.crops.crop_set import CropSet
-from lunar_models.embedding import embed_crops, pick_device
+from lunar_models.embedding import embed_crops
 from lunar_models.encoders.build import Encoder, build_encoder
 from lunar_models.encoders.checkpoint import Checkpoint
 from lunar_models.encoders.families.vit_mae import ViTMaeEncoder
+from lunar_models.encoders.precision import pick_device
 from lunar_models.page_cache import keep_memory
 from lunar_models.training.trainer import Trainer
 

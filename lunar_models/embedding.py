@@ -12,7 +12,7 @@ from lunar_models.encoders.base import Encoder
 from lunar_models.encoders.checkpoint import Checkpoint
 from lunar_models.encoders.inference import inference_copy
 from lunar_models.encoders.overlap import batch_size_for, pinned, run_overlapped
-from lunar_models.encoders.precision import autocast, compute_dtype
+from lunar_models.encoders.precision import autocast, compute_dtype, pick_device
 from lunar_models.errors import ConfigError
 from lunar_models.heads.physical import PhysicalPrediction
 from lunar_models.page_cache import keep_memory, read_crops
@@ -24,20 +24,6 @@ MOST_WORKERS = 4
 
 Progress = Callable[[int], object]
 """Called with the number of crops just finished."""
-
-
-def pick_device(device: str = "auto") -> torch.device:
-    """The device to compute on; ``auto`` takes CUDA, then MPS, then the CPU.
-
-    Raises:
-        ConfigError: the device asked for is not on this machine.
-    """
-    cuda, mps = torch.cuda.is_available(), torch.backends.mps.is_available()
-    if device == "auto":
-        return torch.device("cuda" if cuda else "mps" if mps else "cpu")
-    if (device == "cuda" and not cuda) or (device == "mps" and not mps):
-        raise ConfigError(f"device={device} is not available on this machine; use device=auto.")
-    return torch.device(device)
 
 
 def embed_crops(
@@ -178,10 +164,7 @@ def _fill(
 ) -> Iterator[int]:
     """Put what `compute` makes of normalised batches into `target`; yield their numbers of crops.
 
-    On a CPU some batches are worked on at once, each by its share of the cores: a small network's
-    layers are too short to be divided among many. Only of the faster copy, though, which stays in
-    evaluation mode; the original would be switched back by the batch that ends first. Elsewhere
-    batches are read and fetched while others are computed.
+    On a GPU batches are read and fetched while others are computed.
     """
     device = encoder.device
     size = batch_size or batch_size_for(device, encoder.crop_size_px)
@@ -190,22 +173,30 @@ def _fill(
     def store(start: int, result: torch.Tensor) -> None:
         target[start : start + len(result)] = result.numpy()
 
-    if device.type != "cpu":
-        yield from run_overlapped(
-            lambda start: pinned(_read(crops, start, start + size), device),
-            lambda stored: compute(_normalised(checkpoint, stored, device)),
-            store,
-            starts,
-        )
-        return
-
     def done(start: int) -> int:
         batch = _load(checkpoint, encoder, crops, start, start + size)
         store(start, compute(batch))
         return len(batch)
 
+    if device.type == "cpu":
+        yield from _run_on_cpu(done, starts, several=encoder is not checkpoint.encoder)
+        return
+    yield from run_overlapped(
+        lambda start: pinned(_read(crops, start, start + size), device),
+        lambda stored: compute(_normalised(checkpoint, stored, device)),
+        store,
+        starts,
+    )
+
+
+def _run_on_cpu(done: Callable[[int], int], starts: range, *, several: bool) -> Iterator[int]:
+    """Work on some batches at once, each with its share of the cores.
+
+    A small network's layers are too short to be divided among many. Only of the faster copy,
+    though (`several`), which stays in evaluation mode; the original would be switched back by the
+    batch that ends first.
+    """
     threads = torch.get_num_threads()
-    several = encoder is not checkpoint.encoder
     workers = min(threads, MOST_WORKERS, len(starts)) if several else 1
     if workers < 2:
         yield from map(done, starts)

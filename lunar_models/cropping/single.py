@@ -69,22 +69,34 @@ def extract_crop(
         raise MosaicError(
             f"Longitude {longitude_deg}, latitude {latitude_deg} lies outside {mosaic.path}."
         )
+    crops = np.empty((1, crop_size_px, crop_size_px), np.uint8)
+    _sample(mosaic, crater.join(place), crops, context_diameters, radiometry, highpass_sigma_px)
+    crop: npt.NDArray[np.uint8] = crops[0]
+    return crop
+
+
+def _sample(
+    mosaic: Mosaic,
+    place: pd.DataFrame,
+    crops: npt.NDArray[np.uint8],
+    context_diameters: float,
+    radiometry: Radiometry,
+    highpass_sigma_px: float | None,
+) -> None:
+    """Fill (1, S, S) `crops` with the crater of one row."""
     window = {name: place[name].to_numpy() for name in ("top", "bottom", "left", "right", "level")}
     height = strip_rows(place["level"])
     strip_plan = plan_strips(mosaic, **window, strip_rows=height)
     strip = int(place["bottom"].iloc[0]) // height
-    crops = np.empty((1, crop_size_px, crop_size_px), np.uint8)
     with mosaic.reader(radiometry) as reader:
         rows = filtered(reader, highpass_sigma_px)
         for _, strips in stream_strips(mosaic, rows, strip_plan, [strip]):
             sample_crops(
                 strips[-1],
                 mosaic.projection,
-                make_sites(crater.join(place)),
-                sun_patterns(crop_size_px, context_diameters),
+                make_sites(place),
+                sun_patterns(crops.shape[-1], context_diameters),
                 Brightness(np.float32(radiometry.black_level), np.float32(0.0)),
                 crops,
                 np.empty((1, len(MEASURES)), np.float32),
             )
-    crop: npt.NDArray[np.uint8] = crops[0]
-    return crop

@@ -31,3 +31,17 @@ def autocast(precision: Precision, device: torch.device) -> torch.autocast:
         raise ConfigError("precision=bf16 is not supported on device=mps; use precision=fp32.")
     reduced = compute_dtype(precision, device) == torch.bfloat16
     return torch.autocast(device.type, torch.bfloat16, enabled=reduced)
+
+
+def pick_device(device: str = "auto") -> torch.device:
+    """Select the device to compute on; ``auto`` takes CUDA, then MPS, then the CPU.
+
+    Raises:
+        ConfigError: the device asked for is not on this machine.
+    """
+    cuda, mps = torch.cuda.is_available(), torch.backends.mps.is_available()
+    if device == "auto":
+        return torch.device("cuda" if cuda else "mps" if mps else "cpu")
+    if (device == "cuda" and not cuda) or (device == "mps" and not mps):
+        raise ConfigError(f"device={device} is not available on this machine; use device=auto.")
+    return torch.device(device)

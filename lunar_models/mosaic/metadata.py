@@ -63,12 +63,7 @@ def read_encoding(data: Any, band: int | None, name: str) -> Encoding:
     scales, offsets = ([factors[b - 1] for b in bands] for factors in (data.scales, data.offsets))
     bits = int(data.tags(bands[0], ns="IMAGE_STRUCTURE").get("NBITS", np.dtype(dtype).itemsize * 8))
     if data.tags(ns="IMAGE_STRUCTURE").get("MINISWHITE") == "YES":
-        if np.dtype(dtype).kind != "u":
-            raise MosaicError(
-                f"{name} holds {dtype} values and calls the smallest white (MinIsWhite), which may "
-                "mean two things; write it again with its own grey: gdal_translate -co "
-                "PHOTOMETRIC=MINISBLACK."
-            )
+        _require_unsigned(dtype, name)
         offsets = [s * (2.0**bits - 1.0) + o for s, o in zip(scales, offsets, strict=True)]
         scales = [-scale for scale in scales]
     check_sample_type(data, name)
@@ -93,6 +88,15 @@ def read_encoding(data: Any, band: int | None, name: str) -> Encoding:
         alpha=opaque[0] if opaque else 0,
         bits=bits,
     )
+
+
+def _require_unsigned(dtype: str, name: str) -> None:
+    if np.dtype(dtype).kind != "u":
+        raise MosaicError(
+            f"{name} holds {dtype} values and calls the smallest white (MinIsWhite), which may "
+            "mean two things; write it again with its own grey: gdal_translate -co "
+            "PHOTOMETRIC=MINISBLACK."
+        )
 
 
 def shown_pixels(data: Any, encoding: Encoding, **part: Any) -> npt.NDArray[np.bool_] | None:

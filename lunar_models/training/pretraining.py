@@ -18,11 +18,10 @@ from torch import Tensor
 from lunar_models.config.base import specs
 from lunar_models.config.pretrain import PretrainConfig
 from lunar_models.crops.normalisation import Normalisation
-from lunar_models.embedding import pick_device
 from lunar_models.encoders.augmentation import lunar_view
 from lunar_models.encoders.checkpoint import Checkpoint
 from lunar_models.encoders.families.inverse_rendering import InverseRenderingEncoder
-from lunar_models.encoders.precision import autocast
+from lunar_models.encoders.precision import autocast, pick_device
 from lunar_models.errors import CheckpointError, ConfigError
 from lunar_models.heads.physical import PhysicalPrediction
 from lunar_models.rendering.simulation import normalised, simulate_crops

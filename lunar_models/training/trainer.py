@@ -12,11 +12,10 @@ from torch import Tensor
 
 from lunar_models.config.train import TrainConfig
 from lunar_models.crops.crop_set import CropSet
-from lunar_models.embedding import pick_device
 from lunar_models.encoders.base import Encoder, FittedEncoder, evaluating
 from lunar_models.encoders.checkpoint import Checkpoint
 from lunar_models.encoders.overlap import send
-from lunar_models.encoders.precision import autocast
+from lunar_models.encoders.precision import autocast, pick_device
 from lunar_models.errors import ConfigError, CropSetError
 from lunar_models.joint_batch import draw, rank, together, world
 from lunar_models.training import distributed

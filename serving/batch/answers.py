@@ -10,8 +10,9 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
-from lunar_models.embedding import embed_crops, measure_crops, pick_device, score_crops
+from lunar_models.embedding import embed_crops, measure_crops, score_crops
 from lunar_models.encoders.checkpoint import Checkpoint
+from lunar_models.encoders.precision import pick_device
 from lunar_models.export.tables import (
     CLUSTER_COLUMNS,
     SCORE_COLUMNS,

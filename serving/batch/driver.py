@@ -17,9 +17,10 @@ from lunar_models.config.preprocess import PreprocessConfig
 from lunar_models.errors import ConfigError, CropSetError, LunarModelsError
 from serving.batch.engines import Engine, InlineEngine, ProcessEngine, Task
 from serving.batch.files import locked, read_record, record_file
-from serving.batch.job import Job, Stage, open_or_plan, work_folder
+from serving.batch.job import Job, Stage
 from serving.batch.merge import damaged_shards, merge
 from serving.batch.model import Model, find_model
+from serving.batch.planning import open_or_plan, work_folder
 from serving.batch.release import Credit, find_finished
 from serving.batch.release_folder import open_release
 from serving.batch.tasks import align, run_task

@@ -24,7 +24,8 @@ from lunar_models.cropping.storage.work_folder import disk_errors, source_digest
 from lunar_models.errors import CropSetError
 from serving.batch import columns
 from serving.batch.files import find_fault, read_record, record_file, sync
-from serving.batch.job import REJECTED_FILE, Job, check_unchanged
+from serving.batch.job import REJECTED_FILE, Job
+from serving.batch.planning import check_unchanged
 from serving.batch.release import Credit, describe_release
 from serving.batch.release_folder import (
     CRATERS_FILE,

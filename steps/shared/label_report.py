@@ -98,17 +98,18 @@ def log_model_view(
     gallery = suspicious_figure(np.stack([crop_set.crops[row] for row in place]), _captions(worst))
     climb = label_curve_figure(curve)
     log_figures({"figures/suspicious.png": gallery, "figures/label_curve.png": climb})
-    return [
-        Section("Suspicious labels", [
-            Picture(gallery, "The label, and what the model sees instead, with how far it believes "
-                    "the label."),
-            Table(suspicious[suspicious["suspicious"]], "Labels to look at again."),
-        ], "A head was fitted without each crater's terrain, and asked for its state. Confident "
-           "learning (Northcutt et al. 2021, doi 10.1613/jair.1.12125) counts as suspicious what "
-           "it contradicts more firmly than usual for that state. Look again before changing one: "
-           "the model may be wrong."),
-        _curve_section(curve, climb),
-    ]  # fmt: skip
+    return [_suspicious_section(suspicious, gallery), _curve_section(curve, climb)]
+
+
+def _suspicious_section(suspicious: pd.DataFrame, gallery: Figure) -> Section:
+    return Section("Suspicious labels", [
+        Picture(gallery, "The label, and what the model sees instead, with how far it believes "
+                "the label."),
+        Table(suspicious[suspicious["suspicious"]], "Labels to look at again."),
+    ], "A head was fitted without each crater's terrain, and asked for its state. Confident "
+       "learning (Northcutt et al. 2021, doi 10.1613/jair.1.12125) counts as suspicious what "
+       "it contradicts more firmly than usual for that state. Look again before changing one: "
+       "the model may be wrong.")  # fmt: skip
 
 
 def write_page(sections: list[Section], votes: VoteSet) -> None:

@@ -116,14 +116,19 @@ def log_service_model(
                 metadata={"lineage": tags},
             )
     if registered_model is not None:
-        client = mlflow.MlflowClient()
         number = str(info.registered_model_version)
-        client.update_model_version(registered_model, number, description)
-        if not client.get_registered_model(registered_model).description:
-            client.update_registered_model(registered_model, _ABOUT[neighbours is not None])
-        for key in VERSION_TAGS & {*tags}:
-            client.set_model_version_tag(registered_model, number, key, tags[key])
+        _describe(registered_model, number, _ABOUT[neighbours is not None], description, tags)
     return info
+
+
+def _describe(name: str, number: str, about: str, description: str, tags: dict[str, str]) -> None:
+    """Describe a version, and the registered model where nobody did; show the version's tags."""
+    client = mlflow.MlflowClient()
+    client.update_model_version(name, number, description)
+    if not client.get_registered_model(name).description:
+        client.update_registered_model(name, about)
+    for key in VERSION_TAGS & {*tags}:
+        client.set_model_version_tag(name, number, key, tags[key])
 
 
 def log_registered(name: str | None, info: ModelInfo) -> None:

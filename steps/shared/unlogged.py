@@ -6,82 +6,28 @@ step starts.
 """
 
 import contextlib
-import fcntl
 import functools
-import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ParamSpec, TextIO, TypeVar
 
 import click
 import mlflow
-from mlflow.entities import Param, Run, RunTag
 
 from serving.cli.options import UserError
 from steps.shared.outage import give_up, is_outage
+from steps.shared.unlogged_run import ABOUT_FILE, Unlogged, unlogged_folder
 
 P = ParamSpec("P")
 R = TypeVar("R")
-
-_ABOUT_FILE = "run.json"
-_TABLES_TAG = "mlflow.loggedArtifacts"
-_MOST_IN_BATCH = 1000
-"""Metrics that MLflow takes in one request."""
-
-
-@dataclass
-class Unlogged:
-    """What one run could not log."""
-
-    folder: Path
-    tracking_uri: str
-    run_id: str
-    copy_id: str = ""
-    """The run in the store in `folder` that has what is missing."""
-    first_tags: dict[str, str] = field(default_factory=dict)
-
-    @property
-    def store(self) -> str:
-        """Tracking URI of the store in `folder`."""
-        return f"sqlite:///{self.folder / 'mlflow.db'}"
-
-    def save(self) -> None:
-        """Note in `folder` what `load` needs."""
-        (self.folder / _ABOUT_FILE).write_text(
-            json.dumps([self.tracking_uri, self.run_id, self.copy_id, self.first_tags])
-        )
-
-    @classmethod
-    def load(cls, folder: Path) -> "Unlogged":
-        """Read what `save` noted."""
-        return cls(folder, *json.loads((folder / _ABOUT_FILE).read_text()))
-
-    def lock(self) -> TextIO | None:
-        """Hold it while the file is open; None while a living process still adds to it."""
-        file = (self.folder / "lock").open("a")
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            file.close()
-            return None
-        return file
-
-
 _here: Unlogged | None = None
 """Of this process, while its run is diverted."""
 _held: TextIO | None = None
 _registry: str | None = None
 """The registry that was named before, if any."""
 _may_divert = False
-
-
-def unlogged_folder() -> Path:
-    """Where runs that could not be logged are kept: ``~/.local/state/lunar-models/unlogged``."""
-    base = os.environ.get("XDG_STATE_HOME") or "~/.local/state"
-    return Path(base).expanduser() / "lunar-models" / "unlogged"
 
 
 def kept(log: Callable[P, R]) -> Callable[P, R]:
@@ -125,7 +71,7 @@ def keeping(*, allowed: bool) -> Iterator[None]:
     finally:
         _may_divert = False
         ours = None if _here is None else _leave(status)
-        if ours is not None and not _is_logged(ours):
+        if ours is not None and not ours.log_to_server():
             give_up()
             if status == "FINISHED":
                 raise UserError(
@@ -144,18 +90,18 @@ def return_to_server() -> None:
     global _may_divert
     if _here is not None:
         _may_divert = False
-        _log(_leave("FAILED"), end=False)  # failed, unless this comes through
+        _leave("FAILED").copy_to_server(end=False)  # failed, unless this comes through
         _may_divert = True
 
 
 def log_unlogged(tracking_uri: str) -> None:
     """Log what earlier runs could not log to this server; an outage leaves it for later."""
-    for file in sorted(unlogged_folder().glob(f"*/{_ABOUT_FILE}")):
+    for file in sorted(unlogged_folder().glob(f"*/{ABOUT_FILE}")):
         ours = Unlogged.load(file.parent)
         if ours.tracking_uri != tracking_uri:
             continue
         try:
-            done = _is_logged(ours)
+            done = ours.log_to_server()
         except mlflow.MlflowException as error:
             click.echo(
                 f"What run {ours.run_id} could not log is refused: {error.message} "
@@ -207,50 +153,3 @@ def _leave(status: str) -> Unlogged:
         _held.close()
     _here = _held = None
     return ours
-
-
-def _is_logged(ours: Unlogged) -> bool:
-    """Log it; False where the server is away or a living process still adds to it.
-
-    Raises:
-        MlflowException: the server refuses it.
-    """
-    if (lock := ours.lock()) is None:
-        return False
-    with lock:
-        try:
-            _log(ours, end=True)
-        except mlflow.MlflowException as error:
-            if is_outage(error):
-                return False
-            raise
-    return True
-
-
-def _log(ours: Unlogged, *, end: bool) -> None:
-    """Copy everything to the run on the server, end that run as it ended here, and forget it."""
-    here, server = mlflow.MlflowClient(ours.store), mlflow.MlflowClient(ours.tracking_uri)
-    run = here.get_run(ours.copy_id)
-    points = [m for key in run.data.metrics for m in here.get_metric_history(ours.copy_id, key)]
-    for start in range(0, len(points), _MOST_IN_BATCH):
-        server.log_batch(ours.run_id, metrics=points[start : start + _MOST_IN_BATCH])
-    server.log_batch(
-        ours.run_id,
-        params=[Param(key, value) for key, value in run.data.params.items()],
-        tags=_new_tags(run, ours, server.get_run(ours.run_id)),
-    )
-    server.log_inputs(ours.run_id, run.inputs.dataset_inputs)
-    if (artifacts := ours.folder / "artifacts" / ours.copy_id / "artifacts").is_dir():
-        server.log_artifacts(ours.run_id, str(artifacts))
-    if end:  # a run without an end was killed
-        status = run.info.status if run.info.end_time else "KILLED"
-        server.set_terminated(ours.run_id, status, run.info.end_time)
-    shutil.rmtree(ours.folder, ignore_errors=True)
-
-
-def _new_tags(run: Run, ours: Unlogged, logged: Run) -> list[RunTag]:
-    new = {k: v for k, v in run.data.tags.items() if ours.first_tags.get(k) != v}
-    if _TABLES_TAG in new:  # a list that grows
-        known = json.loads(logged.data.tags.get(_TABLES_TAG, "[]"))
-        new[_TABLES_TAG] = json.dumps([*known, *json.loads(new[_TABLES_TAG])])
-    return [RunTag(key, str(value)) for key, value in new.items()]

@@ -6,11 +6,12 @@ from helpers import bowl_crops
 from lunar_models import embedding
 from lunar_models.config.train import TrainConfig
 from lunar_models.crops.crop_set import CropSet
-from lunar_models.embedding import embed_crops, pick_device, reconstruct_crops, score_crops
+from lunar_models.embedding import embed_crops, reconstruct_crops, score_crops
 from lunar_models.encoders.build import build_encoder
 from lunar_models.encoders.checkpoint import Checkpoint
 from lunar_models.encoders.inference import inference_copy
 from lunar_models.encoders.overlap import batch_size_for, run_overlapped
+from lunar_models.encoders.precision import pick_device
 from lunar_models.errors import ConfigError
 
 

@@ -66,12 +66,7 @@ def assemble(
     config = plan.config
     metadata = _describe(plan, measures, overlap_larger)
     fault = crop_faults(metadata, config)
-    keep = (fault == "").to_numpy()
-    if not keep.any():
-        raise CatalogueError(
-            f"None of the {len(keep)} crops is usable: {fault.value_counts().index[0]}. "
-            "Loosen the thresholds or give a mosaic that covers the craters."
-        )
+    keep = _usable(fault)
     dropped = pd.DataFrame({"crater_id": metadata["crater_id"], "reason": fault})[~keep]
     order = kept_order(keep)
     metadata = metadata.iloc[order].reset_index(drop=True)
@@ -101,6 +96,17 @@ def assemble(
         )
         write_info(work.path, info)
         return work.publish()
+
+
+def _usable(fault: pd.Series) -> npt.NDArray[np.bool_]:
+    """Tell which crops have no fault; an error where all have one."""
+    keep: npt.NDArray[np.bool_] = (fault == "").to_numpy()
+    if not keep.any():
+        raise CatalogueError(
+            f"None of the {len(keep)} crops is usable: {fault.value_counts().index[0]}. "
+            "Loosen the thresholds or give a mosaic that covers the craters."
+        )
+    return keep
 
 
 def describe_crops(
