@@ -167,16 +167,16 @@ def _brightness(values: Any, j: int, i: int, terms: _Terms) -> Any:
         value: Any = np.float64(values[band, j, i])
         if np.isnan(value):
             return np.nan
-        if value == terms.factors[3, band]:
-            without += 1
-        elif value < terms.limits[0] or value > terms.limits[1]:
-            return np.inf if terms.limits[2] <= value <= terms.limits[3] else np.nan
         for n in range(terms.empty.size):
             if value == terms.empty[n]:
                 return np.nan
         for n in range(terms.bright.size):
             if value == terms.bright[n]:
                 return np.inf
+        if value == terms.factors[3, band]:
+            without += 1
+        elif value < terms.limits[0] or value > terms.limits[1]:
+            return np.inf if terms.limits[2] <= value <= terms.limits[3] else np.nan
         if terms.palette.size:
             value = terms.palette[int(value)] if value < terms.palette.size else np.nan
         factors = terms.factors[:, band]

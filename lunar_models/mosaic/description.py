@@ -7,6 +7,7 @@ import numpy as np
 from lunar_models.arrays import Float64Array
 from lunar_models.moon import MOON_RADIUS_M
 from lunar_models.mosaic.overview import extent_deg
+from lunar_models.mosaic.radiometry import isolated_extreme
 from lunar_models.mosaic.raster import Mosaic
 
 _THIN = (512, 1024)
@@ -101,19 +102,21 @@ def _warnings(mosaic: Mosaic, values: Float64Array, valid: Float64Array) -> list
         return [f"{mosaic.path} has no pixel with data among those looked at"]
     if np.isnan(values).mean() > _MOST_EMPTY:
         warnings.append(f"{np.isnan(values).mean():.0%} of {mosaic.path} has no data")
-    numbers, counts = np.unique(valid, return_counts=True)
-    for value in (numbers[0], numbers[-1]):
-        share = float(counts[numbers == value][0] / valid.size)
-        rest = valid[valid != value]
-        if not rest.size or share < _MOST_REPEATED:
-            continue
-        low, high = np.percentile(rest, (1, 99))
-        isolated = min(abs(value - low), abs(value - high)) > 2.0 * (high - low)
-        if isolated or (value == 0.0 and mosaic.encoding.nodata == (None,)):
-            warnings.append(
-                f"{share:.0%} of {mosaic.path} is exactly {value:g}, which looks like a mark of no "
-                f"data: gdal_edit.py -a_nodata {value:g}"
-            )
+    least = float(valid.min())
+    share = float((valid == least).mean())
+    black = least == 0.0 and share >= _MOST_REPEATED and mosaic.encoding.nodata == (None,)
+    found = isolated_extreme(valid) or ((least, share) if black else None)
+    if found is not None:
+        value, share = found
+        warnings.append(
+            f"{share:.0%} of {mosaic.path} is exactly {value:g}, which looks like a mark of no "
+            f"data: gdal_edit.py -a_nodata {value:g}"
+        )
+    if mosaic.lossy and mosaic.has_nodata and not mosaic.encoding.hidden:
+        warnings.append(
+            f"{mosaic.path} is compressed with losses, so pixels beside those without data are "
+            "neither data nor exactly the nodata value; use the original, or a mask"
+        )
     low, high = np.percentile(valid, (1, 99))
     if mosaic.sun is None and low > 0.0 and high > low and (high - low) / high < 0.02:
         warnings.append(

@@ -10,7 +10,8 @@ from rasterio.enums import ColorInterp, MaskFlags
 from lunar_models.crops.luminance import LUMINANCE_WEIGHTS
 from lunar_models.errors import MosaicError
 from lunar_models.mosaic.brightness import LARGEST, Encoding, grey_palette
-from lunar_models.mosaic.planetary_label import bits_in_use, check_sample_type, special_constants
+from lunar_models.mosaic.pds3_storage import bits_in_use, check_storage
+from lunar_models.mosaic.planetary_label import special_constants, valid_limits
 
 ISIS_VALID: dict[str, tuple[float, float]] = {
     "uint8": (1.0, 254.0),
@@ -37,6 +38,10 @@ ISIS_SATURATED: dict[str, tuple[float, float]] = {
 """HIS and HRS of each type: instrument and representation saturated high."""
 
 _RGB = (ColorInterp.red, ColorInterp.green, ColorInterp.blue)
+_OPACITY = (
+    ". If the further band is opacity, declare it: gdal_edit.py -colorinterp_4 alpha; else leave "
+    "it out: gdal_translate -b 1 -b 2 -b 3."
+)
 
 
 def read_encoding(data: Any, band: int | None, name: str) -> Encoding:
@@ -61,12 +66,13 @@ def read_encoding(data: Any, band: int | None, name: str) -> Encoding:
             f"{name} holds {dtype} values; convert it to real ones with gdal_translate -ot Float32."
         )
     scales, offsets = ([factors[b - 1] for b in bands] for factors in (data.scales, data.offsets))
+    _require_scale(scales, offsets, name)
     bits = int(data.tags(bands[0], ns="IMAGE_STRUCTURE").get("NBITS", np.dtype(dtype).itemsize * 8))
     if data.tags(ns="IMAGE_STRUCTURE").get("MINISWHITE") == "YES":
         _require_unsigned(dtype, name)
         offsets = [s * (2.0**bits - 1.0) + o for s, o in zip(scales, offsets, strict=True)]
         scales = [-scale for scale in scales]
-    check_sample_type(data, name)
+    check_storage(data, name)
     empty, bright = special_constants(data, dtype)
     special = _special_pixels(data, dtype)
     stated = data.driver == "PDS" and empty  # GDAL reads 16#8000# as 16
@@ -90,6 +96,14 @@ def read_encoding(data: Any, band: int | None, name: str) -> Encoding:
     )
 
 
+def _require_scale(scales: list[float], offsets: list[float], name: str) -> None:
+    if not np.isfinite([*scales, *offsets]).all() or 0.0 in scales:
+        raise MosaicError(
+            f"{name} states the scale {scales} and the offset {offsets}, by which no brightness "
+            "can be computed; correct them with gdal_edit.py -scale -offset."
+        )
+
+
 def _require_unsigned(dtype: str, name: str) -> None:
     if np.dtype(dtype).kind != "u":
         raise MosaicError(
@@ -97,6 +111,14 @@ def _require_unsigned(dtype: str, name: str) -> None:
             "mean two things; write it again with its own grey: gdal_translate -co "
             "PHOTOMETRIC=MINISBLACK."
         )
+
+
+def is_lossy(data: Any) -> bool:
+    """Whether a raster is compressed with losses, as far as GDAL says."""
+    structure = data.tags(ns="IMAGE_STRUCTURE")
+    return "JPEG" in structure.get("COMPRESSION", "").replace("JPEG2000", "") or structure.get(
+        "COMPRESSION_REVERSIBILITY", ""
+    ).startswith("LOSSY")
 
 
 def shown_pixels(data: Any, encoding: Encoding, **part: Any) -> npt.NDArray[np.bool_] | None:
@@ -127,14 +149,14 @@ def _choose_bands(data: Any, band: int | None, name: str) -> tuple[int, ...]:
     grey = [n for n, kind in enumerate(kinds, start=1) if kind != ColorInterp.alpha]
     if len(grey) == 1:
         return (grey[0],)
-    if set(_RGB) <= set(kinds):
+    if sorted(kinds[n - 1].value for n in grey) == sorted(kind.value for kind in _RGB):
         return tuple(kinds.index(kind) + 1 for kind in _RGB)
     shown = ", ".join(
         f"{n} ({data.descriptions[n - 1] or data.colorinterp[n - 1].name})" for n in grey[:8]
     )
     raise MosaicError(
         f"{name} has {len(grey)} bands, {shown}{', …' if len(grey) > 8 else ''}; say which one is "
-        "brightness, such as band=1."
+        "brightness, such as band=1" + (_OPACITY if set(_RGB) <= set(kinds) else ".")
     )
 
 
@@ -150,12 +172,17 @@ def _special_pixels(data: Any, dtype: str) -> tuple[tuple[float, float], tuple[f
     used = bits_in_use(data)
     if used is not None and np.dtype(dtype).kind == "u" and used < 8 * np.dtype(dtype).itemsize:
         return (-math.inf, 2.0**used - 1.0), nothing  # more is a flag in the upper bits
+    valid, bright = (-math.inf, math.inf), nothing
     cube = data.driver in ("ISIS3", "ISIS2") or (data.driver == "VRT" and _made_of_cubes(data))
     if cube or (dtype == "int16" and data.nodatavals[0] == ISIS_NULL_INT16):
-        return ISIS_VALID.get(dtype, (-math.inf, math.inf)), ISIS_SATURATED.get(dtype, nothing)
-    if np.dtype(dtype).kind == "f":  # a cube or PDS product converted, or an undeclared fill value
-        return ISIS_VALID[dtype], ISIS_SATURATED[dtype] if data.driver == "PDS" else nothing
-    return (-math.inf, math.inf), nothing
+        valid, bright = ISIS_VALID.get(dtype, valid), ISIS_SATURATED.get(dtype, nothing)
+    elif (
+        np.dtype(dtype).kind == "f"
+    ):  # a converted cube or PDS product, or an undeclared fill value
+        valid = ISIS_VALID[dtype]
+        bright = ISIS_SATURATED[dtype] if data.driver == "PDS" else nothing
+    low, high = valid_limits(data, dtype)
+    return (max(low, valid[0]), min(high, valid[1])), bright
 
 
 def _made_of_cubes(data: Any) -> bool:

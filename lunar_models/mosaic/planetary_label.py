@@ -17,63 +17,13 @@ _EMPTY_WORDS = re.compile(
     r"(NULL|MISSING|INVALID|UNKNOWN|ERROR|NOT_APPLICABLE)(_CONSTANT|_VALUE)?|LOW_\w*SATURATION"
 )
 _BRIGHT_WORDS = re.compile(r"HIGH_\w*SATURATION|SATURATED_CONSTANT")
+_LIMIT_WORDS = ("VALID_MINIMUM", "VALID_MAXIMUM")
 _HEIGHT_UNITS = {"m": 1.0, "metre": 1.0, "meter": 1.0, "metres": 1.0, "meters": 1.0,
                  "km": 1000.0, "kilometer": 1000.0, "kilometre": 1000.0, "kilometers": 1000.0,
                  "kilometres": 1000.0, "ft": 0.3048, "foot": 0.3048, "feet": 0.3048}  # fmt: skip
 
 _CENTRE_TOLERANCE = 0.05
 """Part of a map's extent by which its stated and its computed middle may differ."""
-
-
-_BIG, _LITTLE = ("", "MSB_", "SUN_", "MAC_"), ("LSB_", "PC_", "VAX_")
-_SIGNS = ("", "SIGNED_", "UNSIGNED_")
-_READ_RIGHT = {
-    8: {f"{order}{sign}INTEGER" for order in (*_BIG, *_LITTLE) for sign in _SIGNS},
-    16: {f"{order}{sign}INTEGER" for order in (*_BIG, "LSB_") for sign in _SIGNS}
-    - {"UNSIGNED_INTEGER"} | {"PC_INTEGER", "VAX_INTEGER"},
-    32: {"REAL", "FLOAT", "IEEE_REAL", "SUN_REAL", "MAC_REAL", "PC_REAL"},
-}  # fmt: skip
-_READ_RIGHT[64] = _READ_RIGHT[32]
-"""By bits, the sample types that GDAL's PDS driver reads as the PDS3 standard means them (Planetary
-Data System Standards Reference 3.8, appendix C): it takes integers of 32 bits for floats, VAX
-floats for IEEE's, and some orders of bytes the wrong way."""
-
-
-def check_sample_type(data: Any, name: str) -> None:
-    """Make sure that GDAL reads the numbers of a PDS3 product as its label means them.
-
-    Raises:
-        MosaicError: it does not.
-    """
-    if data.driver != "PDS":
-        return
-    items = {key.upper(): value for key, value in reversed(list(_label_items(data)))}
-    kind = str(items.get("SAMPLE_TYPE", items.get("CORE_ITEM_TYPE", ""))).strip('"').upper()
-    bits = 8 * np.dtype(data.dtypes[0]).itemsize
-    if kind and kind not in _READ_RIGHT.get(bits, ()):
-        raise MosaicError(
-            f"{name} has numbers of the type {kind}, {bits} bits, which GDAL misreads; convert "
-            "them first (ISIS: pds2isis, then cubeatt to=OUT.cub+Real)."
-        )
-
-
-def bits_in_use(data: Any) -> int | None:
-    """How many low bits of a PDS3 product hold brightness, where the label says so.
-
-    Raises:
-        MosaicError: they are not the lowest ones.
-    """
-    if data.driver != "PDS":
-        return None
-    masks = [str(value).strip('"') for key, value in _label_items(data) if key == "SAMPLE_BIT_MASK"]
-    if not masks or not re.fullmatch(r"2#[01]+#", masks[0]):
-        return None
-    if not re.fullmatch(r"2#0*1+#", masks[0]):
-        raise MosaicError(
-            f"{data.name} keeps brightness in some bits only (SAMPLE_BIT_MASK = {masks[0]}); shift "
-            "it to the lowest bits first."
-        )
-    return masks[0].count("1", 2)
 
 
 def special_constants(data: Any, dtype: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
@@ -86,21 +36,36 @@ def special_constants(data: Any, dtype: str) -> tuple[tuple[float, ...], tuple[f
     empty: set[float] = set()
     bright: set[float] = set()
     kinds: list[Any] = []
-    for key, value in _label_items(data):
+    for key, value in label_items(data):
         word = key.upper().removeprefix("CORE_")
         if word == "INVALID_TYPE":  # of the INVALID_VALUE that follows (Kaguya)
-            kinds = _listed(value)
+            kinds = listed(value)
         bright_word = _BRIGHT_WORDS.fullmatch(word)
         if not bright_word and not _EMPTY_WORDS.fullmatch(word):
             continue
-        for n, item in enumerate(_listed(value)):
+        for n, item in enumerate(listed(value)):
             named = word == "INVALID_VALUE" and n < len(kinds) and str(kinds[n]) == "SATURATION"
             if (number := _number(item, dtype)) is not None:
                 (bright if bright_word or named else empty).add(number)
     return tuple(sorted(empty - bright)), tuple(sorted(bright))
 
 
-def _label_items(data: Any) -> Iterator[tuple[str, Any]]:
+def valid_limits(data: Any, dtype: str) -> tuple[float, float]:
+    """Least and largest stored value that is valid, by a PDS3 or PDS4 label; infinite if unsaid.
+
+    Args:
+        data: an open rasterio dataset.
+        dtype: NumPy name of the stored values, as which hexadecimal limits are read.
+    """
+    limits = [-math.inf, math.inf]
+    for key, value in label_items(data):
+        word = key.upper().removeprefix("CORE_")
+        if word in _LIMIT_WORDS and (number := _number(listed(value)[0], dtype)) is not None:
+            limits[_LIMIT_WORDS.index(word)] = number
+    return limits[0], limits[1]
+
+
+def label_items(data: Any) -> Iterator[tuple[str, Any]]:
     """All keywords of the label, however deep."""
     if "json:PDS" in data.tag_namespaces():
         # rasterio parts the text at its first colon
@@ -122,7 +87,8 @@ def _walk(node: Any) -> Iterator[tuple[str, Any]]:
         yield from _walk(value)
 
 
-def _listed(value: Any) -> list[Any]:
+def listed(value: Any) -> list[Any]:
+    """The items of a keyword's value: of a sequence in brackets, or of a number with its unit."""
     if isinstance(value, str):
         return [item.strip() for item in value.strip("() ").split(",")]
     if isinstance(value, dict):  # with a unit
@@ -148,7 +114,7 @@ def height_unit_m(data: Any) -> float | None:
     """Metres per unit where a raster says that its values are lengths, such as heights."""
     texts = [unit for unit in data.units if unit]
     word = "unit" if data.driver == "PDS4" else "UNIT"  # PDS3's lower case ones are GDAL's
-    texts += [str(value) for key, value in _label_items(data) if key == word]
+    texts += [str(value) for key, value in label_items(data) if key == word]
     for text in texts:
         plain = text.strip(' "<>()').lower()
         if plain in _HEIGHT_UNITS:
@@ -172,7 +138,7 @@ def is_positive_west(data: Any) -> bool:
     if data.driver not in ("ISIS3", "PDS"):
         return False
     words = ("POSITIVE_LONGITUDE_DIRECTION", "LONGITUDEDIRECTION")
-    stated = [str(value).upper() for key, value in _label_items(data) if key.upper() in words]
+    stated = [str(value).upper() for key, value in label_items(data) if key.upper() in words]
     return any("WEST" in value for value in stated)
 
 
@@ -181,14 +147,14 @@ def _check_planetocentric(data: Any, name: str) -> None:
 
     GDAL lays cylindrical maps of ISIS and PDS labels on a sphere.
     """
-    items = {key.upper().replace("_", ""): value for key, value in _label_items(data)}
+    items = {key.upper().replace("_", ""): value for key, value in label_items(data)}
     words = ("LATITUDETYPE", "COORDINATESYSTEMNAME")
     if not any(str(items.get(word, "")).strip('"').upper() == "PLANETOGRAPHIC" for word in words):
         return
     pairs = (("EQUATORIALRADIUS", "POLARRADIUS"), ("AAXISRADIUS", "CAXISRADIUS"))
     for pair in pairs:
         radius, polar = (
-            _number(_listed(items[word])[0]) if word in items else None for word in pair
+            _number(listed(items[word])[0]) if word in items else None for word in pair
         )
         if radius and polar and abs(1.0 - polar / radius) > 1e-6:
             raise MosaicError(
@@ -209,7 +175,7 @@ def check_label_place(data: Any, projection: Projection, name: str) -> None:
     _check_planetocentric(data, name)
     if data.driver != "PDS":
         return
-    items = {key.upper(): _number(_listed(value)[0]) for key, value in _label_items(data)}
+    items = {key.upper(): _number(listed(value)[0]) for key, value in label_items(data)}
     words = ("WESTERNMOST", "EASTERNMOST", "MINIMUM", "MAXIMUM")
     edges = [items.get(f"{word}_{'LONGITUDE' if 'MOST' in word else 'LATITUDE'}") for word in words]
     if projection.pole or any(edge is None for edge in edges):

@@ -11,6 +11,9 @@ PERCENTILES = (0.1, 99.9)
 """Brightness percentiles that become 0 and 255 where a mosaic is not 8 bits."""
 
 _SAMPLE_ROWS = 256
+_REPEATED = 0.001
+"""More pixels of one value than this shift the percentiles."""
+_THIN = (512, 512)
 
 
 def fit_radiometry(mosaics: tuple[Mosaic, ...]) -> Radiometry:
@@ -28,6 +31,8 @@ def fit_radiometry(mosaics: tuple[Mosaic, ...]) -> Radiometry:
     if all(encoding.eight_bit for encoding in encodings) and not any(lit):
         return Radiometry()
     samples = [sample_brightness(mosaic) for mosaic in mosaics]
+    for mosaic, sample in zip(mosaics, samples, strict=True):
+        _refuse_undeclared(mosaic, sample)
     _check_comparable(mosaics, samples)
     sample = np.concatenate(samples)
     if sample.size == 0:
@@ -59,6 +64,44 @@ def _check_comparable(mosaics: tuple[Mosaic, ...], samples: list[Float64Array]) 
                 f"that of {mosaics[0].path} ({ranges[0][0]:g} to {ranges[0][1]:g}); correct their "
                 "scale and offset with gdal_edit.py -scale -offset."
             )
+
+
+def isolated_extreme(values: Float64Array) -> tuple[float, float] | None:
+    """Find a least or largest value that many pixels share and that lies far from all others.
+
+    Far is twice the range of the others (1 to 99 %): so lie marks of no data.
+
+    Args:
+        values: of any number of valid pixels, (n,).
+
+    Returns:
+        the value, and the share of the pixels that have it; None if there is none.
+    """
+    for value in (values.min(initial=np.inf), values.max(initial=-np.inf)):
+        rest = values[values != value]
+        share = 1.0 - rest.size / max(values.size, 1)
+        if not rest.size or share < _REPEATED:
+            continue
+        low, high = np.percentile(rest, (1, 99))
+        if min(abs(value - low), abs(value - high)) > 2.0 * (high - low):
+            return float(value), share
+    return None
+
+
+def _refuse_undeclared(mosaic: Mosaic, sample: Float64Array) -> None:
+    """Raise MosaicError for a value that looks like a mark of no data and is not declared."""
+    if mosaic.sun is not None:  # what is lit is the slope between such a value and its neighbours
+        shape = (min(mosaic.height, _THIN[0]), min(mosaic.width, _THIN[1]))
+        sample = mosaic.thin(shape).ravel()
+        sample = sample[np.isfinite(sample)]
+    found = isolated_extreme(sample)
+    if found is not None:
+        value, share = found
+        raise MosaicError(
+            f"{share:.1%} of {mosaic.path} is exactly {value:g}, far from all other values, which "
+            "looks like an undeclared mark of no data. Declare it: gdal_edit.py -a_nodata "
+            f"{value:g} (in its stored units)."
+        )
 
 
 def sample_brightness(mosaic: Mosaic) -> Float64Array:

@@ -16,15 +16,11 @@ from lunar_models.errors import MosaicError
 from lunar_models.mosaic.brightness import Encoding, brightness_to_uint8
 from lunar_models.mosaic.gdal import gdal_environment, gdal_path, open_raster, unread
 from lunar_models.mosaic.hillshade import HOW_TO_LIGHT, Sun, height_scale_m, hillshade
-from lunar_models.mosaic.metadata import read_encoding, shown_pixels
+from lunar_models.mosaic.metadata import is_lossy, read_encoding, shown_pixels
 from lunar_models.mosaic.picture import picture_projection
 from lunar_models.mosaic.planetary_label import height_unit_m
 from lunar_models.mosaic.projection import Projection
-from lunar_models.mosaic.reference_system import (
-    check_placed,
-    is_placed,
-    read_projection,
-)
+from lunar_models.mosaic.reference_system import check_placed, is_placed, read_projection
 from lunar_models.mosaic.source_files import source_files
 
 READING = ("band", "crs", "shade")  # parameters of `Mosaic.open`, as crop sets record them
@@ -47,6 +43,8 @@ class Mosaic:
     """Metres per unit of a height model."""
     placed: bool = True
     """Has a place on the Moon; else `projection` is that of `picture.py`."""
+    lossy: bool = False
+    """Compressed so that pixels are not exactly as they were."""
 
     @classmethod
     def open(
@@ -94,6 +92,7 @@ class Mosaic:
                 files=source_files(path),
                 sun=sun,
                 placed=placed,
+                lossy=is_lossy(data),
             )
             if sun is None:
                 return found

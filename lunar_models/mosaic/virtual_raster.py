@@ -26,12 +26,13 @@ _CONVERT = (
 
 
 def check_sources(
-    path: str, open_tile: Callable[[str], Any], is_remote: Callable[[str], bool]
+    path: str, text: bytes, open_tile: Callable[[str], Any], is_remote: Callable[[str], bool]
 ) -> None:
     """Check every tile of a VRT.
 
     Args:
-        path: the VRT, a local file.
+        path: of the VRT.
+        text: its XML.
         open_tile: opens a tile as a rasterio dataset.
         is_remote: whether a tile's name leads over the network.
 
@@ -40,10 +41,10 @@ def check_sources(
             tiles leave gaps that would be 0.
     """
     try:
-        root = ElementTree.fromstring(Path(path).read_bytes())
+        root = ElementTree.fromstring(text)
     except ElementTree.ParseError as error:
         raise MosaicError(f"{path} is not a readable VRT: {error}. Make it again.") from error
-    names = [_tile_name(element, Path(path).parent) for element in _file_elements(root)]
+    names = [_tile_name(element, _folder(path)) for element in _file_elements(root)]
     local = [name for name in names if not name.startswith("/vsi") and not is_remote(name)]
     missing = list(dict.fromkeys(name for name in local if not Path(name).exists()))
     if missing:
@@ -52,13 +53,13 @@ def check_sources(
             "put them back, or make the VRT again with gdalbuildvrt."
         )
     for element in root.iter("SourceDataset"):  # of a warped VRT
-        name = _tile_name(element, Path(path).parent)
+        name = _tile_name(element, _folder(path))
         with open_tile(name) as tile:
             _refuse(path, name, _unsaid(tile))
     for band in root.findall("VRTRasterBand"):
         kinds: dict[tuple[str, _Palette], str] = {}
         for source in _sources(band):
-            name = _tile_name(source.find("SourceFilename"), Path(path).parent)
+            name = _tile_name(source.find("SourceFilename"), _folder(path))
             if any(source.find(tag) is not None for tag in _CONVERTING):
                 continue  # whoever wrote it computes brightness
             with open_tile(name) as tile:
@@ -75,11 +76,16 @@ def _file_elements(root: _Element) -> Iterator[_Element]:
         yield from (element for element in root.iter(tag) if element.text)
 
 
-def _tile_name(element: _Element | None, folder: Path) -> str:
+def _folder(path: str) -> str:
+    """Of a path, which may begin with /vsizip//; with its slash."""
+    return path[: path.rfind("/") + 1]
+
+
+def _tile_name(element: _Element | None, folder: str) -> str:
     assert element is not None
     assert element.text
     relative = element.get("relativeToVRT", element.get("relativetoVRT")) == "1"
-    return str(folder / element.text) if relative else element.text
+    return folder + element.text if relative and element.text[0] != "/" else element.text
 
 
 def _sources(band: _Element) -> list[_Element]:

@@ -1,5 +1,7 @@
 """What GDAL would misread without a word is read right, or refused: small files of known truth."""
 
+import zipfile
+
 import numpy as np
 import pytest
 import rasterio
@@ -9,6 +11,8 @@ from rasterio import Affine
 from rasterio.enums import ColorInterp
 
 from lunar_models.errors import MosaicError
+from lunar_models.mosaic.description import describe_mosaic
+from lunar_models.mosaic.radiometry import fit_radiometry
 from lunar_models.mosaic.raster import Mosaic
 
 EQUIRECTANGULAR = "IAU_2015:30110"
@@ -27,6 +31,23 @@ def test_complex_integers_and_opacity_are_no_brightness(tmp_path):
     path = write(tmp_path / "a.tif", np.stack([scene(), opaque(where=HOLE)]), alpha="yes")
     with pytest.raises(MosaicError, match="band=2 is opacity"):
         Mosaic.open(path, band=2)
+
+
+@pytest.mark.parametrize("kind", [ColorInterp.undefined, ColorInterp.red])
+def test_a_band_beside_red_green_and_blue_is_a_question(tmp_path, kind):
+    bands = np.stack([*[scene()] * 3, opaque(where=HOLE)])
+    path = write(tmp_path / "m.tif", bands, photometric="RGB")
+    with rasterio.open(path, "r+") as target:
+        target.colorinterp = [ColorInterp.red, ColorInterp.green, ColorInterp.blue, kind]
+    with pytest.raises(MosaicError, match=r"4 bands.*-colorinterp_4 alpha.*-b 1 -b 2 -b 3"):
+        Mosaic.open(path)
+    np.testing.assert_array_equal(brightness(path, band=1), scene())
+
+
+@pytest.mark.parametrize("scale", [0.0, np.nan])
+def test_a_scale_that_makes_nothing_of_it(tmp_path, scale):
+    with pytest.raises(MosaicError, match="no brightness can be computed"):
+        Mosaic.open(write(tmp_path / "m.tif", scene(), scales=(scale,)))
 
 
 @pytest.mark.parametrize("value", [3.4028235e38, -1e32, 1e31])
@@ -111,6 +132,56 @@ def test_vrt_with_gaps_must_state_a_nodata_value(tmp_path):
     read = brightness(moon)
     assert np.isnan(read[:, 160:]).all()
     np.testing.assert_array_equal(read[:, :80], scene())
+
+
+def test_a_vrt_is_one_by_its_content(tmp_path):
+    """Its tiles are checked under another name, and in an archive."""
+    write(tmp_path / "scaled.tif", scene(), scales=(2.0,))
+    moon = vrt(tmp_path / "m.vrt", [tmp_path / "scaled.tif"], relative=True)
+    (tmp_path / "m.xml").write_text(moon.read_text())
+    with zipfile.ZipFile(tmp_path / "m.zip", "w") as archive:
+        archive.write(moon, "m.vrt")
+        archive.write(tmp_path / "scaled.tif", "scaled.tif")
+    for path in (tmp_path / "m.xml", f"zip://{tmp_path}/m.zip!m.vrt"):
+        with pytest.raises(MosaicError, match="has scale 2 and offset 0"):
+            Mosaic.open(path)
+    with pytest.raises(MosaicError, match="no path"):
+        Mosaic.open(moon.read_text())
+
+
+def test_pixels_that_are_not_in_the_file(tmp_path):
+    """GDAL reads zeros past the end of an ENVI image, and for blocks of a sparse GeoTIFF."""
+    path = write(tmp_path / "m.img", scene(), driver="ENVI")
+    path.write_bytes(path.read_bytes()[:3000])
+    with pytest.raises(MosaicError, match="3000 bytes of at least 4800"):
+        Mosaic.open(path)
+    layout = {"sparse_ok": True, "tiled": True, "blockxsize": 16, "blockysize": 16}
+    values = np.where(np.arange(SHAPE[1]) < 32, scene(), 0).astype(np.uint8)
+    with pytest.raises(MosaicError, match=r"lacks blocks.*-a_nodata 0"):
+        Mosaic.open(write(tmp_path / "m.tif", values, **layout))
+    read = brightness(write(tmp_path / "m.tif", values, nodata=0, **layout))
+    np.testing.assert_array_equal(np.isnan(read), values == 0)
+
+
+@pytest.mark.parametrize(("dtype", "mark"), [("int16", -32768), ("uint16", 65535), ("float32", -9)])
+def test_an_undeclared_mark_of_no_data_is_told(tmp_path, dtype, mark):
+    values = scene(100, 104).astype(dtype)
+    values[HOLE] = mark
+    path = write(tmp_path / "m.tif", values)
+    with pytest.raises(MosaicError, match=rf"is exactly {mark:g}, far .*-a_nodata {mark:g} \("):
+        fit_radiometry((Mosaic.open(path),))
+    with pytest.raises(MosaicError, match="undeclared mark"):
+        fit_radiometry((Mosaic.open(path, shade="90,60,m"),))
+    declared = Mosaic.open(write(tmp_path / "m.tif", values, nodata=mark))
+    assert fit_radiometry((declared,)).low == 100.0
+
+
+def test_losses_beside_pixels_without_data_are_told(tmp_path):
+    values = np.where(HOLE, 0, 200).astype(np.uint8)
+    for name, compression in (("j.tif", "JPEG"), ("d.tif", "DEFLATE")):
+        path = write(tmp_path / name, values, nodata=0, compress=compression)
+        warnings = describe_mosaic(Mosaic.open(path)).warnings
+        assert any("with losses" in text for text in warnings) == (compression == "JPEG")
 
 
 def test_complex_sources_are_checked_unless_they_convert(tmp_path):
