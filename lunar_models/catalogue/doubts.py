@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 
 from lunar_models.arrays import Float64Array
-from lunar_models.catalogue.columns import SIZES, Columns
+from lunar_models.catalogue.column_names import SIZES
+from lunar_models.catalogue.columns import Columns
 from lunar_models.catalogue.values import read_numbers
 from lunar_models.errors import CatalogueError
 

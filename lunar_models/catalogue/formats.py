@@ -11,6 +11,7 @@ import pandas as pd
 
 from lunar_models.catalogue import craterstats, text, vector
 from lunar_models.catalogue.columns import Columns, match_columns
+from lunar_models.catalogue.delimiting import HEADER_SEARCH_LINES
 from lunar_models.catalogue.interpretation import CatalogueReading, standardise
 from lunar_models.errors import CatalogueError
 
@@ -48,7 +49,7 @@ def _read(path: Path, columns: Mapping[str, str] | None) -> tuple[pd.DataFrame, 
     suffix = path.suffix.lower()
     if suffix in craterstats.SUFFIXES:
         return _read_craterstats(path)
-    if suffix in text.SUFFIXES:
+    if suffix in text.SUFFIXES or (suffix not in vector.SUFFIXES and text.is_text(path)):
         return text.read_text(path, columns)
     if suffix in vector.PARQUET:
         return vector.read_parquet(path, columns)
@@ -74,7 +75,7 @@ def _read_excel(
     found: dict[str, tuple[pd.DataFrame, Columns]] = {}
     fault = CatalogueError(f"{path} has no sheet with data.")
     for name, sheet in sheets.items():
-        for row in range(min(len(sheet), text.HEADER_SEARCH_LINES)):
+        for row in range(min(len(sheet), HEADER_SEARCH_LINES)):
             cells = ["" if pd.isna(value) else str(value) for value in sheet.iloc[row]]
             names = text.unique_names(cells)
             try:

@@ -12,8 +12,10 @@ import numpy as np
 import pandas as pd
 
 from lunar_models.arrays import Float64Array
-from lunar_models.catalogue.columns import BOX, NUMBERS, SUN_COLUMNS, Columns, plain_name
+from lunar_models.catalogue.column_names import BOX, NUMBERS, SUN_COLUMNS
+from lunar_models.catalogue.columns import Columns, plain_name
 from lunar_models.catalogue.doubts import check_latitudes, check_rivals, doubtful_units
+from lunar_models.catalogue.units import LENGTHS, apply_units, split_units_row
 from lunar_models.catalogue.values import apply_hemisphere, hemisphere_signs, read_numbers
 from lunar_models.errors import CatalogueError
 from lunar_models.moon import MOON_RADIUS_KM
@@ -23,8 +25,6 @@ _OWN_IDS = ("crater_id", "craterid", "id", "feature_id")
 
 _TO_KM = {"diameter_km": 1.0, "diameter_m": 1e-3, "radius_km": 2.0, "radius_m": 2e-3,
           "diameter": 1.0, "radius": 2.0}  # fmt: skip
-_LENGTHS = {"km": 1.0, "kilometer": 1.0, "kilometers": 1.0, "kilometre": 1.0, "kilometres": 1.0,
-            "m": 1e-3, "meter": 1e-3, "meters": 1e-3, "metre": 1e-3, "metres": 1e-3}  # fmt: skip
 _LARGE_KM = 60.0
 """Half of a catalogue's craters are not larger than this, so such numbers are a question."""
 
@@ -64,6 +64,9 @@ def standardise(
     Raises:
         CatalogueError: units, signs or decimal commas may mean several things.
     """
+    table, units = split_units_row(table, matched)
+    matched, said = apply_units(matched, units, path)
+    notes = [*notes, *said]
     numbers = read_numbers(
         {key: table[name] for key, name in matched.found.items() if key in NUMBERS}, str(path)
     )
@@ -196,7 +199,7 @@ def _apply_unit_column(
     size, name = matched.size, matched.found.get("diameter_unit")
     if size not in ("diameter", "radius") or name is None:
         return
-    factor = table[name].astype("str").str.strip().str.lower().map(_LENGTHS)
+    factor = table[name].astype("str").str.strip().str.lower().map(LENGTHS)
     if factor.notna().all():  # else it is a geological unit
         numbers[size] = numbers[size] * factor.to_numpy(np.float64)
         notes.append(f"column {name!r} gives the unit of {matched.found[size]!r}")

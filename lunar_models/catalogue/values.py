@@ -9,12 +9,24 @@ import pandas as pd
 from lunar_models.arrays import Float64Array
 from lunar_models.errors import CatalogueError
 
-_EAST, _WEST = frozenset({"e", "east", "o", "ost"}), frozenset({"w", "west"})
-_NORTH, _SOUTH = frozenset({"n", "north", "nord"}), frozenset({"s", "south", "sued", "süd"})
+_EAST, _WEST = (
+    frozenset({"e", "east", "ost", "est", "este", "leste"}),
+    frozenset({"w", "west", "ouest", "oeste", "ovest"}),
+)
+_NORTH, _SOUTH = (
+    frozenset({"n", "north", "nord", "norte"}),
+    frozenset({"s", "south", "sued", "süd", "sud", "sur", "sul"}),
+)
+_EAST_OR_WEST = "o"
+"""Ost in German, ouest in French, oeste in Spanish, ovest in Italian."""
+DIRECTIONS = _EAST | _WEST | _NORTH | _SOUTH | {_EAST_OR_WEST}
+"""What cells of a column of hemispheres hold, in lower case."""
+_FORTRAN = r"^([-+]?\d*\.\d*)[dD]([-+]?\d{1,2})$"
+_SIGNS = str.maketrans(dict.fromkeys("\u2212\u2013\u2010\u2011\uff0d\ufe63", "-"))
 _ANGLE = re.compile(
-    r"(?P<before>[NSEW])?\s*(?P<degrees>[-+]?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?)\s*(?:[°d:]|deg)?\s*"
+    r"(?P<before>N|S|E|W|North|South|East|West)?\s*(?P<degrees>[-+]?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?)\s*(?:[°d:]|deg)?\s*"
     r"(?:(?P<minutes>\d+(?:\.\d+)?)\s*['′:m]\s*)?(?:(?P<seconds>\d+(?:\.\d+)?)\s*(?:\"|″|''|s)?\s*)?"
-    r"(?P<after>[NSEW])?",
+    r"(?P<after>N|S|E|W|North|South|East|West)?",
     re.IGNORECASE,
 )
 _UNITS = {"km": {"km": 1.0, "m": 1e-3}, "m": {"km": 1e3, "m": 1.0}, "px": {"px": 1.0}}
@@ -68,11 +80,13 @@ def _lengths(key: str, text: "pd.Series[str]", name: str) -> Float64Array:
 
 
 def _is_number(values: "pd.Series[Any]") -> bool:
-    return bool(pd.api.types.is_numeric_dtype(values))
+    kind = pd.api.types
+    return bool(kind.is_numeric_dtype(values) and not kind.is_bool_dtype(values))
 
 
 def _text(values: "pd.Series[Any]") -> "pd.Series[str]":
-    text = values.astype("str").str.strip().str.replace("\u2212", "-").str.replace("\u2013", "-")
+    text = values.astype("str").str.strip().str.translate(_SIGNS)
+    text = text.str.replace(_FORTRAN, r"\1e\2", regex=True)
     return text.where(~text.str.lower().isin(_MISSING), "")
 
 
@@ -103,7 +117,7 @@ def _comma_convention(texts: dict[str, "pd.Series[str]"], name: str) -> str:
 
 def _plain_numbers(text: "pd.Series[str]", convention: str) -> "pd.Series[str]":
     """Numbers with a decimal point and without separators of thousands."""
-    text = text.str.replace(r"(?<=\d)['’\u00a0\u202f ](?=\d{3}(?:\D|$))", "", regex=True)
+    text = text.str.replace(r"(?<=\d)['’_\u00a0\u2009\u202f ](?=\d{3}(?:\D|$))", "", regex=True)
     if convention == "decimal":
         return text.str.replace(r"\.(?=\d{3}(?:\D|$))", "", regex=True).str.replace(",", ".")
     return text.str.replace(",", "") if convention == "thousands" else text
@@ -124,7 +138,7 @@ def _angles(text: "pd.Series[str]") -> Float64Array:
             continue
         value = value - part if match["degrees"].startswith("-") else value + part
         side = (match["before"] or match["after"] or "").lower()
-        if side in ("w", "s"):
+        if side[:1] in ("w", "s"):
             value = -value if not match["degrees"].startswith("-") else np.nan
         numbers[n] = value
     return numbers
@@ -136,11 +150,23 @@ def hemisphere_signs(values: "pd.Series[Any]", axis: str) -> Float64Array | None
     Args:
         values: of any type.
         axis: ``longitude`` (E, W) or ``latitude`` (N, S).
+
+    Raises:
+        CatalogueError: O may mean east (German) or west (French, Spanish, Italian): beside W it is
+            the former, beside E the latter.
     """
     if _is_number(values):
         return None
     words = _text(values).str.lower().str.rstrip(".")
     positive, negative = (_EAST, _WEST) if axis == "longitude" else (_NORTH, _SOUTH)
+    if axis == "longitude" and (words == _EAST_OR_WEST).any():
+        beside = words.isin(_EAST).any(), words.isin(_WEST).any()
+        if (words.isin([_EAST_OR_WEST, ""])).all() or all(beside):
+            raise CatalogueError(
+                f"Column {values.name!r} holds O, which may be Ost (east) or ouest, oeste (west). "
+                "Write E and W."
+            )
+        words = words.replace(_EAST_OR_WEST, "w" if beside[0] else "e")
     if (words == "").all() or not words.isin(positive | negative | {""}).all():
         return None
     signs = np.where(words.isin(list(negative)), -1.0, 1.0)

@@ -11,11 +11,16 @@ from pyproj import CRS
 
 from lunar_models.arrays import Float64Array
 from lunar_models.catalogue.columns import Columns, match_columns
+from lunar_models.catalogue.units import apply_units, stated_units
 from lunar_models.errors import CatalogueError
 from lunar_models.moon import LUNAR_GEOGRAPHIC, MOON_RADIUS_KM, MOON_RADIUS_M, unit_vectors
 
 PARQUET = (".parquet", ".geoparquet")
+SUFFIXES = (".shp", ".dbf", ".gpkg", ".geojson", ".json", ".gml", ".kml", ".kmz", ".zip", ".fgb",
+            ".sqlite", ".mif", ".gdb", ".dxf", ".gpx", ".topojson")  # fmt: skip
+"""Vector formats that are never taken for a delimited text."""
 _RADIUS_TOLERANCE_M = 5_000.0
+_FLATTENING_TOLERANCE_M = 1.0
 _APART_DEG = 1.0
 _LEAST_VERTICES = 5
 
@@ -71,9 +76,10 @@ def read_parquet(
             frame = frame.reset_index()
         return _from_frame(frame, columns, path)
     matched = match_columns(schema.names, columns)
+    matched, notes = apply_units(matched, stated_units(schema), path)
     wanted = [*matched.found.values(), *matched.rivals, *matched.identifiers]
     table = pa_parquet.read_table(path, columns=list(dict.fromkeys(wanted)))
-    return table.to_pandas(ignore_metadata=True), matched, []
+    return table.to_pandas(ignore_metadata=True), matched, notes
 
 
 def _from_frame(
@@ -123,6 +129,14 @@ def _in_lunar_degrees(shapes: Any, path: Path, *, needed: bool) -> tuple[Any, li
     crs = CRS.from_user_input(shapes.crs)
     radius = crs.ellipsoid.semi_major_metre if crs.ellipsoid else 0.0
     if abs(radius - MOON_RADIUS_M) <= _RADIUS_TOLERANCE_M:
+        polar = crs.ellipsoid.semi_minor_metre if crs.ellipsoid else radius
+        if abs(radius - polar) > _FLATTENING_TOLERANCE_M:
+            raise CatalogueError(
+                f"{path}: its reference system {crs.name!r} is on an ellipsoid of "
+                f"{radius / 1000:.1f} by {polar / 1000:.1f} km, whose latitudes are up to "
+                f"{np.degrees(1.0 - polar / radius):.3f} deg from those on the lunar sphere. If "
+                f"they are planetocentric, say so: ogr2ogr -a_srs {LUNAR_GEOGRAPHIC} OUT.gpkg IN."
+            )
         return shapes.to_crs(LUNAR_GEOGRAPHIC), []
     fault = f"its reference system {crs.name!r} is of a body of {radius / 1000:.1f} km radius"
     if crs.is_geographic:

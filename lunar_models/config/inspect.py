@@ -10,3 +10,9 @@ class InspectConfig(PreprocessConfig):
     output: str = param(
         "data/inspection", help="Output folder of the report and the picture.", role="output"
     )
+    other_catalogue: str | None = param(
+        None,
+        help="Another catalogue of the same craters: counts those that both hold, and compares "
+        "their diameters.",
+        role="input",
+    )

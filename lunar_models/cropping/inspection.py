@@ -8,16 +8,17 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from lunar_models.catalogue.duplicates import find_duplicates
+from lunar_models.catalogue.duplicates import ALIKE, find_duplicates, match_catalogues
 from lunar_models.catalogue.formats import understand_catalogue
 from lunar_models.catalogue.interpretation import CatalogueReading
-from lunar_models.catalogue.table import check_rows
+from lunar_models.catalogue.table import check_rows, read_catalogue
+from lunar_models.config.inspect import InspectConfig
 from lunar_models.config.preprocess import PreprocessConfig
 from lunar_models.cropping.inputs import filter_limits, open_mosaics, read_craters
 from lunar_models.cropping.placement import choose_mosaics
 from lunar_models.cropping.quality import placement_faults
 from lunar_models.cropping.single import extract_crop
-from lunar_models.errors import LunarModelsError
+from lunar_models.errors import CatalogueError, LunarModelsError
 from lunar_models.mosaic.description import describe_mosaic
 from lunar_models.mosaic.radiometry import fit_radiometry
 from lunar_models.mosaic.raster import Mosaic
@@ -25,6 +26,7 @@ from lunar_models.mosaic.raster import Mosaic
 SHOWN_CROPS = 5
 _SHOWN_REASONS = 5
 _MANY_DUPLICATES = 0.001
+_LEAST_PAIRS = 5
 
 
 @dataclass
@@ -48,7 +50,7 @@ class Inspection:
         return "\n".join(lines)
 
 
-def inspect_inputs(config: PreprocessConfig) -> Inspection:
+def inspect_inputs(config: InspectConfig) -> Inspection:
     """Read mosaics and catalogue as `make_crop_set` would, and cut out five craters only.
 
     Raises:
@@ -74,8 +76,31 @@ def inspect_inputs(config: PreprocessConfig) -> Inspection:
             f"{len(pairs):,} pairs of entries may be the same crater, such as "
             f"{pairs['crater_id'].iloc[0]} and {pairs['other_id'].iloc[0]}"
         )
+    if config.other_catalogue is not None:
+        _compare(found, catalogue, config.other_catalogue)
     _place(found, config, mosaics, catalogue)
     return found
+
+
+def _compare(found: Inspection, catalogue: pd.DataFrame, path: str) -> None:
+    """Tell which craters another catalogue holds too, and whether their sizes agree."""
+    other, _ = read_catalogue(path)
+    if "x_px" in catalogue or "x_px" in other:
+        raise CatalogueError(f"{path} can only be compared where both catalogues give places.")
+    pairs = match_catalogues(catalogue, other)
+    ratio = pairs["diameter_ratio"]
+    same = ratio.between(1.0 / ALIKE, ALIKE)
+    facts = {"rows": f"{len(other):,} usable", "also in the catalogue": f"{same.sum():,} of them"}
+    if same.any():
+        example = pairs[same].iloc[0]
+        facts["such as"] = f"{example['other_id']}, there {example['crater_id']}"
+        facts["diameters"] = f"{ratio[same].median():.3f} times those of the catalogue (median)"
+    found.sections[f"other catalogue {path}"] = facts
+    if len(pairs) >= _LEAST_PAIRS and same.mean() < 0.5:
+        found.warnings.append(
+            f"{len(pairs):,} craters lie where {path} has one, but its diameters are "
+            f"{ratio.median():.3g} times theirs (median); check units, and radii for diameters"
+        )
 
 
 def _describe_catalogue(

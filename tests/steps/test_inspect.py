@@ -1,5 +1,6 @@
 """The dry run says what it understood, shows five crops, and doubts what is doubtful."""
 
+import io
 import json
 
 import numpy as np
@@ -82,6 +83,20 @@ def test_doubts(inspect):
 def test_twice_the_same_crater(inspect):
     result = inspect(ROWS + "again,12.02,-6.01,9.5\nother,12.02,-6.01,2\n")
     assert "1 pairs of entries may be the same crater, such as again and c0" in result.output
+
+
+def test_another_catalogue_of_the_same_craters(inspect, tmp_path):
+    other = tmp_path / "other.csv"
+    rows = pd.read_csv(io.StringIO(ROWS)).assign(id=lambda t: "x" + t["id"]).iloc[::2]
+    rows.assign(diam_km=rows["diam_km"] * 1.1).to_csv(other, index=False)
+    result = inspect(other_catalogue=other)
+    for said in ("also in the catalogue: 6 of them", "such as: xc0, there c0", "1.100 times"):
+        assert said in result.output
+    assert "warning" not in result.output
+    rows.assign(diam_km=rows["diam_km"] / 2.0).to_csv(other, index=False)
+    result = inspect(other_catalogue=other)
+    assert "also in the catalogue: 0 of them" in result.output
+    assert "its diameters are 0.5 times theirs (median); check units, and radii" in result.output
 
 
 def test_duplicates_across_the_antimeridian_and_by_size():

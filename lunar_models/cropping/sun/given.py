@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from lunar_models.arrays import Float64Array
-from lunar_models.catalogue.columns import SUN_COLUMNS
+from lunar_models.catalogue.column_names import SUN_COLUMNS
 from lunar_models.config.preprocess import PreprocessConfig
 from lunar_models.cropping.sun.azimuth_map import azimuths_from_map
 from lunar_models.cropping.sun.estimation import sun_table
