@@ -66,8 +66,8 @@ def read_text(
             table = _parse(source, layout, wanted, {})
         except pa.ArrowInvalid as error:
             raise CatalogueError(
-                f"{path} cannot be read: a row has another number of fields than the header ({error}). Correct "
-                "or remove it, or quote the cell that holds the delimiter."
+                f"{path} cannot be read: a row has another number of fields than the header "
+                f"({error}). Correct or remove it, or quote the cell that holds the delimiter."
             ) from error
     return table, matched, notes
 
