@@ -89,6 +89,8 @@ def _log_release(made: dict[str, Any], config: ReleaseConfig) -> None:
     for name, paths in (("mosaic", inputs.mosaic), ("catalogue", (inputs.catalogue,))):
         for path in paths:
             log_dataset(path, name=name, digest=digest(path), context="input")
+    if config.tags is not None:
+        log_dataset(config.tags, name="tags", digest=made["tags"]["sha256"], context="tags")
     output, counts = Path(config.output), made["counts"]
     log_dataset(
         str(output / CRATERS_FILE),

@@ -19,6 +19,7 @@ from lunar_models.errors import ConfigError
 from lunar_models.export import tables
 from lunar_models.export.freshest import freshest_table
 from lunar_models.heads.head import Head
+from lunar_models.labelling.tags import read_tags
 from lunar_models.mosaic.raster import READING, Mosaic
 from lunar_models.page import write_page
 from lunar_models.plots.cluster_map import Background
@@ -65,6 +66,7 @@ def main(config: ClusterConfig) -> None:
             _states(embeddings, config.head),
             _scores(checkpoint, crop_set),
             _physics(checkpoint, crop_set, config),
+            _tags(crop_set, config.tags),
         ]
         table = tables.cluster_table(crop_set.metadata, assignment, *said)
         _log_model(model, assignment, config)
@@ -103,6 +105,18 @@ def _physics(
     diameter_km = crop_set.metadata["diameter_km"].to_numpy()
     table = tables.physical_table(prediction, diameter_km, config.interval_levels)
     return table if config.head else table.rename(columns={"physical_state": "state"})
+
+
+def _tags(crop_set: CropSet, url: str | None) -> pd.DataFrame | None:
+    """What people said of each crater in named tags."""
+    if url is None:
+        return None
+    tags = read_tags(url)
+    log_dataset(url, name="tags", digest=tags.digest, context="tags")
+    columns = tags.columns(crop_set.metadata["crater_id"])
+    for name in tags.names:
+        click.echo(f"{name}: {int(columns[name].sum()):,} craters of this set.")
+    return columns
 
 
 def _log_model(model: ClusterModel, assignment: ClusterAssignment, config: ClusterConfig) -> None:

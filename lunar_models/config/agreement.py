@@ -1,11 +1,11 @@
 """Parameters of the agreement step, and of reading votes."""
 
 from typing import Self
-from urllib.parse import urlsplit
 
 from pydantic import model_validator
 
 from lunar_models.config.base import StepConfig, param
+from lunar_models.config.databases import refuse_password
 from lunar_models.errors import ConfigError
 
 
@@ -47,11 +47,7 @@ class VotesConfig(StepConfig):
 
     @model_validator(mode="after")
     def _check_password(self) -> Self:
-        if "://" in self.votes and urlsplit(self.votes).password is not None:
-            raise ConfigError(
-                "votes has a password, and parameters are logged; leave it out and put it into "
-                "PGPASSWORD or ~/.pgpass."
-            )
+        refuse_password("votes", self.votes)
         return self
 
 

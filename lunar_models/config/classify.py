@@ -1,10 +1,11 @@
 """Parameters of the classify step: from mosaic, catalogue and model to a release."""
 
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import create_model
+from pydantic import create_model, model_validator
 
 from lunar_models.config.base import StepConfig, param, specs
+from lunar_models.config.databases import refuse_password
 from lunar_models.config.preprocess import PreprocessConfig
 
 OF_THE_MODEL = (
@@ -52,6 +53,12 @@ class ReleaseConfig(WorkConfig):
         role="input",
     )
     output: str = param("data/release", help="Output folder of the release.", role="output")
+    tags: str | None = param(
+        None,
+        help="Database of named tags (file, or URL without password); each tag becomes a column "
+        "tag_NAME of craters.parquet.",
+        role="input",
+    )
     shards: int | None = param(
         None, help="Number of shards; none: one per 16,384 craters.", minimum=1, role="runtime"
     )
@@ -69,6 +76,11 @@ class ReleaseConfig(WorkConfig):
     citation: str | None = param(
         None, help="How to cite the release; none: title, creators and model.", role="runtime"
     )
+
+    @model_validator(mode="after")
+    def _check_tags(self) -> Self:
+        refuse_password("tags", self.tags)
+        return self
 
 
 def _crop_fields() -> dict[str, Any]:

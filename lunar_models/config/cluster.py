@@ -5,6 +5,7 @@ from typing import Literal, Self
 from pydantic import model_validator
 
 from lunar_models.config.base import StepConfig, param
+from lunar_models.config.databases import refuse_password
 from lunar_models.config.levels import check_levels
 from lunar_models.errors import ConfigError
 
@@ -31,6 +32,12 @@ class ClusterConfig(StepConfig):
         None,
         help="Table (CSV) of CRATER_ID and measured depth_over_diameter, at least 20 of these "
         "craters, that corrects predicted depths.",
+        role="input",
+    )
+    tags: str | None = param(
+        None,
+        help="Database of named tags (file, or URL without password); each tag becomes a column "
+        "tag_NAME of the tables.",
         role="input",
     )
     interval_levels: tuple[float, ...] = param(
@@ -122,6 +129,7 @@ class ClusterConfig(StepConfig):
     @model_validator(mode="after")
     def _check_together(self) -> Self:
         check_levels(self.interval_levels)
+        refuse_password("tags", self.tags)
         if self.k_min > self.k_max:
             raise ConfigError(f"k_min={self.k_min} is above k_max={self.k_max}; swap them.")
         if self.selection == "bic" and self.method != "gmm" and self.n_clusters is None:

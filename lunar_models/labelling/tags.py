@@ -1,6 +1,8 @@
 """Keep named tags of craters, such as "rayed", beside the votes: append-only, by SQLite or URL."""
 
+import hashlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -28,6 +30,61 @@ _TAGS = sa.Table(
     sa.Column("time_utc", sa.Text, nullable=False),
     sqlite_autoincrement=True,
 )
+
+
+@dataclass(frozen=True)
+class TagSet:
+    """All tags as they stood when they were read."""
+
+    table: pd.DataFrame
+    """name, crater_id, member; one row for each crater of a tag."""
+
+    @property
+    def digest(self) -> str:
+        """Sha256 over all rows, whatever their order."""
+        columns = ["name", "crater_id", "member"]
+        rows = self.table[columns].sort_values(columns).to_csv(index=False, lineterminator="\n")
+        return hashlib.sha256(rows.encode()).hexdigest()
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the columns, in alphabetical order."""
+        return [f"tag_{name}" for name in sorted(self.table["name"].unique())]
+
+    def columns(self, crater_id: "pd.Series[str]") -> pd.DataFrame:
+        """Make columns of a table of craters: tag_<name>, true, false, or missing if not said.
+
+        Args:
+            crater_id: of N craters.
+
+        Returns:
+            N rows with the index of `crater_id`, a nullable boolean column for each tag.
+        """
+        said = self.table.pivot(index="crater_id", columns="name", values="member")
+        found = said.reindex(crater_id.to_numpy()).astype("boolean")
+        return found.add_prefix("tag_").rename_axis(columns=None).set_index(crater_id.index)
+
+
+def read_tags(url: str) -> TagSet:
+    """Read the tags of a database that is there.
+
+    Args:
+        url: a file, or the URL of a database.
+
+    Raises:
+        LabelsError: there is no such database, or it holds no tag.
+    """
+    address = database_url("tags", url)
+    if address.get_backend_name() == "sqlite" and not Path(address.database or "").is_file():
+        raise LabelsError(f"tags={url} does not exist; give the database of lunar-serve --tags.")
+    store = TagStore(url)
+    try:
+        table = store.table()
+    finally:
+        store.close()
+    if table.empty:
+        raise LabelsError(f"tags={url} holds no tag; save one on /search, or leave it out.")
+    return TagSet(table)
 
 
 class TagStore:
@@ -88,15 +145,6 @@ class TagStore:
             table = pd.DataFrame(connection.execute(query).all(), columns=columns)
         table = table.drop_duplicates(["name", "crater_id"], keep="last", ignore_index=True)
         return table.astype({"member": "bool"})
-
-    def columns(self, crater_id: "pd.Series[str]") -> pd.DataFrame:
-        """Make columns of a table of craters: tag_<name>, true, false, or missing if not said."""
-        table = self.table()
-        tags = {}
-        for name, part in table.groupby("name"):
-            said = part.set_index("crater_id")["member"].astype("boolean")
-            tags[f"tag_{name}"] = crater_id.map(said).astype("boolean")
-        return pd.DataFrame(tags, index=crater_id.index)
 
     def close(self) -> None:
         """Close the connections."""

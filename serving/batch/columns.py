@@ -107,6 +107,13 @@ def _field(name: str, kind: pa.DataType, unit: str | None, description: str) -> 
     return pa.field(name, kind, metadata={"description": description, "unit": unit or ""})
 
 
+def tag_field(name: str) -> pa.Field:
+    """Return the column of a tag, ``tag_NAME``; missing where nobody said."""
+    kind = name.removeprefix("tag_")
+    description = f"Somebody confirmed (true) or rejected (false) that it is {kind}; else missing."
+    return _field(name, pa.bool_(), None, description)
+
+
 def describe(schema: pa.Schema) -> list[dict[str, str | None]]:
     """Describe columns in plain words: name, type, unit, description."""
     return [

@@ -15,6 +15,7 @@ import torch
 from lunar_models.config.classify import ReleaseConfig, WorkConfig, crop_parameters
 from lunar_models.config.preprocess import PreprocessConfig
 from lunar_models.errors import ConfigError, CropSetError, LunarModelsError
+from lunar_models.labelling.tags import TagSet, read_tags
 from serving.batch.engines import Engine, InlineEngine, ProcessEngine, Task
 from serving.batch.files import locked, read_record, record_file
 from serving.batch.job import Job, Stage
@@ -66,8 +67,8 @@ def classify_catalogue(
             finished ones are kept.
     """
     model = find_model(config.model)
-    crops = _crops_of(config, model)
-    finished = find_finished(crops, model)
+    crops, tags = _crops_of(config, model), tags_of(config)
+    finished = find_finished(crops, model, tags)
     if finished is not None:
         shutil.rmtree(work_folder(crops), ignore_errors=True)  # of a run killed at the very end
         return finished
@@ -79,7 +80,7 @@ def classify_catalogue(
                 run_stage(job, engine, "measure", config.device, report)
             align(job)
             run_stage(job, engine, "classify", config.device, report)
-        merge(job, credit(config))
+        merge(job, credit(config), tags)
     made = open_release(Path(crops.output))
     assert made is not None
     return made
@@ -103,7 +104,7 @@ def classify_share(config: ReleaseConfig, share: str, *, report: Report) -> None
     number, shares = parse_share(share)
     model = find_model(config.model)
     crops = _crops_of(config, model)
-    if find_finished(crops, model) is not None:
+    if find_finished(crops, model, tags_of(config)) is not None:
         return
     job = open_or_plan(crops, model, shards=config.shards)
     with locked(job.folder, alone=False):
@@ -126,13 +127,13 @@ def merge_shares(config: ReleaseConfig) -> Path:
         CropSetError: a share is missing or still at work, or a shard is damaged.
     """
     model = find_model(config.model)
-    crops = _crops_of(config, model)
+    crops, tags = _crops_of(config, model), tags_of(config)
     output = Path(crops.output)
-    if find_finished(crops, model) is not None:
+    if find_finished(crops, model, tags) is not None:
         return output
     job = open_or_plan(crops, model, shards=config.shards)
     with locked(job.folder, alone=True):
-        return merge(job, credit(config))
+        return merge(job, credit(config), tags)
 
 
 def parse_share(text: str) -> tuple[int, int]:
@@ -237,3 +238,8 @@ def _crops_of(config: ReleaseConfig, model: Model) -> PreprocessConfig:
 def credit(config: ReleaseConfig) -> Credit:
     """How the release is cited."""
     return Credit(config.title, config.creators, config.licence, config.citation)
+
+
+def tags_of(config: ReleaseConfig) -> TagSet | None:
+    """Return the tags that become columns."""
+    return None if config.tags is None else read_tags(config.tags)

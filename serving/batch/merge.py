@@ -22,6 +22,7 @@ from lunar_models.catalogue.tiles import write_tiles
 from lunar_models.cropping.inputs import open_mosaics
 from lunar_models.cropping.storage.work_folder import disk_errors, source_digests
 from lunar_models.errors import CropSetError
+from lunar_models.labelling.tags import TagSet
 from serving.batch import columns
 from serving.batch.files import find_fault, read_record, record_file, sync
 from serving.batch.job import REJECTED_FILE, Job
@@ -39,12 +40,13 @@ _GROUP_ROWS = 65_536
 """Rows of a row group: where shards end must not show."""
 
 
-def merge(job: Job, credit: Credit) -> Path:
+def merge(job: Job, credit: Credit, tags: TagSet | None) -> Path:
     """Check counts and digests of all shards, then publish the release.
 
     Args:
         job: all of its shards are classified.
         credit: how the release is cited.
+        tags: what people said of craters, as further columns.
 
     Returns:
         The release folder.
@@ -61,7 +63,7 @@ def merge(job: Job, credit: Credit) -> Path:
         fresh.mkdir()
         rejected = _rejected(job)
         rejected.to_csv(fresh / REJECTED_FILE, index=False)
-        schema = _write_tables(job, fresh)
+        schema = _write_tables(job, fresh, tags)
         drawn = [name for name in columns.DRAWN if name in schema.names]
         write_tiles(fresh / TILES_FILE, pq.read_table(fresh / CRATERS_FILE, columns=drawn))
         mosaics = open_mosaics(job.crops)
@@ -70,6 +72,7 @@ def merge(job: Job, credit: Credit) -> Path:
             fresh,
             schema,
             credit=credit,
+            tags=tags,
             rejected=rejected,
             sources=source_digests(job.crops, mosaics),
         )
@@ -126,19 +129,30 @@ def _rejected(job: Job) -> pd.DataFrame:
     return pd.concat([job.rejected(), without], ignore_index=True)
 
 
-def _write_tables(job: Job, folder: Path) -> pa.Schema:
+def _write_tables(job: Job, folder: Path, tags: TagSet | None) -> pa.Schema:
     """Write both tables in one pass over the shards; returns the columns of craters."""
     schema = pq.read_schema(_files(job)[0])
     kept = schema.remove(schema.get_field_index(columns.EMBEDDING)).remove_metadata()
+    said = [] if tags is None else [columns.tag_field(name) for name in tags.names]
+    kept = pa.schema([*kept, *said])
     pair = pa.schema([schema.field("crater_id"), schema.field(columns.EMBEDDING)])
     with (
         PointsWriter(folder / CRATERS_FILE, kept, bounds=_bounds(job)) as craters,
         pq.ParquetWriter(folder / EMBEDDINGS_FILE, pair, use_dictionary=False) as embeddings,
     ):
         for table in _groups(job):
+            if tags is not None:
+                table = _with_tags(table, tags)
             craters.write(table.select(kept.names))
             embeddings.write_table(table.select(pair.names))
     return kept
+
+
+def _with_tags(table: pa.Table, tags: TagSet) -> pa.Table:
+    found = tags.columns(table["crater_id"].to_pandas())
+    for name in tags.names:
+        table = table.append_column(name, pa.array(found[name], pa.bool_()))
+    return table
 
 
 def _groups(job: Job) -> Iterator[pa.Table]:

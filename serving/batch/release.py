@@ -13,6 +13,7 @@ from lunar_models.config.preprocess import PreprocessConfig
 from lunar_models.cropping.inputs import open_mosaics
 from lunar_models.cropping.storage.work_folder import resolved_settings, source_digests
 from lunar_models.errors import CropSetError
+from lunar_models.labelling.tags import TagSet
 from lunar_models.moon import LUNAR_GEOGRAPHIC
 from serving.batch import columns
 from serving.batch.files import digest
@@ -43,6 +44,7 @@ def describe_release(
     schema: pa.Schema,
     *,
     credit: Credit,
+    tags: TagSet | None,
     rejected: pd.DataFrame,
     sources: dict[str, str],
 ) -> dict[str, Any]:
@@ -57,6 +59,7 @@ def describe_release(
         folder: with the finished tables.
         schema: of the craters, as `columns.schema` makes it.
         credit: how to cite.
+        tags: whose columns are among them.
         rejected: craters that are left out.
         sources: sha256 of each input file, by its path.
     """
@@ -76,6 +79,7 @@ def describe_release(
         "model": model,
         "sources": [{"name": Path(p).name, "sha256": sha} for p, sha in sources.items()],
         "parameters": resolved_settings(job.crops),
+        "tags": None if tags is None else {"sha256": tags.digest},
         "counts": {
             "craters": pq.ParquetFile(folder / CRATERS_FILE).metadata.num_rows,
             "rejected": len(rejected),
@@ -114,7 +118,9 @@ _PARTICULAR = r"=[^;]*?(?= (?:is|repeats) )| \(row \d+\)$"
 """What a reason says of its own row only: ``diameter_km=-1.0 is …(row 6)``."""
 
 
-def find_finished(crops: PreprocessConfig, model: Model) -> dict[str, Any] | None:
+def find_finished(
+    crops: PreprocessConfig, model: Model, tags: TagSet | None
+) -> dict[str, Any] | None:
     """Return what the release at the output says if it was made of the same; None without any.
 
     Raises:
@@ -128,6 +134,8 @@ def find_finished(crops: PreprocessConfig, model: Model) -> dict[str, Any] | Non
     here, wanted = found["parameters"], resolved_settings(crops)
     different = [name for name in wanted if here.get(name) != wanted[name]]
     different += ["model"] if found["model"]["digest"] != model.digest else []
+    said = None if tags is None else {"sha256": tags.digest}
+    different += ["tags"] if found.get("tags") != said else []
     if not different:
         digests = sorted(source["sha256"] for source in found["sources"])
         different += ["file"] if digests != sorted(source_digests(crops, mosaics).values()) else []

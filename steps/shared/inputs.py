@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import uuid
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TypeVar
@@ -17,6 +18,7 @@ C = TypeVar("C", bound=StepConfig)
 
 _MODELS = "models:/"
 _FILE_URI = "file://"
+_DATABASE = ("postgresql:", "postgresql+")
 _WHOLE_FILE_BYTES = 2**26
 _SAMPLES = 64
 _SAMPLE_BYTES = 2**18
@@ -26,9 +28,12 @@ def digest(path: str) -> str:
     """Content digest of an input.
 
     A crop set has its own; a folder's is that of its files; a file counts together with all files
-    that GDAL reads with it. A registered version counts as the logged model it names; other URIs
-    name immutable things and stand for themselves.
+    that GDAL reads with it, and a SQLite database with its write-ahead log. A registered version
+    counts as the logged model it names. What a database server holds may be another at any time:
+    its digest is never the same. Other URIs name immutable things and stand for themselves.
     """
+    if path.startswith(_DATABASE):
+        return uuid.uuid4().hex
     if path.startswith(_MODELS):
         return _model_digest(path)
     packaged = path.startswith(SCHEME)
@@ -38,6 +43,8 @@ def digest(path: str) -> str:
     if place.is_dir():
         files = sorted(p for p in place.rglob("*") if p.is_file())
         return _joint(f"{p.relative_to(place)} {file_digest(p)}" for p in files)
+    if (log := Path(f"{place}-wal")).is_file():
+        return _joint(f"{p.name} {file_digest(p)}" for p in (place, log))
     files = [Path(name) for name in source_files(str(place)) if Path(name).is_file()]
     if len(files) < 2:
         return file_digest(files[0]) if files else path

@@ -23,6 +23,7 @@ from lunar_models.config.inspect import InspectConfig
 from lunar_models.config.pretrain import PretrainConfig
 from lunar_models.config.promote import PromoteConfig
 from lunar_models.config.relabel import RelabelConfig
+from lunar_models.config.select import SelectConfig
 from lunar_models.config.sweep import SweepConfig
 from serving.cli.options import help_text, option_name, to_text
 from steps.shared.pipeline import PIPELINE, MainConfig
@@ -37,6 +38,7 @@ ENTRY_POINTS: dict[str, type[StepConfig]] = {
     "sweep": SweepConfig,
     "pretrain": PretrainConfig,
     "import_checkpoint": ImportCheckpointConfig,
+    "select": SelectConfig,
     "agreement": AgreementConfig,
     "relabel": RelabelConfig,
     "export": ExportConfig,

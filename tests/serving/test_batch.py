@@ -21,6 +21,7 @@ from lunar_models.cropping.sun.estimation import sun_table
 from lunar_models.embedding import embed_crops
 from lunar_models.errors import ConfigError, CropSetError, MosaicError
 from lunar_models.heads.physical import PhysicalPrediction, ResidualTable
+from lunar_models.labelling.tags import TagStore
 from lunar_models.mosaic.raster import MosaicReader
 from serving.batch import answers, columns, driver, tasks
 from serving.batch.driver import classify_catalogue, classify_share, merge_shares, parse_share
@@ -338,6 +339,29 @@ def test_finished_release_is_returned_and_another_one_refused(
     assert classify_catalogue(config) == json.loads((release / "metadata.json").read_text())
     with pytest.raises(CropSetError, match=r"another max_overlap_larger. Delete it"):
         classify_catalogue(config.replace(max_overlap_larger=0.5))
+
+
+def test_tags_are_columns_of_a_release_whatever_the_shards(moon, bundle_folder, release, tmp_path):
+    craters = pd.read_parquet(release / "craters.parquet")
+    ids = craters["crater_id"]
+    store = TagStore(tmp_path / "tags.db")
+    said = {"positives": ids[:3].tolist(), "negatives": ids[3:5].tolist()}
+    store.add("rayed", **said, labeller="ada", model="m 1")
+    config = job_config(moon, bundle_folder, tmp_path / "out", tags=str(tmp_path / "tags.db"))
+    for number in (2, 1):
+        classify_share(config, f"{number}/2", report=nothing)
+    merge_shares(config)
+    tagged = pq.read_table(tmp_path / "out" / "craters.parquet")
+    assert tagged["tag_rayed"].to_pylist() == [True] * 3 + [False] * 2 + [None] * (len(ids) - 5)
+    assert tagged.drop_columns("tag_rayed").to_pandas().equals(craters)
+    metadata = json.loads((tmp_path / "out" / "metadata.json").read_text())
+    assert metadata["columns"][-1]["name"] == "tag_rayed"
+    assert "rejected (false) that it is rayed" in metadata["columns"][-1]["description"]
+    assert classify_catalogue(config) == metadata  # nothing is done again
+    store.add("rayed", positives=ids[5:6].tolist(), negatives=[], labeller="ada", model="m 1")
+    store.close()
+    with pytest.raises(CropSetError, match=r"another tags. Delete it"):
+        classify_catalogue(config)
 
 
 def test_work_of_other_parameters_is_left_alone(moon, bundle_folder, tmp_path):

@@ -16,6 +16,7 @@ from lunar_models.crops.crop_set import METADATA_FILE, CropSet
 from lunar_models.embedding import embed_crops
 from lunar_models.encoders.checkpoint import Checkpoint
 from lunar_models.encoders.families.pca import PcaEncoder
+from lunar_models.labelling.tags import TagStore
 from steps.cluster import main as cluster
 from steps.compare import find_evaluation
 from steps.compare import main as compare
@@ -78,7 +79,34 @@ def table(run, name, **options):
         f"runs:/{run.info.run_id}/{name}")), **options)  # fmt: skip
 
 
-def test_from_encoder_to_served_model(run_step, last_run, crop_set, encoder_uri, labels, mosaic):
+@pytest.fixture
+def tag_file(crop_set, tmp_path):
+    """The first two craters are rayed, the third is not; one more is of another crop set."""
+    ids = crop_set.metadata["crater_id"].tolist()
+    store = TagStore(tmp_path / "tags.db")
+    store.add("rayed", positives=[*ids[:2], "elsewhere"], negatives=ids[2:3], labeller="ada",
+              model="m 1")  # fmt: skip
+    store.close()
+    return tmp_path / "tags.db"
+
+
+def _check_tags(folder, clusters):
+    """Every table has the column: true, false, or nothing where nobody said."""
+    opened = {
+        "csv": clusters,
+        "parquet": pd.read_parquet(f"{folder}/clusters.parquet"),
+        "geojson": gpd.read_file(f"{folder}/clusters.geojson"),
+        "gpkg": gpd.read_file(f"{folder}/clusters.gpkg", layer="clusters"),
+    }
+    for form, table in opened.items():
+        said = table["tag_rayed"]
+        assert said[:3].astype(bool).tolist() == [True, True, False], form
+        assert said[3:].isna().all(), form
+
+
+def test_from_encoder_to_served_model(
+    run_step, last_run, crop_set, encoder_uri, labels, mosaic, tag_file
+):
     common = {"crops": crop_set.path, "encoder_uri": encoder_uri}
     assert run_step(evaluate, **common, labels=labels, bootstrap=20, folds=3).exit_code == 0
     evaluated = last_run()
@@ -89,7 +117,8 @@ def test_from_encoder_to_served_model(run_step, last_run, crop_set, encoder_uri,
 
     head = tags(evaluated)["output.head"]
     assert run_step(
-        cluster, **common, head=head, n_clusters=3, stability_rounds=2, views="pca", mosaic=mosaic
+        cluster, **common, head=head, n_clusters=3, stability_rounds=2, views="pca", mosaic=mosaic,
+        tags=tag_file,
     ).exit_code == 0  # fmt: skip
     clustered = last_run()
     clusters = table(clustered, "tables/clusters.csv", dtype={"crater_id": str})
@@ -110,7 +139,7 @@ def test_from_encoder_to_served_model(run_step, last_run, crop_set, encoder_uri,
     assert {"craterstats", "craters.gpkg"} <= paths(clustered, "analysis/exports")
     assert clustered.data.metrics["analysis/area/km2"] == pytest.approx(4 * np.pi * 1737.4**2)
     local = mlflow.artifacts.download_artifacts(f"runs:/{clustered.info.run_id}/tables")
-    assert len(gpd.read_file(f"{local}/clusters.geojson")) == len(crop_set)
+    _check_tags(local, clusters)
     embeddings = pd.read_parquet(f"{local}/embeddings.parquet")
     direct = embed_crops(Checkpoint.load(find_encoder(encoder_uri)), crop_set.crops)
     np.testing.assert_array_equal(np.stack(embeddings["embedding"]), direct)

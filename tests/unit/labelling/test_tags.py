@@ -3,7 +3,7 @@ import pytest
 
 from lunar_models.errors import LabelsError
 from lunar_models.labelling import LabelStore
-from lunar_models.labelling.tags import TagStore
+from lunar_models.labelling.tags import TagSet, TagStore, read_tags
 
 
 @pytest.fixture
@@ -29,10 +29,33 @@ def test_the_last_word_on_a_crater_stands(store, tmp_path):
 def test_a_tag_becomes_a_column_that_knows_what_nobody_said(store):
     add(store, "rayed", ["a"], ["b"])
     add(store, "doublet", ["b"])
-    table = store.columns(pd.Series(["a", "b", "c"], index=[5, 6, 7]))
-    assert list(table.columns) == ["tag_doublet", "tag_rayed"]
+    tags = TagSet(store.table())
+    table = tags.columns(pd.Series(["a", "b", "c"], index=[5, 6, 7]))
+    assert list(table.columns) == tags.names == ["tag_doublet", "tag_rayed"]
     assert table["tag_rayed"].tolist() == [True, False, pd.NA]
+    assert table["tag_doublet"].tolist() == [pd.NA, True, pd.NA]
     assert table.index.tolist() == [5, 6, 7]
+    assert set(table.dtypes) == {pd.BooleanDtype()}
+
+
+def test_the_digest_of_tags_depends_on_what_stands_alone(store, tmp_path):
+    add(store, "rayed", ["a", "b"])
+    before = read_tags(str(tmp_path / "labels.db")).digest
+    add(store, "rayed", ["b", "a"])
+    assert read_tags(str(tmp_path / "labels.db")).digest == before
+    add(store, "rayed", [], ["a"])
+    assert read_tags(str(tmp_path / "labels.db")).digest != before
+
+
+def test_tags_that_are_not_there_are_refused_and_not_made(store, tmp_path):
+    with pytest.raises(LabelsError, match=r"tags=.*other.db does not exist"):
+        read_tags(str(tmp_path / "other.db"))
+    assert not (tmp_path / "other.db").exists()
+    with pytest.raises(LabelsError, match="holds no tag"):
+        read_tags(str(tmp_path / "labels.db"))
+    (tmp_path / "text.db").write_text("crater_id,tag\n" * 100)
+    with pytest.raises(LabelsError, match="cannot be used"):
+        read_tags(str(tmp_path / "text.db"))
 
 
 def test_tags_and_votes_share_a_database(store, tmp_path, make_vote):
@@ -58,5 +81,5 @@ def test_a_database_that_cannot_be_used_is_refused(tmp_path):
 def test_tags_are_kept_in_postgresql(postgresql_url):
     store = TagStore(postgresql_url)
     add(store, "rayed", ["a"])
-    assert store.columns(pd.Series(["a"]))["tag_rayed"].tolist() == [True]
+    assert read_tags(postgresql_url).columns(pd.Series(["a"]))["tag_rayed"].tolist() == [True]
     store.close()

@@ -1,0 +1,62 @@
+"""Parameters of the select step: which craters to label next."""
+
+from typing import Literal, Self
+
+from pydantic import model_validator
+
+from lunar_models.config.base import StepConfig, param
+from lunar_models.config.databases import refuse_password
+
+
+class SelectConfig(StepConfig):
+    """The craters to choose from, the labels so far, and how to choose.
+
+    Raises:
+        ConfigError: a value is outside its limits, or the URL of the store has a password.
+    """
+
+    crops: str = param(help="Crop set whose craters are to be labelled.", role="input")
+    encoder_uri: str = param(
+        help="Encoder: pretrained:NAME, a registered model URI or a checkpoint folder.",
+        role="input",
+    )
+    votes: str | None = param(
+        None,
+        help="Votes so far: a label store (SQLite file, or URL without password), or a table; none "
+        "yet at the beginning.",
+        role="input",
+    )
+    scheme: str | None = param(
+        None, help="Name of the labelling scheme, where the store holds votes of several."
+    )
+    label_order: tuple[str, ...] = param(
+        (),
+        help="States from freshest to oldest; empty: those of the store's scheme, or New, "
+        "Semi-New, Semi-Old, Old.",
+    )
+    without: tuple[str, ...] = param(
+        (),
+        help="Label tables whose craters are never asked about, such as gold and reference.",
+        role="input",
+    )
+    count: int = param(50, help="Number of craters to select.", minimum=1, maximum=100_000)
+    method: Literal["design", "typical", "covering", "uncertain", "margin", "random"] = param(
+        "design",
+        help="Query strategy; uncertain and margin need labels of two states at least.",
+    )
+    bins: int = param(
+        2,
+        help="Groups of diameter, latitude, brightness and incidence each, whose mix is kept; 1 "
+        "keeps none.",
+        minimum=1,
+        maximum=5,
+    )
+    output: str = param(
+        "data/next.csv", help="CSV of the order, as lunar-label takes it.", role="output"
+    )
+    seed: int = param(0, help="Random seed.", minimum=0, maximum=2**31 - 1)
+
+    @model_validator(mode="after")
+    def _check_password(self) -> Self:
+        refuse_password("votes", self.votes)
+        return self
