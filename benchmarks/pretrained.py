@@ -61,7 +61,8 @@ def _compared(checkpoint: Checkpoint, crop_set: CropSet, depth: pd.Series) -> pd
     prediction = measure_crops(checkpoint, crop_set.crops)
     assert prediction is not None
     given, judged = rows[:MEASURED], rows[MEASURED:]
-    corrected = prediction.recalibrated(given, depth.to_numpy()[given])
+    correction = prediction.take(given).depth_correction(depth.to_numpy()[given])
+    corrected = prediction.corrected(correction)
     truth = np.column_stack([np.full(len(depth), np.nan), np.log(depth.clip(1e-6))])
     return pd.DataFrame(
         {"": label, "craters": len(judged), **_short(each.take(judged).scores(truth[judged]))}

@@ -1,6 +1,7 @@
 """Assemble the served model and register it."""
 
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -11,11 +12,12 @@ from mlflow.models.model import ModelInfo
 from lunar_models.clustering import ClusterModel
 from lunar_models.config.register import RegisterConfig
 from lunar_models.crops.crop_set import CropSet
-from lunar_models.embedding import score_crops
+from lunar_models.embedding import measure_crops, score_crops
 from lunar_models.encoders.checkpoint import Checkpoint
 from serving.cli.options import UserError, config_command
 from serving.model.reference_set import reference_set
-from steps.shared.inputs import open_crops
+from steps.shared.inputs import digest, open_crops
+from steps.shared.physics import calibrated
 from steps.shared.promotion import claim_alias
 from steps.shared.registry import embed_crop_set, golden_crops, log_service_model
 from steps.shared.store import prepare
@@ -48,6 +50,9 @@ def assemble_and_publish(crop_set: CropSet, config: RegisterConfig) -> None:
     """
     judgement = _judgement(config.head)  # first: it may fail, and the rest takes long
     checkpoint, embeddings = embed_crop_set(crop_set, config.encoder_uri)
+    checkpoint = replace(
+        calibrated(checkpoint, crop_set, config.calibrate), interval_levels=config.interval_levels
+    )
     lineage = _lineage(checkpoint, crop_set, config) | judgement
     head, clusters = (
         None if uri is None else resolve_artifacts(uri) for uri in (config.head, config.clusters)
@@ -56,7 +61,13 @@ def assemble_and_publish(crop_set: CropSet, config: RegisterConfig) -> None:
         model = None if clusters is None else ClusterModel.load(clusters)
         scores = score_crops(checkpoint, crop_set.crops)
         known, encoder = Path(folder) / "neighbours", Path(folder) / "encoder"
-        reference_set(crop_set, embeddings, clusters=model, scores=scores).save(known)
+        reference_set(
+            crop_set,
+            embeddings,
+            clusters=model,
+            scores=scores,
+            physics=measure_crops(checkpoint, crop_set.crops),
+        ).save(known)
         checkpoint.save(encoder)
         info = log_service_model(
             encoder=encoder,
@@ -97,6 +108,7 @@ def _lineage(checkpoint: Checkpoint, crop_set: CropSet, config: RegisterConfig) 
         "encoder_uri": config.encoder_uri,
         "crops_digest": crop_set.info.digest,
         **{f"{name}_uri": uri for name, uri in _given(config).items()},
+        **({} if config.calibrate is None else {"calibrate_digest": digest(config.calibrate)}),
     }
 
 
@@ -136,6 +148,8 @@ def _describe(
     )  # fmt: skip
     if "labels" in lineage:
         quality += f" Its head was fitted on the labels {lineage['labels']}."
+    if config.calibrate is not None:
+        quality += f" Its depths are corrected by measured ones of {Path(config.calibrate).name}."
     return (
         f"Answers with {', '.join(answers)} and the nearest of {len(crop_set):,} craters. "
         f"Encoder {encoder.name}, {encoder.embedding_dim} dimensions, crops of "

@@ -6,7 +6,7 @@ from pydantic import model_validator
 
 from lunar_models.config.base import StepConfig, param
 from lunar_models.config.databases import refuse_password
-from lunar_models.config.levels import check_levels
+from lunar_models.config.levels import DEFAULT_LEVELS, check_levels
 from lunar_models.errors import ConfigError
 
 View = Literal["pca", "tsne", "umap"]
@@ -41,7 +41,7 @@ class ClusterConfig(StepConfig):
         role="input",
     )
     interval_levels: tuple[float, ...] = param(
-        (0.68, 0.95), help="Levels of the intervals of physical quantities, above 0 up to 0.99."
+        DEFAULT_LEVELS, help="Levels of the intervals of physical quantities, above 0 up to 0.99."
     )
     mosaic: tuple[str, ...] = param(
         (),

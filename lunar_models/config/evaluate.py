@@ -5,7 +5,7 @@ from typing import Literal, Self
 from pydantic import model_validator
 
 from lunar_models.config.base import StepConfig, param
-from lunar_models.config.levels import check_levels
+from lunar_models.config.levels import DEFAULT_LEVELS, check_levels
 from lunar_models.errors import ConfigError
 
 
@@ -70,7 +70,7 @@ class EvaluateConfig(StepConfig):
         role="input",
     )
     interval_levels: tuple[float, ...] = param(
-        (0.68, 0.95), help="Levels of the intervals of physical quantities, above 0 up to 0.99."
+        DEFAULT_LEVELS, help="Levels of the intervals of physical quantities, above 0 up to 0.99."
     )
     block_deg: float | None = param(
         None,

@@ -2,6 +2,8 @@
 
 from lunar_models.errors import ConfigError
 
+DEFAULT_LEVELS = (0.68, 0.95)
+
 
 def check_levels(levels: tuple[float, ...]) -> None:
     """Raise ConfigError if a level of an interval is not above 0 and at most 0.99."""

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from lunar_models.config.train import TrainConfig
 from lunar_models.crops.normalisation import Normalisation
 from lunar_models.errors import ConfigError
-from lunar_models.heads.physical import ResidualTable
+from lunar_models.heads.physical import DepthCorrection, ResidualTable
 
 CPU = torch.device("cpu")
 
@@ -113,6 +113,14 @@ class Encoder(nn.Module, ABC):
     def residual_table(self) -> ResidualTable | None:
         """How far truths lie from `physics`, for intervals; None from families without it."""
         return None
+
+    def correct_depth(self, correction: DepthCorrection) -> None:
+        """Take a correction of the predicted depths into the weights, in place.
+
+        Raises:
+            ConfigError: this family predicts no depth.
+        """
+        raise ConfigError(f"encoder={self.name} predicts no depth that could be corrected.")
 
     @property
     def can_reconstruct(self) -> bool:

@@ -5,6 +5,7 @@ weights.safetensors   parameters and buffers
 """
 
 import json
+from copy import deepcopy
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
+from lunar_models.config.levels import DEFAULT_LEVELS
 from lunar_models.crops.crop_set import CropSet, Radiometry
 from lunar_models.crops.normalisation import Normalisation
 from lunar_models.crops.training_domain import TrainingDomain
@@ -22,6 +24,7 @@ from lunar_models.encoders.adaptation import CropGeometry, as_stored, resampled
 from lunar_models.encoders.build import Encoder, family_name, find_family
 from lunar_models.encoders.pretrained import SCHEME, pretrained_folder
 from lunar_models.errors import CheckpointError, ConfigError
+from lunar_models.heads.physical import DepthCorrection
 from lunar_models.rendering.photography import contrast_scale
 
 CONFIG_FILE = "config.json"
@@ -49,6 +52,8 @@ class Checkpoint:
     """See `CropSetInfo.alignment`."""
     domain: TrainingDomain = field(default_factory=TrainingDomain)
     """Ranges of the craters of the crop set; empty where it is not known."""
+    interval_levels: tuple[float, ...] = DEFAULT_LEVELS
+    """Of the intervals of physical quantities that a served model tells."""
     stored: CropGeometry | None = None
     """Of the stored crops, where they differ from those that the encoder takes."""
 
@@ -99,6 +104,16 @@ class Checkpoint:
             stored=None if given == self.geometry else given,
         )
 
+    def calibrated(self, correction: DepthCorrection) -> "Checkpoint":
+        """This encoder with corrected depths, see `Encoder.correct_depth`.
+
+        Raises:
+            ConfigError: the encoder predicts no depth.
+        """
+        encoder = deepcopy(self.encoder)
+        encoder.correct_depth(correction)
+        return replace(self, encoder=encoder)
+
     @property
     def geometry(self) -> CropGeometry:
         """Of the crops that the encoder takes."""
@@ -130,6 +145,7 @@ class Checkpoint:
             "highpass_sigma_px": self.highpass_sigma_px,
             "alignment": self.alignment,
             "domain": self.domain.ranges,
+            "interval_levels": self.interval_levels,
         }
         weights = {name: t.contiguous().cpu() for name, t in self.encoder.state_dict().items()}
         save_file(weights, folder / weights_file)
@@ -158,6 +174,7 @@ class Checkpoint:
                 config.get("highpass_sigma_px"),  # not in checkpoints of version 0.1
                 config.get("alignment", "side"),
                 TrainingDomain.from_ranges(config.get("domain", {})),
+                tuple(config.get("interval_levels", DEFAULT_LEVELS)),
             )
         except FileNotFoundError as error:
             raise CheckpointError(f"{folder} is not an encoder checkpoint: {error}.") from error

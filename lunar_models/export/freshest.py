@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from lunar_models.export.tables import SCORE_COLUMNS
+from lunar_models.export.columns import SCORE_COLUMNS
 
 SCORES = (("degradation", "degradation_uncertainty"), SCORE_COLUMNS)
 """Score and standard deviation columns, the head's before the encoder's own."""

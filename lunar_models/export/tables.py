@@ -22,6 +22,7 @@ from lunar_models.clustering.types import ClusterAssignment
 from lunar_models.crops.crop_set import PICTURE_COLUMNS
 from lunar_models.degradation.depth_states import state_of_depth
 from lunar_models.errors import CatalogueError
+from lunar_models.export.columns import CLUSTER_COLUMNS, PHYSICAL_PREFIXES, SCORE_COLUMNS
 from lunar_models.export.geopackage_style import add_cluster_style, use_fixed_time
 from lunar_models.heads.head import HeadPrediction
 from lunar_models.heads.physical import PhysicalPrediction
@@ -34,19 +35,6 @@ SUN = "image_sun_azimuth_deg"
 """Azimuth of the Sun in the image of a crater, clockwise from north. Not `sun_azimuth_deg`, which a
 catalogue *gives* to preprocess: with another mosaic that would be another Sun."""
 _PIECE = 50_000
-
-SCORE_COLUMNS = ("encoder_degradation", "encoder_degradation_uncertainty")
-"""An encoder's own degradation score in [0, 1] and its standard deviation."""
-CLUSTER_COLUMNS = {
-    "cluster_id": "cluster_id",
-    "cluster_distance": "distance",
-    "cluster_confidence": "confidence",
-    "novelty": "novelty",
-}
-"""Column -> field of `ClusterAssignment`; the names of an answer over REST as a table."""
-
-PHYSICAL_PREFIXES = ("k_over_r2", "k_m2", "depth_over_diameter")
-"""How columns of `PhysicalPrediction.table` begin."""
 
 
 def cluster_table(

@@ -38,6 +38,18 @@ class ResidualTable:
 
 
 @dataclass(frozen=True)
+class DepthCorrection:
+    """A line from predicted to measured depths in the logarithm, and how these lie about it."""
+
+    slope: float
+    """Positive: the order of the depths stays."""
+    offset: float
+    residuals: Floats
+    """(L,) the row of `ResidualTable.values` for the corrected depths, whose deviation is `slope`
+    times what it was."""
+
+
+@dataclass(frozen=True)
 class PhysicalPrediction:
     """K/R² and depth over diameter of N craters, as distributions of their logarithms."""
 
@@ -103,21 +115,19 @@ class PhysicalPrediction:
         columns = [n for first in order for n in values if n.startswith(first)]
         return pd.DataFrame({n: values[n].astype(np.float32) for n in columns})
 
-    def recalibrated(self, rows: npt.NDArray[np.integer], depth: Floats) -> "PhysicalPrediction":
-        """Depths corrected by measured ones: a line in the logarithm, and residuals about it.
-
-        K/R² stays as it is: a depth does not tell how it came about.
+    def depth_correction(self, depth: Floats) -> DepthCorrection:
+        """Fit a correction of the predicted depths to the measured ones of the same craters.
 
         Args:
-            rows: (M,) craters whose depth was measured.
-            depth: (M,) measured depth over diameter, positive.
+            depth: (N,) measured depth over diameter, positive.
 
         Raises:
-            LabelsError: fewer than `LEAST_MEASURED` depths, or one is not positive.
+            LabelsError: fewer than `LEAST_MEASURED` depths, one is not positive, or they do not
+                grow with the predicted ones.
         """
-        if len(rows) < LEAST_MEASURED:
+        if len(depth) < LEAST_MEASURED:
             raise LabelsError(
-                f"{len(rows)} measured depths of these craters are too few to recalibrate; give "
+                f"{len(depth)} measured depths of these craters are too few to recalibrate; give "
                 f"at least {LEAST_MEASURED}, or leave out calibrate."
             )
         if not (np.isfinite(depth) & (depth > 0)).all():
@@ -125,15 +135,28 @@ class PhysicalPrediction:
                 f"A measured depth over diameter is {np.min(depth)}; leave out craters without a "
                 "positive depth."
             )
-        mean, deviation = self.mean.copy(), self.deviation
-        slope, offset = np.polyfit(mean[rows, 1], np.log(depth), 1)
-        mean[:, 1] = offset + slope * mean[:, 1]
-        residual = np.sort((np.log(depth) - mean[rows, 1]) / deviation[rows, 1])
-        # The k-th of M residuals has the level k / (M + 1): the intervals' coverage holds for a
+        slope, offset = np.polyfit(self.mean[:, 1], np.log(depth), 1)
+        if not slope > 0:
+            raise LabelsError(
+                f"The {len(depth)} measured depths do not grow with the predicted ones (slope "
+                f"{slope:.2g}); check that their CRATER_ID are those of the crops, or leave out "
+                "calibrate."
+            )
+        line = offset + slope * self.mean[:, 1]
+        residual = np.sort((np.log(depth) - line) / (slope * self.deviation[:, 1]))
+        # The k-th of N residuals has the level k / (N + 1): the intervals' coverage holds for a
         # new crater.
         own = np.arange(1, len(residual) + 1) / (len(residual) + 1)
+        quantiles = np.interp(self.residuals.levels, own, residual)
+        return DepthCorrection(float(slope), float(offset), quantiles)
+
+    def corrected(self, correction: DepthCorrection) -> "PhysicalPrediction":
+        """Correct the depths; K/R² stays as it is: a depth does not tell how it came about."""
+        mean, deviation = self.mean.copy(), self.deviation.copy()
+        mean[:, 1] = correction.offset + correction.slope * mean[:, 1]
+        deviation[:, 1] *= correction.slope
         values = self.residuals.values.copy()
-        values[1] = np.interp(self.residuals.levels, own, residual)
+        values[1] = correction.residuals
         return PhysicalPrediction(mean, deviation, replace(self.residuals, values=values))
 
     def scores(self, truth: Floats) -> dict[str, float]:

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from lunar_models.arrays import Float32Array
 from lunar_models.catalogue.tiles import TileFile
 from lunar_models.errors import CropSetError
+from lunar_models.export.columns import SCORE_COLUMNS
 from serving.batch.release_folder import (
     CRATERS_FILE,
     EMBEDDINGS_FILE,
@@ -21,7 +22,7 @@ from serving.batch.release_folder import (
     TILES_FILE,
     open_release,
 )
-from serving.model.reference_set import SCORE_COLUMNS
+from serving.model.physics import physics_of_row
 from serving.model.schema import (
     ClusterAnswer,
     CropAnswer,
@@ -139,6 +140,7 @@ def answer_of(crater: dict[str, Any], metadata: dict[str, Any]) -> CropAnswer:
     score, uncertainty = (crater.get(name) for name in SCORE_COLUMNS)
     if score is not None and uncertainty is not None:
         answer.encoder_degradation = EncoderDegradation(score=score, uncertainty=uncertainty)
+    answer.physics = physics_of_row(crater)
     if "cluster_id" in crater:
         answer.cluster = ClusterAnswer(
             id=crater["cluster_id"],

@@ -13,19 +13,12 @@ import pyarrow as pa
 from lunar_models.embedding import embed_crops, measure_crops, score_crops
 from lunar_models.encoders.checkpoint import Checkpoint
 from lunar_models.encoders.precision import pick_device
-from lunar_models.export.tables import (
-    CLUSTER_COLUMNS,
-    SCORE_COLUMNS,
-    physical_table,
-    score_table,
-    state_table,
-)
+from lunar_models.export.columns import CLUSTER_COLUMNS, SCORE_COLUMNS
+from lunar_models.export.tables import physical_table, score_table, state_table
 from lunar_models.heads.head import Head, HeadPrediction
+from lunar_models.heads.physical import PhysicalPrediction
 from serving.batch import columns
 from serving.model.bundle import ENCODER, Bundle
-
-LEVELS = (0.68, 0.95)
-"""Of the intervals of physical quantities."""
 
 NO_EMBEDDING = "the encoder makes no finite embedding that fits half precision"
 
@@ -90,7 +83,7 @@ class Answerer:
         if self.physical:
             measured = measure_crops(self.checkpoint, crops, device=self.device)
             assert measured is not None  # as of the probe
-            parts.append(physical_table(measured, diameter_km, LEVELS))
+            parts.append(self._physical(measured, diameter_km))
         if self.bundle.clusters is not None:
             found = self.bundle.clusters.assign(embeddings)
             parts.append(pd.DataFrame({
@@ -107,7 +100,12 @@ class Answerer:
     def physical(self) -> list[str]:
         """Columns of the physical quantities; none from an encoder that tells none."""
         found = measure_crops(self.checkpoint, self._probe, device=self.device)
-        return [] if found is None else list(physical_table(found, np.ones(1), LEVELS).columns)
+        return [] if found is None else list(self._physical(found, np.ones(1)).columns)
+
+    def _physical(
+        self, measured: PhysicalPrediction, diameter_km: npt.NDArray[np.float64]
+    ) -> pd.DataFrame:
+        return physical_table(measured, diameter_km, self.checkpoint.interval_levels)
 
     @property
     def _probe(self) -> npt.NDArray[np.uint8]:

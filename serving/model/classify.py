@@ -111,7 +111,12 @@ def _answer(
         physics = encoder.physics(crops)
         assert physics is not None  # a family with residuals has quantities
         diameters = [p.known.get("diameter_km") for p in prepared]
-        fill_physics(PhysicalPrediction.of(physics.numpy(), residuals), diameters, answers)
+        fill_physics(
+            PhysicalPrediction.of(physics.numpy(), residuals),
+            diameters,
+            answers,
+            bundle.checkpoint.interval_levels,
+        )
     finite = np.isfinite(embeddings).all(axis=1)
     for i in np.flatnonzero(~finite).tolist():
         message = "The encoder makes no finite embedding of this image."

@@ -10,23 +10,24 @@ from lunar_models.heads.physical import PhysicalPrediction
 from serving.model.schema import CropAnswer, DepthState, Interval, PhysicalAnswer, Quantity
 
 STATES = ("New", "Semi-New", "Semi-Old", "Old")
-LEVELS = (0.68, 0.95)
+_STATES_LEVEL = 0.95
 
 
 def fill_physics(
     prediction: PhysicalPrediction,
     diameters_km: Sequence[float | None],
     answers: Sequence[CropAnswer],
+    levels: tuple[float, ...],
 ) -> None:
     """Give each of N answers its quantities, K and the state only where a diameter is known."""
     diameter = np.array([np.nan if d is None else d for d in diameters_km])
     known = ~np.isnan(diameter)
-    table = prediction.table(diameter, LEVELS)
+    table = prediction.table(diameter, levels)
     judged = np.where(known, diameter, 1.0)
     probabilities = state_probabilities(prediction, judged)
+    ends = prediction.interval(_STATES_LEVEL)
     low, value, high = (
-        state_of_depth(table[f"depth_over_diameter{end}"], judged)
-        for end in ("_low_95", "", "_high_95")
+        state_of_depth(np.exp(logs[:, 1]), judged) for logs in (ends[0], prediction.mean, ends[1])
     )
     for i, (answer, row) in enumerate(zip(answers, table.to_dict("records"), strict=True)):
         answer.physics = PhysicalAnswer(
@@ -42,9 +43,21 @@ def fill_physics(
             )
 
 
-def _quantity(row: dict[Any, Any], name: str) -> Quantity:
-    narrow, wide = (
-        Interval(low=row[f"{name}_low_{100 * v:g}"], high=row[f"{name}_high_{100 * v:g}"])
-        for v in LEVELS
+def physics_of_row(row: dict[str, Any]) -> PhysicalAnswer | None:
+    """Read the quantities of a crater from a row of `export.tables.physical_table`; None: none."""
+    if row.get("depth_over_diameter") is None:
+        return None
+    return PhysicalAnswer(
+        depth_over_diameter=_quantity(row, "depth_over_diameter"),
+        k_over_r2=_quantity(row, "k_over_r2"),
+        k_m2=_quantity(row, "k_m2"),
+        state=DepthState(label=STATES[row["physical_state"] - 1]),
     )
-    return Quantity(value=row[name], interval_68=narrow, interval_95=wide)
+
+
+def _quantity(row: dict[Any, Any], name: str) -> Quantity:
+    """A quantity with all the intervals that the row has."""
+    low, high = f"{name}_low_", f"{name}_high_"
+    levels = [column.removeprefix(low) for column in row if column.startswith(low)]
+    intervals = {level: Interval(low=row[low + level], high=row[high + level]) for level in levels}
+    return Quantity(value=row[name], intervals=intervals)

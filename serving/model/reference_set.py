@@ -6,11 +6,16 @@ import numpy.typing as npt
 
 from lunar_models.clustering import ClusterModel
 from lunar_models.crops.crop_set import CropSet
+from lunar_models.heads.physical import PhysicalPrediction
 from lunar_models.neighbours import CRATER_COLUMNS, NeighbourIndex
 
 THUMBNAIL_PX = 48
 SCORE_COLUMNS = ("encoder_score", "encoder_score_std")
 """An encoder's own degradation score of a reference crater and its standard deviation."""
+PHYSICS_COLUMNS = (
+    "log_k_over_r2", "log_k_over_r2_std", "log_depth_over_diameter", "log_depth_over_diameter_std",
+)  # fmt: skip
+"""Natural logarithms of the predicted quantities and their standard deviations."""
 
 
 def reference_set(
@@ -19,6 +24,7 @@ def reference_set(
     *,
     clusters: ClusterModel | None = None,
     scores: npt.NDArray[np.float32] | None = None,
+    physics: PhysicalPrediction | None = None,
     threads: int = 0,
 ) -> NeighbourIndex:
     """Index all craters of a crop set.
@@ -28,6 +34,7 @@ def reference_set(
         embeddings: (N, D) in the order of the crop set.
         clusters: adds the columns `cluster_id` and `cluster_distance` to the table.
         scores: (N, 2), the encoder's own; adds the columns `SCORE_COLUMNS`.
+        physics: of the N craters; adds the columns `PHYSICS_COLUMNS`.
         threads: see `NeighbourIndex.build`.
     """
     craters = crop_set.metadata[[*CRATER_COLUMNS, "flipped"]].copy()
@@ -37,6 +44,9 @@ def reference_set(
         craters["cluster_distance"] = assigned.distance
     if scores is not None:
         craters[list(SCORE_COLUMNS)] = scores
+    if physics is not None:
+        values = np.stack([physics.mean, physics.deviation], 2)
+        craters[list(PHYSICS_COLUMNS)] = values.reshape(len(values), -1).astype(np.float32)
     return NeighbourIndex.build(
         embeddings, craters, thumbnails=_thumbnails(crop_set.crops), threads=threads
     )

@@ -105,19 +105,25 @@ class Interval(BaseModel):
 
 
 class Quantity(BaseModel):
-    """A physical quantity with intervals calibrated on simulated craters."""
+    """A physical quantity with intervals calibrated on simulated craters or measured depths."""
 
     value: float
-    interval_68: Interval
-    interval_95: Interval
+    intervals: dict[str, Interval] = Field(
+        description="By level in percent, such as 68 and 95; the model says which."
+    )
 
 
 class DepthState(BaseModel):
     """The degradation state that the predicted depth means; no label was used."""
 
     label: str = Field(description="New, Semi-New, Semi-Old or Old: the state of the depth.")
-    probabilities: dict[str, float] = Field(description="By state, freshest first; sum 1.")
-    states_95: list[str] = Field(description="States of the depths in the 95 % interval.")
+    probabilities: dict[str, float] | None = Field(
+        default=None, description="By state, freshest first; sum 1. Null from a release."
+    )
+    states_95: list[str] | None = Field(
+        default=None,
+        description="States of the depths in the 95 % interval. Null from a release.",
+    )
 
 
 class PhysicalAnswer(BaseModel):

@@ -44,8 +44,8 @@ def _physical(physics: dict[str, Any]) -> dict[str, Any]:
     for name in ("k_over_r2", "k_m2", "depth_over_diameter"):
         quantity = physics[name] or {}
         found[name] = quantity.get("value")
-        for level in (68, 95):
-            interval = quantity.get(f"interval_{level}") or {}
+        for level in physics["depth_over_diameter"]["intervals"]:
+            interval = quantity.get("intervals", {}).get(level, {})
             found |= {f"{name}_{end}_{level}": interval.get(end) for end in ("low", "high")}
     return found
 

@@ -12,30 +12,38 @@ from lunar_models.errors import ConfigError
 from lunar_models.heads.physical import PhysicalPrediction
 
 
-def predict_physics(
-    checkpoint: Checkpoint, crop_set: CropSet, calibrate: str | None
-) -> PhysicalPrediction | None:
-    """K/R² and depth of every crater; None from an encoder that was not taught them.
+def calibrated(checkpoint: Checkpoint, crop_set: CropSet, calibrate: str | None) -> Checkpoint:
+    """Correct the depths that an encoder predicts by measured ones of some craters.
 
     Args:
         checkpoint: adapted to the crop set.
-        crop_set: N craters.
-        calibrate: table of measured depths, or None.
+        crop_set: craters, some of which were measured.
+        calibrate: table of measured depths; None leaves the encoder as it is.
 
     Raises:
         ConfigError: calibrate is given, but the encoder predicts no depth.
         LabelsError: the table is unusable, or too few of its craters are here.
     """
-    prediction = measure_crops(checkpoint, crop_set.crops)
     if calibrate is None:
-        return prediction
+        return checkpoint
+    rows, depth = measured_rows(crop_set.metadata, read_depths(calibrate))
+    prediction = measure_crops(checkpoint, crop_set.crops[rows])
     if prediction is None:
         raise ConfigError(
             f"calibrate corrects predicted depths, but encoder={checkpoint.encoder.name} predicts "
             "none; leave it out, or use encoder_uri=pretrained:…"
         )
-    rows, depth = measured_rows(crop_set.metadata, read_depths(calibrate))
-    return prediction.recalibrated(rows, depth)
+    return checkpoint.calibrated(prediction.depth_correction(depth))
+
+
+def predict_physics(
+    checkpoint: Checkpoint, crop_set: CropSet, calibrate: str | None
+) -> PhysicalPrediction | None:
+    """K/R² and depth of every crater; None from an encoder that was not taught them.
+
+    Arguments and errors as those of `calibrated`.
+    """
+    return measure_crops(calibrated(checkpoint, crop_set, calibrate), crop_set.crops)
 
 
 def measured_rows(

@@ -1,20 +1,27 @@
 """K/R², K and depth over diameter come with intervals, and the depth with a state."""
 
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from crop_images import item
 from service_parts import Parts
 
 from lunar_models.degradation.depth_states import state_of_depth
-from lunar_models.embedding import measure_crops
+from lunar_models.embedding import embed_crops, measure_crops, score_crops
 from lunar_models.encoders.checkpoint import Checkpoint
 from lunar_models.encoders.families.inverse_rendering import InverseRenderingEncoder
+from lunar_models.export.tables import physical_table, score_table
+from serving.app.release import answer_of
+from serving.app.routes.catalogue import describe_row
 from serving.model import bundle as bundles
 from serving.model.bundle import Bundle
 from serving.model.classify import classify
+from serving.model.reference_set import reference_set
 from serving.model.schema import CropAnswer, ModelAnswer, Options
 from serving.model.table import table
 
@@ -54,8 +61,8 @@ def test_k_is_in_square_metres(physical: Bundle, parts: Parts) -> None:
     for answer in ask(physical, parts, diameter_km=DIAMETER_KM):
         k, k_over_r2 = answer.physics.k_m2, answer.physics.k_over_r2
         assert k.value == pytest.approx(k_over_r2.value * 2000.0**2, rel=1e-5)
-        assert k.interval_95.low < k.interval_68.low < k.value
-        assert k.value < k.interval_68.high < k.interval_95.high
+        wide, narrow = k.intervals["95"], k.intervals["68"]
+        assert wide.low < narrow.low < k.value < narrow.high < wide.high
 
 
 def test_the_state_is_that_of_the_depth(physical: Bundle, parts: Parts) -> None:
@@ -64,7 +71,7 @@ def test_the_state_is_that_of_the_depth(physical: Bundle, parts: Parts) -> None:
         names = list(state.probabilities)
         assert names == ["New", "Semi-New", "Semi-Old", "Old"]
         assert sum(state.probabilities.values()) == pytest.approx(1)
-        ends = (depth.interval_95.high, depth.value, depth.interval_95.low)
+        ends = (depth.intervals["95"].high, depth.value, depth.intervals["95"].low)
         first, own, last = (int(state_of_depth(d, DIAMETER_KM)) for d in ends)
         assert state.label == names[own - 1]
         assert state.states_95 == names[first - 1 : last]
@@ -80,6 +87,51 @@ def test_without_a_diameter_there_is_neither_k_nor_state(physical: Bundle, parts
         assert answer.physics.state is None
     rows = table([answer.model_dump() for answer in ask(physical, parts)])
     assert rows[0]["k_m2_low_95"] is None
+
+
+def test_levels_are_those_of_the_model(physical: Bundle, parts: Parts) -> None:
+    checkpoint = replace(physical.checkpoint, interval_levels=(0.5, 0.9))
+    other = replace(physical, checkpoint=checkpoint)
+    for answer in ask(other, parts, diameter_km=DIAMETER_KM):
+        assert list(answer.physics.k_m2.intervals) == ["50", "90"]
+
+
+def test_reference_craters_have_theirs(physical: Bundle, parts: Parts) -> None:
+    """`/v1/craters/ID` answers from the reference set what its crop would be answered."""
+    crops = np.array(parts.crop_set.crops)
+    embeddings = embed_crops(physical.checkpoint, crops, device="cpu")
+    measured = measure_crops(physical.checkpoint, crops, device="cpu")
+    index = reference_set(parts.crop_set, embeddings, physics=measured)
+    served = SimpleNamespace(bundle=replace(physical, neighbours=index), identity=ModelAnswer())
+    found = describe_row(served, 2, Options())
+    diameter = float(index.craters["diameter_km"][2])
+    fresh = ask(physical, parts, diameter_km=diameter)[2]
+    told, expected = (a.physics.model_dump() for a in (found, fresh))
+    assert told["state"]["label"] == expected["state"]["label"]
+    for name in ("k_over_r2", "k_m2", "depth_over_diameter"):
+        assert told[name]["value"] == pytest.approx(expected[name]["value"], rel=1e-3)
+        assert told[name]["intervals"]["95"] == pytest.approx(
+            expected[name]["intervals"]["95"], rel=1e-3
+        )
+
+
+def test_craters_of_a_release_have_theirs(physical: Bundle, parts: Parts) -> None:
+    """All that the tables of a release say comes back, under the names of a fresh answer."""
+    crops, diameter = np.array(parts.crop_set.crops[:1]), np.array([DIAMETER_KM])
+    measured = measure_crops(physical.checkpoint, crops, device="cpu")
+    scores = score_crops(physical.checkpoint, crops, device="cpu")
+    made = [score_table(scores), physical_table(measured, diameter, (0.5, 0.95))]
+    (row,) = pd.concat(made, axis=1).to_dict("records")
+    answer = answer_of(row, {"model": {"version": "7"}})
+    assert answer.encoder_degradation.score == pytest.approx(float(scores[0, 0]))
+    k = answer.physics.k_m2
+    assert k.value == row["k_m2"]
+    assert k.intervals["50"].high == row["k_m2_high_50"]
+    assert (
+        answer.physics.state.label
+        == ("New", "Semi-New", "Semi-Old", "Old")[row["physical_state"] - 1]
+    )
+    assert answer.physics.state.probabilities is None
 
 
 def test_encoders_without_quantities_say_null(bundle: Bundle, taught: Path, parts: Parts) -> None:

@@ -6,10 +6,15 @@ import mlflow
 import numpy as np
 import pandas as pd
 import pytest
+from crop_images import item
 from helpers import make_crop_set_folder
 
 from lunar_models.config.pretrain import PretrainConfig
+from lunar_models.embedding import measure_crops
+from lunar_models.encoders.checkpoint import Checkpoint
 from lunar_models.training.pretraining import pretrain as train
+from serving.model.classify import classify
+from serving.model.schema import ModelAnswer, Options
 from steps.cluster import main as cluster
 from steps.evaluate import main as evaluate
 from steps.pretrain import main as pretrain
@@ -40,16 +45,19 @@ def encoder_uri(tmp_path_factory):
     return folder / "encoder"
 
 
+def write_depths(crop_set, encoder_uri, folder):
+    """Depths that are two fifths of those predicted, of all craters and of the first 40."""
+    checkpoint = Checkpoint.load(encoder_uri).adapted_to(crop_set)
+    depth = 0.4 * np.exp(measure_crops(checkpoint, crop_set.crops).mean[:, 1])
+    table = pd.DataFrame({"CRATER_ID": crop_set.metadata["crater_id"], "d_over_D": depth})
+    table.to_csv(folder / "depths.csv", index=False)
+    table.iloc[:40].to_csv(folder / "some.csv", index=False)
+    return folder / "depths.csv", folder / "some.csv"
+
+
 @pytest.fixture
-def depths(crop_set, tmp_path):
-    """Depths by the contrast of each crop, for all craters and for the first 40."""
-    contrast = crop_set.crops.reshape(len(crop_set), -1).std(axis=1)
-    table = pd.DataFrame(
-        {"CRATER_ID": crop_set.metadata["crater_id"], "d_over_D": contrast / 2000.0}
-    )
-    table.to_csv(tmp_path / "depths.csv", index=False)
-    table.iloc[:40].to_csv(tmp_path / "some.csv", index=False)
-    return tmp_path / "depths.csv", tmp_path / "some.csv"
+def depths(crop_set, encoder_uri, tmp_path):
+    return write_depths(crop_set, encoder_uri, tmp_path)
 
 
 def artifact(run, name):
@@ -102,6 +110,31 @@ def test_served_model_takes_the_encoders_crops(encoder_uri, crop_set, run_step, 
     assert done.exit_code == 0
     model = mlflow.pyfunc.load_model(last_run().data.tags["output.model"])
     assert model.unwrap_python_model() is not None
+
+
+def test_measured_depths_reach_the_served_model(encoder_uri, tmp_path, run_step, last_run):
+    """What evaluate tabulates with calibrate, the registered model answers."""
+    crop_set = make_crop_set_folder(tmp_path / "same-size", n=60, size=SMALL["crop_size_px"])
+    _, some = write_depths(crop_set, encoder_uri, tmp_path)
+    run_step(evaluate, crops=crop_set.path, encoder_uri=encoder_uri, calibrate=some,
+             interval_levels="0.5,0.9")  # fmt: skip
+    table = pd.read_csv(io.StringIO(artifact(last_run(), "tables/physics.csv")))
+    done = run_step(register, crops=crop_set.path, encoder_uri=encoder_uri, calibrate=some,
+                    service_model="corrected", interval_levels="0.5,0.9")  # fmt: skip
+    assert done.exit_code == 0
+    version = mlflow.MlflowClient().get_model_version("corrected", "1")
+    assert "corrected by measured ones of some.csv" in version.description
+    model = mlflow.pyfunc.load_model(last_run().data.tags["output.model"])
+    assert "calibrate_digest" in model.metadata.metadata["lineage"]
+    bundle = model.unwrap_python_model().bundle
+    items = [item(np.array(crop), sun_side="east", diameter_km=4.0) for crop in crop_set.crops[:9]]
+    answers = classify(bundle, items, model=ModelAnswer(), options=Options())
+    for answer, row in zip(answers, table.itertuples(), strict=False):
+        told = answer.physics.depth_over_diameter
+        assert told.value == pytest.approx(row.depth_over_diameter, rel=1e-3)
+        assert told.intervals["90"].low == pytest.approx(row.depth_over_diameter_low_90, rel=1e-3)
+        assert told.intervals["90"].high == pytest.approx(row.depth_over_diameter_high_90, rel=1e-3)
+        assert answer.physics.k_over_r2.value == pytest.approx(row.k_over_r2, rel=1e-3)
 
 
 def test_unknown_encoder_of_the_package(crop_set, run_step):

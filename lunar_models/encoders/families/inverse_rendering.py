@@ -3,6 +3,7 @@
 import math
 from typing import Any, Self
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -13,7 +14,7 @@ from lunar_models.encoders.base import Encoder, evaluating
 from lunar_models.encoders.families.vicreg import PROJECTION_DIM, vicreg_terms
 from lunar_models.encoders.layers.convolutions import ContrastNetwork, projector
 from lunar_models.errors import ConfigError
-from lunar_models.heads.physical import ResidualTable
+from lunar_models.heads.physical import DepthCorrection, ResidualTable
 from lunar_models.rendering.simulation import QUANTITIES
 
 FEATURE_SCALE = 0.05
@@ -123,6 +124,25 @@ class InverseRenderingEncoder(Encoder):
 
     def residual_table(self) -> ResidualTable:
         return ResidualTable(residual_levels().numpy(), self.residuals.cpu().numpy())
+
+    @torch.no_grad()
+    def correct_depth(self, correction: DepthCorrection) -> None:
+        """As `Encoder.correct_depth`; the embedding and the score do not change.
+
+        The line goes into the last layer of the head: depths are linear in its outputs.
+        """
+        slope = correction.slope
+        centre, unit = self.target_mean[DEPTH], self.target_deviation[DEPTH]
+        offset = (slope * centre + correction.offset - centre) / unit
+        last = self.head[-1]
+        assert isinstance(last, nn.Linear)
+        last.weight[DEPTH] *= slope
+        last.bias[DEPTH] = slope * last.bias[DEPTH] + offset
+        last.bias[len(QUANTITIES) + DEPTH] += 2 * math.log(slope)  # of the variance
+        self.ranks.copy_(slope * self.ranks - offset)
+        self.residuals[DEPTH] = torch.from_numpy(np.asarray(correction.residuals)).to(
+            self.residuals
+        )
 
     def _look(self, crops: Tensor, contrast: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
         """(B, D - 1) features, (B, Q) means and variances: averages of upright and upside down."""

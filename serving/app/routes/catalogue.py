@@ -8,6 +8,7 @@ from fastapi import APIRouter, Path, Query, Request
 from pydantic import BaseModel
 from starlette.responses import Response
 
+from lunar_models.heads.physical import PhysicalPrediction
 from lunar_models.neighbours import NeighbourIndex
 from serving.app.problems import Problem
 from serving.app.reference import reference, row_of
@@ -28,7 +29,8 @@ from serving.app.served import Served
 from serving.app.worker_state import WorkerState
 from serving.model.classify import answer_embeddings, fill_scores
 from serving.model.domain import note_domain
-from serving.model.reference_set import SCORE_COLUMNS
+from serving.model.physics import fill_physics
+from serving.model.reference_set import PHYSICS_COLUMNS, SCORE_COLUMNS
 from serving.model.schema import CropAnswer, ModelAnswer, Options, SimilarCrater
 
 router = APIRouter(tags=["catalogue"])
@@ -62,6 +64,15 @@ def describe_row(served: Served, row: int, options: Options) -> CropAnswer:
     if set(SCORE_COLUMNS) <= set(index.craters):
         fill_scores(index.craters[list(SCORE_COLUMNS)].iloc[[row]].to_numpy(), [answer])
     crater = index.crater(row)
+    residuals = served.bundle.checkpoint.encoder.residual_table()
+    if residuals is not None and set(PHYSICS_COLUMNS) <= set(index.craters):
+        known = index.craters[list(PHYSICS_COLUMNS)].iloc[[row]].to_numpy().reshape(1, 2, 2)
+        fill_physics(
+            PhysicalPrediction.of(known, residuals),
+            [crater["diameter_km"]],
+            [answer],
+            served.bundle.checkpoint.interval_levels,
+        )
     note_domain(served.bundle, {"diameter_km": crater["diameter_km"]}, answer)
     itself = crater["crater_id"]
     answer.similar = [s for s in answer.similar if s.crater_id != itself][: options.top_k]

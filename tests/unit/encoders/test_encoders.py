@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 from typing import Any, ClassVar
 
+import numpy as np
 import pytest
 import torch
 from helpers import bowl_crops
@@ -35,6 +36,7 @@ from lunar_models.encoders.interchange.program import CropsIn, export_program
 from lunar_models.encoders.layers.positions import sinusoids
 from lunar_models.encoders.layers.transformer import attention, norm_once
 from lunar_models.errors import CheckpointError, ConfigError
+from lunar_models.heads.physical import DepthCorrection, PhysicalPrediction
 from lunar_models.rendering.simulation import normalised, simulate_crops
 from lunar_models.training import train
 
@@ -652,6 +654,23 @@ class TestInverseRendering(EncoderContract):
 
     def test_north_and_south_do_not_matter(self, encoder: Encoder, crops: Tensor) -> None:
         torch.testing.assert_close(encoder.embed(crops.flip(2)), encoder.embed(crops))
+
+    def test_corrected_depths(self, encoder: InverseRenderingEncoder, crops: Tensor) -> None:
+        """The weights take the correction that the predictions take; the order stays."""
+        table = encoder.residual_table()
+        plain = PhysicalPrediction.of(encoder.physics(crops).numpy(), table)
+        quantiles = np.sort(np.random.default_rng(0).normal(size=len(table.levels)))
+        correction = DepthCorrection(0.7, -0.9, quantiles)
+        mended = Checkpoint(encoder).calibrated(correction).encoder
+        found = PhysicalPrediction.of(mended.physics(crops).numpy(), mended.residual_table())
+        expected = plain.corrected(correction)
+        for level in (0.5, 0.95):
+            for one, other in zip(found.interval(level), expected.interval(level), strict=True):
+                np.testing.assert_allclose(one, other, atol=1e-4)
+        np.testing.assert_allclose(found.mean, expected.mean, atol=1e-4)
+        for one, other in zip(mended.degradation(crops), encoder.degradation(crops), strict=True):
+            torch.testing.assert_close(one, other, atol=1e-4, rtol=0)
+        torch.testing.assert_close(mended.embed(crops), encoder.embed(crops), atol=1e-3, rtol=0)
 
     def test_is_trained_by_another_step(self) -> None:
         with pytest.raises(ConfigError, match="pretrain step"):

@@ -13,7 +13,7 @@ import pytest
 from lunar_models.catalogue import geoparquet
 from lunar_models.clustering import NOISE, ClusterAssignment
 from lunar_models.errors import CatalogueError
-from lunar_models.export import tables
+from lunar_models.export import columns, tables
 from lunar_models.export.geopackage_style import cluster_qml
 from lunar_models.heads.head import HeadPrediction
 from serving.model.table import flat
@@ -216,5 +216,5 @@ def test_states_are_told_as_an_answer_over_rest_tells_them() -> None:
         ("state", "cluster", "degradation", "error", "encoder_degradation", "novelty", "physics")
     )
     rest = flat({**answer, "similar": [], "warnings": [], "model": {"version": None}})
-    told = {*made, *tables.CLUSTER_COLUMNS, *tables.SCORE_COLUMNS} - {"cluster_distance"}
+    told = {*made, *columns.CLUSTER_COLUMNS, *columns.SCORE_COLUMNS} - {"cluster_distance"}
     assert {n for n in told if not n.startswith(("probability_", "state_name"))} <= {*rest}

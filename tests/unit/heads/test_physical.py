@@ -51,7 +51,8 @@ def test_measured_depths_mend_bias_and_coverage():
     prediction, truth = _prediction(bias=0.5, true_spread=1.8)
     assert _coverage(prediction, truth, 0.68)[1] < 0.5
     rows = np.arange(150)
-    mended = prediction.recalibrated(rows, np.exp(truth[rows, 1]))
+    correction = prediction.take(rows).depth_correction(np.exp(truth[rows, 1]))
+    mended = prediction.corrected(correction)
     unseen = np.arange(150, len(truth))
     assert _coverage(mended.take(unseen), truth[unseen], 0.68)[1] == pytest.approx(0.68, abs=0.08)
     assert mended.scores(truth)["physics/depth_over_diameter_bias_dex"] == pytest.approx(0, abs=0.1)
@@ -74,10 +75,16 @@ def test_scores_of_known_errors():
 def test_too_few_depths():
     prediction, truth = _prediction(30)
     with pytest.raises(LabelsError, match="7 measured depths"):
-        prediction.recalibrated(np.arange(7), np.exp(truth[:7, 1]))
+        prediction.take(np.arange(7)).depth_correction(np.exp(truth[:7, 1]))
 
 
 def test_depths_must_be_positive():
-    prediction, _ = _prediction(30)
+    prediction, _ = _prediction(25)
     with pytest.raises(LabelsError, match=r"-0\.1"):
-        prediction.recalibrated(np.arange(25), np.full(25, -0.1))
+        prediction.depth_correction(np.full(25, -0.1))
+
+
+def test_depths_of_other_craters_are_refused():
+    prediction, truth = _prediction(200)
+    with pytest.raises(LabelsError, match="do not grow"):
+        prediction.depth_correction(np.exp(-truth[:, 1]))
