@@ -5,8 +5,8 @@
 
 Prints predicted against measured depth, as it is and corrected by 100 measured depths; how the
 encoder's own score and the measured depth depend on the diameter (an encoder must not rank by size
-what does not differ by size); how wide intervals get where a crop is spoilt; and crops embedded per
-second. Writes these tables and `spoilt.png`.
+what does not differ by size); how wide intervals get where a crop is spoilt, and whether they still
+hold; and crops embedded per second. Writes these tables and `spoilt.png`.
 """
 
 import argparse
@@ -58,8 +58,7 @@ def main() -> None:
 def _compared(checkpoint: Checkpoint, crop_set: CropSet, depth: pd.Series) -> pd.DataFrame:
     """Predicted against measured depth, before and after recalibration."""
     rows = np.random.default_rng(0).permutation(np.flatnonzero(depth > 0))
-    prediction = measure_crops(checkpoint, crop_set.crops)
-    assert prediction is not None
+    prediction = _prediction(checkpoint, crop_set.crops)
     given, judged = rows[:MEASURED], rows[MEASURED:]
     correction = prediction.take(given).depth_correction(depth.to_numpy()[given])
     corrected = prediction.corrected(correction)
@@ -103,10 +102,11 @@ def _spoilt(
     rows = np.flatnonzero(depth > 0)
     rows = rows[np.linspace(0, len(rows) - 1, min(SHOWN, len(rows))).astype(int)]
     crops = np.array(crop_set.crops[rows])
-    kinds = _spoiling(crops)
-    widths = {name: _width(checkpoint, spoilt) for name, spoilt in kinds.items()}
-    order = np.argsort(depth.to_numpy()[rows])
-    _draw(kinds, widths, int(order[-len(order) // 4]), output / "spoilt.png")
+    kinds, measured = _spoiling(crops), np.log(depth.to_numpy()[rows])
+    truth = np.column_stack([np.full(len(rows), np.nan), measured])
+    told = {name: _prediction(checkpoint, spoilt) for name, spoilt in kinds.items()}
+    widths = {name: _width(prediction) for name, prediction in told.items()}
+    _draw(kinds, widths, int(np.argsort(measured)[-len(rows) // 4]), output / "spoilt.png")
     plain = np.median(widths["as it is"])
     return pd.DataFrame(
         {
@@ -114,6 +114,7 @@ def _spoilt(
             "width in dex": np.median(width),
             "to that as it is": np.median(width) / plain,
             "wider": np.mean(width > widths["as it is"]),
+            **_short(told[name].scores(truth)),
         }
         for name, width in widths.items()
     )
@@ -122,10 +123,6 @@ def _spoilt(
 def _spoiling(crops: Crops) -> dict[str, Crops]:
     """(N, S, S) crops as they are and spoilt in several ways."""
     side = crops.shape[1]
-    tiny = torch.nn.functional.interpolate(
-        torch.from_numpy(crops)[:, None].float(), size=side // 6, mode="area"
-    )
-    tiny = torch.nn.functional.interpolate(tiny, size=side, mode="bilinear")[:, 0]
     shadow = crops.copy()
     shadow[:, :, side * 2 // 5 :] = shadow[:, :, side * 2 // 5 :] // 20
     beside = np.roll(crops, (side // 2, side // 2), (1, 2))
@@ -135,8 +132,10 @@ def _spoiling(crops: Crops) -> dict[str, Crops]:
     ground = gaussian_filter(noise, (0, 1.5, 1.5)) * 60 + crops.mean()
     return {
         "as it is": crops,
-        "blurred": gaussian_filter(crops.astype(np.float32), (0, 3, 3)).astype(np.uint8),
-        "tiny": tiny.round().numpy().astype(np.uint8),
+        "blurred, 3 px": gaussian_filter(crops.astype(np.float32), (0, 3, 3)).astype(np.uint8),
+        "blurred, 8 px": gaussian_filter(crops.astype(np.float32), (0, 8, 8)).astype(np.uint8),
+        "8 px across": _enlarged(crops, 8),
+        "4 px across": _enlarged(crops, 4),
         "in shadow": shadow,
         "overlapped": overlapped.clip(0, 255).astype(np.uint8),
         "off centre": beside,
@@ -144,9 +143,22 @@ def _spoiling(crops: Crops) -> dict[str, Crops]:
     }
 
 
-def _width(checkpoint: Checkpoint, crops: Crops) -> npt.NDArray[np.float64]:
-    prediction: PhysicalPrediction | None = measure_crops(checkpoint, crops)
+def _enlarged(crops: Crops, native_px: int) -> Crops:
+    """The crops as if the mosaic had only `native_px` pixels across them."""
+    values = torch.from_numpy(crops)[:, None].float()
+    few = torch.nn.functional.interpolate(values, size=native_px, mode="area")
+    many = torch.nn.functional.interpolate(few, size=crops.shape[1], mode="bilinear")
+    return np.asarray(many[:, 0].round().numpy().astype(np.uint8))
+
+
+def _prediction(checkpoint: Checkpoint, crops: Crops) -> PhysicalPrediction:
+    prediction = measure_crops(checkpoint, crops)
     assert prediction is not None
+    return prediction
+
+
+def _width(prediction: PhysicalPrediction) -> npt.NDArray[np.float64]:
+    """(N,) of the 95 % interval of depth, dex."""
     low, high = prediction.interval(0.95)
     return np.asarray((high - low)[:, 1] / np.log(10))
 
