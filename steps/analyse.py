@@ -6,13 +6,14 @@ import click
 
 from lunar_models.config.analyse import AnalyseConfig
 from lunar_models.config.columns import parse_columns
+from lunar_models.crops.crop_set import READING
 from lunar_models.degradation.analysis import analyse
 from lunar_models.degradation.area_files import read_area
 from lunar_models.degradation.areas import CountingArea, bounds_area
 from lunar_models.degradation.mosaic_area import mosaic_area
 from lunar_models.degradation.population import read_population
 from lunar_models.errors import AreaError
-from lunar_models.mosaic.raster import READING, Mosaic
+from lunar_models.mosaic.raster import Mosaic
 from serving.cli.options import config_command
 from steps.shared.region import background, choices, headline, log_analysis
 from steps.shared.tracking import log_text, resolve_artifacts, step_run

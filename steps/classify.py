@@ -10,8 +10,9 @@ import pandas as pd
 
 from lunar_models.config.base import specs
 from lunar_models.config.classify import ClassifyConfig, ReleaseConfig
+from lunar_models.crops.crop_set import READING
 from lunar_models.errors import UnplacedError
-from lunar_models.mosaic.raster import READING, Mosaic
+from lunar_models.mosaic.raster import Mosaic
 from serving.batch.driver import Progress, classify_catalogue
 from serving.batch.job import REJECTED_FILE
 from serving.batch.release_folder import CRATERS_FILE, METADATA_FILE

@@ -12,7 +12,7 @@ from lunar_models.catalogue.geoparquet import write_points
 from lunar_models.clustering import ClusterAssignment, ClusterModel, fit_clusters
 from lunar_models.clustering.projection_2d import View2D, sample_rows, view_2d
 from lunar_models.config.cluster import ClusterConfig
-from lunar_models.crops.crop_set import CropSet
+from lunar_models.crops.crop_set import READING, CropSet
 from lunar_models.embedding import score_crops
 from lunar_models.encoders.checkpoint import Checkpoint
 from lunar_models.errors import ConfigError
@@ -20,7 +20,7 @@ from lunar_models.export import tables
 from lunar_models.export.freshest import freshest_table
 from lunar_models.heads.head import Head
 from lunar_models.labelling.tags import read_tags
-from lunar_models.mosaic.raster import READING, Mosaic
+from lunar_models.mosaic.raster import Mosaic
 from lunar_models.page import write_page
 from lunar_models.plots.cluster_map import Background
 from lunar_models.plots.clusters import group_figures, model_figures, view_figures

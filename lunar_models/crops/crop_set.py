@@ -66,6 +66,10 @@ PICTURE_COLUMNS = ("x_px", "y_px", "diameter_px", "image")
 """Centre from the upper left corner of the image and diameter, float64, and the image's name."""
 
 
+READING = ("band", "crs", "shade")
+"""Parameters by which a mosaic's numbers become brightness at a place (`Mosaic.open`)."""
+
+
 @dataclass(frozen=True)
 class Radiometry:
     """How mosaic brightness became uint8: ``crop = (value - low) * 255 / (high - low)``.

@@ -4,16 +4,26 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
+
+from lunar_models.crops.crop_set import Radiometry
 
 QUANTITIES = {
     "diameter_km": ("diameter", "km"),
     "native_px": ("native resolution", "px across the crop"),
     "incidence_deg": ("incidence of the Sun", "°"),
+    "mean_brightness": ("brightness of the ground", "of 255"),
+    "contrast": ("contrast of the ground", "of its mean"),
 }
 """Column of the crop set's metadata: what it is called, and its unit."""
+
+
+_SLACK = {"mean_brightness": 0.1, "contrast": 0.1}
+"""Parts of the range by which a value may lie outside: terrain has no sharp limits."""
 
 
 @dataclass(frozen=True)
@@ -46,8 +56,8 @@ class TrainingDomain:
         """
         phrases = []
         for name, (low, high) in self.ranges.items():
-            value = known.get(name)
-            if value is not None and not low <= value <= high:
+            value, slack = known.get(name), _SLACK.get(name, 0.0) * (high - low)
+            if value is not None and not low - slack <= value <= high + slack:
                 label, unit = QUANTITIES[name]
                 phrases.append(f"its {label}, {value:.3g} {unit}, is not in {low:.3g}–{high:.3g}")
         return phrases
@@ -72,3 +82,16 @@ class TrainingDomain:
         """The domain with these ranges, as JSON holds them."""
         known = {name: pair for name, pair in ranges.items() if name in QUANTITIES}
         return cls({name: (float(low), float(high)) for name, (low, high) in known.items()})
+
+
+def measured_terrain(crop: npt.NDArray[Any], radiometry: Radiometry) -> dict[str, float]:
+    """Measure brightness and contrast of the ground as crop sets record them.
+
+    Args:
+        crop: (S, S) in crop units (0-255).
+        radiometry: of the crop set.
+    """
+    mean, spread = float(crop.mean()), float(crop.std())
+    level = mean + radiometry.black_level
+    terrain = {"mean_brightness": mean}
+    return terrain | {"contrast": spread / level} if level > 0.0 else terrain

@@ -5,6 +5,7 @@ weights.safetensors   parameters and buffers
 """
 
 import json
+from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -17,7 +18,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from lunar_models.config.levels import DEFAULT_LEVELS
-from lunar_models.crops.crop_set import CropSet, Radiometry
+from lunar_models.crops.crop_set import READING, CropSet, Radiometry
 from lunar_models.crops.normalisation import Normalisation
 from lunar_models.crops.training_domain import TrainingDomain
 from lunar_models.encoders.adaptation import CropGeometry, as_stored, resampled
@@ -54,6 +55,8 @@ class Checkpoint:
     """Ranges of the craters of the crop set; empty where it is not known."""
     interval_levels: tuple[float, ...] = DEFAULT_LEVELS
     """Of the intervals of physical quantities that a served model tells."""
+    reading: dict[str, Any] = field(default_factory=dict)
+    """How the mosaic of the crop set was read: those of band, crs and shade that were given."""
     stored: CropGeometry | None = None
     """Of the stored crops, where they differ from those that the encoder takes."""
 
@@ -75,6 +78,7 @@ class Checkpoint:
             info.preprocess.get("highpass_sigma_px"),
             info.alignment,
             TrainingDomain.of(crop_set.metadata),
+            reading=reading_of(info.preprocess),
         )
 
     def adapted_to(self, crop_set: CropSet) -> "Checkpoint":
@@ -101,6 +105,7 @@ class Checkpoint:
             normalisation=_contrast_of(crop_set),
             radiometry=info.radiometry,
             alignment=info.alignment,
+            reading=reading_of(info.preprocess),
             stored=None if given == self.geometry else given,
         )
 
@@ -146,6 +151,7 @@ class Checkpoint:
             "alignment": self.alignment,
             "domain": self.domain.ranges,
             "interval_levels": self.interval_levels,
+            "reading": self.reading,
         }
         weights = {name: t.contiguous().cpu() for name, t in self.encoder.state_dict().items()}
         save_file(weights, folder / weights_file)
@@ -175,6 +181,7 @@ class Checkpoint:
                 config.get("alignment", "side"),
                 TrainingDomain.from_ranges(config.get("domain", {})),
                 tuple(config.get("interval_levels", DEFAULT_LEVELS)),
+                dict(config.get("reading", {})),
             )
         except FileNotFoundError as error:
             raise CheckpointError(f"{folder} is not an encoder checkpoint: {error}.") from error
@@ -182,6 +189,11 @@ class Checkpoint:
             raise CheckpointError(
                 f"The encoder checkpoint {folder} is damaged: {error}. Train it again."
             ) from error
+
+
+def reading_of(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of band, crs and shade that are set in parameters of preprocess or of a server."""
+    return {name: parameters[name] for name in READING if parameters.get(name) is not None}
 
 
 def _contrast_of(crop_set: CropSet) -> Normalisation:

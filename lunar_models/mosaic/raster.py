@@ -23,8 +23,6 @@ from lunar_models.mosaic.projection import Projection
 from lunar_models.mosaic.reference_system import check_placed, is_placed, read_projection
 from lunar_models.mosaic.source_files import source_files
 
-READING = ("band", "crs", "shade")  # parameters of `Mosaic.open`, as crop sets record them
-
 
 @dataclass(frozen=True)
 class Mosaic:

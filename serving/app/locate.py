@@ -14,14 +14,15 @@ from PIL import Image
 from lunar_models.cropping.single import extract_crop
 from lunar_models.cropping.sun.azimuth import azimuth_evidence, own_azimuth
 from lunar_models.cropping.sun.estimation import LEAST_CONFIDENCE
-from lunar_models.cropping.sun.geometry import orientation
-from lunar_models.encoders.checkpoint import Checkpoint
+from lunar_models.cropping.sun.geometry import incidence_from_azimuth, orientation
+from lunar_models.encoders.checkpoint import Checkpoint, reading_of
 from lunar_models.errors import MosaicError
 from lunar_models.mosaic.brightness import brightness_to_uint8
 from lunar_models.mosaic.radiometry import fit_radiometry
 from lunar_models.mosaic.raster import Mosaic
 from lunar_models.tangent_plane import half_side
 from serving.app.problems import Problem
+from serving.model.schema import QualityWarning
 
 _OVERVIEW_PX = 2048
 _THREADS = 2
@@ -42,6 +43,7 @@ class Locator:
 
     def __init__(self, path: str, **reading: Any) -> None:
         self._mosaic = Mosaic.open(path, **reading)
+        self._reading = reading_of(reading)
         self._radiometry = fit_radiometry((self._mosaic,))
         self._pool = ThreadPoolExecutor(_THREADS, "locate")
         self._waiting = 0
@@ -53,7 +55,7 @@ class Locator:
         longitude_deg: float,
         latitude_deg: float,
         diameter_km: float,
-    ) -> tuple[npt.NDArray[np.uint8], float]:
+    ) -> tuple[npt.NDArray[np.uint8], dict[str, float]]:
         """Crop around a place, as the encoder's crop set would hold it before mirroring.
 
         If the crops of that set were turned, this one is, by what it shows of the Sun. The mosaic
@@ -61,7 +63,8 @@ class Locator:
         type.
 
         Returns:
-            (S, S) uint8, and how many mosaic pixels lie across it.
+            (S, S) uint8, and what is known of the crater, by quantity
+            (`training_domain.QUANTITIES`).
 
         Raises:
             Problem: 404 outside the mosaic, 503 when too many requests wait for it.
@@ -84,18 +87,36 @@ class Locator:
                 rotation_deg=rotation_deg,
             )
 
-        def extract_aligned() -> npt.NDArray[np.uint8]:
+        def extract_aligned() -> tuple[npt.NDArray[np.uint8], float]:
             crop = extract()
-            rotation_deg = _rotation_deg(crop, checkpoint)
-            return extract(rotation_deg) if rotation_deg else crop
+            rotation_deg, incidence_deg = _sun_of(crop, checkpoint, latitude_deg)
+            return (extract(rotation_deg) if rotation_deg else crop), incidence_deg
 
         try:
-            crop: npt.NDArray[np.uint8] = await self._run(extract_aligned)
+            crop, incidence_deg = await self._run(extract_aligned)
         except MosaicError as error:
             raise Problem(404, "not_in_mosaic", "The mosaic does not show this place.") from error
         scale = min(float(axis) for axis in self._mosaic.projection.scale_px(latitude_deg))
         across = 2.0 * half_side(np.asarray(diameter_km), checkpoint.context_diameters)
-        return crop, float(across) * scale
+        known = {"native_px": float(across) * scale, "diameter_km": diameter_km}
+        if self._mosaic.sun is not None:
+            incidence_deg = self._mosaic.sun.incidence_deg
+        if np.isfinite(incidence_deg):
+            known["incidence_deg"] = incidence_deg
+        return crop, known
+
+    def warnings(self, checkpoint: Checkpoint) -> list[QualityWarning]:
+        """Tell if the crops of the encoder came from a mosaic that was read in another way."""
+        given, here = checkpoint.reading, self._reading
+        other = [name for name in ("band", "shade") if given.get(name) != here.get(name)]
+        if not other:
+            return []
+        told = "; ".join(
+            f"{name}={given.get(name, 'none')}, here {name}={here.get(name, 'none')}"
+            for name in other
+        )
+        message = f"The model was trained on a mosaic that was read in another way: {told}."
+        return [QualityWarning(code="other_mosaic", message=message)]
 
     async def _run(self, function: Callable[[], Any]) -> Any:
         if self._waiting >= _MOST_WAITING:
@@ -135,12 +156,19 @@ class Locator:
         return stream.getvalue()
 
 
-def _rotation_deg(crop: npt.NDArray[np.uint8], checkpoint: Checkpoint) -> float:
-    """By how much a crop is turned for an encoder that knows turned ones; 0 where unknown."""
+def _sun_of(
+    crop: npt.NDArray[np.uint8], checkpoint: Checkpoint, latitude_deg: float
+) -> tuple[float, float]:
+    """By how much a crop is turned, 0 if not, and the Sun's incidence, NaN where unknown.
+
+    Only encoders that know turned crops ask for either.
+    """
     if checkpoint.alignment != "azimuth":
-        return 0.0
+        return 0.0, np.nan
     evidence = azimuth_evidence(crop[None], context_diameters=checkpoint.context_diameters)
     found = own_azimuth(evidence)
-    known = found.confidence >= LEAST_CONFIDENCE
-    rotation, _ = orientation(np.where(known, found.azimuth_deg, np.nan))
-    return float(rotation[0])
+    azimuth = np.where(found.confidence >= LEAST_CONFIDENCE, found.azimuth_deg, np.nan)
+    rotation, _ = orientation(azimuth)
+    latitude = np.array([latitude_deg])
+    incidence = incidence_from_azimuth(azimuth, found.std_deg, latitude)
+    return float(rotation[0]), float(incidence[0])

@@ -28,6 +28,7 @@ def note_domain(bundle: Bundle, known: Mapping[str, float], answer: CropAnswer) 
         message = "It looks unlike the craters the model knows: it is farther from its cluster."
         found.append(QualityWarning(code="novel", message=message))
     answer.warnings = [*answer.warnings, *found]
+    found += [warning for warning in answer.warnings if warning.code == "other_mosaic"]
     if found and answer.state is not None:
         answer.state.abstained = True
         answer.state.reason = " ".join(warning.message for warning in found)

@@ -34,7 +34,7 @@ _TIFF_WHOLE = {1: "B", 3: "H", 4: "I", 13: "I", 16: "Q", 18: "Q"}
 _PNG_SAMPLES = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 _SUBFILE, _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC = 254, 256, 257, 258, 259, 262
 _STRIPS, _SAMPLES, _ROWS, _TILE_WIDTH, _TILE_HEIGHT, _TILES = 273, 277, 278, 322, 323, 324
-_SAMPLE_FORMAT = 339
+_EXTRA_SAMPLES, _SAMPLE_FORMAT = 338, 339
 _JPEG_IN_TIFF = (6, 7)
 _MASK = 4  # of NewSubfileType: a transparency mask
 _REDUCED = 1
@@ -57,6 +57,10 @@ class ImageStructure:
     sample_format: int = 1
     """Of a TIFF: 1 unsigned, 2 signed, 3 floating."""
     white_is_zero: bool = False
+    incomplete: bool = False
+    """A TIFF some of whose blocks are not in the file, or whose first page is a reduced copy."""
+    unknown_band: bool = False
+    """A TIFF with a band beside its colours that is not said to be opacity."""
 
 
 def inspect(data: bytes) -> ImageStructure:
@@ -131,6 +135,7 @@ class _Page:
     """One image directory of a TIFF."""
 
     tags: dict[int, tuple[int, ...]]
+    """The first value of each, and the offsets of all blocks."""
     counts: dict[int, int]
     following: int
 
@@ -146,6 +151,8 @@ def _tiff(data: bytes) -> ImageStructure:
     if page.first(_COMPRESSION, 1) in _JPEG_IN_TIFF:
         scans = data.count(b"\xff\xda")
         _limit(scans, MAX_SCANS + page.counts.get(_TILES, page.counts.get(_STRIPS, 1)), "scans")
+    blocks = page.tags.get(_TILES, page.tags.get(_STRIPS, ()))
+    reduced = bool(page.first(_SUBFILE, 0) & _REDUCED)
     subfile = pages[1].first(_SUBFILE, 0) if len(pages) > 1 else 0
     mask = bool(subfile & _MASK) and not subfile & _REDUCED
     return ImageStructure(
@@ -157,6 +164,8 @@ def _tiff(data: bytes) -> ImageStructure:
         bits=page.first(_BITS, 1),
         sample_format=page.first(_SAMPLE_FORMAT, 1),
         white_is_zero=page.first(_PHOTOMETRIC, 1) == 0,
+        incomplete=0 in blocks or reduced,
+        unknown_band=page.first(_EXTRA_SAMPLES, 1) == 0,
     )
 
 
@@ -198,7 +207,8 @@ def _tiff_page(data: bytes, at: int, order: str, big: bool) -> _Page:
             size, letter = count * _TIFF_BYTES[kind], _TIFF_WHOLE[kind]
             offset = struct.unpack(order + ("Q" if big else "I"), inline)[0]
             source, start = (inline, 0) if size <= len(inline) else (data, offset)
-            tags[tag] = struct.unpack_from(order + letter, source, start)
+            several = min(count, MAX_BLOCKS) if tag in (_STRIPS, _TILES) else 1
+            tags[tag] = struct.unpack_from(f"{order}{several}{letter}", source, start)
     _limit(total, MAX_TAG_VALUES, "values in tags")
     following = struct.unpack_from(order + ("Q" if big else "I"), data, at + entries * entry.size)
     return _Page(tags, counts, following[0])

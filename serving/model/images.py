@@ -14,6 +14,7 @@ from lunar_models.errors import CropImageError
 from serving.model.crop_input import MAX_IMAGE_BYTES, too_many_bytes
 from serving.model.image_structure import MAX_IMAGE_PIXELS, ImageStructure, inspect, npy_header
 from serving.model.schema import QualityWarning
+from serving.model.tiff import as_decoded, check_type, correct_byte_order, is_nodata, nodata_tag
 
 MIN_SIDE_PX = 4
 FORMATS = ("PNG", "JPEG", "TIFF")
@@ -21,8 +22,8 @@ FORMATS = ("PNG", "JPEG", "TIFF")
 _DTYPES = ("bool", "uint8", "uint16", "int16", "uint32", "int32", "float16", "float32", "float64")
 _NO_DATA_BEYOND = 1e30
 """Floats beyond are marks (GDAL and ISIS fill with ±3.4e38), not brightness."""
-_GDAL_NODATA = 42113
 _ORIENTATION = 274
+_LEAST_LEVELS = 32
 _LUMA = np.array(LUMINANCE_WEIGHTS, np.float32)
 
 
@@ -86,10 +87,11 @@ def _decode_picture(
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
             _check_size(image.width, image.height)
-            _check_type(image, structure)
+            check_type(image, structure)
+            correct_byte_order(image)
             turned = image.getexif().get(_ORIENTATION, 1) not in (0, 1)
             image.load()  # turns a TIFF, and nothing else
-            values, missing = _pixels(ImageOps.exif_transpose(image), structure, _nodata_tag(image))
+            values, missing = _pixels(ImageOps.exif_transpose(image), structure, nodata_tag(image))
     except UnidentifiedImageError as error:
         raise _not_understood(structure) from error
     except CropImageError:
@@ -104,29 +106,6 @@ def _decode_picture(
         message = "The image has several pages or frames; the first was used."
         warnings.append(QualityWarning(code="several_pages", message=message))
     return values, missing
-
-
-def _check_type(image: Image.Image, structure: ImageStructure) -> None:
-    """Refuse what Pillow reads as something else than was meant."""
-    if structure.mask_page:
-        raise CropImageError(
-            "bad_nodata",
-            "A TIFF with a mask inside is not understood; mark pixels without data by an alpha "
-            "band or by the GDAL_NODATA tag.",
-        )
-    if structure.white_is_zero and image.mode in ("F", "I"):
-        message = "WhiteIsZero of floats or signed numbers may mean two things; send BlackIsZero."
-        raise CropImageError("bad_dtype", message)
-    meant = (structure.sample_format, structure.bits)
-    if structure.kind == "TIFF" and image.mode in ("L", "I", "I;16") and (
-        meant == (2, 8) or meant == (1, 12) or meant == (1, 32)
-    ):  # fmt: skip
-        sign = "signed" if structure.sample_format == 2 else "unsigned"
-        raise CropImageError(
-            "bad_dtype",
-            f"A TIFF of {structure.bits} bits, {sign}, is not understood; send 8 or 16 bits "
-            "unsigned, 16 bits signed, or float32.",
-        )
 
 
 def _pixels(
@@ -148,10 +127,16 @@ def _pixels(
             missing = alpha == 0
         values = np.asarray(_plain_mode(image))
         if structure.bits == 16:  # of colours Pillow keeps the upper byte
+            if int(values.max()) - int(values.min()) < _LEAST_LEVELS:
+                message = (
+                    "Colours of 16 bits are read to their upper 8 bits, of which this image uses "
+                    "too few; send one grey band of 16 bits."
+                )
+                raise CropImageError("bad_dtype", message)
             values = values * np.uint16(257)
     if structure.kind == "TIFF":
         stored = np.asarray(image) if image.mode == "P" else values
-        missing = _either(missing, _is_nodata(stored, _as_decoded(nodata, image, structure)))
+        missing = _either(missing, is_nodata(stored, as_decoded(nodata, image, structure)))
         if image.mode == "I" and structure.bits == 16:
             values = values.astype(np.int16)
         if structure.white_is_zero and image.mode == "I;16":  # Pillow turns only up to 8 bits
@@ -159,40 +144,10 @@ def _pixels(
     return values, missing
 
 
-def _as_decoded(
-    nodata: float | None, image: Image.Image, structure: ImageStructure
-) -> float | None:
-    """The nodata value of a TIFF as Pillow decodes it: up to 8 bits of grey become 0 to 255."""
-    if nodata is None or image.mode != "L":
-        return nodata
-    scaled: float = nodata * (255 // (2**structure.bits - 1))
-    return 255.0 - scaled if structure.white_is_zero else scaled
-
-
 def _plain_mode(image: Image.Image) -> Image.Image:
     if image.mode in ("LA", "La", "1"):
         return image.convert("L")
     return image if image.mode == "L" else image.convert("RGB")
-
-
-def _nodata_tag(image: Image.Image) -> float | None:
-    text = getattr(image, "tag_v2", {}).get(_GDAL_NODATA)
-    try:
-        return None if text is None else float(str(text).strip("\0 "))
-    except ValueError:
-        raise CropImageError(
-            "bad_nodata", "The TIFF's GDAL_NODATA tag is not a number; write it again."
-        ) from None
-
-
-def _is_nodata(values: npt.NDArray[Any], nodata: float | None) -> npt.NDArray[np.bool_] | None:
-    """Pixels all of whose bands have the value, as float32 holds it."""
-    if nodata is None or np.isnan(nodata):
-        return None
-    single = values.astype(np.float64)
-    with np.errstate(over="ignore"):
-        same = np.isclose(single, nodata, rtol=1e-6, atol=0.0)
-    return np.asarray(same.all(axis=2) if same.ndim == 3 else same)
 
 
 def _either(

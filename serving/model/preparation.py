@@ -1,5 +1,6 @@
 """Prepare a decoded image as the encoder's training crops were, and warn of what is doubtful."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +10,7 @@ import numpy.typing as npt
 from lunar_models.arrays import Float32Array
 from lunar_models.crops.crop_set import Radiometry
 from lunar_models.crops.resampling import resize_crop
-from lunar_models.crops.training_domain import QUANTITIES
+from lunar_models.crops.training_domain import QUANTITIES, measured_terrain
 from lunar_models.errors import CropImageError
 from serving.model.crop_input import CropInput
 from serving.model.image_structure import inspect
@@ -109,11 +110,13 @@ def prepare_input(form: CropForm, crop_input: CropInput) -> Prepared:
     if len(crop) != size:
         crop = resize_crop(crop, size)
     _check_features(crop)
+    known = _known(hints, form.context_diameters) | measured_terrain(crop, form.radiometry)
+    del known["mean_brightness"]  # nobody knows how an image was exposed or stretched
     return Prepared(
         crop.astype(np.float32, copy=False),
         hints.sun_side,
         warnings,
-        known=_known(hints, form.context_diameters),
+        known=known,
         sun_azimuth_deg=hints.sun_azimuth_deg,
     )
 
@@ -138,19 +141,27 @@ def ready_to_embed(form: CropForm, crop: Crop) -> Prepared | CropImageError:
 
 
 def prepare_cut(
-    crop: npt.NDArray[np.uint8], native_px: float, diameter_km: float | None = None
+    crop: npt.NDArray[np.uint8],
+    form: CropForm,
+    known: Mapping[str, float],
+    warnings: Sequence[QualityWarning] = (),
 ) -> Prepared | CropImageError:
-    """Like `prepare`, for a crop cut from a mosaic, `native_px` of whose pixels lie across it."""
-    warnings: list[QualityWarning] = []
-    _note_size(native_px, len(crop), warnings)
+    """Like `prepare`, for a crop cut from a mosaic.
+
+    Args:
+        crop: (S, S) uint8.
+        form: of the encoder's crops.
+        known: of the crater, by quantity; ``native_px`` mosaic pixels lie across the crop.
+        warnings: about the mosaic.
+    """
+    noted = list(warnings)
+    _note_size(known["native_px"], len(crop), noted)
     try:
         _check_features(crop)
     except CropImageError as error:
         return error
-    known = {"native_px": native_px}
-    if diameter_km is not None:
-        known["diameter_km"] = diameter_km
-    return Prepared(crop.astype(np.float32), None, warnings, cut_here=True, known=known)
+    told = {**measured_terrain(crop, form.radiometry), **known}
+    return Prepared(crop.astype(np.float32), None, noted, cut_here=True, known=told)
 
 
 def to_crop_units(

@@ -32,6 +32,12 @@ class CropHints(BaseModel):
         description="Metres per pixel; with diameter_km the crop is cut to the model's context.",
     )
     diameter_km: float | None = Field(default=None, gt=0, description="Diameter of the crater.")
+    incidence_deg: float | None = Field(
+        default=None,
+        ge=0,
+        le=90,
+        description="Angle between the Sun and the vertical, to be told if the model knows others.",
+    )
 
 
 class CropRequest(CropHints):
@@ -156,7 +162,7 @@ class QualityWarning(BaseModel):
     code: Literal[
         "few_pixels", "upsampled", "mostly_nodata", "not_square", "narrow_context", "rescaled",
         "turned", "several_pages", "outside_training", "novel", "filter_unknown",
-        "azimuth_unknown",
+        "azimuth_unknown", "other_mosaic",
     ]  # fmt: skip
     message: str
 

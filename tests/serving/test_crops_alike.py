@@ -14,15 +14,15 @@ from planted_moon import GEOGRAPHIC, crop_config, write_array
 from lunar_models.config.preprocess import PreprocessConfig
 from lunar_models.config.synthesize import SynthesizeConfig
 from lunar_models.cropping.extraction import make_crop_set
-from lunar_models.crops.crop_set import CropSet
+from lunar_models.crops.crop_set import CropSet, Radiometry
 from lunar_models.encoders.checkpoint import Checkpoint
 from lunar_models.encoders.families.pca import PcaEncoder
 from lunar_models.synthetic.synthesize import synthesize
 from serving.app.locate import Locator
 from serving.model.alignment import align
 from serving.model.bundle import Bundle
-from serving.model.classify import classify
-from serving.model.preparation import Prepared, prepare, prepare_cut
+from serving.model.classify import classify, classify_batch
+from serving.model.preparation import CropForm, Prepared, prepare, prepare_cut
 from serving.model.schema import CropAnswer, ModelAnswer, Options
 
 MODEL = ModelAnswer(name="craters", version="1")
@@ -111,7 +111,32 @@ def test_unaligned_crops_are_not_mirrored(bundle: Bundle, parts) -> None:
 
 def test_a_cut_crop_is_known_to_be_filtered() -> None:
     crop = np.random.default_rng(0).integers(60, 190, (16, 16), dtype=np.uint8)
-    assert prepare_cut(crop, 32.0).cut_here
+    assert prepare_cut(crop, CropForm(16, 1.5, Radiometry()), {"native_px": 32.0}).cut_here
+
+
+def test_a_mosaic_read_in_another_way_is_told(bundle: Bundle, moon: Path) -> None:
+    """A model of hillshades is asked about photographs, and says so."""
+    locator = Locator(str(moon / "mosaic.tif"))
+    assert locator.warnings(bundle.checkpoint) == []
+    other = replace(bundle.checkpoint, reading={"shade": "90,65", "crs": "IAU_2015:30100"})
+    (warning,) = locator.warnings(other)
+    assert warning.code == "other_mosaic"
+    assert "shade=90,65, here shade=none" in warning.message
+    crop = np.random.default_rng(0).integers(60, 190, (32, 32), dtype=np.uint8)
+    cut = prepare_cut(crop, CropForm.of(other), {"native_px": 32.0}, [warning])
+    options = [Options(abstain_below=0.0)]
+    (answer,) = classify_batch(bundle, [cut], model=MODEL, options=options)
+    assert answer.state.abstained
+    assert "shade=90,65" in answer.state.reason
+
+
+def test_how_the_mosaic_was_read_travels_with_the_checkpoint(parts, tmp_path: Path) -> None:
+    info = parts.crop_set.info
+    read = replace(info, preprocess={**info.preprocess, "band": 2, "shade": None, "crs": None})
+    crop_set = replace(parts.crop_set, info=read)
+    encoder = PcaEncoder(crop_size_px=info.crop_size_px, latent_dim=4)
+    Checkpoint.for_crops(encoder, crop_set).save(tmp_path)
+    assert Checkpoint.load(tmp_path).reading == {"band": 2}
 
 
 # --- the Sun ----------------------------------------------------------------------------------
@@ -189,8 +214,8 @@ def test_a_place_is_turned_as_for_the_crop_set(tmp_path: Path) -> None:
     alike = []
     for crop, crater in zip(crop_set.crops, crop_set.metadata.itertuples(), strict=True):
         place = {name: getattr(crater, name) for name in PLACE_COLUMNS}
-        cut, native_px = asyncio.run(locator.crop(checkpoint, **place))
-        prepared = prepare_cut(cut, native_px)
+        cut, known = asyncio.run(locator.crop(checkpoint, **place))
+        prepared = prepare_cut(cut, CropForm.of(checkpoint), known)
         assert isinstance(prepared, Prepared)
         served = align(checkpoint, [prepared], [CropAnswer(model=MODEL)])[0]
         alike.append(np.corrcoef(served.ravel(), crop.ravel())[0, 1])

@@ -13,7 +13,8 @@ from lunar_models.crops.training_domain import TrainingDomain
 from lunar_models.encoders.checkpoint import Checkpoint
 from serving.model import bundle as bundles
 from serving.model.bundle import Bundle
-from serving.model.classify import classify
+from serving.model.classify import classify, classify_batch
+from serving.model.preparation import CropForm, prepare_cut
 from serving.model.schema import CropAnswer, ModelAnswer, Options
 
 
@@ -68,6 +69,41 @@ def test_a_resolution_that_the_encoder_never_saw(narrow: Bundle, parts: Parts) -
     assert "its native resolution, 150 px across the crop, is not in 10–100" in str(messages)
 
 
+def test_copernicus_is_abstained_from_for_its_diameter(narrow: Bundle, parts: Parts) -> None:
+    """Fresh, 90 km; labels covered 4 to 15 km."""
+    wide = replace(narrow.checkpoint, domain=TrainingDomain({"diameter_km": (1.0, 120.0)}))
+    answer = ask(replace(narrow, checkpoint=wide), parts, diameter_km=90.0)
+    assert answer.state.abstained
+    assert answer.state.reason == (
+        "No labelled crater was like this one: its diameter, 90 km, is not in 4–15."
+    )
+
+
+def test_terrain_and_incidence_that_were_not_in_training(bundle: Bundle, parts: Parts) -> None:
+    crop = np.array(parts.crop_set.crops[3])
+    contrast = float(crop.std() / crop.mean())
+    ranges = {"contrast": (contrast - 0.01, contrast + 0.01), "incidence_deg": (55.0, 80.0)}
+    known = replace(bundle, head_domain=TrainingDomain(ranges))
+    assert ask(known, parts, incidence_deg=60.0).warnings == []
+    assert "its incidence of the Sun, 30 °, is not in 55–80" in (
+        ask(known, parts, incidence_deg=30.0).state.reason
+    )
+    other = replace(bundle, head_domain=TrainingDomain({"contrast": (contrast / 9, contrast / 8)}))
+    assert "its contrast of the ground" in ask(other, parts).state.reason
+
+
+def test_bright_ground_is_judged_where_the_exposure_is_known(bundle: Bundle, parts: Parts) -> None:
+    """Of what the service cuts itself; nobody knows how an image was stretched."""
+    domain = TrainingDomain({"mean_brightness": (1.0, 2.0)})
+    dark = replace(bundle, head_domain=domain)
+    assert ask(dark, parts).warnings == []
+    crop = np.array(parts.crop_set.crops[3])
+    cut = prepare_cut(crop, CropForm.of(bundle.checkpoint), {"native_px": 32.0})
+    (answer,) = classify_batch(dark, [cut], model=ModelAnswer(), options=[Options()])
+    assert answer.error is None
+    assert "its brightness of the ground" in answer.state.reason
+
+
 def test_what_looks_like_nothing_known_is_novel(bundle: Bundle) -> None:
     noise = (np.random.default_rng(0).random((32, 32)) * 255).astype(np.uint8)
     (answer,) = classify(bundle, [item(noise)], model=ModelAnswer(), options=Options())
@@ -115,3 +151,9 @@ def test_a_domain_of_metadata() -> None:
     domain = TrainingDomain.of(metadata.assign(incidence_deg=np.nan))
     assert domain.ranges == {"diameter_km": (2.0, 9.0), "native_px": (30.0, 30.0)}
     assert domain.outside({"diameter_km": 9.0, "incidence_deg": 5.0}) == []
+
+
+def test_terrain_has_no_sharp_limits() -> None:
+    domain = TrainingDomain({"contrast": (0.1, 0.2), "diameter_km": (4.0, 15.0)})
+    assert domain.outside({"contrast": 0.209, "diameter_km": 15.0}) == []
+    assert len(domain.outside({"contrast": 0.211, "diameter_km": 15.1})) == 2

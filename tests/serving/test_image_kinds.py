@@ -201,3 +201,44 @@ def test_base64_as_people_send_it() -> None:
         f"\ufeff{plain}",
     ):
         assert decode_base64(text) == data
+
+
+@pytest.mark.parametrize("dtype", ["int16", "uint16", "int32", "float32"])
+@pytest.mark.parametrize("compress", ["deflate", "lzw"])
+@pytest.mark.parametrize("predictor", [1, 2])
+@pytest.mark.parametrize("tiled", [False, True])
+def test_compressed_big_endian_values(
+    dtype: str, compress: str, predictor: int, tiled: bool
+) -> None:
+    """Pillow swaps the bytes of what libtiff has swapped already."""
+    values = (GREY.astype("int32") - (0 if dtype == "uint16" else 100)).astype(dtype)
+    layout = {"tiled": True, "blockxsize": 16, "blockysize": 16} if tiled else {}
+    for order in ("BIG", "LITTLE"):
+        data = geotiff(values, ENDIANNESS=order, compress=compress, predictor=predictor, **layout)
+        np.testing.assert_array_equal(decode_image(data).values, values)
+
+
+def test_colours_of_16_bits_in_few_levels_are_refused() -> None:
+    dim = GREY.astype(np.uint16) * 8  # 12 bits in 16
+    with pytest.raises(CropImageError, match="one grey band"):
+        decode_image(geotiff(dim, dim, dim, photometric="RGB"))
+    np.testing.assert_array_equal(decode_image(geotiff(dim)).values, dim)
+
+
+def test_a_tiff_that_does_not_hold_the_whole_image_is_refused() -> None:
+    """Missing blocks would be read from the header; a thumbnail would be taken for the image."""
+    sparse = {"sparse_ok": True, "tiled": True, "blockxsize": 16, "blockysize": 16}
+    with pytest.raises(CropImageError, match="lacks blocks"):
+        decode_image(geotiff(np.where(np.arange(20) < 16, GREY, 0).astype(np.uint8), **sparse))
+    stream = io.BytesIO()
+    small = Image.fromarray(GREY[:8, :8])
+    small.save(
+        stream, "TIFF", save_all=True, append_images=[Image.fromarray(GREY)], tiffinfo={254: 1}
+    )
+    with pytest.raises(CropImageError, match="thumbnail"):
+        decode_image(stream.getvalue())
+
+
+def test_a_fourth_band_of_unknown_meaning_is_refused() -> None:
+    with pytest.raises(CropImageError, match="further band"):
+        decode_image(geotiff(GREY, GREY, GREY, GREY // 2, photometric="RGB", alpha="no"))

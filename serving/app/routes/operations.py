@@ -38,6 +38,8 @@ class ModelDescription(BaseModel):
     reference_craters: int | None
     release_craters: int | None
     mosaic: bool
+    reading: dict[str, Any]
+    """Those of band, crs and shade by which the mosaic of the training crops was read."""
 
 
 @router.get("/", include_in_schema=False)
@@ -87,4 +89,5 @@ async def model(request: Request) -> ModelDescription:
         reference_craters=len(bundle.neighbours) if bundle.neighbours else None,
         release_craters=len(runtime.release) if runtime.release else None,
         mosaic=runtime.locator is not None,
+        reading=bundle.checkpoint.reading,
     )

@@ -19,7 +19,7 @@ from serving.app.bodies import (
 )
 from serving.app.problems import MEDIA_TYPE, Problem
 from serving.app.worker_state import WorkerState, encode_predictions
-from serving.model.preparation import prepare_cut
+from serving.model.preparation import CropForm, prepare_cut
 from serving.model.schema import (
     MAX_TOP_K,
     CropAnswer,
@@ -193,9 +193,10 @@ async def locate_and_predict(
     if runtime.locator is None:
         raise Problem(404, "no_mosaic", "This server has no mosaic; start it with --mosaic.")
     admission = runtime.admit(request)
-    cut = runtime.locator.crop(admission.served.bundle.checkpoint, **place)
-    crop, native_px = await admission.until(cut)
-    ready = prepare_cut(crop, native_px, place["diameter_km"])
+    checkpoint = admission.served.bundle.checkpoint
+    crop, known = await admission.until(runtime.locator.crop(checkpoint, **place))
+    warnings = runtime.locator.warnings(checkpoint)
+    ready = prepare_cut(crop, CropForm.of(checkpoint), known, warnings)
 
     def encode(answers: list[CropAnswer]) -> bytes:
         content = json.loads(encode_predictions(answers))

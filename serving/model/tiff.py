@@ -1,0 +1,83 @@
+"""Mend what Pillow reads of a TIFF otherwise than it is meant, or refuse it."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from lunar_models.errors import CropImageError
+from serving.model.image_structure import ImageStructure
+
+_GDAL_NODATA = 42113
+_MACHINE_ORDER = {"I;16BS": "I;16NS", "I;32BS": "I;32NS", "F;32BF": "F;32NF"}
+"""Pillow's raw modes of big-endian numbers and of those in the machine's order."""
+
+
+def correct_byte_order(image: Image.Image) -> None:
+    """Let Pillow read compressed numbers of a big-endian TIFF in the order libtiff returns them.
+
+    libtiff decompresses into the machine's order, but Pillow goes on to swap the bytes.
+    """
+    for n, tile in enumerate(getattr(image, "tile", ())):
+        if tile[0] == "libtiff" and tile[3][0] in _MACHINE_ORDER:
+            arguments = (_MACHINE_ORDER[tile[3][0]], *tile[3][1:])
+            image.tile[n] = tile._replace(args=arguments)
+
+
+def check_type(image: Image.Image, structure: ImageStructure) -> None:
+    """Refuse what Pillow reads as something else than was meant."""
+    if structure.mask_page:
+        raise CropImageError(
+            "bad_nodata",
+            "A TIFF with a mask inside is not understood; mark pixels without data by an alpha "
+            "band or by the GDAL_NODATA tag.",
+        )
+    if structure.incomplete:
+        message = "The TIFF lacks blocks, or its first page is a thumbnail; write it plainly."
+        raise CropImageError("undecodable", message)
+    if structure.unknown_band:
+        message = "The TIFF has a further band of unknown meaning; declare it as alpha, or drop it."
+        raise CropImageError("bad_dtype", message)
+    if structure.white_is_zero and image.mode in ("F", "I"):
+        message = "WhiteIsZero of floats or signed numbers may mean two things; send BlackIsZero."
+        raise CropImageError("bad_dtype", message)
+    meant = (structure.sample_format, structure.bits)
+    if structure.kind == "TIFF" and image.mode in ("L", "I", "I;16") and (
+        meant == (2, 8) or meant == (1, 12) or meant == (1, 32)
+    ):  # fmt: skip
+        sign = "signed" if structure.sample_format == 2 else "unsigned"
+        raise CropImageError(
+            "bad_dtype",
+            f"A TIFF of {structure.bits} bits, {sign}, is not understood; send 8 or 16 bits "
+            "unsigned, 16 bits signed, or float32.",
+        )
+
+
+def as_decoded(nodata: float | None, image: Image.Image, structure: ImageStructure) -> float | None:
+    """The nodata value of a TIFF as Pillow decodes it: up to 8 bits of grey become 0 to 255."""
+    if nodata is None or image.mode != "L":
+        return nodata
+    scaled: float = nodata * (255 // (2**structure.bits - 1))
+    return 255.0 - scaled if structure.white_is_zero else scaled
+
+
+def nodata_tag(image: Image.Image) -> float | None:
+    """The value without data by GDAL's tag; None without one. Raises CropImageError if bad."""
+    text = getattr(image, "tag_v2", {}).get(_GDAL_NODATA)
+    try:
+        return None if text is None else float(str(text).strip("\0 "))
+    except ValueError:
+        raise CropImageError(
+            "bad_nodata", "The TIFF's GDAL_NODATA tag is not a number; write it again."
+        ) from None
+
+
+def is_nodata(values: npt.NDArray[Any], nodata: float | None) -> npt.NDArray[np.bool_] | None:
+    """Pixels all of whose bands have the value, as float32 holds it."""
+    if nodata is None or np.isnan(nodata):
+        return None
+    single = values.astype(np.float64)
+    with np.errstate(over="ignore"):
+        same = np.isclose(single, nodata, rtol=1e-6, atol=0.0)
+    return np.asarray(same.all(axis=2) if same.ndim == 3 else same)
