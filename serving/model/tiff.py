@@ -14,10 +14,13 @@ _MACHINE_ORDER = {"I;16BS": "I;16NS", "I;32BS": "I;32NS", "F;32BF": "F;32NF"}
 """Pillow's raw modes of big-endian numbers and of those in the machine's order."""
 
 
-def correct_byte_order(image: Image.Image) -> None:
+def correct_byte_order(image: Any) -> None:
     """Let Pillow read compressed numbers of a big-endian TIFF in the order libtiff returns them.
 
     libtiff decompresses into the machine's order, but Pillow goes on to swap the bytes.
+
+    Args:
+        image: an open `PIL.Image.Image`, not loaded yet.
     """
     for n, tile in enumerate(getattr(image, "tile", ())):
         if tile[0] == "libtiff" and tile[3][0] in _MACHINE_ORDER:
