@@ -4,7 +4,8 @@ FIELDS = (
     "crater_id", "longitude_deg", "longitude_west", "latitude_deg", "diameter_km", "diameter_m",
     "radius_km", "radius_m", "x_px", "y_px", "diameter_px", "radius_px", "x_min_px", "y_min_px",
     "x_max_px", "y_max_px", "diameter_unit", "image", "sun_azimuth_deg", "sub_solar_longitude_deg",
-    "sub_solar_latitude_deg", "incidence_deg", "longitude_hemisphere", "latitude_hemisphere",
+    "sub_solar_latitude_deg", "incidence_deg", "acquisition_time", "longitude_hemisphere",
+    "latitude_hemisphere",
 )  # fmt: skip
 """What `columns=` may name."""
 
@@ -74,6 +75,7 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "sub_solar_longitude_deg": ("sub_solar_longitude_deg", "SUB_SOLAR_LONGITUDE"),  # PDS
     "sub_solar_latitude_deg": ("sub_solar_latitude_deg", "SUB_SOLAR_LATITUDE"),
     "incidence_deg": ("incidence_deg", "INCIDENCE_ANGLE"),
+    "acquisition_time": ("acquisition_time", "image_time", "observation_time", "START_TIME"),  # PDS
     "diameter_unit": ("diameter_unit", "diam_unit", "size_unit", "unit", "units"),
     "body": ("target", "target_name", "body"),
     "feature_type": ("feature_type", "type_of_feature"),

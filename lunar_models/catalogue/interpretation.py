@@ -15,6 +15,7 @@ from lunar_models.arrays import Float64Array
 from lunar_models.catalogue.column_names import BOX, NUMBERS, SUN_COLUMNS
 from lunar_models.catalogue.columns import Columns, plain_name
 from lunar_models.catalogue.doubts import check_latitudes, check_rivals, doubtful_units
+from lunar_models.catalogue.times import sub_solar_columns
 from lunar_models.catalogue.units import LENGTHS, apply_units, split_units_row
 from lunar_models.catalogue.values import apply_hemisphere, hemisphere_signs, read_numbers
 from lunar_models.errors import CatalogueError
@@ -87,7 +88,10 @@ def standardise(
         _apply_unit_column(table, matched, numbers, notes)
         rows["diameter_km"] = _diameters(numbers, matched, notes, path)
         notes += doubtful_units(numbers, rows, matched.size)
-    rows = rows.assign(**{key: numbers[key] for key in SUN_COLUMNS if key in numbers})
+    computed, said = sub_solar_columns(table, matched)
+    notes += said
+    sun = {key: numbers[key] for key in SUN_COLUMNS if key in numbers}
+    rows = rows.assign(**computed, **sun)
     rows["fault"] = _foreign(table, matched)
     return CatalogueReading(rows, taken, notes)
 

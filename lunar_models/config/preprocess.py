@@ -106,6 +106,11 @@ class PreprocessConfig(StepConfig):
         minimum=-2.0,
         maximum=2.0,
     )
+    acquisition_time: str | None = param(
+        None,
+        help="UTC time of the image, such as 2009-11-29T14:51:21, in place of the sub-solar point; "
+        "none: the column of that name.",
+    )
     incidence_deg: float | None = param(
         None,
         help="Incidence angle for all crops; none: the column incidence_deg of the catalogue, the "
@@ -185,7 +190,7 @@ class PreprocessConfig(StepConfig):
     def _check_sun(self) -> None:
         given = {
             "azimuth": ("sun_azimuth_deg", "sun_azimuth_map"),
-            "sub_solar": ("sub_solar_longitude_deg", "sub_solar_latitude_deg"),
+            "sub_solar": ("sub_solar_longitude_deg", "sub_solar_latitude_deg", "acquisition_time"),
         }
         for name, parameters in given.items():
             named = [p for p in parameters if getattr(self, p) is not None]
@@ -194,8 +199,8 @@ class PreprocessConfig(StepConfig):
                     f"{named[0]} is given, but illumination={self.illumination}; "
                     f"set illumination={name} too."
                 )
-            if name == "azimuth" and len(named) == 2:
-                raise ConfigError("sun_azimuth_deg and sun_azimuth_map exclude each other.")
+            if len(named) > 1 and {"sun_azimuth_map", "acquisition_time"} & set(named):
+                raise ConfigError(f"{named[0]} and {named[-1]} exclude each other.")
 
     def _check_order(self, low: str, high: str) -> None:
         least, most = getattr(self, low), getattr(self, high)

@@ -7,6 +7,7 @@ import pandas as pd
 
 from lunar_models.arrays import Float64Array
 from lunar_models.catalogue.column_names import SUN_COLUMNS
+from lunar_models.catalogue.times import parse_times
 from lunar_models.config.preprocess import PreprocessConfig
 from lunar_models.cropping.sun.azimuth_map import azimuths_from_map
 from lunar_models.cropping.sun.estimation import sun_table
@@ -16,7 +17,8 @@ from lunar_models.cropping.sun.geometry import (
     incidence_from_azimuth,
     sun_from_sub_solar,
 )
-from lunar_models.errors import CatalogueError
+from lunar_models.errors import CatalogueError, ConfigError
+from lunar_models.sub_solar import sub_solar_point
 
 _GIVEN_STD_DEG = 1.0
 """Uncertainty of an azimuth that is given, for the incidence that follows from it."""
@@ -83,7 +85,16 @@ def _given_azimuth(config: PreprocessConfig, craters: pd.DataFrame) -> Float64Ar
 def _from_sub_solar(
     config: PreprocessConfig, craters: pd.DataFrame
 ) -> tuple[Float64Array, Float64Array]:
-    point = {}
+    point: dict[str, float | Float64Array] = {}
+    if config.acquisition_time is not None:
+        times = parse_times(pd.Series([config.acquisition_time]))
+        if np.isnat(times).any():
+            raise ConfigError(
+                f"acquisition_time={config.acquisition_time} is no time such as "
+                "2009-11-29T14:51:21, in UTC."
+            )
+        longitude, latitude = sub_solar_point(times)
+        return sun_from_sub_solar(craters, longitude_deg=longitude, latitude_deg=latitude)
     for axis, most in (("longitude", 360.0), ("latitude", 2.0)):
         name = f"sub_solar_{axis}_deg"
         value = getattr(config, name)
