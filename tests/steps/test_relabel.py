@@ -42,10 +42,29 @@ def write(path, crop_set, rank, labeller=None):
     return path
 
 
-def test_better_labels_replace_worse_ones(
-    run_step, last_run, crop_set, encoder_uri, truth, tmp_path
+def named(votes):
+    return {"name": votes.name, "digest": read_votes(str(votes)).digest}
+
+
+@pytest.fixture
+def served_labels(crop_set):
+    """What an answer of the version under an alias says its head was fitted on."""
+
+    def ask(alias):
+        model = mlflow.pyfunc.load_model(f"models:/lunar-craters@{alias}")
+        [answer] = model.predict(example(crop_set.crops[0]))
+        return answer["model"]["labels"]
+
+    return ask
+
+
+def test_promote_decides_between_labels(
+    run_step, last_run, crop_set, encoder_uri, truth, served_labels, tmp_path
 ):
-    """The champion learnt labels of which a half are random; both are judged by its own set."""
+    """Labels of which a half are random stay challenger; where they serve, good ones replace them.
+
+    All are judged on the evaluation set of the first champion.
+    """
     common = {"crops": crop_set.path, "encoder_uri": encoder_uri, "folds": 3}
     judged_by = write(tmp_path / "truth.csv", crop_set, truth)
     assert run_step(evaluate, **common, labels=judged_by, bootstrap=50).exit_code == 0
@@ -74,13 +93,26 @@ def test_better_labels_replace_worse_ones(
     assert refused.exit_code == 2
     assert "stays challenger" in refused.output
 
-    digest = read_votes(str(votes)).digest
-    model = mlflow.pyfunc.load_model("models:/lunar-craters@challenger")
-    [answer] = model.predict(example(crop_set.crops[0]))
-    assert answer["model"]["labels"] == {"name": "votes.csv", "digest": digest}
-    assert worse.data.tags["labels_digest"] == digest
-    version = mlflow.MlflowClient().get_model_version_by_alias("lunar-craters", "challenger")
-    assert f"fitted on the labels votes.csv {digest}" in version.description
+    assert served_labels("challenger") == named(votes)
+    assert worse.data.tags["labels_digest"] == named(votes)["digest"]
+    client = mlflow.MlflowClient()
+    version = client.get_model_version_by_alias("lunar-craters", "challenger")
+    assert f"fitted on the labels votes.csv {named(votes)['digest']}" in version.description
+
+    # Somebody serves the bad ones after all; then they are labelled again, with care.
+    client.set_registered_model_alias("lunar-craters", "champion", version.version)
+    client.delete_registered_model_alias("lunar-craters", "challenger")
+    careful = write(tmp_path / "careful.csv", crop_set, truth, "bo")
+    assert run_step(relabel, **common, votes=careful, bootstrap=50).exit_code == 0
+    better = last_run()
+    assert better.data.tags["evaluation_digest"] == evaluated.data.tags["evaluation_digest"]
+    candidate = client.get_model_version_by_alias("lunar-craters", "challenger").version
+    assert served_labels("champion") == named(votes)  # relabelling alone changes nothing
+    promoted = run_step(promote, bootstrap=200, max_latency_ms=60_000)
+    assert promoted.exit_code == 0, promoted.output
+    assert last_run().data.metrics["promotion/low"] > 0
+    assert served_labels("champion") == named(careful)
+    assert client.get_model_version_by_alias("lunar-craters", "champion").version == candidate
 
 
 def test_other_states_are_refused(run_step, crop_set, encoder_uri, truth, tmp_path):
