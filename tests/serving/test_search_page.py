@@ -270,7 +270,7 @@ def test_a_token_is_asked_for_and_saving_needs_the_scope_label(
         page.page.wait_for_function(
             "() => document.getElementById('message').innerText.includes(\"scope 'label'\")"
         )
-        assert "1 marks not saved" in page.text("#saved")
+        assert "1 mark not saved" in page.text("#saved")
         page.page.click("#more summary")
         page.page.fill("#token", ada)
         page.press("Enter")

@@ -124,7 +124,7 @@ export function drawLast(last, after) {
 
 export function drawProgress(progress) {
   const { answers, labelled, wanted, disputed, training_left: training } = progress;
-  const notes = [`${answers.toLocaleString("en")} answers by you`, `${labelled.toLocaleString("en")} of ${wanted.toLocaleString("en")} labels in all`];
+  const notes = [`${answers.toLocaleString("en")} ${answers === 1 ? "answer" : "answers"} by you`, `${labelled.toLocaleString("en")} of ${wanted.toLocaleString("en")} labels in all`];
   if (training) notes.unshift(`training: ${training} to go`);
   if (disputed) notes.push(`${disputed} to decide`);
   $("progress").textContent = `${notes.join(" · ")}.`;

@@ -49,7 +49,7 @@ function drawMarks(id) {
   $("go").disabled = !marks.side(true).length;
   $("undo").disabled = !marks.history.length;
   const unsaved = marks.unsaved.size;
-  $("saved").textContent = unsaved ? `${count(unsaved)} marks not saved` : marks.sides.size ? "marks saved" : "no marks yet";
+  $("saved").textContent = unsaved ? `${count(unsaved)} ${unsaved === 1 ? "mark" : "marks"} not saved` : marks.sides.size ? "marks saved" : "no marks yet";
   $("saved").className = `chip ${unsaved ? "waiting" : "ok"}`;
   drawPrecision();
 }
