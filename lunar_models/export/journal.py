@@ -1,4 +1,4 @@
-"""Write crater tables for journals: Robbins' columns, LaTeX, and VizieR's fixed columns (CDS).
+"""Write crater tables for journals: Robbins' columns and VizieR's fixed columns (CDS).
 
 Robbins (2018, doi 10.1029/2018JE005592); CDS standards for catalogues,
 https://vizier.cds.unistra.fr/doc/catstd.htx.
@@ -77,28 +77,6 @@ def write_robbins_csv(path: Path, table: pd.DataFrame) -> None:
     renamed.to_csv(path, index=False, float_format="%.6f")
 
 
-def write_latex(path: Path, table: pd.DataFrame, *, caption: str, label: str) -> None:
-    """Write a table as LaTeX (booktabs); numbers as in its CSV, with four figures."""
-    cells = [[_figures(value) for value in table[name].tolist()] for name in table.columns]
-    head = " & ".join(_escape(str(name)) for name in table.columns)
-    rows = [" & ".join(row) for row in zip(*cells, strict=True)]
-    numbers = set(table.select_dtypes("number").columns)
-    columns = "".join("r" if name in numbers else "l" for name in table.columns)
-    lines = [
-        r"\begin{table}",
-        rf"\caption{{{_escape(caption)}}}\label{{{label}}}",
-        rf"\begin{{tabular}}{{{columns}}}",
-        r"\toprule",
-        head + r" \\",
-        r"\midrule",
-        *(row + r" \\" for row in rows),
-        r"\bottomrule",
-        r"\end{tabular}",
-        r"\end{table}",
-    ]
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
-
-
 def write_cds(folder: Path, table: pd.DataFrame, *, title: str) -> None:
     """Write ``craters.dat`` with fixed columns and its ``ReadMe``, as VizieR takes them."""
     texts = {name: [_ascii(text) for text in text_cells(table, name)] for name in table.columns}
@@ -142,18 +120,6 @@ def _cds_format(table: pd.DataFrame, name: str, width: int) -> str:
     if decimals is not None:
         return f"F{width}.{decimals}"
     return f"I{width}" if name == "state" else f"A{width}"
-
-
-def _figures(value: Any) -> str:
-    if pd.isna(value):
-        return "--"
-    return f"{value:.4g}" if isinstance(value, float) else _escape(str(value))
-
-
-def _escape(text: str) -> str:
-    for character in "&%$#_":
-        text = text.replace(character, "\\" + character)
-    return text
 
 
 def text_cells(table: pd.DataFrame, name: str) -> list[str]:

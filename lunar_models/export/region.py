@@ -9,12 +9,8 @@ import pandas as pd
 from lunar_models.degradation.analysis import Analysis
 from lunar_models.export.craterstats import write_craterstats
 from lunar_models.export.geopackage_style import add_state_style, use_fixed_time
-from lunar_models.export.journal import (
-    journal_table,
-    write_cds,
-    write_latex,
-    write_robbins_csv,
-)
+from lunar_models.export.journal import journal_table, write_cds, write_robbins_csv
+from lunar_models.export.latex import AGE, POPULATIONS, RETENTION, write_latex
 from lunar_models.export.methods import bibtex, methods_paragraph, references
 from lunar_models.export.pds4 import write_pds4
 from lunar_models.export.shapefiles import area_polygons, write_shapefiles
@@ -22,11 +18,12 @@ from lunar_models.export.tables import write_csv, write_geojson
 from lunar_models.moon import LUNAR_GEOGRAPHIC
 
 _NO_STATE_COLOUR = "#9a9a9a"
-_CAPTIONS = {
-    "age": "Model age of all craters, and what it was computed from.",
-    "populations": "Craters of each degradation state; densities per km².",
-    "retention": "Model age of the craters of each state and fresher ones.",
+_PRINTED = {
+    "age": ("Model age of all craters, and what it was computed from", AGE),
+    "populations": ("Craters of each degradation state", POPULATIONS),
+    "retention": ("Model age of the craters of each state and fresher ones", RETENTION),
 }
+"""Tables that are printed: caption and columns."""
 _IDENTIFIER = "urn:nasa:pds:lunar_models:data_derived:craters"
 
 
@@ -68,10 +65,12 @@ def write_tables(folder: Path, analysis: Analysis) -> None:
     tables = result_tables(analysis)
     for name, table in tables.items():
         table.to_csv(folder / f"{name}.csv", index=False, float_format="%.9g")
-    for name, caption in _CAPTIONS.items():
+    level = analysis.choices.level
+    for name, (title, columns) in _PRINTED.items():
         if name in tables:
-            path = folder / f"{name}.tex"
-            write_latex(path, tables[name], caption=caption, label=f"tab:{name}")
+            caption = f"{title}; {100 * level:.3g} % intervals in brackets."
+            path, label = folder / f"{name}.tex", f"tab:{name}"
+            write_latex(path, tables[name], columns, caption=caption, label=label)
     papers = references(analysis)
     parts = ["# Methods", methods_paragraph(analysis)]
     if analysis.notes:

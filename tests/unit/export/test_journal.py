@@ -10,7 +10,6 @@ from lunar_models.export.journal import (
     COLUMNS,
     journal_table,
     write_cds,
-    write_latex,
     write_robbins_csv,
 )
 from lunar_models.export.pds4 import PDS4, write_pds4
@@ -95,13 +94,3 @@ def test_the_pds4_label_fits_its_table(tmp_path, table):
         "Time_Coordinates", "Primary_Result_Summary", "Investigation_Area", "Observing_System",
         "Target_Identification",
     ]  # fmt: skip
-
-
-def test_latex_escapes_and_rounds(tmp_path):
-    frame = pd.DataFrame({"state_name": ["A & B"], "n": [12], "slope": [-2.71828]})
-    write_latex(tmp_path / "t.tex", frame, caption="50 % of them", label="tab:t")
-    text = (tmp_path / "t.tex").read_text()
-    assert r"state\_name & n & slope \\" in text
-    assert r"A \& B & 12 & -2.718 \\" in text
-    assert r"50 \% of them" in text
-    assert r"\begin{tabular}{lrr}" in text
