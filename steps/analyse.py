@@ -1,8 +1,10 @@
 """Count, date and export the craters of a region."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import click
+import pandas as pd
 
 from lunar_models.config.analyse import AnalyseConfig
 from lunar_models.config.columns import parse_columns
@@ -29,9 +31,12 @@ def main(config: AnalyseConfig) -> None:
             catalogue=config.catalogue,
             states=config.states,
             depths=config.depths,
+            label_order=config.label_order,
         )
         mosaics = _mosaics(config)
         area = counting_area(config, mosaics)
+        if len(rejected):
+            area = replace(area, notes=(*area.notes, _left_out(rejected, len(craters))))
         analysis = analyse(craters, area, choices(config, mosaics))
         log_analysis(
             analysis,
@@ -68,6 +73,15 @@ def counting_area(config: AnalyseConfig, mosaics: Sequence[Mosaic]) -> CountingA
     for other in others:
         whole = whole.intersection(other)
     return whole
+
+
+def _left_out(rejected: pd.DataFrame, kept: int) -> str:
+    """Rows of the catalogue that are no craters, with the first of them."""
+    first = rejected.iloc[0]
+    return (
+        f"{len(rejected):,} of {kept + len(rejected):,} rows of the catalogue are left out, such "
+        f"as crater {first['crater_id']} ({first['reason']}); tables/rejected.csv lists them."
+    )
 
 
 def _mosaics(config: AnalyseConfig) -> list[Mosaic]:

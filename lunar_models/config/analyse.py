@@ -32,6 +32,11 @@ class AnalyseConfig(StepConfig):
         None, help="Label table with CRATER_ID and state, instead of the table's states.",
         role="input",
     )  # fmt: skip
+    label_order: tuple[str, ...] = param(
+        (),
+        help="States from freshest to oldest; empty: ascending numbers, or the known "
+        "names in order.",
+    )
     depths: str | None = param(
         None, help="Table (CSV) of CRATER_ID and measured depth_over_diameter.", role="input"
     )

@@ -1,6 +1,6 @@
 """Assemble the craters to analyse: a catalogue with degradation states and diffusion K."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +13,9 @@ from lunar_models.degradation.depth_states import is_simple, state_of_depth
 from lunar_models.degradation.state_columns import read_state_columns
 from lunar_models.errors import CatalogueError, LabelsError
 
+_DEEPEST = 0.4
+"""Depth over diameter that no crater exceeds; of catalogues, measured ones reach about 0.3."""
+
 
 def read_population(
     table: str | Path,
@@ -21,6 +24,7 @@ def read_population(
     catalogue: str | Path | None = None,
     states: str | None = None,
     depths: str | None = None,
+    label_order: Sequence[str] = (),
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Read craters with their states and diffusion ages.
 
@@ -32,6 +36,7 @@ def read_population(
             set; the table then gives states and K.
         states: label table with CRATER_ID and state; replaces the table's own states.
         depths: table of measured depth over diameter, as in `read_depths`.
+        label_order: states in words from freshest to oldest; empty: as in `ordered_states`.
 
     Returns:
         craters: crater_id, longitude_deg, latitude_deg, diameter_km, and where known state (Int64,
@@ -47,7 +52,7 @@ def read_population(
     """
     craters, rejected = read_catalogue(catalogue or table, columns=columns)
     craters = craters.loc[:, ["crater_id", "longitude_deg", "latitude_deg", "diameter_km"]]
-    extra = read_state_columns(Path(table), states=states is None)
+    extra = read_state_columns(Path(table), states=states is None, label_order=label_order)
     if extra is not None:
         if not extra["crater_id"].isin(craters["crater_id"]).any():
             raise CatalogueError(
@@ -58,7 +63,7 @@ def read_population(
         depth = _checked_depth(craters["depth_over_diameter"], str(table))
         craters = craters.assign(depth_over_diameter=depth)
     if states is not None:
-        craters = _with_states(craters, states)
+        craters = _with_states(craters, states, label_order)
     if depths is not None:
         craters = _with_depths(craters, depths)
     craters = _with_k(craters)
@@ -79,8 +84,8 @@ def state_names(craters: pd.DataFrame) -> dict[int, str]:
     return {state: names.get(state, f"State {state}") for state in present}
 
 
-def _with_states(craters: pd.DataFrame, path: str) -> pd.DataFrame:
-    labels = read_labels(path).set_index("crater_id")
+def _with_states(craters: pd.DataFrame, path: str, label_order: Sequence[str]) -> pd.DataFrame:
+    labels = read_labels(path, label_order=label_order).set_index("crater_id")
     craters = craters.drop(columns=[n for n in ("state", "state_name") if n in craters])
     state = craters["crater_id"].map(labels["state"])
     if state.isna().all():
@@ -107,14 +112,14 @@ def _checked_depth(depth: "pd.Series[float]", path: str) -> "pd.Series[float]":
     """Depths over diameter that can be true; NaN for the few that cannot.
 
     Raises:
-        LabelsError: more than one in a hundred exceeds 1, as in metres or percent.
+        LabelsError: more than one in a hundred exceeds `_DEEPEST`, as in km, metres or percent.
     """
-    if (depth.dropna() > 1).mean() > 0.01:
+    if (depth.dropna() > _DEEPEST).mean() > 0.01:
         raise LabelsError(
             f"The depths in {path} reach {depth.max():g} diameters; depth over diameter is at most "
-            "about 0.3. Check the column and its unit."
+            "about 0.3. Check the column and its unit: it may hold a depth."
         )
-    return depth.where((depth > 0) & (depth <= 1))
+    return depth.where((depth > 0) & (depth <= _DEEPEST))
 
 
 def _with_physical_states(craters: pd.DataFrame) -> pd.DataFrame:

@@ -1,5 +1,6 @@
 """What a table of craters itself says of their degradation: states, K, depths."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import geopandas as gpd
@@ -22,12 +23,15 @@ COLUMNS = ("state", "state_name", "physical_state", *_NUMBERS, *DEPTH_COLUMNS)
 """Columns of this product's tables that are taken over, where a table has them."""
 
 
-def read_state_columns(path: Path, *, states: bool = True) -> pd.DataFrame | None:
+def read_state_columns(
+    path: Path, *, states: bool = True, label_order: Sequence[str] = ()
+) -> pd.DataFrame | None:
     """Read crater_id and those of `COLUMNS` that a table has; None if it has none of them.
 
     Args:
         path: delimited text, Excel, Parquet, or what GDAL's vector drivers open.
         states: whether to read the states too.
+        label_order: states in words from freshest to oldest; empty: as in `ordered_states`.
 
     Returns:
         crater_id (str, unique), state (Int64 from 1), state_name, and numbers as float64. States
@@ -60,7 +64,7 @@ def read_state_columns(path: Path, *, states: bool = True) -> pd.DataFrame | Non
     if "depth_over_diameter" not in frame:
         frame = frame.rename(columns={"d_over_d": "depth_over_diameter"})
     frame = _with_numbers(frame, path)
-    return _with_states(frame, path) if "state" in frame else frame
+    return _with_states(frame, path, label_order) if "state" in frame else frame
 
 
 def _read(path: Path) -> pd.DataFrame:
@@ -111,7 +115,7 @@ def _check_interval(frame: pd.DataFrame, path: Path) -> None:
         )
 
 
-def _with_states(frame: pd.DataFrame, path: Path) -> pd.DataFrame:
+def _with_states(frame: pd.DataFrame, path: Path, label_order: Sequence[str]) -> pd.DataFrame:
     """States as whole numbers; a table that names them is ranked as labels are."""
     states = frame["state"].replace("", np.nan)
     numbers = pd.to_numeric(states, errors="coerce")
@@ -127,7 +131,7 @@ def _with_states(frame: pd.DataFrame, path: Path) -> pd.DataFrame:
             )
         frame = frame.assign(state=numbers.astype("Int64"))
         return _with_one_name(frame, path) if "state_name" in frame else frame
-    ranked = ordered_states(states.dropna().astype("str"))
+    ranked = ordered_states(states.dropna().astype("str"), label_order)
     frame = frame.drop(columns=[n for n in ("state", "state_name") if n in frame])
     return frame.assign(
         state=ranked["state"].astype("Int64"), state_name=ranked["state_name"].astype("object")

@@ -60,6 +60,18 @@ def test_a_region_is_counted_dated_and_exported(inputs, store):
     assert populations["craters"].iloc[0] == populations["craters"].iloc[1:].sum() == 400
 
 
+def test_rows_that_are_no_craters_are_told(inputs, store):
+    table = pd.read_csv(inputs / "clusters.csv", dtype={"crater_id": str})
+    table.loc[[3, 5], "diameter_km"] = [np.nan, -2.0]
+    table.loc[[7, 8], "state"] = np.nan
+    table.to_csv(inputs / "clusters.csv", index=False)
+    result = run(inputs, "--bounds_deg=170,-10,-170,10")
+    assert result.exit_code == 0, result.output
+    assert "2 of 400 rows of the catalogue are left out, such as crater 0003 (diam" in result.output
+    assert "398 craters on" in result.output
+    assert "States are known of 396 of 398 craters" in result.output
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -65,6 +65,19 @@ def test_named_states_are_ranked(tmp_path):
     assert state_names(craters) == {1: "New", 4: "Old"}
 
 
+@pytest.mark.parametrize(("fresh", "old"), [("neu", "alt"), ("C1", "C3"), ("FRAIS", "dégradé")])
+def test_states_in_other_words_are_ranked_as_the_user_says(tmp_path, fresh, old):
+    named = TABLE.replace(",0,1,30", f",0,{fresh},30").replace(",1,4,60", f",1,{old},60")
+    table = write(tmp_path, named)
+    with pytest.raises(LabelsError, match="label_order"):
+        read_population(table)
+    craters, _ = read_population(table, label_order=[fresh, "mittel", old])
+    assert craters["state"].tolist()[:2] == [1, 3]
+    assert state_names(craters) == {1: fresh, 3: old}
+    backwards, _ = read_population(table, label_order=[old, fresh])
+    assert backwards["state"].tolist()[:2] == [2, 1]
+
+
 def test_k_of_the_table_with_its_interval(tmp_path):
     text = "crater_id,longitude_deg,latitude_deg,diameter_km,k_m2,k_m2_low_68,k_m2_high_68\n"
     craters, _ = read_population(write(tmp_path, text + "a,0,0,2,50000,40000,60000\n"))
@@ -113,6 +126,7 @@ def test_a_label_table_replaces_the_states(tmp_path):
         ("CRATER_ID,depth\na,1\n", "no column depth_over_diameter"),
         ("CRATER_ID,d_over_D\nzz,0.1\n", "none of the 3 craters"),
         ("CRATER_ID,d_over_D\n007,150\nb,90\n", "reach 150"),
+        ("CRATER_ID,d_over_D\n007,0.43\nb,0.8\n", "reach 0.8 .* it may hold a depth"),
         ("CRATER_ID,d_over_D\nb,0.1\nb,0.2\n", "repeated CRATER_ID"),
     ],
 )
