@@ -4,6 +4,7 @@ from pathlib import Path
 
 import geopandas as gpd
 import numpy as np
+import pyogrio
 import shapely
 from shapely.geometry.base import BaseGeometry
 
@@ -18,6 +19,8 @@ from lunar_models.degradation.outlines import (
 )
 from lunar_models.errors import AreaError
 
+MOST_BYTES = 2**30
+MOST_VERTICES = 2_000_000
 _STATED_TOLERANCE = 0.01
 
 
@@ -34,7 +37,8 @@ def read_area(path: str | Path, *, crs: str | None = None) -> CountingArea:
 
     Raises:
         AreaError: no file, nothing in it, not polygons, not the Moon, coordinates that are no
-            longitudes and latitudes, or a ring that crosses itself. Names the feature.
+            longitudes and latitudes, a ring that crosses itself, or more than `MOST_VERTICES`.
+            Names the feature.
     """
     path = Path(path)
     if not path.is_file():
@@ -86,8 +90,12 @@ def scc_area(count: CraterCount) -> CountingArea:
 
 
 def _read_frame(path: Path) -> gpd.GeoDataFrame:
+    if path.stat().st_size > MOST_BYTES:
+        raise AreaError(f"{path} has more than {MOST_BYTES:,} bytes; simplify its polygons.")
     try:
-        frame = gpd.read_file(path, engine="pyogrio")
+        frame = gpd.read_file(path, engine="pyogrio", layer=_layer(path))
+    except AreaError:
+        raise
     except Exception as error:  # each driver raises its own kinds
         raise AreaError(
             f"{path} cannot be read as polygons ({error}). Give a GeoPackage, GeoJSON or shapefile."
@@ -107,7 +115,30 @@ def _read_frame(path: Path) -> gpd.GeoDataFrame:
             f"{path}, feature {row + 1} is a {frame.geom_type.iloc[row]}, not a polygon; "
             "give the outline of the counting area as polygons."
         )
+    vertices = int(shapely.get_num_coordinates(frame.geometry.to_numpy()).sum())
+    if vertices > MOST_VERTICES:
+        raise AreaError(
+            f"{path} has {vertices:,} vertices, more than the {MOST_VERTICES:,} that are read; "
+            "simplify its polygons."
+        )
     return frame
+
+
+def _layer(path: Path) -> str:
+    """The layer with polygons; the first if none has any, so that what it holds is named.
+
+    Raises:
+        AreaError: several layers may hold the area.
+    """
+    kinds = {str(name): str(kind) for name, kind in pyogrio.list_layers(path) if kind is not None}
+    # "Unknown" is a layer of mixed kinds.
+    polygons = [n for n, kind in kinds.items() if "Polygon" in kind or kind == "Unknown"]
+    if len(polygons) > 1:
+        raise AreaError(
+            f"{path} has several layers of polygons ({', '.join(polygons[:6])}); export the one "
+            f"that is meant: ogr2ogr OUT.gpkg {path.name} {polygons[0]}."
+        )
+    return next(iter(polygons or kinds or [str(pyogrio.list_layers(path)[0][0])]))
 
 
 def _closed(vertices: Float64Array) -> Float64Array:

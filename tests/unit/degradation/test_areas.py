@@ -5,6 +5,7 @@ import pytest
 import rasterio
 import shapely
 
+from lunar_models.degradation import area_files, outlines
 from lunar_models.degradation.area_files import read_area
 from lunar_models.degradation.areas import bounds_area
 from lunar_models.degradation.mosaic_area import mosaic_area
@@ -203,6 +204,56 @@ def test_a_wrong_reference_system_can_be_replaced(tmp_path):
     assert read_area(path, crs=GEOGRAPHIC).area_km2 == pytest.approx(band_km2(0, 0, 1, 1))
     with pytest.raises(AreaError, match="which is none"):
         read_area(path, crs="moon")
+
+
+def test_the_layer_with_polygons_is_read_and_several_are_refused(tmp_path):
+    path = tmp_path / "layers.gpkg"
+    layers = {"craters": shapely.Point(1, 1), "unit": shapely.box(0, 0, 10, 10)}
+    for name, shape in layers.items():
+        gpd.GeoDataFrame(geometry=[shape], crs=GEOGRAPHIC).to_file(path, layer=name)
+    assert read_area(path).area_km2 == pytest.approx(band_km2(0, 0, 10, 10))
+    other = gpd.GeoDataFrame(geometry=[shapely.box(20, 0, 30, 10)], crs=GEOGRAPHIC)
+    other.to_file(path, layer="other")
+    with pytest.raises(AreaError, match=r"several layers of polygons \(unit, other\)"):
+        read_area(path)
+
+
+@pytest.mark.parametrize("code", [30115, 30120, 30125, 30130, 30165, 30175])
+def test_one_outline_in_six_projections_is_one_area(tmp_path, code):
+    """Sinusoidal, Mollweide, Robinson, polar stereographic and others of the IAU's systems."""
+    outline = shapely.segmentize(
+        shapely.MultiPolygon(
+            [shapely.box(0, 10, 10, 20) - shapely.box(2, 12, 4, 14), shapely.box(20, 10, 25, 20)]
+        ),
+        0.1,
+    )
+    crs = f"IAU_2015:{code}"
+    projected = gpd.GeoSeries([outline], crs=GEOGRAPHIC).to_crs(crs)
+    area = read_area(write(tmp_path, projected[0], crs=crs))
+    truth = band_km2(0, 10, 10, 20) - band_km2(2, 12, 4, 14) + band_km2(20, 10, 25, 20)
+    assert area.area_km2 == pytest.approx(truth, rel=1e-6)
+    assert area.contains(craters((3, 13), (5, 15), (22, 15), (15, 15))).tolist() == [
+        False, True, True, False,
+    ]  # fmt: skip
+
+
+def test_too_many_vertices_are_refused_with_the_bound(tmp_path, monkeypatch):
+    circles = [shapely.Point(x, 0).buffer(0.1, quad_segs=50) for x in range(10)]
+    path = write(tmp_path, *circles)  # 201 each
+    monkeypatch.setattr(area_files, "MOST_VERTICES", 2_010)
+    assert read_area(path).area_km2 > 0
+    monkeypatch.setattr(area_files, "MOST_VERTICES", 2_009)
+    with pytest.raises(AreaError, match="has 2,010 vertices, more than the 2,009 that are read"):
+        read_area(path)
+    monkeypatch.setattr(area_files, "MOST_BYTES", 1_000)
+    with pytest.raises(AreaError, match="more than 1,000 bytes"):
+        read_area(path)
+
+
+def test_a_ring_of_few_vertices_that_is_long_on_the_ground_is_bounded(tmp_path, monkeypatch):
+    monkeypatch.setattr(outlines, "_MOST_VERTICES", 1_000)
+    with pytest.raises(AreaError, match="vertices is too long; simplify it to fewer than 1,000"):
+        read_area(write(tmp_path, shapely.box(-60, -60, 60, 60)))
 
 
 def test_files_without_polygons_are_named(tmp_path):
