@@ -104,7 +104,9 @@ class CountingArea:
         shape = only_polygons(shapely.intersection(self.shape, other.shape))
         source = f"{self.source} within {other.source}"
         if shape.is_empty:
-            raise AreaError(f"{self.source} and {other.source} have nothing in common.")
+            raise AreaError(
+                f"{self.source} and {other.source} have nothing in common; check their longitudes."
+            )
         return CountingArea(shape, source, (*self.notes, *other.notes))
 
 
@@ -121,7 +123,10 @@ def bounds_area(west: float, south: float, east: float, north: float) -> Countin
         )
     width = east - west if east > west else east - west + 360.0
     if not 0 < width <= 360:
-        raise AreaError(f"bounds from {west:g} to {east:g}° longitude span more than the Moon.")
+        raise AreaError(
+            f"bounds from {west:g} to {east:g}° longitude span more than the Moon; give 360° at "
+            "most."
+        )
     sines = np.sin(np.radians([south, north]))
     box = shapely.box(west, sines[0], west + width, sines[1])
     # With vertices along the parallels, which are no great circles.

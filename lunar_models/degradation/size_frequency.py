@@ -45,7 +45,9 @@ def bin_edges(smallest_km: float, largest_km: float, binning: Binning) -> Float6
         (B + 1,) float64, ascending.
     """
     if not 0 < smallest_km <= largest_km:
-        raise ConfigError(f"Diameters from {smallest_km} to {largest_km} km make no bins.")
+        raise ConfigError(
+            f"Diameters from {smallest_km} to {largest_km} km make no bins; give a larger range."
+        )
     if binning == "pseudo-log":
         decades = np.arange(np.floor(np.log10(smallest_km)) - 1, np.ceil(np.log10(largest_km)) + 2)
         edges = np.outer(10.0**decades, _PSEUDO_LOG).ravel()

@@ -59,7 +59,10 @@ def read_encoding(data: Any, band: int | None, name: str) -> Encoding:
     bands = _choose_bands(data, band, name)
     dtypes = {data.dtypes[b - 1] for b in bands}
     if len(dtypes) > 1:
-        raise MosaicError(f"{name} has bands of several types ({', '.join(sorted(dtypes))}).")
+        raise MosaicError(
+            f"{name} has bands of several types ({', '.join(sorted(dtypes))}); say which one is "
+            "brightness, such as band=1."
+        )
     (dtype,) = dtypes
     if "complex" in dtype or np.dtype(dtype).kind not in "iuf":
         raise MosaicError(

@@ -36,10 +36,16 @@ def fit_radiometry(mosaics: tuple[Mosaic, ...]) -> Radiometry:
     _check_comparable(mosaics, samples)
     sample = np.concatenate(samples)
     if sample.size == 0:
-        raise MosaicError(f"{mosaics[0].path} has no valid pixel in {_SAMPLE_ROWS} sampled rows.")
+        raise MosaicError(
+            f"{mosaics[0].path} has no valid pixel in {_SAMPLE_ROWS} sampled rows; check its nodata "
+            "value and its mask."
+        )
     low, high = (float(value) for value in np.percentile(sample, PERCENTILES))
     if not high > low:
-        raise MosaicError(f"{mosaics[0].path} has the same brightness {low} everywhere.")
+        raise MosaicError(
+            f"{mosaics[0].path} has the same brightness {low} everywhere; check its band, and its "
+            "scale and nodata value."
+        )
     stored = not any(lit) and not any(e.scaled or len(e.bands) > 1 for e in encodings)
     return Radiometry(source_dtype=encodings[0].dtype if stored else "float32", low=low, high=high)
 
