@@ -37,8 +37,8 @@ def fit_radiometry(mosaics: tuple[Mosaic, ...]) -> Radiometry:
     sample = np.concatenate(samples)
     if sample.size == 0:
         raise MosaicError(
-            f"{mosaics[0].path} has no valid pixel in {_SAMPLE_ROWS} sampled rows; check its nodata "
-            "value and its mask."
+            f"{mosaics[0].path} has no valid pixel in {_SAMPLE_ROWS} sampled rows; check its "
+            "nodata value and its mask."
         )
     low, high = (float(value) for value in np.percentile(sample, PERCENTILES))
     if not high > low:
