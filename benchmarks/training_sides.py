@@ -26,7 +26,7 @@ from lunar_models.encoders.precision import pick_device
 from lunar_models.page_cache import keep_memory
 from lunar_models.training.trainer import Trainer
 
-BATCH = TrainConfig.batch_size
+BATCH = TrainConfig.model_fields["batch_size"].default
 """Crops of a step, of both sides; they embed EMBED_BATCH at once."""
 EMBED_BATCH = 64
 LEARNING_RATE = 1e-3

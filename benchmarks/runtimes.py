@@ -1,0 +1,97 @@
+"""What embeds fastest on a CPU: eager PyTorch, `torch.compile`, ONNX Runtime, or packed layers.
+
+    python -m benchmarks.runtimes [--encoder cae physics vit_mae] [--size 48] [--rounds 5]
+
+The packed layers are those of `lunar_models.encoders.inference`, which call oneDNN's fused
+operators. All get the same weights and crops, in batches of 256; they take turns, and the medians
+are printed. `torch.compile` and ONNX Runtime compile before the clock starts. Needs the extra
+`export`.
+"""
+
+import argparse
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import torch
+from torch import Tensor
+
+from benchmarks.training_sides import build
+from lunar_models.encoders.base import Encoder
+from lunar_models.encoders.checkpoint import Checkpoint
+from lunar_models.encoders.inference import inference_copy
+from lunar_models.encoders.interchange.onnx_file import write_onnx
+from lunar_models.encoders.interchange.program import CropsIn
+from lunar_models.encoders.precision import autocast
+
+BATCH = 256
+Embed = Callable[[Tensor], object]
+
+
+def runtimes(encoder: Encoder, folder: Path) -> dict[str, Embed]:
+    """Return each way to embed a (256, 1, S, S) float32 batch."""
+    half = autocast("bf16", encoder.device)
+    packed = inference_copy(encoder)
+    packed_half = inference_copy(encoder, torch.bfloat16)
+    compiled = torch.compile(encoder._embed)
+
+    def with_half(embed: Callable[[Tensor], Tensor]) -> Embed:
+        def call(batch: Tensor) -> Tensor:
+            with half:
+                return embed(batch)
+
+        return call
+
+    return {
+        "eager": encoder._embed,
+        "torch.compile": compiled,
+        "ONNX Runtime": onnx_session(encoder, folder),
+        "packed (ours)": packed._embed,
+        "eager, bf16": with_half(encoder._embed),
+        "torch.compile, bf16": with_half(compiled),
+        "packed (ours), bf16": with_half(packed_half._embed),
+    }
+
+
+def onnx_session(encoder: Encoder, folder: Path) -> Embed:
+    """Export the encoder and open it in ONNX Runtime with as many threads as PyTorch has."""
+    path = folder / f"{encoder.name}.onnx"
+    write_onnx(CropsIn(Checkpoint(encoder)), path)
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = torch.get_num_threads()
+    session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    name = session.get_inputs()[0].name
+    return lambda batch: session.run(None, {name: batch[:, 0].numpy()})
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--encoder", nargs="*", default=["cae", "physics", "vit_mae"])
+    parser.add_argument("--size", type=int, default=48, help="side of the crops, px")
+    parser.add_argument("--rounds", type=int, default=5)
+    options = parser.parse_args()
+    batch = torch.from_numpy(
+        np.random.default_rng(0).normal(size=(BATCH, 1, options.size, options.size))
+    ).float()
+    with tempfile.TemporaryDirectory() as folder, torch.no_grad():
+        for name in options.encoder:
+            encoder = build(name, options.size, 0).eval()
+            ways = runtimes(encoder, Path(folder))
+            seconds: dict[str, list[float]] = {way: [] for way in ways}
+            for round_number in range(options.rounds + 1):
+                for way, embed in ways.items():
+                    started = time.perf_counter()
+                    embed(batch)
+                    if round_number:  # the first compiles
+                        seconds[way].append(time.perf_counter() - started)
+            for way, times in seconds.items():
+                print(f"{name:10s} {way:22s} {BATCH / statistics.median(times):9.0f} crops/s")
+
+
+if __name__ == "__main__":
+    main()
