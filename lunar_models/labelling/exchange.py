@@ -81,8 +81,42 @@ def import_labels(config: ImportConfig) -> str:
     votes = list(_checked(readers[config.form](source, scheme, config.labeller), source, scheme))
     store = LabelStore(config.store)
     store.keep_scheme(scheme)
-    outcome = Counter(store.add(vote) for vote in votes)
+    if config.form == "label_studio":
+        known = store.votes()
+        following = dict(zip(known["supersedes"], known["vote_id"], strict=True))
+        outcome = Counter(_add_changed(store, vote, following) for vote in votes)
+    else:
+        outcome = Counter(store.add(vote) for vote in votes)
     return f"{outcome[True]} votes added to {config.store}, {outcome[False]} were there already."
+
+
+def _add_changed(store: LabelStore, vote: Vote, following: dict[str | None, str]) -> bool:
+    """Append a vote that may have been changed under its id: then it supersedes the former.
+
+    Args:
+        store: where to.
+        vote: as it is now; its time is that of the last change.
+        following: the vote that supersedes each one; kept up to date.
+    """
+
+    def told(known: Vote) -> tuple[str | None, str]:
+        return known.value, known.note
+
+    with store.snapshot() as connection:
+        known = store.find(connection, vote.vote_id)
+        if known is None:
+            return store.add(vote)
+        if told(known) == told(vote) and known.time_utc == vote.time_utc:
+            return False
+        former = vote.vote_id
+        while former in following:
+            former = following[former]
+        newest = store.find(connection, former)
+    if newest is None or told(newest) == told(vote):
+        return False
+    words = "\x1f".join((former, str(vote.value), vote.note, vote.time_utc.isoformat()))
+    following[former] = str(uuid.uuid5(_NAMESPACE, words))
+    return store.add(vote.model_copy(update={"vote_id": following[former], "supersedes": former}))
 
 
 def _checked(

@@ -2,6 +2,9 @@
 
 A task is a crater (``data.crater_id``, ``data.image``); an annotation is a vote, whose choice
 ``from_name: state`` is its value. The labelling configuration is in docs/labelling.md.
+
+Label Studio gives imported annotations a new id, time and author, and keeps what is inside a result
+as it is (1.23). So the vote itself is told in the ``meta`` of its choice.
 """
 
 import json
@@ -65,17 +68,22 @@ def read(path: Path, scheme: Scheme, labeller: str) -> Iterator[dict[str, Any]]:
 
 
 def _annotation(row: Mapping[Any, Any]) -> dict[str, Any]:
-    results = [_result(_CHOICE, "choices", {"choices": [row["value"]]})]
+    choice = _result(_CHOICE, "choices", {"choices": [row["value"]]})
+    results = [choice | {"meta": {"lunar_vote": _identity(row)}}]
     if row["note"]:
         results.append(_result(_NOTE, "textarea", {"text": [row["note"]]}))
     return {
-        "unique_id": row["vote_id"],
         "created_username": row["labeller"],
         "created_at": row["time_utc"].isoformat(),
         "lead_time": row["seconds"],
         "result": results,
-        "meta": {"kind": row["kind"]},
     }
+
+
+def _identity(row: Mapping[Any, Any]) -> dict[str, Any]:
+    """What Label Studio would forget of a vote."""
+    plain = {name: row[name] for name in ("vote_id", "labeller", "value", "kind", "seconds")}
+    return plain | {"blind": bool(row["blind"]), "time_utc": row["time_utc"].isoformat()}
 
 
 def _result(name: str, kind: str, value: dict[str, Any]) -> dict[str, Any]:
@@ -84,21 +92,25 @@ def _result(name: str, kind: str, value: dict[str, Any]) -> dict[str, Any]:
 
 def _row(annotation: dict[str, Any], labeller: str, path: Path) -> dict[str, Any]:
     results = annotation["result"]
-    choices = [r["value"]["choices"] for r in results if r["from_name"] == _CHOICE]
-    if len(choices) != 1 or len(choices[0]) != 1:
+    choices = [r for r in results if r["from_name"] == _CHOICE]
+    if len(choices) != 1 or len(choices[0]["value"]["choices"]) != 1:
         raise KeyError(f"one choice named {_CHOICE}")
+    value = choices[0]["value"]["choices"][0]
     notes = [" ".join(r["value"]["text"]) for r in results if r["from_name"] == _NOTE]
+    ours = (choices[0].get("meta") or {}).get("lunar_vote")
+    if ours and ours["value"] == value:
+        return dict(ours) | {"note": " ".join(notes)}
     row: dict[str, Any] = {
-        "value": choices[0][0],
+        "value": value,
         "labeller": _name(annotation) or labeller,
-        "time_utc": annotation.get("created_at") or modified(path),
+        "time_utc": annotation.get("updated_at") or annotation.get("created_at") or modified(path),
         "seconds": float(annotation.get("lead_time") or 0.0),
         "note": " ".join(notes),
     }
     if annotation.get("unique_id"):
         row["vote_id"] = annotation["unique_id"]
-    kind = (annotation.get("meta") or {}).get("kind")
-    return row | ({"kind": kind} if kind else {})
+    # Who changed an exported vote has seen it, and speaks for themselves.
+    return row | ({"kind": "second", "blind": False} if ours else {})
 
 
 def _name(annotation: dict[str, Any]) -> str:

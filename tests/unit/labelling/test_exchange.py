@@ -1,6 +1,7 @@
 """Labels go out and come back as they were, and evaluate reads them."""
 
 import json
+import uuid
 from pathlib import Path
 
 import pandas as pd
@@ -87,6 +88,43 @@ def test_label_studio_goes_round(store: LabelStore, tmp_path: Path) -> None:
         theirs[columns].sort_values("vote_id", ignore_index=True),
         ours[columns].sort_values("vote_id", ignore_index=True),
     )
+
+
+def test_a_vote_is_known_again_after_label_studio_has_had_it(
+    store: LabelStore, tmp_path: Path
+) -> None:
+    """Label Studio 1.23 gives each imported annotation a new id, author and time."""
+    export(store, "label_studio", tmp_path / "tasks.json")
+    tasks = json.loads((tmp_path / "tasks.json").read_text())
+    annotations = [a for task in tasks for a in task["annotations"]]
+    for k, annotation in enumerate(annotations):
+        del annotation["created_username"]
+        annotation |= {
+            "unique_id": str(uuid.UUID(int=k)), "completed_by": 1,
+            "created_at": "2026-11-27T10:51:57.786080Z",
+        }  # fmt: skip
+    (tmp_path / "back.json").write_text(json.dumps(tasks))
+    before = len(store.votes())
+    assert "0 votes added" in bring(tmp_path / "back.json", tmp_path / "labels.db", "label_studio")
+    assert len(store.votes()) == before
+    # Somebody there takes another view of the first one.
+    annotations[0]["result"][0]["value"]["choices"] = ["not a crater"]
+    (tmp_path / "back.json").write_text(json.dumps(tasks))
+    assert "1 votes added" in bring(tmp_path / "back.json", tmp_path / "labels.db", "label_studio")
+    new = store.votes().iloc[-1]
+    assert new[["labeller", "value", "kind", "blind"]].tolist() == [
+        "1", "not a crater", "second", False,
+    ]  # fmt: skip
+    # And changes their mind twice: the last word stands, once.
+    for k, choice in enumerate(("New", "not a crater", "Semi-New")):
+        annotations[0]["result"][0]["value"]["choices"] = [choice]
+        annotations[0]["updated_at"] = f"2026-11-27T11:0{k}:00Z"
+        (tmp_path / "back.json").write_text(json.dumps(tasks))
+        for added in (1, 0):
+            said = bring(tmp_path / "back.json", tmp_path / "labels.db", "label_studio")
+            assert f"{added} votes added" in said
+    standing = current_votes(store.votes())
+    assert standing[standing["labeller"] == "1"]["value"].tolist() == ["Semi-New"]
 
 
 def test_what_label_studio_itself_exports_is_read(tmp_path: Path) -> None:
