@@ -116,6 +116,19 @@ def _require_unsigned(dtype: str, name: str) -> None:
         )
 
 
+def check_upright(data: Any, name: str) -> None:
+    """Make sure that an image is not to be turned before it is looked at.
+
+    Raises:
+        MosaicError: its EXIF orientation says so, which GDAL ignores and other programs honour.
+    """
+    if data.tags().get("EXIF_Orientation", "1").strip() not in ("0", "1"):
+        raise MosaicError(
+            f"{name} is stored turned or mirrored (EXIF orientation), so that nobody knows how its "
+            "pixels are counted; save it upright (ImageMagick: mogrify -auto-orient)."
+        )
+
+
 def is_lossy(data: Any) -> bool:
     """Whether a raster is compressed with losses, as far as GDAL says."""
     structure = data.tags(ns="IMAGE_STRUCTURE")

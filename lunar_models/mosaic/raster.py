@@ -16,7 +16,7 @@ from lunar_models.errors import MosaicError
 from lunar_models.mosaic.brightness import Encoding, brightness_to_uint8
 from lunar_models.mosaic.gdal import gdal_environment, gdal_path, open_raster, unread
 from lunar_models.mosaic.hillshade import HOW_TO_LIGHT, Sun, height_scale_m, hillshade
-from lunar_models.mosaic.metadata import is_lossy, read_encoding, shown_pixels
+from lunar_models.mosaic.metadata import check_upright, is_lossy, read_encoding, shown_pixels
 from lunar_models.mosaic.picture import picture_projection
 from lunar_models.mosaic.planetary_label import height_unit_m
 from lunar_models.mosaic.projection import Projection
@@ -72,6 +72,7 @@ class Mosaic:
             placed = picture is None or is_placed(data, crs)
             if placed:
                 check_placed(data, path, crs)
+            check_upright(data, path)
             encoding = read_encoding(data, band, path)
             unit_m = height_unit_m(data)
             if unit_m is not None and sun is None:

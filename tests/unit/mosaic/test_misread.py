@@ -5,6 +5,7 @@ import zipfile
 import numpy as np
 import pytest
 import rasterio
+from PIL import Image
 from planted_moon import GEOGRAPHIC
 from raster_files import LOCAL, SHAPE, brightness, pds3, scene, vrt, write
 from rasterio import Affine
@@ -182,6 +183,19 @@ def test_losses_beside_pixels_without_data_are_told(tmp_path):
         path = write(tmp_path / name, values, nodata=0, compress=compression)
         warnings = describe_mosaic(Mosaic.open(path)).warnings
         assert any("with losses" in text for text in warnings) == (compression == "JPEG")
+
+
+@pytest.mark.parametrize("orientation", [1, 3, 6])
+def test_a_turned_photograph_is_a_question(tmp_path, orientation):
+    """Detectors count the pixels of the picture as it is shown, GDAL as it is stored."""
+    exif = Image.Exif()
+    exif[274] = orientation
+    Image.fromarray(scene()).save(tmp_path / "m.jpg", quality=100, exif=exif)
+    if orientation == 1:
+        assert Mosaic.open(tmp_path / "m.jpg", picture=0).width == SHAPE[1]
+    else:
+        with pytest.raises(MosaicError, match="EXIF orientation"):
+            Mosaic.open(tmp_path / "m.jpg", picture=0)
 
 
 def test_complex_sources_are_checked_unless_they_convert(tmp_path):
