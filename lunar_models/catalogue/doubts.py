@@ -112,3 +112,22 @@ def doubtful_units(
                 f"kilometres, say {size[:-1]}km=NAME in columns="
             )
     return notes
+
+
+def check_pixels(boxes: Mapping[str, Float64Array], path: Path) -> None:
+    """Make sure that pixels are no parts of the image's width and height, as YOLO writes them.
+
+    Args:
+        boxes: x_px, y_px and diameter_px, (n,) each.
+        path: of the file, for messages.
+
+    Raises:
+        CatalogueError: all of them are 1 at most.
+    """
+    values = np.concatenate([boxes[name] for name in ("x_px", "y_px", "diameter_px")])
+    values = values[np.isfinite(values)]
+    if values.size and (np.abs(values) <= 1.0).all():
+        raise CatalogueError(
+            f"{path}: all pixels are {values.max():g} at most, which looks like parts of the "
+            "image's width and height (YOLO). Multiply x by its width, y by its height."
+        )

@@ -14,7 +14,12 @@ import pandas as pd
 from lunar_models.arrays import Float64Array
 from lunar_models.catalogue.column_names import BOX, NUMBERS, SUN_COLUMNS
 from lunar_models.catalogue.columns import Columns, plain_name
-from lunar_models.catalogue.doubts import check_latitudes, check_rivals, doubtful_units
+from lunar_models.catalogue.doubts import (
+    check_latitudes,
+    check_pixels,
+    check_rivals,
+    doubtful_units,
+)
 from lunar_models.catalogue.times import sub_solar_columns
 from lunar_models.catalogue.units import LENGTHS, apply_units, split_units_row
 from lunar_models.catalogue.values import apply_hemisphere, hemisphere_signs, read_numbers
@@ -78,7 +83,9 @@ def standardise(
     if column is not None:
         taken = {"crater_id": column, **taken}
     if matched.pixels:
-        rows = rows.assign(**_boxes(numbers, matched))
+        boxes = _boxes(numbers, matched)
+        check_pixels(boxes, path)
+        rows = rows.assign(**boxes)
         if "image" in matched.found:
             rows["image"] = table[matched.found["image"]].astype("str").str.strip().to_numpy()
     else:

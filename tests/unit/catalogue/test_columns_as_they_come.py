@@ -81,6 +81,8 @@ REFUSED = {
     "minutes": ("id,lon_deg,lon_min,lat,diam_km\nA,25,15,3,9\n", "'lon_min' looks like minutes"),
     "O alone": ("id,lon,EW,lat,diam_km\nA,25,O,3,9\n", "holds O, which may be Ost"),
     "O beside both": ("id,lon,EW,lat,diam_km\nA,2,O,3,9\nB,2,E,3,9\nC,2,W,3,9\n", "holds O"),
+    "YOLO": ("id,x_px,y_px,diameter_px\na,0.5,0.25,0.02\nb,0.1,0.9,0.1\n", "width and height"),
+    "YOLO boxes": ("id,xmin,ymin,xmax,ymax\na,0.5,0.25,0.6,0.3\n", "0.55 at most"),
     "units that contradict": ("id,lon,lat,diam_km\n,deg,deg,m\nA,2,3,9\n", "unit 'm' of column"),
 }
 
