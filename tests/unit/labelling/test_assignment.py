@@ -212,3 +212,16 @@ def test_votes_of_another_scheme_leave_the_work_alone(begin, make_vote) -> None:
     work = begin()
     work._store.add(make_vote(CRATERS[0], scheme="rays", value="rayed"))
     assert work.tasks("ada", 1)[0].crater_id == CRATERS[0]
+
+
+def test_an_answer_that_was_under_way_when_the_order_changed_is_kept(begin) -> None:
+    """A page holds craters of the former order, perhaps offline, when the next one is served."""
+    before = begin()
+    tasks = before.tasks("ada", 3)
+    after = begin(craters=CRATERS[100:])
+    assert after.cast(vote_on(tasks[0], "ada"), tasks[0].task_id)
+    assert not {task.crater_id for task in after.tasks("ada", 50)} & set(CRATERS[:100])
+    again = begin(craters=[CRATERS[0], *CRATERS[100:]], double_share=1.0)
+    assert stored(again)[["crater_id", "kind"]].to_numpy().tolist() == [[CRATERS[0], "ordinary"]]
+    assert again.tasks("ben", 1)[0].crater_id == CRATERS[0]  # the second label of it
+    assert again.tasks("ada", 1)[0].crater_id == CRATERS[100]
