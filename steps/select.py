@@ -54,7 +54,7 @@ def _log(found: NextLabels, config: SelectConfig) -> None:
     })  # fmt: skip
     click.echo(
         f"{counts.get('selected', 0):,} craters to label next, after {counts.get('labelled', 0):,} "
-        f"with a vote, in {output}; no group of diameter, latitude, terrain or light is off by "
+        f"with a vote, in {output}; no group of diameter, latitude, terrain and light is off by "
         f"more than {100 * off:.0f} % of the labels."
     )
 

@@ -46,8 +46,8 @@ class SelectConfig(StepConfig):
     )
     bins: int = param(
         2,
-        help="Groups of diameter, latitude, brightness and incidence each, whose mix is kept; 1 "
-        "keeps none.",
+        help="Groups of diameter, latitude, brightness and light each, whose mix is kept; 1 keeps "
+        "none.",
         minimum=1,
         maximum=5,
     )

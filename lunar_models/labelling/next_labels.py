@@ -14,13 +14,21 @@ from lunar_models.labelling.consensus import find_consensus
 from lunar_models.labelling.reading import VoteSet
 from lunar_models.labelling.selection import Method, Rows, select, stratify
 
-PROPERTIES = {
-    "diameter": "diameter_km",
-    "latitude": "latitude_deg",
-    "terrain": "mean_brightness",
-    "light": "incidence_deg",
-}
-"""What the mix of the labels is kept by -> column of a crop set."""
+
+def strata_properties(metadata: pd.DataFrame) -> dict[str, FloatArray]:
+    """Return what the mix of labels is kept by, (N,) each; NaN where unknown.
+
+    Diameter, latitude, terrain (its brightness), light (the incidence, or the contrast of the crops
+    where no incidence is known), and the Sun's side where it differs.
+    """
+    light = "incidence_deg" if metadata["incidence_deg"].notna().any() else "contrast"
+    columns = {
+        "diameter": "diameter_km", "latitude": "latitude_deg", "terrain": "mean_brightness",
+        "light": light,
+    }  # fmt: skip
+    if metadata["flipped"].nunique() > 1:
+        columns["Sun side"] = "flipped"
+    return {name: metadata[column].to_numpy(np.float64) for name, column in columns.items()}
 
 
 @dataclass(frozen=True)
@@ -55,7 +63,7 @@ def choose_next(
         count: craters to select, at most those without a vote.
         without: ids that are never asked about, such as gold.
         method: of `select`.
-        bins: groups of equal size for each of `PROPERTIES`; 1 keeps no mix.
+        bins: groups of equal size for each of `strata_properties`; 1 keeps no mix.
         seed: of clusters and draws.
 
     Raises:
@@ -70,7 +78,7 @@ def choose_next(
     probabilities = None
     if method in ("uncertain", "margin"):
         probabilities = _probabilities(ids[open_rows], embeddings, votes)
-    properties = {name: metadata[column].to_numpy() for name, column in PROPERTIES.items()}
+    properties = strata_properties(metadata)
     strata = stratify(*(values[open_rows] for values in properties.values()), bins=bins)
     chosen = open_rows[
         select(

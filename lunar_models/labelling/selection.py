@@ -86,7 +86,7 @@ def stratify(*properties: FloatArray, bins: int = 3) -> Rows:
     Args:
         properties: (N,) each, such as diameter, latitude, brightness of the terrain and incidence
             of the light; NaN is a group of its own.
-        bins: groups of equal size for each property.
+        bins: groups of equal size for each property; at most so many distinct values are groups.
 
     Returns:
         (N,) int64.
@@ -96,7 +96,8 @@ def stratify(*properties: FloatArray, bins: int = 3) -> Rows:
         values = np.asarray(each, np.float64)
         known = values[~np.isnan(values)]
         inner = np.linspace(0, 1, bins + 1)[1:-1]
-        edges = np.quantile(known, inner) if len(known) else np.empty(0)
+        distinct = np.unique(known)
+        edges = distinct[1:] if len(distinct) <= bins else np.quantile(known, inner)
         group = np.where(np.isnan(values), bins, np.searchsorted(edges, values, side="right"))
         codes = codes * (bins + 1) + group
     return np.unique(codes, return_inverse=True)[1].astype(np.int64)

@@ -78,7 +78,7 @@ def test_the_page_asks_in_the_order_of_the_selection(
     assert run.data.metrics["selection/labelled"] == 12
     text = mlflow.artifacts.load_text(f"runs:/{run.info.run_id}/tables/balance.csv")
     balance = pd.read_csv(io.StringIO(text))
-    assert set(balance["property"]) == {"diameter", "latitude", "terrain", "light"}
+    assert {"diameter", "latitude", "terrain", "light"} <= set(balance["property"])
     assert run.data.metrics["selection/largest_imbalance"] == pytest.approx(
         (balance["together"] - balance["all"]).abs().max()
     )

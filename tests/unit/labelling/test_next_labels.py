@@ -6,7 +6,7 @@ import pytest
 
 from lunar_models.catalogue.states import STATE_NAMES
 from lunar_models.errors import ConfigError, LabelsError
-from lunar_models.labelling.next_labels import PROPERTIES, choose_next
+from lunar_models.labelling.next_labels import choose_next, strata_properties
 from lunar_models.labelling.reading import VoteSet
 from lunar_models.labelling.selection import select, stratify
 
@@ -23,6 +23,8 @@ def craters():
             "latitude_deg": rng.uniform(-60, 60, n),
             "mean_brightness": rng.normal(90, 20, n),
             "incidence_deg": rng.uniform(40, 80, n),
+            "contrast": rng.uniform(0.1, 0.3, n),
+            "flipped": rng.random(n) < 0.2,
         }
     )
     embeddings = rng.normal(size=(n, 6))
@@ -42,7 +44,7 @@ def test_labelled_craters_come_first_and_new_ones_as_selected(craters):
     found = choose_next(table, embeddings, votes, 20)
     assert found.order["reason"].tolist() == ["labelled"] * 3 + ["selected"] * 20
     assert found.order["CRATER_ID"].tolist()[:3] == table["crater_id"][rows].tolist()
-    strata = stratify(*(table[column] for column in PROPERTIES.values()), bins=2)
+    strata = stratify(*strata_properties(table).values(), bins=2)
     direct = select(embeddings, 20, labelled=np.array(rows), strata=strata)
     assert found.order["CRATER_ID"].tolist()[3:] == table["crater_id"][direct].tolist()
 
@@ -69,6 +71,16 @@ def test_the_mix_of_the_crop_set_is_kept_and_shown(craters):
         assert balance.groupby("property")["together"].sum().to_numpy() == pytest.approx(1.0)
     assert together[1][1] > 0.7  # without quotas the bright side of the design wins
     assert together[2] == pytest.approx([0.5, 0.5], abs=0.04)
+    side = balance[balance["property"] == "Sun side"]
+    assert side["together"].to_numpy() == pytest.approx(side["all"].to_numpy(), abs=0.06)
+
+
+def test_contrast_stands_for_the_light_where_no_incidence_is_known(craters):
+    table, embeddings = craters
+    table = table.assign(incidence_deg=np.nan, flipped=False)
+    balance = choose_next(table, embeddings, None, 64).balance
+    assert set(balance["property"]) == {"diameter", "latitude", "terrain", "light"}
+    assert balance[balance["property"] == "light"]["above"].between(0.1, 0.3).all()
 
 
 def test_uncertain_needs_labels_of_two_states(craters):

@@ -130,6 +130,10 @@ def test_strata_have_equal_sizes_and_missing_values_their_own():
     assert len(set(codes)) == 4
     assert len(set(codes[:100])) == 1
     assert set(stratify(np.full(10, np.nan))) == {0}
+    few = np.array([0.0, 0.0, 0.0, 1.0])
+    assert stratify(few, bins=2).tolist() == [0, 0, 0, 1]
+    assert stratify(-few, bins=2).tolist() == [1, 1, 1, 0]
+    assert set(stratify(few, bins=1)) == {0}
 
 
 def test_what_cannot_be_chosen_is_refused(cloud):
