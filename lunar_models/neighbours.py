@@ -124,6 +124,16 @@ class NeighbourIndex:
             np.take_along_axis(candidates, best, 1), np.take_along_axis(distances, best, 1)
         )
 
+    def nearest_others(self, k: int, *, batch: int = 4096) -> npt.NDArray[np.int64]:
+        """Find for each reference crater the `k` (at most N - 1) nearest others: (N, k) rows."""
+        found = []
+        for start in range(0, len(self), batch):
+            rows = np.arange(start, min(start + batch, len(self)))
+            near = self.search(self.embeddings[rows], k + 1).rows
+            order = np.argsort(near == rows[:, None], axis=1, kind="stable")  # itself last
+            found.append(np.take_along_axis(near, order, axis=1)[:, : min(k, len(self) - 1)])
+        return np.concatenate(found)
+
     def crater(self, row: int) -> dict[str, Any]:
         """Return the `CRATER_COLUMNS` of one row as plain values."""
         return self.crater_rows(np.array([row]))[0]

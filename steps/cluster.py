@@ -10,33 +10,33 @@ import pandas as pd
 
 from lunar_models.catalogue.geoparquet import write_points
 from lunar_models.clustering import ClusterAssignment, ClusterModel, fit_clusters
+from lunar_models.clustering.numbering import number_by_degradation
 from lunar_models.clustering.projection_2d import View2D, sample_rows, view_2d
+from lunar_models.colours import cluster_colours
 from lunar_models.config.cluster import ClusterConfig
 from lunar_models.crops.crop_set import READING, CropSet
 from lunar_models.embedding import score_crops
 from lunar_models.encoders.checkpoint import Checkpoint
 from lunar_models.errors import ConfigError
 from lunar_models.export import tables
-from lunar_models.export.freshest import freshest_table
+from lunar_models.export.freshest import degradation_columns, freshest_table
 from lunar_models.heads.head import Head
 from lunar_models.labelling.tags import read_tags
 from lunar_models.mosaic.raster import Mosaic
-from lunar_models.page import write_page
 from lunar_models.plots.cluster_map import Background
 from lunar_models.plots.clusters import group_figures, model_figures, view_figures
 from lunar_models.plots.degradation_map import degradation_map, state_map
-from lunar_models.plots.groups import cluster_colours, cluster_groups
+from lunar_models.plots.groups import cluster_groups
 from lunar_models.plots.map_marks import describe_sun
-from lunar_models.plots.style import STATE_NAMES
 from serving.cli.options import config_command
-from serving.model.bundle import HEAD_FILE
+from serving.model.bundle import GIVEN_FILE, HEAD_FILE
+from steps.shared.explore_page import log_page, spread_view
 from steps.shared.inputs import open_crops
 from steps.shared.physics import predict_physics
 from steps.shared.region import background, log_region
 from steps.shared.registry import embed_crop_set
 from steps.shared.store import prepare
 from steps.shared.tracking import (
-    log_artifact,
     log_dataset,
     log_figures,
     log_folder,
@@ -63,11 +63,12 @@ def main(config: ClusterConfig) -> None:
         model = fit_clusters(embeddings, config, on_progress=click.echo)
         assignment = model.assign(embeddings)
         said = [
-            _states(embeddings, config.head),
+            _states(embeddings, crop_set, config.head),
             _scores(checkpoint, crop_set),
             _physics(checkpoint, crop_set, config),
             _tags(crop_set, config.tags),
         ]
+        model, assignment = _number(model, assignment, said)
         table = tables.cluster_table(crop_set.metadata, assignment, *said)
         _log_model(model, assignment, config)
         _log_tables(table, embeddings)
@@ -78,12 +79,30 @@ def main(config: ClusterConfig) -> None:
             _log_analysis(table, config, crop_set)
 
 
-def _states(embeddings: Embeddings, head: str | None) -> pd.DataFrame | None:
-    """State, its probabilities and the degradation score of each crater, if there is a head."""
+def _states(embeddings: Embeddings, crop_set: CropSet, head: str | None) -> pd.DataFrame | None:
+    """State, its probabilities, degradation and given label of each crater, if there is a head."""
     if head is None:
         return None
-    fitted = Head.load(resolve_artifacts(head) / HEAD_FILE)
-    return tables.state_table(fitted.predict(embeddings), fitted.states)
+    folder = resolve_artifacts(head)
+    fitted = Head.load(folder / HEAD_FILE)
+    table = tables.state_table(fitted.predict(embeddings), fitted.states)
+    if (folder / GIVEN_FILE).is_file():
+        given = pd.read_csv(folder / GIVEN_FILE, dtype="str", keep_default_na=False)
+        labels = given.set_index("crater_id")["given_label"]
+        table.insert(0, "given_label", crop_set.metadata["crater_id"].map(labels).to_numpy())
+    return table
+
+
+def _number(
+    model: ClusterModel, assignment: ClusterAssignment, said: list[pd.DataFrame | None]
+) -> tuple[ClusterModel, ClusterAssignment]:
+    """Number the clusters from the freshest to the most degraded, where something tells it."""
+    known = [part for part in said if part is not None and degradation_columns(part)]
+    columns = degradation_columns(known[0]) if known else None
+    click.echo(f"clusters are numbered by {columns[0] if columns else 'size'}")
+    if columns is None:
+        return model, assignment
+    return number_by_degradation(model, assignment, known[0][columns[0]].to_numpy())
 
 
 def _scores(checkpoint: Checkpoint, crop_set: CropSet) -> pd.DataFrame | None:
@@ -160,11 +179,8 @@ def _log_degradation(table: pd.DataFrame, background: Background | None) -> None
     sun = describe_sun(table[tables.SUN]) if tables.SUN in table else None
     figures = {"figures/map_degradation.png": degradation_map(lonlat, score, background, sun=sun)}
     if "state" in table:
-        names = [str(c).removeprefix("probability_") for c in table.filter(like="probability_")]
-        named = dict(enumerate(names, start=1)) or STATE_NAMES  # of a head, or of the depths
-        figures["figures/map_states.png"] = state_map(
-            lonlat, table["state"].to_numpy(), named, background, sun=sun
-        )
+        state, names = table["state"].to_numpy(), tables.named_states(table)
+        figures["figures/map_states.png"] = state_map(lonlat, state, names, background, sun=sun)
     log_figures(figures)
 
 
@@ -199,8 +215,8 @@ def _log_pictures(
     log_figures(view_figures(views, crops, groups, thumbnails=config.thumbnails))
     if views:
         shown = np.union1d(rows, sample_rows(len(table), config.page_limit, config.seed))
-        spread = [_spread(view, rows, shown, embeddings, config.seed) for view in views]
-        _log_page(crop_set, table, shown, spread, background)
+        spread = [spread_view(view, rows, shown, embeddings, config.seed) for view in views]
+        log_page(crop_set, table, embeddings, shown, spread, background)
 
 
 def _views(embeddings: Embeddings, config: ClusterConfig) -> list[View2D]:
@@ -213,34 +229,6 @@ def _views(embeddings: Embeddings, config: ClusterConfig) -> list[View2D]:
             click.echo(f"view {kind} is left out: {error}")
             set_tag(f"left_out.{kind}", str(error))
     return views
-
-
-def _log_page(
-    crop_set: CropSet,
-    table: pd.DataFrame,
-    shown: npt.NDArray[np.int64],
-    views: list[View2D],
-    background: Background | None,
-) -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        page = Path(folder) / "explore.html"
-        write_page(page, table.iloc[shown], views, crop_set.crops[shown], background)
-        log_artifact(str(page))
-
-
-def _spread(
-    view: View2D,
-    rows: npt.NDArray[np.int64],
-    shown: npt.NDArray[np.int64],
-    embeddings: Embeddings,
-    seed: int,
-) -> View2D:
-    """A view of the craters `rows` as one of the craters `shown`: NaN where it was not drawn."""
-    if view.kind == "pca":  # cheap enough for all of them
-        return view_2d(embeddings[shown], "pca", seed=seed)
-    points = np.full((len(shown), 2), np.nan, np.float32)
-    points[np.searchsorted(shown, rows)] = view.points
-    return View2D(view.kind, points, view.explained)
 
 
 def _background(config: ClusterConfig, crop_set: CropSet) -> Background | None:

@@ -21,7 +21,7 @@ from lunar_models.heads.physical import LEAST_MEASURED
 from lunar_models.plots.evaluation import evaluation_figures
 from lunar_models.plots.physics import depth_figure
 from serving.cli.options import config_command
-from serving.model.bundle import DOMAIN_FILE, HEAD_FILE, LABELS_FILE
+from serving.model.bundle import DOMAIN_FILE, GIVEN_FILE, HEAD_FILE, LABELS_FILE
 from serving.model.schema import LabelSet
 from steps.shared.inputs import digest, open_crops
 from steps.shared.physics import measured_rows, predict_physics
@@ -143,6 +143,10 @@ def _judge(
         evaluation.head.save(Path(folder) / HEAD_FILE)
         known = LabelSet(name=Path(str(config.labels)).name, digest=digest(str(config.labels)))
         (Path(folder) / LABELS_FILE).write_text(known.model_dump_json())
+        given = evaluation.predictions[["crater_id", "state"]].set_axis(
+            ["crater_id", "given_label"], axis=1
+        )
+        given.to_csv(Path(folder) / GIVEN_FILE, index=False)
         labelled = crop_set.metadata["crater_id"].isin(evaluation.predictions["crater_id"])
         TrainingDomain.of(crop_set.metadata[labelled]).save(Path(folder) / DOMAIN_FILE)
         log_output("head", log_folder(Path(folder), "head"))

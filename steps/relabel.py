@@ -20,7 +20,7 @@ from lunar_models.evaluation.predictions import predict_held_out
 from lunar_models.evaluation.scores import intervals_table, score_clusters, score_predictions
 from lunar_models.labelling.reading import VoteSet, read_votes
 from serving.cli.options import config_command
-from serving.model.bundle import DOMAIN_FILE, HEAD_FILE, LABELS_FILE
+from serving.model.bundle import DOMAIN_FILE, GIVEN_FILE, HEAD_FILE, LABELS_FILE
 from serving.model.schema import LabelSet
 from steps.register import assemble_and_publish
 from steps.shared.frozen import frozen_set, training_labels
@@ -127,6 +127,8 @@ def _log_head(
         TrainingDomain.of(crop_set.metadata.iloc[own.position]).save(Path(folder) / DOMAIN_FILE)
         labels = LabelSet(name=votes.name, digest=votes.digest)
         (Path(folder) / LABELS_FILE).write_text(labels.model_dump_json())
+        given = own.table[["crater_id", "state"]].set_axis(["crater_id", "given_label"], axis=1)
+        given.to_csv(Path(folder) / GIVEN_FILE, index=False)
         uri = log_folder(Path(folder), "head")
     log_output("head", uri)
     return uri

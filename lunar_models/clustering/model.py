@@ -39,7 +39,8 @@ class ClusterModel:
     distance_quantiles: FloatArray
     """(1001,) float32: distances of the fitted craters at evenly spaced quantiles."""
     clusters: pd.DataFrame
-    """K rows: cluster_id, fitted_count, fitted_share, stability (NaN when skipped)."""
+    """K rows: cluster_id, fitted_count, fitted_share, stability (NaN when skipped) and degradation,
+    the median of the members (NaN where the clusters are numbered by size)."""
     selection: pd.DataFrame | None = None
     """`selection.selection_table`, when the number of clusters was chosen."""
 
@@ -157,6 +158,7 @@ _CLUSTER_DTYPES = {
     "fitted_count": "int64",
     "fitted_share": "float64",
     "stability": "float64",
+    "degradation": "float64",
 }
 
 

@@ -14,7 +14,8 @@ class ClusterAssignment:
     """The cluster assignment of N craters; every array has N rows."""
 
     cluster_id: npt.NDArray[np.int32]
-    """0, 1, … from the largest cluster to the smallest, or `NOISE`."""
+    """0, 1, … as the model numbers its clusters (`fit_clusters`, `number_by_degradation`), or
+    `NOISE`."""
     distance: npt.NDArray[np.float32]
     """Distance to the cluster in prepared embedding units; its kind depends on the method."""
     confidence: npt.NDArray[np.float32]

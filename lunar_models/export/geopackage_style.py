@@ -13,8 +13,7 @@ from xml.etree import ElementTree as xml
 import pyogrio
 
 from lunar_models.clustering.types import NOISE
-
-NOISE_COLOUR = "#9a9a9a"
+from lunar_models.colours import UNKNOWN
 
 TIME_STAMP = "2000-01-01T00:00:00.000Z"
 """GeoPackages must carry a time of their last change; a fixed one lets equal runs give equal files.
@@ -68,7 +67,7 @@ def cluster_qml(colours: Sequence[str]) -> str:
         colours: ``#rrggbb`` of cluster 0, 1, …
     """
     entries = [(k, f"Cluster {k}", colour) for k, colour in enumerate(colours)]
-    return category_qml("cluster_id", [*entries, (NOISE, "Noise", NOISE_COLOUR)])
+    return category_qml("cluster_id", [*entries, (NOISE, "Noise", UNKNOWN)])
 
 
 def category_qml(attribute: str, entries: Sequence[Category]) -> str:

@@ -1,11 +1,11 @@
 """Write all products of the analysis of a region to one folder."""
 
-from collections.abc import Mapping
 from pathlib import Path
 
 import geopandas as gpd
 import pandas as pd
 
+from lunar_models.colours import UNKNOWN, state_colours
 from lunar_models.degradation.analysis import Analysis
 from lunar_models.export.craterstats import write_craterstats
 from lunar_models.export.geopackage_style import add_state_style, use_fixed_time
@@ -17,7 +17,6 @@ from lunar_models.export.shapefiles import area_polygons, write_shapefiles
 from lunar_models.export.tables import write_csv, write_geojson
 from lunar_models.moon import LUNAR_GEOGRAPHIC
 
-_NO_STATE_COLOUR = "#9a9a9a"
 _PRINTED = {
     "age": ("Model age of all craters, and what it was computed from", AGE),
     "populations": ("Craters of each degradation state", POPULATIONS),
@@ -80,14 +79,13 @@ def write_tables(folder: Path, analysis: Analysis) -> None:
     (folder / "references.bib").write_text(bibtex(papers), encoding="utf-8")
 
 
-def write_exports(folder: Path, analysis: Analysis, colours: Mapping[int, str]) -> None:
+def write_exports(folder: Path, analysis: Analysis) -> None:
     """Write the craters for CraterStats, CraterTools, QGIS, Robbins' users, VizieR and PDS4.
 
     Args:
         folder: an empty folder; gets ``craterstats/``, ``cratertools/``, ``vizier/``, ``pds4/``,
             ``craters.gpkg``, ``craters.geojson`` and ``robbins.csv``.
         analysis: of the region.
-        colours: ``#rrggbb`` of each state.
     """
     for name in ("craterstats", "cratertools", "vizier", "pds4"):
         (folder / name).mkdir(parents=True, exist_ok=True)
@@ -103,12 +101,10 @@ def write_exports(folder: Path, analysis: Analysis, colours: Mapping[int, str]) 
     write_robbins_csv(folder / "robbins.csv", table)
     write_geojson(folder / "craters.geojson", table, layer="craters")
     write_csv(folder / "craters.csv", table)
-    _write_geopackage(folder / "craters.gpkg", table, analysis, colours)
+    _write_geopackage(folder / "craters.gpkg", table, analysis)
 
 
-def _write_geopackage(
-    path: Path, table: pd.DataFrame, analysis: Analysis, colours: Mapping[int, str]
-) -> None:
+def _write_geopackage(path: Path, table: pd.DataFrame, analysis: Analysis) -> None:
     """Layers ``area`` and ``craters``; QGIS opens the craters coloured by state."""
     area = gpd.GeoDataFrame(
         {"name": [analysis.area.source], "area_km2": [analysis.area.area_km2]},
@@ -121,5 +117,6 @@ def _write_geopackage(
     area.to_file(path, driver="GPKG", layer="area")
     craters.to_file(path, driver="GPKG", layer="craters")
     if analysis.states:
+        colours = state_colours(analysis.states)
         named = [(s, name, colours[s]) for s, name in analysis.states.items()]
-        add_state_style(path, "craters", [*named, (0, "no state", _NO_STATE_COLOUR)])
+        add_state_style(path, "craters", [*named, (0, "no state", UNKNOWN)])

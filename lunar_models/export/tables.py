@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from lunar_models.arrays import FloatArray
+from lunar_models.catalogue.states import STATE_NAMES
 from lunar_models.clustering.types import ClusterAssignment
 from lunar_models.crops.crop_set import PICTURE_COLUMNS
 from lunar_models.degradation.depth_states import state_of_depth
@@ -35,6 +36,7 @@ SUN = "image_sun_azimuth_deg"
 """Azimuth of the Sun in the image of a crater, clockwise from north. Not `sun_azimuth_deg`, which a
 catalogue *gives* to preprocess: with another mosaic that would be another Sun."""
 _PIECE = 50_000
+_PROBABILITY = "probability_"
 
 
 def cluster_table(
@@ -93,13 +95,19 @@ def state_table(prediction: HeadPrediction, states: Sequence[str]) -> pd.DataFra
     if list(states) != [str(k + 1) for k in range(len(states))]:
         columns["state_name"] = prediction.state
     for k, name in enumerate(states):
-        columns[f"probability_{name}"] = prediction.probabilities[:, k].astype(np.float32)
+        columns[f"{_PROBABILITY}{name}"] = prediction.probabilities[:, k].astype(np.float32)
     names = np.array(states)
     columns["conformal_set"] = ["|".join(names[inside]) for inside in prediction.conformal_set]
     columns["abstained"] = prediction.abstained
     columns["degradation"] = prediction.score.astype(np.float32)
     columns["degradation_uncertainty"] = prediction.score_std.astype(np.float32)
     return pd.DataFrame(columns)
+
+
+def named_states(table: pd.DataFrame) -> dict[int, str]:
+    """Read the names of all states from a `cluster_table`: the head's, else those of a depth."""
+    names = [c.removeprefix(_PROBABILITY) for c in table.columns if c.startswith(_PROBABILITY)]
+    return dict(enumerate(names or STATE_NAMES, start=1))
 
 
 def physical_table(

@@ -91,8 +91,9 @@ class Scheme(_Strict):
 
     @cached_property
     def digest(self) -> str:
-        """Sha256 of the content, written canonically."""
-        text = json.dumps(self.model_dump(), sort_keys=True, ensure_ascii=False)
+        """Sha256 of the content, written canonically; colours are no part of a question."""
+        asked = self.model_dump(exclude={"states": {"__all__": {"colour"}}})
+        text = json.dumps(asked, sort_keys=True, ensure_ascii=False)
         return hashlib.sha256(text.encode()).hexdigest()
 
 

@@ -95,13 +95,13 @@ class LabelStore:
             LabelsError: another scheme has this name and version.
         """
         key = {"name": scheme.name, "version": scheme.version}
-        known = sa.select(SCHEMES.c.digest).filter_by(**key)
+        known = sa.select(SCHEMES.c.content).filter_by(**key)
         with self.exclusive() as connection:
-            digest = connection.execute(known).scalar()
-            if digest is None:
+            content = connection.execute(known).scalar()
+            if content is None:
                 row = key | {"digest": scheme.digest, "content": scheme.model_dump_json()}
                 connection.execute(SCHEMES.insert().values(row | {"time_utc": datetime.now(UTC)}))
-            elif digest != scheme.digest:
+            elif Scheme.model_validate_json(content).digest != scheme.digest:
                 raise LabelsError(
                     f"Scheme {scheme.name} version {scheme.version} has changed since labels were "
                     "given with it; raise its version."

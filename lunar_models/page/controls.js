@@ -1,20 +1,48 @@
-// Filters, colours, the record and the selection: everything beside the plots.
+// Colours, the record and the selection: everything beside the plots and the filters.
 
 // What the dots are coloured by: per crater an index into the palette.
 const colouring = { index: new Uint16Array(count), palette: [], words: [] };
+const MOST_VALUES = 24;
 
 // Mixed, always in the same way, so that no group lies on top of the others.
 const drawOrder = Uint32Array.from({ length: count }, (_, i) => i)
   .sort((a, b) => Math.imul(a, 0x9e3779b1) - Math.imul(b, 0x9e3779b1));
 
 function colourBy(key) {
-  const grouping = groupings.find((g) => g.key === key);
+  const c = columns.get(key);
+  const grouping = groupings.find((g) => g.key === key) ?? (c.base64 ? null : byValue(c));
   $("#ramp").hidden = Boolean(grouping);
   if (grouping) {
     colouring.index = grouping.index;
     colouring.palette = grouping.items.map((item) => item.colour);
-  } else colourByNumber(columns.get(key));
+  } else colourByNumber(c);
+  colouring.grouping = grouping;
   colouring.words = Uint32Array.from(colouring.palette, asWord);
+  showKey(grouping);
+  showSelection();
+}
+
+// A column of words as groups, the most frequent first; names of states have the states' colours.
+function byValue(c) {
+  const tally = new Map();
+  for (const v of c.values) tally.set(v, (tally.get(v) ?? 0) + 1);
+  const named = new Map((groupings.find((g) => g.key === "state")?.items ?? []).map((s) => [s.name, s.colour]));
+  const values = [...tally.keys()].filter(Boolean).sort((x, y) => tally.get(y) - tally.get(x)).slice(0, MOST_VALUES);
+  const items = values.map((v, k) => ({ name: v, colour: named.get(v) ?? raw.colours.groups[k] }));
+  items.push({ name: tally.size > values.length + tally.has("") ? "others" : "none", colour: raw.colours.unknown });
+  const place = new Map(values.map((v, k) => [v, k]));
+  return { key: c.name, items, index: Uint16Array.from(c.values, (v) => place.get(v) ?? values.length) };
+}
+
+// The key to the colours, where no filter shows them.
+function showKey(grouping) {
+  const shown = grouping && !groupings.includes(grouping);
+  $("#key").hidden = !shown;
+  $("#key").replaceChildren(...(shown ? grouping.items : []).map((item) => {
+    const entry = Object.assign(document.createElement("li"), { textContent: item.name });
+    entry.style.setProperty("--colour", item.colour);
+    return entry;
+  }));
 }
 
 // "#rrggbb" as an opaque pixel of an ImageData, which every browser keeps as ABGR.
@@ -25,12 +53,14 @@ function asWord(colour) {
 
 function colourByNumber(c) {
   const sorted = Float32Array.from(c.values).filter((v) => !Number.isNaN(v)).sort();
-  const low = sorted[Math.floor(sorted.length * 0.02)], high = sorted[Math.ceil(sorted.length * 0.98) - 1];
-  const steps = viridis.length;
+  const wear = c.name.endsWith("degradation"); // 0 to 1, in the colours of the states
+  const low = wear ? 0 : sorted[Math.floor(sorted.length * 0.02)];
+  const high = wear ? 1 : sorted[Math.ceil(sorted.length * 0.98) - 1];
+  const ramp = wear ? raw.colours.degradation : raw.colours.number, steps = ramp.length;
   const step = (v) => Math.min(Math.max(Math.floor(((v - low) / (high - low || 1)) * steps), 0), steps - 1);
-  colouring.palette = [...viridis, "#6b7480"]; // the last is for unknown values
+  colouring.palette = [...ramp, raw.colours.unknown]; // the last is for unknown values
   colouring.index = Uint16Array.from(c.values, (v) => (Number.isNaN(v) ? steps : step(v)));
-  $("#ramp i").style.background = `linear-gradient(90deg, ${viridis.join(",")})`;
+  $("#ramp i").style.background = `linear-gradient(90deg, ${ramp.join(",")})`;
   const [first, last] = document.querySelectorAll("#ramp span");
   first.textContent = digits(low);
   last.textContent = digits(high) + (c.unit ? ` ${c.unit}` : "");
@@ -38,77 +68,6 @@ function colourByNumber(c) {
 
 function redraw() {
   for (const plot of plots) plot.draw();
-}
-
-// ---- filters
-
-const diameter = column("diameter_km");
-const span = diameter.reduce(([a, b], v) => [Math.min(a, v), Math.max(b, v)], [Infinity, -Infinity]);
-const fromSlider = (id) => span[0] * (span[1] / span[0]) ** (Number($(id).value) / 1000);
-
-function applyFilters() {
-  // the ends of the slider stand for the ends of the data, whatever rounding makes of them
-  const low = Number($("#diameter-low").value) ? fromSlider("#diameter-low") : -Infinity;
-  const high = Number($("#diameter-high").value) < 1000 ? fromSlider("#diameter-high") : Infinity;
-  let shown = 0;
-  for (let i = 0; i < count; i++) {
-    const fits = diameter[i] >= low && diameter[i] <= high && groupings.every((g) => !g.hidden.has(g.index[i]));
-    visible[i] = fits;
-    shown += fits;
-  }
-  const text = (v) => `${v.toPrecision(3).replace(/\.?0+$/, "")}`;
-  $("#diameter-text").textContent = `${text(fromSlider("#diameter-low"))} – ${text(fromSlider("#diameter-high"))} km`;
-  $("#count").textContent = `${thousands(shown)} of ${thousands(count)} craters shown`;
-  if (hovered >= 0 && !visible[hovered]) hover(-1);
-  showSelection();
-  redraw();
-}
-
-function chip(grouping, item, k, number) {
-  const element = document.createElement("label");
-  element.className = "chip";
-  element.style.setProperty("--colour", item.colour);
-  const box = Object.assign(document.createElement("input"), { type: "checkbox", checked: true });
-  box.setAttribute("aria-label", `Show ${item.name}`);
-  box.addEventListener("change", () => {
-    box.checked ? grouping.hidden.delete(k) : grouping.hidden.add(k);
-    applyFilters();
-  });
-  const small = Object.assign(document.createElement("small"), { textContent: thousands(number) });
-  element.append(box, document.createElement("i"), item.name.replace("cluster ", ""), small);
-  return element;
-}
-
-function buildFilters() {
-  for (const grouping of groupings) {
-    const place = $(grouping.key === "state" ? "#state-filter" : "#cluster-filter");
-    place.hidden = false;
-    const numbers = new Array(grouping.items.length).fill(0);
-    for (const k of grouping.index) numbers[k]++;
-    grouping.items.forEach((item, k) => place.append(chip(grouping, item, k, numbers[k])));
-    $("#colour").append(new Option(grouping.name, grouping.key));
-  }
-  for (const c of columns.values())
-    if (c.base64 && !groupings.some((g) => g.key === c.name)) $("#colour").append(new Option(c.label, c.name));
-  const [low, high] = [$("#diameter-low"), $("#diameter-high")];
-  low.addEventListener("input", () => { low.value = Math.min(low.value, high.value); applyFilters(); });
-  high.addEventListener("input", () => { high.value = Math.max(low.value, high.value); applyFilters(); });
-  $("#colour").addEventListener("change", (event) => { colourBy(event.target.value); redraw(); });
-  $("#filters").addEventListener("submit", (event) => event.preventDefault());
-  drawHistogram();
-}
-
-function drawHistogram() {
-  const canvas = $("#histogram"), bars = 44;
-  Object.assign(canvas, { width: 440, height: 48 });
-  const tally = new Array(bars).fill(0), width = Math.log(span[1] / span[0]) || 1;
-  for (const v of diameter) tally[Math.min(bars - 1, Math.floor((Math.log(v / span[0]) / width) * bars))]++;
-  const top = Math.sqrt(Math.max(...tally)), context = canvas.getContext("2d");
-  context.fillStyle = "#3b4654";
-  tally.forEach((n, k) => {
-    const h = n ? Math.max(2, (Math.sqrt(n) / top) * 46) : 0;
-    context.fillRect((k * 440) / bars + 1, 48 - h, 440 / bars - 2, h);
-  });
 }
 
 // ---- the record
@@ -137,6 +96,7 @@ function showRecord(i) {
   $("#record .hint").hidden = i >= 0;
   $("#pin-note").textContent = i >= 0 && i === kept ? "kept" : "";
   $("#record dl").replaceChildren();
+  showSimilar(i);
   if (i < 0) return context.clearRect(0, 0, 224, 224);
   drawCrop(context, i, 0, 0, 224, () => i === (hovered >= 0 ? hovered : kept));
   for (const [name, value] of [["id", raw.ids[i]], ...describe(i)]) {
@@ -160,6 +120,27 @@ function showTip(i, pointer) {
   tip.style.top = `${Math.min(pointer.y + 18, innerHeight - height - 8)}px`;
 }
 
+// ---- craters that look like it
+
+function showSimilar(i) {
+  $("#similar").hidden = i < 0 || !similar.each;
+  if ($("#similar").hidden) return;
+  const rows = [...similar.rows.subarray(i * similar.each, (i + 1) * similar.each)];
+  const canvas = $("#similar canvas");
+  Object.assign(canvas, { width: 6 * 76, height: Math.ceil(rows.length / 6) * 76 });
+  const context = canvas.getContext("2d");
+  rows.forEach((row, k) => {
+    const shown = () => i === (hovered >= 0 ? hovered : kept);
+    drawCrop(context, row, (k % 6) * 76 + 1, Math.floor(k / 6) * 76 + 1, 74, shown);
+  });
+  $("#more-like").onclick = () => { keep(i); select([i, ...rows]); };
+  canvas.onclick = (event) => {
+    const side = canvas.clientWidth / 6;
+    const k = Math.floor(event.offsetX / side) + 6 * Math.floor(event.offsetY / side);
+    if (k < rows.length) keep(rows[k]);
+  };
+}
+
 // ---- the selection
 
 function select(rows, { add = false } = {}) {
@@ -181,12 +162,38 @@ function showSelection() {
   showSamples(rows);
   $("#selection details").hidden = !rows.length;
   $("#selection textarea").value = rows.map((i) => raw.ids[i]).join("\n");
+  $("#csv").onclick = () => download("selected_craters.csv", asCsv(rows));
+}
+
+const csvCell = (v) => (/[",\n\r]/.test(v) ? `"${v.replaceAll('"', '""')}"` : v);
+
+// A float32 as its shortest decimals.
+function csvNumber(v) {
+  if (Number.isNaN(v)) return "";
+  for (let n = 6; n < 9; n++) if (Math.fround(+v.toPrecision(n)) === v) return String(+v.toPrecision(n));
+  return String(v);
+}
+
+function asCsv(rows) {
+  const all = [...columns.values()];
+  const line = (i) => [csvCell(raw.ids[i]), ...all.map((c) => (c.base64 ? csvNumber(c.values[i]) : csvCell(c.values[i])))];
+  return [["crater_id", ...all.map((c) => csvCell(c.name))], ...rows.map(line)].map((cells) => cells.join(",") + "\n").join("");
+}
+
+// A frame that may not download, such as MLflow's, shows the text to copy.
+function download(name, text) {
+  $("#selection textarea").value = text;
+  $("#selection details").open = true;
+  const link = Object.assign(document.createElement("a"), { download: name });
+  link.href = URL.createObjectURL(new Blob([text], { type: "text/csv" }));
+  link.click();
+  URL.revokeObjectURL(link.href);
 }
 
 function showShares(rows) {
   $("#shares").replaceChildren();
   if (!rows.length) return;
-  const grouping = groupings.find((g) => g.key === $("#colour").value) ?? groupings[0];
+  const grouping = colouring.grouping ?? groupings[0];
   const tally = new Array(grouping.items.length).fill(0);
   for (const i of rows) tally[grouping.index[i]]++;
   grouping.items.forEach((item, k) => {

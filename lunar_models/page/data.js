@@ -12,7 +12,7 @@ const columns = new Map(
 );
 const column = (name) => columns.get(name).values;
 const views = raw.views.map((v) => ({ ...v, x: floats(v.x), y: floats(v.y) }));
-const viridis = raw.viridis;
+const similar = { each: raw.similar?.each ?? 0, rows: raw.similar ? new Uint32Array(floats(raw.similar.base64).buffer) : null };
 
 const visible = new Uint8Array(count).fill(1); // passes the filters
 const selected = new Uint8Array(count); // brushed
@@ -23,6 +23,7 @@ const groupings = raw.groupings.map((g) => ({
   ...g,
   index: indexOf(column(g.key), g.items),
   hidden: new Set(),
+  boxes: [],
 }));
 
 function indexOf(values, items) {

@@ -65,6 +65,15 @@ class Plot {
     this.draw();
   }
 
+  // Bring crater `i` into sight where it lies outside.
+  reveal(i) {
+    const px = this.toX(this.x[i]), py = this.toY(this.y[i]);
+    if (px > 0 && py > 0 && px < this.width && py < this.height) return this.paintTop();
+    if (Number.isNaN(px + py)) return;
+    [this.cx, this.cy] = [this.x[i], this.y[i]];
+    this.draw();
+  }
+
   draw() {
     if (this.queued || !this.x || !this.width) return;
     this.queued = true;

@@ -14,21 +14,29 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from matplotlib import colormaps
-from matplotlib.colors import to_hex, to_rgb
+from matplotlib.colors import to_hex
 from PIL import Image
 
-from lunar_models.arrays import FloatArray
+from lunar_models.arrays import FloatArray, IntArray
 from lunar_models.clustering.projection_2d import View2D
+from lunar_models.colours import UNKNOWN, cluster_colours, degradation_colour
 from lunar_models.crops.display import STRETCH_NOTE
 from lunar_models.errors import CatalogueError
+from lunar_models.export.tables import named_states
 from lunar_models.page.atlas import build_atlas
 from lunar_models.plots.cluster_map import Background
 from lunar_models.plots.groups import Groups, cluster_groups, state_groups
 
-_SCRIPTS = ("data.js", "geometry.js", "plot.js", "controls.js", "main.js")
+_SCRIPTS = ("data.js", "geometry.js", "plot.js", "controls.js", "filters.js", "main.js")
 _VIEW_NAMES = {"pca": "PCA", "tsne": "t-SNE", "umap": "UMAP"}
 _UNITS = {"_deg": "°", "_km": "km", "_px": "px", "_m": "m"}
 _BACKGROUND_PX = 2400
+_RAMP_STEPS = 64
+_ALIGNED = {
+    "none": "North is up.",
+    "side": "Crops with the Sun in the west are mirrored left-right: it shines from the right.",
+    "azimuth": "Crops are turned, and some mirrored, so that the Sun shines from the right.",
+}
 
 
 def write_page(
@@ -38,6 +46,8 @@ def write_page(
     crops: npt.NDArray[np.uint8],
     background: Background | None = None,
     *,
+    similar: IntArray | None = None,
+    alignment: str = "none",
     title: str = "Crater clusters",
 ) -> None:
     """Write one HTML file with the map, the embedding, every crop and record.
@@ -51,6 +61,8 @@ def write_page(
         views: at least one; N points each, NaN for craters that a view leaves out.
         crops: (N, S, S) uint8.
         background: mosaic overview behind the map.
+        similar: (N, k) rows of the craters that look most like each, nearest first.
+        alignment: how the crops were turned, as in `CropSetInfo.alignment`; noted on the page.
         title: shown on top.
 
     Raises:
@@ -69,13 +81,15 @@ def write_page(
         "views": [_view(view) for view in views],
         "atlas": build_atlas(crops),
         "background": _background(background),
-        "viridis": [to_hex(colour) for colour in colormaps["viridis"](np.linspace(0.1, 1, 64))],
+        "similar": None if similar is None else _similar(similar),
+        "colours": _colours(),
     }
     # "</script>" would end the script element early, "<!--<script>" would keep it open
     text = json.dumps(data, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
     parts = {
         "TITLE": html.escape(title),
         "STRETCH": html.escape(STRETCH_NOTE),
+        "ALIGNED": _ALIGNED[alignment],
         "STYLE": _asset("page.css"),
         "SCRIPT": "\n".join(_asset(name) for name in _SCRIPTS),
         "DATA": text,
@@ -111,24 +125,32 @@ def _groupings(table: pd.DataFrame) -> list[dict[str, Any]]:
     found = [("cluster_id", "Cluster", cluster_groups(table["cluster_id"].to_numpy()))]
     if "state" in table:
         states = table["state"].fillna(0).to_numpy(np.int64)
-        found.append(("state", "State", state_groups(states)))
+        found.append(("state", "State", state_groups(states, named_states(table))))
     return [{"key": key, "name": name, "items": _items(groups)} for key, name, groups in found]
 
 
 def _items(groups: Groups) -> list[dict[str, Any]]:
     return [
-        {"id": group, "name": style.name, "colour": _on_dark(style.colour)}
+        {"id": group, "name": style.name, "colour": style.colour}
         for group, style in groups.styles.items()
     ]
 
 
-def _on_dark(colour: str) -> str:
-    """Lighten a colour that was chosen for white paper, for contrast on the dark page."""
-    rgb = np.asarray(to_rgb(colour))
-    brightness = float(rgb @ [0.2126, 0.7152, 0.0722])
-    white = max(0.22, (0.42 - brightness) / (1 - brightness))
-    red, green, blue = ((1 - white) * rgb + white).tolist()
-    return to_hex((red, green, blue))
+def _colours() -> dict[str, Any]:
+    """Scales of degradation and of other numbers, and the colours of further groups."""
+    steps = np.linspace(0, 1, _RAMP_STEPS)
+    return {
+        "degradation": [degradation_colour(step) for step in steps],
+        "number": [to_hex(c) for c in colormaps["GnBu_r"](0.1 + 0.85 * steps)],
+        "groups": cluster_colours(24),
+        "unknown": UNKNOWN,
+    }
+
+
+def _similar(rows: IntArray) -> dict[str, Any]:
+    """Encode rows as base64 uint32."""
+    stored = np.ascontiguousarray(rows, "<u4")
+    return {"each": rows.shape[1], "base64": base64.b64encode(stored.tobytes()).decode("ascii")}
 
 
 def _view(view: View2D) -> dict[str, str]:

@@ -13,6 +13,7 @@ from matplotlib.path import Path as Outline
 from pyproj import CRS, Transformer
 
 from lunar_models.arrays import Float64Array
+from lunar_models.colours import state_colours
 from lunar_models.degradation import sphere_polygons as sphere
 from lunar_models.degradation.analysis import Analysis
 from lunar_models.degradation.areas import CountingArea
@@ -21,7 +22,7 @@ from lunar_models.degradation.sphere_rings import sphere_rings
 from lunar_models.moon import MOON_RADIUS_KM
 from lunar_models.plots.cluster_map import Background
 from lunar_models.plots.map_marks import draw_north, draw_scale_bar
-from lunar_models.plots.print import WIDTH_IN, Width, print_style, state_colour
+from lunar_models.plots.print import WIDTH_IN, Width, print_style
 from lunar_models.plots.style import BLACK, PURPLE
 
 _MOST_CRATERS = 5_000
@@ -115,11 +116,11 @@ def _draw_craters(
     x, y = project.transform(shown["longitude_deg"].to_numpy(), shown["latitude_deg"].to_numpy())
     places, size = np.column_stack((x, y)) / 1000.0, shown["diameter_km"].to_numpy()
     known = shown["state"].fillna(0).astype(int) if "state" in shown else pd.Series(0, shown.index)
-    for state in (0, *states):
+    colours = {0: BLACK, **state_colours(states)}
+    for state, colour in colours.items():
         one = (known == state).to_numpy()
         if not one.any():
             continue
-        colour = state_colour(state) if state else BLACK
         axes.add_collection(
             EllipseCollection(
                 size[one], size[one], np.zeros(int(one.sum())), units="xy", offsets=places[one],

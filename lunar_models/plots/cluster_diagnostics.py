@@ -12,7 +12,8 @@ from lunar_models.arrays import FloatArray, IntArray
 from lunar_models.clustering.density import DensityRule
 from lunar_models.clustering.stability import HIGHLY_STABLE
 from lunar_models.clustering.types import NOISE
-from lunar_models.plots.groups import GREY, Groups, cluster_colours
+from lunar_models.colours import UNKNOWN, cluster_colours
+from lunar_models.plots.groups import Groups
 from lunar_models.plots.style import BLUE, VERMILION, new_figure, subplots
 
 _SCORES = {
@@ -112,7 +113,7 @@ def _branch_colours(merges: FloatArray, cluster_id: IntArray) -> list[str]:
     owner = [int(k) for k in cluster_id]
     for left, right in merges[:, :2].astype(int):
         owner.append(owner[left] if owner[left] == owner[right] else NOISE)
-    return [GREY if k == NOISE else colours[k] for k in owner]
+    return [UNKNOWN if k == NOISE else colours[k] for k in owner]
 
 
 def condensed_tree(rule: DensityRule, canonical: IntArray) -> Figure:
@@ -131,7 +132,7 @@ def condensed_tree(rule: DensityRule, canonical: IntArray) -> Figure:
     for node in range(len(rule.parent)):
         density, left = _thinning(rule, node)
         index = int(rule.node_index[node])
-        colour = GREY if index == NOISE else colours[int(canonical[index])]
+        colour = UNKNOWN if index == NOISE else colours[int(canonical[index])]
         axes.fill_betweenx(1 / density, middles[node] - left / 2, middles[node] + left / 2,
                            step="pre", color=colour, lw=0)  # fmt: skip
         if node:

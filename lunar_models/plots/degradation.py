@@ -6,9 +6,10 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from lunar_models.colours import state_colours
 from lunar_models.degradation.analysis import Analysis
 from lunar_models.degradation.crater_shape import STATE_EDGES
-from lunar_models.plots.print import Width, label_diameters, print_figure, print_style, state_colour
+from lunar_models.plots.print import Width, label_diameters, print_figure, print_style
 from lunar_models.plots.style import BLACK, PURPLE, YELLOW
 
 _MOST_POINTS = 20_000
@@ -29,7 +30,8 @@ def k_figure(analysis: Analysis, width: Width = "one") -> Figure:
         shown = ages.sample(min(len(ages), _MOST_POINTS), random_state=0)
         colours = [BLACK] * len(shown)
         if "state" in shown:
-            colours = [BLACK if pd.isna(s) else state_colour(int(s)) for s in shown["state"]]
+            chosen = state_colours(analysis.states)
+            colours = [BLACK if pd.isna(s) else chosen[int(s)] for s in shown["state"]]
         limit = shown["flags"].str.contains("fresh|erased")
         axes.scatter(
             shown["diameter_km"], shown["k_m2"], s=np.where(limit, 0.4, 2.0), c=colours, alpha=0.5,
@@ -75,11 +77,11 @@ def states_figure(analysis: Analysis, width: Width = "one") -> Figure:
         axes, counts = figure.subplots(2, 1, sharex=True, gridspec_kw={"height_ratios": [4, 1]})
         left = bins["d_low_km"].to_numpy()
         wide = (bins["d_high_km"] - bins["d_low_km"]).to_numpy()
-        base = np.zeros(len(bins))
+        base, colours = np.zeros(len(bins)), state_colours(analysis.states)
         for state, name in analysis.states.items():
             share = bins[f"share_{state}"].to_numpy()
             axes.bar(
-                left, share, wide, base, align="edge", color=state_colour(state), lw=0.4,
+                left, share, wide, base, align="edge", color=colours[state], lw=0.4,
                 edgecolor="white", label=name,
             )  # fmt: skip
             base = base + share
@@ -107,19 +109,19 @@ def retention_figure(analysis: Analysis, width: Width = "one") -> Figure:
     table = analysis.retention_by_diameter
     with print_style():
         figure = print_figure(width, 0.95 if width == "one" else 0.6)
-        axes = figure.subplots()
+        axes, colours = figure.subplots(), state_colours(analysis.states)
         for state, name in analysis.states.items():
             rows = table[table["state"] == state]
             none = rows[rows["craters"] == 0]
             x = np.sqrt(none["d_low_km"] * none["d_high_km"]) * 1.015 ** (state - 2)
-            axes.plot(x, none["age_high_ga"], "v", ms=3, mfc="white", color=state_colour(state))
+            axes.plot(x, none["age_high_ga"], "v", ms=3, mfc="white", color=colours[state])
             ages = ["age_ga", "age_low_ga", "age_high_ga"]
             rows = rows.copy()
             rows.loc[rows["craters"] == 0, ages] = np.nan  # breaks the line
             x = np.sqrt(rows["d_low_km"] * rows["d_high_km"]) * 1.015 ** (state - 2)
             error = [rows["age_ga"] - rows["age_low_ga"], rows["age_high_ga"] - rows["age_ga"]]
             axes.errorbar(
-                x, rows["age_ga"], np.maximum(error, 0), fmt="o-", ms=3, color=state_colour(state),
+                x, rows["age_ga"], np.maximum(error, 0), fmt="o-", ms=3, color=colours[state],
                 elinewidth=0.7, label=name if state == 1 else f"{name} and fresher",
             )  # fmt: skip
         axes.set(xscale="log", xlabel="crater diameter (km)", ylim=(0, 4.6))
@@ -148,5 +150,5 @@ def _edges_of_states(axes: Any, span: tuple[float, float], top_m2: float) -> Non
 
 
 def _legend_of_states(axes: Any, analysis: Analysis) -> None:
-    for state, name in analysis.states.items():
-        axes.plot([], [], ".", color=state_colour(state), label=name)
+    for state, colour in state_colours(analysis.states).items():
+        axes.plot([], [], ".", color=colour, label=analysis.states[state])

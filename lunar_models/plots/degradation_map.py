@@ -1,18 +1,17 @@
 """Draw a map of the degradation of craters."""
 
 import numpy as np
-from matplotlib.colors import LinearSegmentedColormap, to_hex
+from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
 from lunar_models.arrays import FloatArray, IntArray
+from lunar_models.colours import FRESH_TO_OLD
 from lunar_models.plots.cluster_map import Background, draw_background, map_dots, map_figure
-from lunar_models.plots.groups import Groups, GroupStyle
+from lunar_models.plots.groups import state_groups
 from lunar_models.plots.map_marks import draw_marks
-from lunar_models.plots.style import STATE_COLOURS
 from lunar_models.plots.thumbnails import bounds_around
 
-FRESH_TO_OLD = LinearSegmentedColormap.from_list("fresh_to_old", list(STATE_COLOURS.values()))
-"""Degradation 0 to 1, through the colours of the four states."""
+_SCALE = LinearSegmentedColormap.from_list("fresh_to_old", FRESH_TO_OLD)
 
 
 def state_map(
@@ -32,12 +31,7 @@ def state_map(
         background: None draws no mosaic.
         sun: where the Sun stands, from `describe_sun`; noted above the map.
     """
-    shades = np.linspace(0, 1, len(names)) if len(names) > 1 else np.zeros(1)
-    styles = {
-        k: GroupStyle(name, to_hex(FRESH_TO_OLD(shade)))
-        for (k, name), shade in zip(sorted(names.items()), shades, strict=True)
-    }
-    return map_dots(lonlat, Groups(state.astype(np.int64), styles), background, sun=sun)
+    return map_dots(lonlat, state_groups(state, names), background, sun=sun)
 
 
 def degradation_map(
@@ -61,7 +55,7 @@ def degradation_map(
     order = np.argsort(-degradation, kind="stable")
     size = float(np.clip(4e4 / max(len(order), 1), 3, 30))
     dots = axes.scatter(
-        *lonlat[order].T, c=degradation[order], cmap=FRESH_TO_OLD, vmin=0, vmax=1, s=size, lw=0
+        *lonlat[order].T, c=degradation[order], cmap=_SCALE, vmin=0, vmax=1, s=size, lw=0
     )
     axes.set(
         xlim=(bounds.left, bounds.right),

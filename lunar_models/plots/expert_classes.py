@@ -1,5 +1,6 @@
 """Draw our states, depths and K beside the classes that experts give by eye."""
 
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -8,6 +9,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from lunar_models.arrays import Float64Array
+from lunar_models.catalogue.states import STATE_NAMES
+from lunar_models.colours import FRESH_TO_OLD
 from lunar_models.degradation.crater_shape import (
     K_OVER_R2_MAX,
     STATE_EDGES,
@@ -15,8 +18,8 @@ from lunar_models.degradation.crater_shape import (
     k_over_r2_of_depth,
 )
 from lunar_models.degradation.expert_classes import ExpertClass
-from lunar_models.plots.print import WIDTH_IN, print_style, state_colour
-from lunar_models.plots.style import BLACK, GREEN, PURPLE, STATE_NAMES, VERMILION
+from lunar_models.plots.print import WIDTH_IN, print_style
+from lunar_models.plots.style import BLACK, GREEN, PURPLE, VERMILION
 
 _LEAST_K = 1e-3
 """Depths tell less K/R² from none."""
@@ -90,9 +93,9 @@ def _measured(axes: Any, place: float, craters: pd.DataFrame, sharp_from_km: flo
 
 def _states(axes: Any, places: Float64Array, classes: Sequence[ExpertClass]) -> None:
     base = np.zeros(len(classes))
-    for state in STATE_NAMES:
+    for state, colour in enumerate(FRESH_TO_OLD, start=1):
         share = np.array([(one.state == state).mean() for one in classes])
-        axes.bar(places, share, 0.6, base, color=state_colour(state), lw=0.4, edgecolor="white")
+        axes.bar(places, share, 0.6, base, color=colour, lw=0.4, edgecolor="white")
         base = base + share
 
 
@@ -101,7 +104,7 @@ def _label(panels: Any, places: list[float], ticks: list[str], end: float) -> No
         panels[0]: depth_over_diameter(STATE_EDGES),
         panels[1]: np.asarray(STATE_EDGES, np.float64),
     }
-    names = [f"{STATE_NAMES[s]} | {STATE_NAMES[s + 1]}" for s in (1, 2, 3)]
+    names = [f"{one} | {next_one}" for one, next_one in itertools.pairwise(STATE_NAMES)]
     for axes, values in levels.items():
         for name, value in zip(names, values, strict=True):
             axes.axhline(value, color=PURPLE, lw=0.8, ls="--")
@@ -126,6 +129,6 @@ def _legend(figure: Figure, panels: Any, measured_km: "pd.Series[float]", sharp_
     ):
         if some.any():
             panels[0].plot([], [], "D", ms=3, mfc=fill, mec=VERMILION, label=label)
-    for state, name in STATE_NAMES.items():
-        panels[2].bar([0], [0], color=state_colour(state), label=name)
+    for colour, name in zip(FRESH_TO_OLD, STATE_NAMES, strict=True):
+        panels[2].bar([0], [0], color=colour, label=name)
     figure.legend(loc="outside lower center", ncols=4, frameon=False)

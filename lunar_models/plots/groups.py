@@ -1,34 +1,22 @@
 """Define groups of craters, and their colours and markers in every figure.
 
-Clusters take the Okabe-Ito colours without black; after seven the colours come again darker, then
-lighter, each time with another marker, so that no two groups share both. About 20 groups stay
-readable.
+After eight clusters their colours come again lighter, then darker, each time with another marker,
+so that no two groups share both. About 20 groups stay readable.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from matplotlib.colors import to_hex, to_rgb
+from matplotlib.colors import to_rgb
 from matplotlib.lines import Line2D
 
 from lunar_models.arrays import IntArray
 from lunar_models.clustering.types import NOISE
-from lunar_models.plots.style import (
-    BLUE,
-    GREEN,
-    ORANGE,
-    PURPLE,
-    SKY,
-    STATE_COLOURS,
-    STATE_NAMES,
-    VERMILION,
-    YELLOW,
-)
+from lunar_models.colours import CLUSTER_HUES, UNKNOWN, cluster_colours, state_colours
 
-GREY = "#9a9a9a"
-_HUES = (BLUE, ORANGE, GREEN, VERMILION, SKY, PURPLE, YELLOW)
 _MARKERS = ("o", "^", "s", "D", "v", "P")
 
 
@@ -87,32 +75,26 @@ def legend_beside(axes: Any, groups: Groups) -> None:
     )
 
 
-def cluster_colours(count: int) -> list[str]:
-    """Return the ``#rrggbb`` colours of clusters 0 … count - 1."""
-    shades = [(np.zeros(3), 0.0), (np.zeros(3), 0.45), (np.ones(3), 0.5)]
-    colours = []
-    for k in range(count):
-        towards, share = shades[k // len(_HUES) % len(shades)]
-        mixed = (1 - share) * np.asarray(to_rgb(_HUES[k % len(_HUES)])) + share * towards
-        colours.append(to_hex(tuple(mixed.tolist())))
-    return colours
-
-
 def cluster_groups(cluster_id: IntArray) -> Groups:
     """Group craters by cluster; noise, if any, comes last and grey."""
     count = int(cluster_id.max(initial=NOISE)) + 1
     styles = {
-        k: GroupStyle(f"cluster {k}", colour, _MARKERS[k // len(_HUES) % len(_MARKERS)])
+        k: GroupStyle(f"cluster {k}", colour, _MARKERS[k // len(CLUSTER_HUES) % len(_MARKERS)])
         for k, colour in enumerate(cluster_colours(count))
     }
     if (cluster_id == NOISE).any():
-        styles[NOISE] = GroupStyle("noise", GREY, ".")
+        styles[NOISE] = GroupStyle("noise", UNKNOWN, ".")
     return Groups(cluster_id.astype(np.int64), styles)
 
 
-def state_groups(state: IntArray) -> Groups:
-    """Group craters by degradation state 1 … 4; 0 is a crater without a state, grey."""
-    styles = {k: GroupStyle(STATE_NAMES[k], colour) for k, colour in STATE_COLOURS.items()}
+def state_groups(state: IntArray, names: Mapping[int, str]) -> Groups:
+    """Group craters by degradation state; 0 is a crater without a state, grey.
+
+    Args:
+        state: (N,) from 1, the freshest.
+        names: of all states; those that no crater has are in the legend too.
+    """
+    styles = {k: GroupStyle(names[k], c) for k, c in state_colours(names).items()}
     if (state == 0).any():
-        styles[0] = GroupStyle("no state", GREY, ".")
+        styles[0] = GroupStyle("no state", UNKNOWN, ".")
     return Groups(state.astype(np.int64), styles)

@@ -9,8 +9,6 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
-from lunar_models.plots.style import STATE_COLOURS, VERMILION
-
 Width = Literal["one", "two"]
 WIDTH_IN: dict[Width, float] = {"one": 3.46, "two": 7.09}
 """One and two columns of a journal: 88 and 180 mm."""
@@ -61,8 +59,3 @@ def label_diameters(axis: Any) -> None:
     """Label 1, 2 and 5 of each decade of a logarithmic axis as plain numbers."""
     axis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
     axis.set_minor_formatter(FuncFormatter(lambda x, _: f"{x:g}" if f"{x:e}"[0] in "25" else ""))
-
-
-def state_colour(state: int) -> str:
-    """Colour of a degradation state, 1 the freshest; the oldest's beyond four."""
-    return STATE_COLOURS.get(state, VERMILION)

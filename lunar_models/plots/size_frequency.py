@@ -10,10 +10,11 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from lunar_models.arrays import Float64Array
+from lunar_models.colours import state_colours
 from lunar_models.degradation.analysis import Analysis
 from lunar_models.degradation.chronology import HARTMANN, TRASK, EquilibriumFunction
 from lunar_models.export.methods import format_age
-from lunar_models.plots.print import Width, label_diameters, print_figure, print_style, state_colour
+from lunar_models.plots.print import Width, label_diameters, print_figure, print_style
 from lunar_models.plots.style import BLACK
 
 Form = Literal["cumulative", "differential", "r"]
@@ -46,8 +47,10 @@ def size_frequency_figure(analysis: Analysis, form: Form, width: Width = "one") 
         span = float(filled["d_low_km"].min()) * 0.8, float(filled["d_high_km"].max()) * 1.25
         values = filled[form]
         heights = float(values.min()) / 4.0, float(values.max()) * 6.0
+        colours = {0: BLACK, **state_colours(analysis.states)}
         for state in sorted(tables["state"].unique()):
-            _draw_population(axes, filled[filled["state"] == state], int(state), form)
+            rows = filled[filled["state"] == state]
+            _draw_population(axes, rows, int(state), form, colours[int(state)])
         if not filled["complete"].all():
             label = "below the completeness limit"
             axes.plot([], [], "o", ms=3.2, color=_GREY, mfc="white", mew=0.8, label=label)
@@ -62,11 +65,10 @@ def size_frequency_figure(analysis: Analysis, form: Form, width: Width = "one") 
     return figure
 
 
-def _draw_population(axes: Any, table: pd.DataFrame, state: int, form: Form) -> None:
+def _draw_population(axes: Any, table: pd.DataFrame, state: int, form: Form, colour: str) -> None:
     if table.empty:
         return
     name = str(table["population"].iloc[0])
-    colour = BLACK if state == 0 else state_colour(state)
     marker = "o" if state == 0 else _MARKERS[(state - 1) % len(_MARKERS)]
     where = "d_low_km" if form == "cumulative" else "d_mean_km"
     label = f"{name} ({int(table['count'].sum()):,})"

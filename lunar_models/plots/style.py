@@ -1,5 +1,7 @@
 """Define the style of all figures: colour-blind-safe colours and sizes.
 
+States and clusters have their own colours: `lunar_models.colours`.
+
 Palette: Okabe & Ito 2008, https://jfly.uni-koeln.de/color/
 """
 
@@ -11,9 +13,6 @@ from matplotlib.figure import Figure
 BLACK, ORANGE, SKY, GREEN, YELLOW, BLUE, VERMILION, PURPLE = OKABE_ITO = (
     "#000000", "#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7",
 )  # fmt: skip
-
-STATE_NAMES = {1: "New", 2: "Semi-New", 3: "Semi-Old", 4: "Old"}
-STATE_COLOURS = {1: BLUE, 2: SKY, 3: ORANGE, 4: VERMILION}
 
 
 def new_figure(width_in: float = 8.0, height_in: float = 5.0) -> Figure:

@@ -32,8 +32,11 @@ from serving.model.seal import seal, verify
 ENCODER, HEAD, CLUSTERS, NEIGHBOURS, GOLDEN = "encoder", "head", "clusters", "neighbours", "golden"
 HEAD_FILE = "head.npz"
 DOMAIN_FILE = "domain.json"
-LABELS_FILE = "labels.json"
 """Beside the head: ranges of the craters it was fitted on."""
+LABELS_FILE = "labels.json"
+"""Beside the head: name and digest of the labels it was fitted on."""
+GIVEN_FILE = "given.csv"
+"""Beside the head that a step logged: `crater_id` and `given_label`. It stays out of bundles."""
 _REGISTERED = "registered_model_meta"
 """Where MLflow notes name and version of a model loaded from the registry."""
 GOLDEN_TOLERANCE = 1e-3
@@ -142,7 +145,7 @@ def assemble(
     parts = ((ENCODER, encoder), (HEAD, head), (CLUSTERS, clusters), (NEIGHBOURS, neighbours))
     for name, source in parts:
         if source is not None:
-            shutil.copytree(source, folder / name)
+            shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns(GIVEN_FILE))
     (folder / GOLDEN).mkdir()
     embeddings = embed_crops(Checkpoint.load(folder / ENCODER), golden, device="cpu")
     np.save(folder / GOLDEN / "crops.npy", golden, allow_pickle=False)

@@ -25,7 +25,7 @@ from lunar_models.export.region import write_exports, write_tables
 from lunar_models.mosaic.overview import read_overview
 from lunar_models.mosaic.raster import Mosaic
 from lunar_models.plots.cluster_map import Background
-from lunar_models.plots.print import Width, save_print, state_colour
+from lunar_models.plots.print import Width, save_print
 from lunar_models.plots.region import region_figures
 from lunar_models.plots.thumbnails import Bounds
 from steps.shared.tracking import log_folder, log_metrics, set_tag
@@ -133,8 +133,7 @@ def log_analysis(
             (folder / part).mkdir()
         write_tables(folder / "tables", analysis)
         if exports:
-            colours = {s: state_colour(s) for s in analysis.states}
-            write_exports(folder / "exports", analysis, colours)
+            write_exports(folder / "exports", analysis)
         figures = region_figures(analysis, width, background=background, sun_side=sun_side)
         for key, figure in figures.items():
             save_print(figure, folder / "figures" / f"{key}.png")

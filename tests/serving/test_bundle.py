@@ -36,6 +36,17 @@ def test_only_the_encoder_is_needed(parts: Parts, tmp_path: Path) -> None:
     assert (bundle.head, bundle.clusters, bundle.neighbours) == (None, None, None)
 
 
+def test_labels_of_craters_stay_out(parts: Parts, tmp_path: Path) -> None:
+    head = tmp_path / "head"
+    shutil.copytree(parts.head, head)
+    (head / bundles.GIVEN_FILE).write_text("crater_id,given_label\nc1,New\n")
+    made = bundles.assemble(
+        tmp_path / "bundle", encoder=parts.encoder, golden=parts.crop_set.crops[:4], head=head
+    )
+    assert not list(made.rglob(bundles.GIVEN_FILE))
+    assert Bundle.load(made).head is not None
+
+
 @pytest.mark.parametrize(
     "file",
     [

@@ -124,6 +124,12 @@ def test_from_encoder_to_served_model(
     clusters = table(clustered, "tables/clusters.csv", dtype={"crater_id": str})
     assert list(clusters["crater_id"]) == list(crop_set.metadata["crater_id"])
     assert set(clusters["cluster_id"]) == {0, 1, 2}
+    # cluster 0 is the freshest, and each crater carries the label that was given to it
+    assert clusters.groupby("cluster_id")["degradation"].median().is_monotonic_increasing
+    given = clusters.set_index("crater_id")["given_label"].dropna()
+    predicted = table(evaluated, "tables/predictions.csv", dtype={"crater_id": str, "state": str})
+    assert given.astype(str).to_dict() == predicted.set_index("crater_id")["state"].to_dict()
+    assert {"conformal_set", "abstained"} <= {*clusters.columns}
     assert np.allclose(clusters.filter(like="probability_").sum(axis=1), 1, atol=1e-5)
     assert {"gallery.png", "map_dots.png", "pca_dots.png", "pca_thumbnails.png"} <= paths(
         clustered, "figures"

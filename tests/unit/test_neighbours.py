@@ -57,6 +57,16 @@ def test_a_member_finds_itself(index: NeighbourIndex, embeddings: np.ndarray) ->
     np.testing.assert_allclose(found.distances, 0, atol=1e-3)
 
 
+def test_nobody_is_a_neighbour_of_its_own(embeddings: np.ndarray) -> None:
+    few = np.repeat(embeddings[:100], 2, axis=0)  # everyone has a twin, which may hide it
+    others = NeighbourIndex.build(few, craters(200), threads=1).nearest_others(5, batch=64)
+    assert others.shape == (200, 5)
+    assert not (others == np.arange(200)[:, None]).any()
+    np.testing.assert_array_equal(others[:, 0], np.arange(200) ^ 1)
+    pair = NeighbourIndex.build(embeddings[:2], craters(2), threads=1)
+    assert pair.nearest_others(5).tolist() == [[1], [0]]
+
+
 def test_no_more_than_there_are(embeddings: np.ndarray) -> None:
     small = NeighbourIndex.build(embeddings[:3], craters(3))
     assert sorted(small.search(embeddings[:1], 10).rows[0]) == [0, 1, 2]

@@ -1,8 +1,7 @@
 // The map: mosaic (if there is one) and craters on a plain longitude-latitude grid.
 
-const COLOURS = ["#56b4e9", "#e69f00", "#2fbf95", "#f0e442", "#d88fc0", "#ff8a50", "#8fa3ff", "#c7c7c7"];
-const NOISE = "#8a8f9c";
-export const clusterColour = (id) => (id < 0 ? NOISE : COLOURS[id % COLOURS.length]);
+import { clusterColour } from "/static/colours.js";
+
 const KM_PER_DEGREE = 30.32;
 const REACH_PX = 14;
 const MOST_SHOWN = 450;

@@ -1,7 +1,8 @@
 // Puts the page together: what is chosen, what is asked, what is shown.
 
 import { call, craterPath, getJson, place, setToken, showImage } from "/static/api.js";
-import { clusterColour, CraterMap } from "/static/map.js";
+import { clusterColour } from "/static/colours.js";
+import { CraterMap } from "/static/map.js";
 import { Tiles } from "/static/tiles.js";
 import { clearAnswer, showCluster, showLegend, showPrediction, showSimilar, showStatus } from "/static/result.js";
 

@@ -1,6 +1,7 @@
 // Shows one prediction.
 
 import { craterPath, place, showImage } from "/static/api.js";
+import { stateColour } from "/static/colours.js";
 import { $, element } from "/static/dom.js";
 
 const percent = (p) => `${(100 * p).toFixed(p < 0.1 ? 1 : 0)} %`;
@@ -50,14 +51,15 @@ function showState(state) {
   const doubt = state.abstained ? `Better leave it to a person. ${state.reason ?? ""}` : "";
   const set = state.conformal_set.length > 1 ? `Cannot be excluded: ${state.conformal_set.join(", ")}.` : "";
   if (doubt || set) $("state").append(element("small", `${doubt} ${set}`.trim()));
-  for (const [label, probability] of Object.entries(state.probabilities)) {
+  Object.entries(state.probabilities).forEach(([label, probability], k, all) => {
     const name = element("span", label);
     name.classList.toggle("out", !state.conformal_set.includes(label));
     const bar = element("span", "", "bar"), fill = element("span", "", "fill");
     fill.style.width = `${100 * probability}%`;
+    fill.style.background = stateColour(k, all.length);
     bar.append(fill);
     bars.append(name, bar, element("span", percent(probability)));
-  }
+  });
 }
 
 function showScale(figure, degradation) {

@@ -33,7 +33,7 @@ def analysed(scheme=None):
 
 
 def test_the_geopackage_opens_coloured_by_state_and_holds_the_area(tmp_path):
-    write_exports(tmp_path, analysed(), dict.fromkeys(range(1, 5), "#123456"))
+    write_exports(tmp_path, analysed())
     path = tmp_path / "craters.gpkg"
     with closing(sqlite3.connect(path)) as database:
         rows = database.execute("SELECT f_table_name, styleQML, useAsDefault FROM layer_styles")
@@ -82,7 +82,7 @@ def test_a_region_without_an_age_is_exported_and_says_so(tmp_path):
     analysis = analyse(basins, AREA, Choices(SYSTEMS["neukum1983"], MARE))
     (tmp_path / "tables").mkdir()
     write_tables(tmp_path / "tables", analysis)
-    write_exports(tmp_path, analysis, dict.fromkeys(range(1, 5), "#123456"))
+    write_exports(tmp_path, analysis)
     text = (tmp_path / "tables/methods.md").read_text()
     assert "There is no model age" in text
     assert "give a model age" not in text

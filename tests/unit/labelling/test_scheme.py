@@ -2,16 +2,16 @@ import pytest
 import yaml
 
 from lunar_models.catalogue.states import STATE_NAMES
+from lunar_models.colours import FRESH_TO_OLD
 from lunar_models.errors import LabelsError
 from lunar_models.labelling import default_scheme, read_scheme
-from lunar_models.labelling.scheme import CANNOT_TELL, NOT_A_CRATER
-from lunar_models.plots.style import STATE_COLOURS
+from lunar_models.labelling.scheme import CANNOT_TELL, NOT_A_CRATER, Scheme
 
 
 def test_the_default_scheme_has_the_states_of_the_product() -> None:
     scheme = default_scheme()
     assert scheme.state_names == STATE_NAMES
-    assert [state.colour for state in scheme.states] == list(STATE_COLOURS.values())
+    assert [state.colour for state in scheme.states] == list(FRESH_TO_OLD)
     assert [state.key for state in scheme.states] == ["1", "2", "3", "4"]
     assert all(state.guide for state in scheme.states)
     assert [scheme.rank(v) for v in scheme.values] == [1, 2, 3, 4, 0, 0]
@@ -57,3 +57,12 @@ def test_the_digest_follows_the_content(tmp_path) -> None:
     assert read_scheme(file).digest == scheme.digest
     file.write_text(yaml.safe_dump(scheme.model_dump() | {"question": "How old?"}))
     assert read_scheme(file).digest != scheme.digest
+
+
+def test_other_colours_are_no_other_question() -> None:
+    scheme = default_scheme()
+    described = scheme.model_dump()
+    described["states"][0]["colour"] = "#123456"
+    assert Scheme.model_validate(described).digest == scheme.digest
+    described["states"][0]["guide"] = "Else."
+    assert Scheme.model_validate(described).digest != scheme.digest

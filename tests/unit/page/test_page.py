@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from lunar_models.clustering.projection_2d import View2D
+from lunar_models.colours import FRESH_TO_OLD
 from lunar_models.errors import CatalogueError
 from lunar_models.page import write_page
 from lunar_models.page.atlas import build_atlas
@@ -44,6 +45,7 @@ def craters(count: int) -> tuple[pd.DataFrame, list[View2D], np.ndarray]:
             "cluster_id": cluster.astype(np.int32),
             "confidence": rng.random(count).astype(np.float32),
             "state": rng.integers(0, 5, count),
+            "given_label": np.array(["", "New", "Old"])[rng.integers(0, 3, count)],
             "note": ["</script><script>alert(1)</script><!--<script>"] * count,
         }
     )
@@ -61,7 +63,12 @@ def small(tmp_path_factory):
     path = tmp_path_factory.mktemp("page") / "page.html"
     table, views, crops = craters(300)
     background = Background(np.full((60, 90), 120, np.uint8), Bounds(-90, 0, 0, 60))
-    write_page(path, table, views, crops, background, title="Craters & <Moon>")
+    # every crater looks like the two after it
+    similar = (np.arange(300)[:, None] + [1, 2]) % 300
+    write_page(
+        path, table, views, crops, background,
+        similar=similar, alignment="side", title="Craters & <Moon>",
+    )  # fmt: skip
     return path, table
 
 
@@ -223,6 +230,109 @@ def test_filters_narrow_both_pictures(small, open_page) -> None:
     hidden = int(table.index[table["cluster_id"] == 1][0])
     page.mouse.move(*place_of(page, "map", hidden))
     assert record(page).get("id") != f"c{hidden}"
+
+
+def shown_count(page) -> int:
+    return int(page.locator("#count").inner_text().split()[0])
+
+
+@needs_chromium
+def test_only_one_group_is_shown_and_all_again(small, open_page) -> None:
+    path, table = small
+    page = open_page(path.as_uri())
+    only = page.get_by_label("Show only cluster 1, or all again")
+    only.click()
+    assert shown_count(page) == (table["cluster_id"] == 1).sum()
+    page.get_by_label("Show only Old, or all again").click()
+    assert shown_count(page) == ((table["cluster_id"] == 1) & (table["state"] == 4)).sum()
+    page.get_by_label("Show only Old, or all again").click()
+    only.click()
+    assert shown_count(page) == 300
+
+
+@needs_chromium
+def test_any_column_filters(small, open_page) -> None:
+    path, table = small
+    page = open_page(path.as_uri())
+    page.get_by_label("Add a filter on a column").select_option("confidence")
+    page.get_by_label("confidence: at least").fill("0.25")
+    page.get_by_label("confidence: at most").fill("0.5")
+    inside = table["confidence"].between(0.25, 0.5)
+    assert shown_count(page) == inside.sum()
+    page.get_by_label("Add a filter on a column").select_option("given label")
+    page.get_by_label("given label: contains").fill("ne")
+    assert shown_count(page) == (inside & (table["given_label"] == "New")).sum()
+    page.get_by_label("Remove the filter confidence").click()
+    page.get_by_label("Remove the filter given label").click()
+    assert shown_count(page) == 300
+
+
+@needs_chromium
+def test_any_column_colours_and_states_keep_their_colours(small, open_page) -> None:
+    page = open_page(small[0].as_uri())
+    page.locator("#colour").select_option("given label")
+    key = page.locator("#key li")
+    assert sorted(key.all_inner_texts()) == ["New", "Old", "none"]
+    colour = {
+        entry.inner_text(): entry.evaluate("e => e.style.getPropertyValue('--colour')")
+        for entry in key.all()
+    }
+    assert (colour["New"], colour["Old"]) == (FRESH_TO_OLD[0], FRESH_TO_OLD[3])
+    page.locator("#colour").select_option("confidence")
+    assert page.locator("#ramp").is_visible()
+    assert key.count() == 0
+
+
+@needs_chromium
+def test_a_crater_is_found_by_its_id(small, open_page) -> None:
+    page = open_page(small[0].as_uri())
+    page.get_by_label("Search by crater id").fill("C29")
+    assert page.locator("#found button").all_inner_texts() == [
+        "c29",
+        *(f"c{n}" for n in range(290, 297)),
+    ]
+    page.keyboard.press("Enter")
+    assert record(page)["id"] == "c29"
+    page.get_by_label("Search by crater id").fill("nothing")
+    assert page.locator("#not-found").is_visible()
+
+
+@needs_chromium
+def test_craters_that_look_alike_are_shown_and_selected(small, open_page) -> None:
+    page = open_page(small[0].as_uri())
+    page.get_by_label("Search by crater id").fill("c298")
+    page.keyboard.press("Enter")
+    page.get_by_text("Select them").click()
+    assert page.locator("#selection textarea").input_value().split() == ["c0", "c298", "c299"]
+    page.locator("#similar canvas").click(position={"x": 20, "y": 20})
+    assert record(page)["id"] == "c299"
+
+
+@needs_chromium
+def test_the_selection_is_saved_as_csv(small, open_page, tmp_path) -> None:
+    path, table = small
+    page = open_page(path.as_uri())
+    brush_column(page, -0.45, 0.45)
+    page.locator("#selection summary").click()
+    with page.expect_download() as download:
+        page.get_by_text("Download as CSV").click()
+    download.value.save_as(tmp_path / "selection.csv")
+    saved = pd.read_csv(tmp_path / "selection.csv", keep_default_na=False)
+    wanted = table[table["cluster_id"] == 0].reset_index(drop=True)
+    assert list(saved.columns) == list(table.columns)
+    assert saved["crater_id"].tolist() == wanted["crater_id"].tolist()
+    assert saved["note"].tolist() == wanted["note"].tolist()
+    np.testing.assert_array_equal(
+        saved["confidence"].to_numpy(np.float32), wanted["confidence"].to_numpy()
+    )
+    assert (
+        page.locator("#selection textarea").input_value()
+        == (tmp_path / "selection.csv").read_text()
+    )
+
+
+def test_mirrored_crops_are_noted(small) -> None:
+    assert "Crops with the Sun in the west are mirrored left-right" in small[0].read_text()
 
 
 @needs_chromium

@@ -7,9 +7,10 @@ from scipy.stats import binomtest
 from sklearn.datasets import make_blobs
 
 from lunar_models.clustering import NOISE, fit_clusters
+from lunar_models.colours import UNKNOWN, cluster_colours
 from lunar_models.config.cluster import ClusterConfig
 from lunar_models.plots import cluster_diagnostics, cluster_fractions
-from lunar_models.plots.groups import GREY, cluster_colours, cluster_groups
+from lunar_models.plots.groups import cluster_groups
 
 
 def config(method: str, **changes) -> ClusterConfig:
@@ -47,7 +48,7 @@ def test_branches_have_the_colour_of_their_only_cluster() -> None:
     merges = np.array([[0, 1, 1.0, 2], [2, 3, 2.0, 2], [4, 5, 9.0, 4]])
     colours = cluster_diagnostics._branch_colours(merges, np.array([1, 1, 0, 0]))
     zero, one = cluster_colours(2)
-    assert colours == [one, one, zero, zero, one, zero, GREY]
+    assert colours == [one, one, zero, zero, one, zero, UNKNOWN]
 
 
 def test_the_cut_of_the_dendrogram_lies_between_the_right_merges(blobs) -> None:

@@ -9,9 +9,10 @@ from matplotlib.colors import to_rgb
 
 from lunar_models.clustering import NOISE
 from lunar_models.clustering.projection_2d import sample_rows, view_2d
+from lunar_models.colours import UNKNOWN, cluster_colours
 from lunar_models.crops.display import display_crop
 from lunar_models.plots import cluster_gallery, cluster_map, embedding_views
-from lunar_models.plots.groups import GREY, cluster_colours, cluster_groups, state_groups
+from lunar_models.plots.groups import cluster_groups, state_groups
 from lunar_models.plots.thumbnails import (
     SIDE_PX,
     Bounds,
@@ -42,9 +43,11 @@ def test_groups_differ_in_colour_or_marker() -> None:
 
 
 def test_groups_find_members_and_colours() -> None:
-    groups = state_groups(np.array([1, 0, 4, 1]))
+    groups = state_groups(
+        np.array([1, 0, 4, 1]), {1: "New", 2: "Semi-New", 3: "Semi-Old", 4: "Old"}
+    )
     assert groups.members(1).tolist() == [0, 3]
-    np.testing.assert_allclose(groups.rgb()[1], to_rgb(GREY))
+    np.testing.assert_allclose(groups.rgb()[1], to_rgb(UNKNOWN))
     assert [h.get_label() for h in groups.legend_handles()] == [
         "New (2)", "Semi-New (0)", "Semi-Old (0)", "Old (1)", "no state (1)",
     ]  # fmt: skip

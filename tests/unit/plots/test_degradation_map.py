@@ -3,16 +3,19 @@
 import numpy as np
 from matplotlib.colors import to_hex
 
-from lunar_models.plots.degradation_map import FRESH_TO_OLD, degradation_map, state_map
-from lunar_models.plots.style import STATE_COLOURS
+from lunar_models.catalogue.states import STATE_NAMES
+from lunar_models.colours import state_colours
+from lunar_models.plots.degradation_map import degradation_map, state_map
 
 LONLAT = np.array([[0.0, 0.0], [1.0, 1.0], [2.0, 0.5], [0.5, 2.0]])
 
 
 def test_four_states_have_the_colours_of_the_states():
-    shades = [to_hex(FRESH_TO_OLD(x)).upper() for x in (0, 1 / 3, 2 / 3, 1.0)]
+    dots = degradation_map(LONLAT, np.array([0, 1 / 3, 2 / 3, 1.0]), None).axes[0].collections[0]
+    shades = [to_hex(dots.to_rgba(x)) for x in (0, 1 / 3, 2 / 3, 1.0)]
     channels = [[int(c[i : i + 2], 16) for i in (1, 3, 5)] for c in shades]
-    wanted = [[int(c[i : i + 2], 16) for i in (1, 3, 5)] for c in STATE_COLOURS.values()]
+    known = state_colours(dict(enumerate(STATE_NAMES, start=1)))
+    wanted = [[int(c[i : i + 2], 16) for i in (1, 3, 5)] for c in known.values()]
     assert np.abs(np.subtract(channels, wanted)).max() <= 2  # 256 steps
 
 

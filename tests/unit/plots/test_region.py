@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from matplotlib.collections import QuadMesh
 
+from lunar_models.colours import FRESH_TO_OLD
 from lunar_models.degradation.analysis import Choices, analyse
 from lunar_models.degradation.areas import bounds_area
 from lunar_models.degradation.chronology import SYSTEMS
@@ -13,7 +14,7 @@ from lunar_models.degradation.diffusion_age import MARE
 from lunar_models.plots.area_map import area_map
 from lunar_models.plots.cluster_map import Background
 from lunar_models.plots.degradation import retention_figure
-from lunar_models.plots.print import WIDTH_IN, save_print, state_colour
+from lunar_models.plots.print import WIDTH_IN, save_print
 from lunar_models.plots.region import region_figures
 from lunar_models.plots.size_frequency import size_frequency_figure
 from lunar_models.plots.thumbnails import Bounds
@@ -97,7 +98,7 @@ def test_the_line_of_a_state_breaks_where_it_has_no_crater(analysis):
     row = table.index[table["state"] == 4][1]
     table.loc[row, "craters"] = 0
     axes = retention_figure(replace(analysis, retention_by_diameter=table)).axes[0]
-    lines = [line for line in axes.lines if line.get_color() == state_colour(4)]
+    lines = [line for line in axes.lines if line.get_color() == FRESH_TO_OLD[3]]
     (joined,) = [line for line in lines if line.get_linestyle() == "-"]
     assert np.flatnonzero(pd.isna(joined.get_ydata())).tolist() == [1]
     (limits,) = [line for line in lines if line.get_marker() == "v"]
