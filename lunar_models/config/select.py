@@ -7,6 +7,8 @@ from pydantic import model_validator
 from lunar_models.config.base import StepConfig, param
 from lunar_models.config.databases import refuse_password
 
+Strategy = Literal["auto", "design", "typical", "covering", "uncertain", "margin", "random"]
+
 
 class SelectConfig(StepConfig):
     """The craters to choose from, the labels so far, and how to choose.
@@ -40,9 +42,10 @@ class SelectConfig(StepConfig):
         role="input",
     )
     count: int = param(50, help="Number of craters to select.", minimum=1, maximum=100_000)
-    method: Literal["design", "typical", "covering", "uncertain", "margin", "random"] = param(
-        "design",
-        help="Query strategy; uncertain and margin need labels of two states at least.",
+    method: Strategy = param(
+        "auto",
+        help="Query strategy; auto is design up to 60 labels, then uncertain. uncertain and margin "
+        "need labels of two states at least.",
     )
     bins: int = param(
         2,

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +14,9 @@ from lunar_models.evaluation.probes import ordinal_probe
 from lunar_models.labelling.consensus import find_consensus
 from lunar_models.labelling.reading import VoteSet
 from lunar_models.labelling.selection import Method, Rows, select, stratify
+
+DESIGN_FIRST = 60
+"""Labels up to which `auto` follows a design; chosen on photographs, see docs."""
 
 
 def strata_properties(metadata: pd.DataFrame) -> dict[str, FloatArray]:
@@ -50,7 +54,7 @@ def choose_next(
     count: int,
     *,
     without: Collection[str] = (),
-    method: Method = "design",
+    method: Method | Literal["auto"] = "auto",
     bins: int = 2,
     seed: int = 0,
 ) -> NextLabels:
@@ -62,7 +66,7 @@ def choose_next(
         votes: those so far; None without any.
         count: craters to select, at most those without a vote.
         without: ids that are never asked about, such as gold.
-        method: of `select`.
+        method: of `select`; auto is design up to `DESIGN_FIRST` labels, then uncertain.
         bins: groups of equal size for each of `strata_properties`; 1 keeps no mix.
         seed: of clusters and draws.
 
@@ -73,6 +77,8 @@ def choose_next(
     ids = metadata["crater_id"].to_numpy(dtype=np.str_)
     labelled = _labelled(ids, votes)
     open_rows = np.flatnonzero(~np.isin(ids, list(without)) | np.isin(ids, ids[labelled]))
+    if method == "auto":
+        method = "design" if len(labelled) < DESIGN_FIRST else "uncertain"
     embeddings = np.asarray(embeddings, np.float64)[open_rows]
     own = np.searchsorted(open_rows, labelled)
     probabilities = None
