@@ -39,7 +39,9 @@ def main(config: SelectConfig) -> None:
 def _log(found: NextLabels, config: SelectConfig) -> None:
     output = Path(config.output)
     output.parent.mkdir(parents=True, exist_ok=True)
-    found.order.to_csv(output, index=False)
+    fresh = output.with_name(f"{output.name}.new")
+    found.order.to_csv(fresh, index=False)
+    fresh.replace(output)  # a server that follows it never sees a part
     log_output("order", config.output)
     with tempfile.TemporaryDirectory() as folder:
         found.order.to_csv(Path(folder) / "order.csv", index=False)

@@ -28,8 +28,8 @@ class LabelConfig(StepConfig):
     )
     order: str | None = param(
         None,
-        help="CSV whose CRATER_ID column lists the craters to label, first to last; none: all of "
-        "the crop set in random order.",
+        help="CSV whose CRATER_ID column lists the craters to label, first to last, followed when "
+        "it changes; none: all of the crop set in random order.",
         role="input",
     )
     reference: str | None = param(

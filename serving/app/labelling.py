@@ -5,6 +5,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from lunar_models.labelling import LabelStore, Scheme, default_scheme, read_sche
 from lunar_models.labelling.answers import read_answers, read_order
 from lunar_models.labelling.assignment import Assignment
 from lunar_models.labelling.design import Design, random_order
+from serving.app.order import FollowedAssignment
 from serving.app.problems import Problem
 
 if TYPE_CHECKING:  # the crop engine takes seconds to import, and only mosaics need it
@@ -34,13 +36,18 @@ class Labelling:
 
     crop_set: CropSet
     scheme: Scheme
-    assignment: Assignment
+    followed: FollowedAssignment
     store: LabelStore
     reference: Mapping[str, str]
     """State of each crater that is shown as an example."""
     gold: Mapping[str, str]
     guesses: Mapping[str, str]
     surroundings: "Surroundings | None"
+
+    @property
+    def assignment(self) -> Assignment:
+        """The tasks by the order as it is now."""
+        return self.followed.current()
 
     def row(self, crater_id: str) -> int:
         """Return where the crater is in the crop set.
@@ -130,20 +137,24 @@ def open_labelling(config: LabelConfig) -> Labelling:
     gold = _within(config.gold, scheme, known)
     if shared := reference.keys() & gold.keys():
         raise LabelsError(f"Crater {min(shared)} is both gold and reference; take it out of one.")
-    design = Design(
-        craters=_to_label(config, crops, reference.keys() | gold.keys()),
-        gold=gold,
-        double_share=config.double_share,
-        repeat_share=config.repeat_share,
-        repeat_gap=config.repeat_gap,
-        gold_count=config.gold_count,
-        seed=config.seed,
-    )
     store = LabelStore(config.store)
+
+    def assign() -> Assignment:
+        design = Design(
+            craters=_to_label(config, crops, reference.keys() | gold.keys()),
+            gold=gold,
+            double_share=config.double_share,
+            repeat_share=config.repeat_share,
+            repeat_gap=config.repeat_gap,
+            gold_count=config.gold_count,
+            seed=config.seed,
+        )
+        return Assignment(store, scheme, design, timedelta(hours=config.lease_h))
+
     return Labelling(
         crop_set=crop_set,
         scheme=scheme,
-        assignment=Assignment(store, scheme, design, timedelta(hours=config.lease_h)),
+        followed=FollowedAssignment(Path(config.order) if config.order else None, assign),
         store=store,
         reference=reference,
         gold=gold,

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from fastapi.testclient import TestClient
 from helpers import make_crop_set_folder
 from label_server import person
-from live_server import live_server
+from live_server import live_server, wait_for
 from PIL import Image
 
 from lunar_models.config.label import LabelServeConfig, read_label_config
@@ -274,3 +274,31 @@ def test_the_command_line(crop_set: CropSet, tmp_path: Path) -> None:
     out = tmp_path / "out.csv"
     assert run(main, ["export", "--output", str(out), *store]).exit_code == 0
     assert out.read_text().splitlines()[0] == "CRATER_ID,state,state_name,votes,basis"
+
+
+def test_a_new_order_is_followed_and_a_broken_one_is_not(
+    crop_set: CropSet, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    ids = crop_set.metadata["crater_id"].tolist()
+    order = tmp_path / "order.csv"
+
+    def write(craters: list[str]) -> None:
+        pd.DataFrame({"CRATER_ID": craters}).to_csv(tmp_path / "order.new", index=False)
+        (tmp_path / "order.new").replace(order)
+
+    def asked(count: int = 4) -> list[str]:
+        return [task["crater_id"] for task in api.tasks(count)]
+
+    write(ids[:4])
+    api = Api(tmp_path / "label", crop_set, order=str(order), repeat_share=0.0, double_share=0.0)
+    first = api.tasks(4)
+    assert [task["crater_id"] for task in first] == ids[:4]
+    assert api.send(api.vote(first[0])).json()["receipts"][0]["outcome"] == "stored"
+    write([ids[0], *ids[10:14]])
+    wait_for(lambda: asked() == ids[10:14])
+    # An answer that a page held is kept; it is no task of the new order.
+    assert api.send(api.vote(first[1])).json()["receipts"][0]["outcome"] == "stored"
+    write(["nowhere"])
+    wait_for(lambda: "the order cannot be read again" in caplog.text or not asked())
+    assert asked() == ids[10:14]
+    assert api.votes()["crater_id"].tolist() == ids[:2]
