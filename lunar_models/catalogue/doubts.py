@@ -20,6 +20,7 @@ _APART_DEG = 0.05
 _APART_FACTOR = 1.1
 _LEAST_ROWS = 3
 _SMALL_M = 100.0
+_CRATERS = ("crater", "satellite")
 
 _KM = {"diameter_km": 1.0, "diameter_m": 1e-3, "radius_km": 2.0, "radius_m": 2e-3}
 _ANGLES = {"longitude_deg": 360.0, "longitude_west": 360.0, "latitude_deg": 90.0}
@@ -131,3 +132,18 @@ def check_pixels(boxes: Mapping[str, Float64Array], path: Path) -> None:
             f"{path}: all pixels are {values.max():g} at most, which looks like parts of the "
             "image's width and height (YOLO). Multiply x by its width, y by its height."
         )
+
+
+def foreign_rows(table: pd.DataFrame, matched: Columns) -> Any:
+    """Why rows are not craters of the Moon: those of other bodies, and other features."""
+    fault = pd.Series("", index=table.index, dtype="object")
+    if "body" in matched.found:
+        body = table[matched.found["body"]].astype("str").str.strip()
+        other = ~body.str.lower().isin(["moon", "luna", "", "nan", "none", "<na>"])
+        fault[other] = "is of " + body[other] + ", not of the Moon"
+    if "feature_type" in matched.found:
+        kind = table[matched.found["feature_type"]].astype("str").str.strip()
+        other = ~kind.str.lower().str.contains("|".join(_CRATERS)) & (kind.str.lower() != "nan")
+        other &= kind != ""
+        fault[other & (fault == "")] = "is " + kind[other] + ", not a crater"
+    return fault.to_numpy()

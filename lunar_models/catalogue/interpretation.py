@@ -19,6 +19,7 @@ from lunar_models.catalogue.doubts import (
     check_pixels,
     check_rivals,
     doubtful_units,
+    foreign_rows,
 )
 from lunar_models.catalogue.times import sub_solar_columns
 from lunar_models.catalogue.units import LENGTHS, apply_units, split_units_row
@@ -33,8 +34,6 @@ _TO_KM = {"diameter_km": 1.0, "diameter_m": 1e-3, "radius_km": 2.0, "radius_m": 
           "diameter": 1.0, "radius": 2.0}  # fmt: skip
 _LARGE_KM = 60.0
 """Half of a catalogue's craters are not larger than this, so such numbers are a question."""
-
-_CRATERS = ("crater", "satellite")
 
 
 @dataclass(frozen=True)
@@ -99,7 +98,7 @@ def standardise(
     notes += said
     sun = {key: numbers[key] for key in SUN_COLUMNS if key in numbers}
     rows = rows.assign(**computed, **sun)
-    rows["fault"] = _foreign(table, matched)
+    rows["fault"] = foreign_rows(table, matched)
     return CatalogueReading(rows, taken, notes)
 
 
@@ -239,18 +238,3 @@ def _diameters(
             f"diameter. For metres: columns=longitude_deg=…,latitude_deg=…,diameter_m={name}."
         )
     return km
-
-
-def _foreign(table: pd.DataFrame, matched: Columns) -> Any:
-    """Why rows are not craters of the Moon: those of other bodies, and other features."""
-    fault = pd.Series("", index=table.index, dtype="object")
-    if "body" in matched.found:
-        body = table[matched.found["body"]].astype("str").str.strip()
-        other = ~body.str.lower().isin(["moon", "luna", "", "nan", "none", "<na>"])
-        fault[other] = "is of " + body[other] + ", not of the Moon"
-    if "feature_type" in matched.found:
-        kind = table[matched.found["feature_type"]].astype("str").str.strip()
-        other = ~kind.str.lower().str.contains("|".join(_CRATERS)) & (kind.str.lower() != "nan")
-        other &= kind != ""
-        fault[other & (fault == "")] = "is " + kind[other] + ", not a crater"
-    return fault.to_numpy()

@@ -143,6 +143,7 @@ def test_how_the_mosaic_is_read(mosaic: Path, tmp_path: Path) -> None:
     with rasterio.open(mosaic) as data:
         values, transform = data.read(1), data.transform
     profile = {"driver": "GTiff", "height": values.shape[0], "width": values.shape[1], "count": 2}
+    profile["nodata"] = 0  # as in the first
     path = tmp_path / "two.tif"
     with rasterio.open(path, "w", dtype="uint8", transform=transform, **profile) as target:
         target.write(np.stack([np.full_like(values, 7), values]))
