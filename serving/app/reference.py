@@ -27,7 +27,5 @@ def row_of(index: NeighbourIndex, crater_id: str) -> int:
     """
     row = index.row_of(crater_id)
     if row is None:
-        raise Problem(
-            404, "unknown_crater", f"The reference set has no crater of this id: {crater_id!r}."
-        )
+        raise Problem(404, "unknown_crater", "The reference set has no crater of this id.")
     return row
