@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from lunar_models.arrays import Float64Array
-from lunar_models.catalogue.column_names import SIZES
+from lunar_models.catalogue.column_names import BOX, SIZES
 from lunar_models.catalogue.columns import Columns
 from lunar_models.catalogue.values import read_numbers
 from lunar_models.errors import CatalogueError
@@ -20,6 +20,7 @@ _APART_DEG = 0.05
 _APART_FACTOR = 1.1
 _LEAST_ROWS = 3
 _SMALL_M = 100.0
+_ELONGATED = 1.5
 _CRATERS = ("crater", "satellite")
 
 _KM = {"diameter_km": 1.0, "diameter_m": 1e-3, "radius_km": 2.0, "radius_m": 2e-3}
@@ -132,6 +133,18 @@ def check_pixels(boxes: Mapping[str, Float64Array], path: Path) -> None:
             f"{path}: all pixels are {values.max():g} at most, which looks like parts of the "
             "image's width and height (YOLO). Multiply x by its width, y by its height."
         )
+
+
+def elongated_boxes(numbers: Mapping[str, Float64Array]) -> list[str]:
+    """Remark on boxes that are no squares, whose craters an edge or a fault may have cut."""
+    if not set(BOX) <= numbers.keys():
+        return []
+    left, top, right, bottom = (numbers[name] for name in BOX)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        shape = np.abs(np.log((right - left) / (bottom - top)))
+    count = int((shape > np.log(_ELONGATED)).sum())
+    text = f"{count} boxes are over {_ELONGATED} times as long as wide; the mean is their diameter"
+    return [text] if count else []
 
 
 def foreign_rows(table: pd.DataFrame, matched: Columns) -> Any:

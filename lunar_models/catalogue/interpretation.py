@@ -19,6 +19,7 @@ from lunar_models.catalogue.doubts import (
     check_pixels,
     check_rivals,
     doubtful_units,
+    elongated_boxes,
     foreign_rows,
 )
 from lunar_models.catalogue.times import sub_solar_columns
@@ -84,6 +85,7 @@ def standardise(
     if matched.pixels:
         boxes = _boxes(numbers, matched)
         check_pixels(boxes, path)
+        notes += elongated_boxes(numbers)
         rows = rows.assign(**boxes)
         if "image" in matched.found:
             rows["image"] = table[matched.found["image"]].astype("str").str.strip().to_numpy()

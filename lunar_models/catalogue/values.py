@@ -29,6 +29,8 @@ _ANGLE = re.compile(
     r"(?P<after>N|S|E|W|North|South|East|West)?",
     re.IGNORECASE,
 )
+_GROUPED = r"[^.,\d]*\d{1,3}(?:\.\d{3})+(?:,\d+)?[^.,\d]*"
+"""Thousands grouped by points, beside a decimal comma."""
 _UNITS = {"km": {"km": 1.0, "m": 1e-3}, "m": {"km": 1e3, "m": 1.0}, "px": {"px": 1.0}}
 """Of a field -> of a value -> factor."""
 _MISSING = ("", "nan", "na", "n/a", "null", "none", "-", "--")
@@ -92,7 +94,22 @@ def _text(values: "pd.Series[Any]") -> "pd.Series[str]":
 
 def _comma_convention(texts: dict[str, "pd.Series[str]"], name: str) -> str:
     """``decimal``, ``thousands`` or ``none``: what a comma means in these columns."""
-    values = pd.concat(list(texts.values())) if texts else pd.Series(dtype="str")
+    everything = pd.concat(list(texts.values())) if texts else pd.Series(dtype="str")
+    convention = _meaning_of_commas(everything, texts, name)
+    points = everything[everything.str.contains(".", regex=False)]
+    odd = points[~points.str.fullmatch(_GROUPED)]
+    if convention == "decimal" and len(odd):
+        comma = everything[everything.str.contains(",", regex=False)].iloc[0]
+        raise CatalogueError(
+            f"{name}: {comma!r} has a decimal comma, {odd.iloc[0]!r} a decimal point. Write all "
+            "numbers with decimal points."
+        )
+    return convention
+
+
+def _meaning_of_commas(
+    values: "pd.Series[str]", texts: dict[str, "pd.Series[str]"], name: str
+) -> str:
     values = values[values.str.contains(",", regex=False)]
     if values.empty:
         return "none"

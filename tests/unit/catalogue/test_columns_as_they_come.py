@@ -11,6 +11,7 @@ import pytest
 from shapely.geometry import Point
 
 from lunar_models.catalogue import read_catalogue
+from lunar_models.catalogue.formats import understand_catalogue
 from lunar_models.errors import CatalogueError
 
 TRUTH = [(-25.25, 15.125, 2.5), (110.5, -43.75, 85.0)]
@@ -81,6 +82,10 @@ REFUSED = {
     "minutes": ("id,lon_deg,lon_min,lat,diam_km\nA,25,15,3,9\n", "'lon_min' looks like minutes"),
     "O alone": ("id,lon,EW,lat,diam_km\nA,25,O,3,9\n", "holds O, which may be Ost"),
     "O beside both": ("id,lon,EW,lat,diam_km\nA,2,O,3,9\nB,2,E,3,9\nC,2,W,3,9\n", "holds O"),
+    "point and comma": (
+        HEADER + 'A,-25.25,15.125,2.125\nB,110.5,-43.75,"85,0"\n',
+        "'85,0' has a decimal comma, '-25.25' a decimal point",
+    ),
     "YOLO": ("id,x_px,y_px,diameter_px\na,0.5,0.25,0.02\nb,0.1,0.9,0.1\n", "width and height"),
     "YOLO boxes": ("id,xmin,ymin,xmax,ymax\na,0.5,0.25,0.6,0.3\n", "0.55 at most"),
     "units that contradict": ("id,lon,lat,diam_km\n,deg,deg,m\nA,2,3,9\n", "unit 'm' of column"),
@@ -92,6 +97,12 @@ def test_questions(tmp_path: Path, name: str) -> None:
     text, said = REFUSED[name]
     with pytest.raises(CatalogueError, match=said):
         read_catalogue(write(tmp_path, text))
+
+
+def test_boxes_that_are_no_squares_are_remarked(tmp_path: Path) -> None:
+    text = "id,xmin,ymin,xmax,ymax\na,10,20,18,28\nb,10,20,18,60\n"
+    reading = understand_catalogue(write(tmp_path, text), None)
+    assert "1 boxes are over 1.5 times as long as wide; the mean is their diameter" in reading.notes
 
 
 def test_bounds_of_an_outline_are_no_minutes(tmp_path: Path) -> None:
