@@ -26,8 +26,12 @@ from lunar_models.encoders.checkpoint import Checkpoint
 
 ANGLES_DEG = (0, 10, -10, 20, -20, 30, -30, 45, -45, 90, 180)
 SHADOW_EDGES = (0.0, 0.1, 0.2, 0.3, 0.5)
-_ALL: dict[str, Any] = {"max_shadow_fraction": 1.0, "max_saturated_fraction": 1.0, "min_contrast": 0.0,
-        "min_valid_fraction": 0.0}  # fmt: skip
+_ALL: dict[str, Any] = {
+    "max_shadow_fraction": 1.0,
+    "max_saturated_fraction": 1.0,
+    "min_contrast": 0.0,
+    "min_valid_fraction": 0.0,
+}
 
 
 def main() -> None:
