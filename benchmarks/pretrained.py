@@ -175,7 +175,12 @@ def _draw(
         axes.set_title(name, fontsize=9)
         axes.set_axis_off()
     axes = figure.add_subplot(grid[1, :])
-    axes.boxplot(list(widths.values()), tick_labels=list(widths), showfliers=False, whis=(5, 95))
+    axes.boxplot(
+        list(widths.values()),
+        tick_labels=[name.replace(", ", ",\n") for name in widths],
+        showfliers=False,
+        whis=(5, 95),
+    )
     axes.set_ylabel("width of the 95 % interval\nof depth over diameter, dex")
     figure.savefig(path, dpi=120)
 

@@ -59,6 +59,13 @@ class Encoder(nn.Module, ABC):
         """
         self.context_diameters = context_diameters
 
+    def see_mosaic(self, crops: Tensor) -> None:
+        """Shown crops of the mosaic that it is to work on; only families that adapt need them.
+
+        Args:
+            crops: (N, 1, S, S) float32 in [-1, 1], N at least 1.
+        """
+
     @abstractmethod
     def _embed(self, crops: Tensor) -> Tensor:
         """(B, 1, S, S) -> (B, D), in evaluation mode, deterministic."""

@@ -34,6 +34,8 @@ EXCHANGED_WEIGHTS_FILE = "model.safetensors"
 """Name of the weights in the layout of Hugging Face, see `interchange.hugging_face`."""
 _CONTRAST_CROPS = 4096
 """From which the contrast of a crop set is taken."""
+_LIGHT_CROPS = 1024
+"""From which the light of a crop set is taken."""
 
 
 @dataclass(frozen=True)
@@ -84,8 +86,8 @@ class Checkpoint:
     def adapted_to(self, crop_set: CropSet) -> "Checkpoint":
         """This encoder for the crops of `crop_set`, which may be larger than those it takes.
 
-        Only a family that says so (`Encoder.adapts`) changes: it takes the crop set's contrast and
-        radiometry, and crops are cut and resampled for it. Others come back as they are.
+        Only a family that says so (`Encoder.adapts`) changes: it takes the crop set's contrast,
+        light and radiometry, and crops are cut and resampled for it. Others come back as they are.
 
         Raises:
             ConfigError: the crops show too little ground, or their mosaic was high-passed.
@@ -100,14 +102,17 @@ class Checkpoint:
             )
         given = CropGeometry(info.crop_size_px, info.context_diameters)
         given.check_covers(self.geometry)
-        return replace(
+        adapted = replace(
             self,
+            encoder=deepcopy(self.encoder),
             normalisation=_contrast_of(crop_set),
             radiometry=info.radiometry,
             alignment=info.alignment,
             reading=reading_of(info.preprocess),
             stored=None if given == self.geometry else given,
         )
+        adapted.encoder.see_mosaic(adapted.prepare(_sample(crop_set, _LIGHT_CROPS)))
+        return adapted
 
     def calibrated(self, correction: DepthCorrection) -> "Checkpoint":
         """This encoder with corrected depths, see `Encoder.correct_depth`.
@@ -196,11 +201,16 @@ def reading_of(parameters: Mapping[str, Any]) -> dict[str, Any]:
     return {name: parameters[name] for name in READING if parameters.get(name) is not None}
 
 
+def _sample(crop_set: CropSet, count: int) -> torch.Tensor:
+    """(n, S', S') uint8, stored crops spread over the crop set, `count` at most."""
+    spread = np.linspace(0, len(crop_set) - 1, min(len(crop_set), count))
+    return torch.from_numpy(crop_set.crops[spread.astype(np.int64)])
+
+
 def _contrast_of(crop_set: CropSet) -> Normalisation:
     """The ratio normalisation of a crop set, with its contrast as in the simulation."""
-    spread = np.linspace(0, len(crop_set) - 1, min(len(crop_set), _CONTRAST_CROPS))
     black_level = crop_set.info.radiometry.black_level
-    sample = torch.from_numpy(crop_set.crops[spread.astype(np.int64)]).float() + black_level
+    sample = _sample(crop_set, _CONTRAST_CROPS).float() + black_level
     one = torch.zeros(len(sample), dtype=torch.int64)
     return Normalisation("ratio", black_level, clip=float(contrast_scale(sample, one)[0]))
 

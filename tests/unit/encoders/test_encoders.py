@@ -27,7 +27,11 @@ from lunar_models.encoders.build import ENCODERS, Encoder, FittedEncoder, build_
 from lunar_models.encoders.checkpoint import Checkpoint
 from lunar_models.encoders.families.backbone import BackboneEncoder
 from lunar_models.encoders.families.ensemble import EnsembleEncoder
-from lunar_models.encoders.families.inverse_rendering import InverseRenderingEncoder
+from lunar_models.encoders.families.inverse_rendering import (
+    INCIDENCE,
+    INCIDENCE_WEIGHT,
+    InverseRenderingEncoder,
+)
 from lunar_models.encoders.families.original_cae import OriginalEncoder
 from lunar_models.encoders.families.swav import sinkhorn
 from lunar_models.encoders.families.vit_mae import ViTMaeEncoder
@@ -657,6 +661,7 @@ class TestInverseRendering(EncoderContract):
 
     def test_corrected_depths(self, encoder: InverseRenderingEncoder, crops: Tensor) -> None:
         """The weights take the correction that the predictions take; the order stays."""
+        encoder.see_mosaic(crops)
         table = encoder.residual_table()
         plain = PhysicalPrediction.of(encoder.physics(crops).numpy(), table)
         quantiles = np.sort(np.random.default_rng(0).normal(size=len(table.levels)))
@@ -671,6 +676,20 @@ class TestInverseRendering(EncoderContract):
         for one, other in zip(mended.degradation(crops), encoder.degradation(crops), strict=True):
             torch.testing.assert_close(one, other, atol=1e-4, rtol=0)
         torch.testing.assert_close(mended.embed(crops), encoder.embed(crops), atol=1e-3, rtol=0)
+
+    def test_what_seems_more_oblique_than_its_mosaic_is_deeper(
+        self, encoder: InverseRenderingEncoder, crops: Tensor
+    ) -> None:
+        encoder.eval()
+        _, alone, _ = encoder._look(crops)
+        encoder.see_mosaic(crops)
+        _, among, _ = encoder._look(crops)
+        oblique = alone[:, INCIDENCE] - alone[:, INCIDENCE].median()
+        torch.testing.assert_close(among[:, 1] - alone[:, 1], INCIDENCE_WEIGHT * oblique)
+        others = [n for n in range(alone.shape[1]) if n != 1]
+        torch.testing.assert_close(among[:, others], alone[:, others])
+        encoder.see_mosaic(crops)  # another time, as for another crop set
+        torch.testing.assert_close(encoder._look(crops)[1], among)
 
     def test_is_trained_by_another_step(self) -> None:
         with pytest.raises(ConfigError, match="pretrain step"):
