@@ -106,10 +106,15 @@ def methods_paragraph(analysis: Analysis) -> str:
 
 
 def _counted(analysis: Analysis) -> str:
-    area = f"{analysis.area.area_km2:,.0f} km² ({analysis.area.source})"
+    area = f"{format_area(analysis.area.area_km2)} ({analysis.area.source})"
     if analysis.choices.buffered:
         return f"that reach {area}, each on that area widened by its radius (Fassett & Head, 2008)"
     return f"with their centres on {area}"
+
+
+def format_area(area_km2: float) -> str:
+    """``4,106,295 km²``; below 1,000 km² with four figures, since small areas are counted too."""
+    return f"{area_km2:,.0f} km²" if area_km2 >= 1000.0 else f"{area_km2:.4g} km²"
 
 
 def format_age(median: float, low: float, high: float) -> str:

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from matplotlib.patheffects import withStroke
 
 from lunar_models.moon import MOON_RADIUS_KM
 from lunar_models.plots.style import BLACK
@@ -78,7 +79,7 @@ def draw_scale_bar(axes: Any, km_per_unit: float, *, note: str = "") -> None:
     axes.plot([x, end], [y, y], color="white", lw=4.5, solid_capstyle="butt", zorder=5)
     axes.plot([x, end], [y, y], color=BLACK, lw=2.5, solid_capstyle="butt", zorder=6)
     axes.annotate(
-        f"{length_km:,.12g} km{note}", ((x + end) / 2, y), xytext=(0, 4),
+        f"{length_km:,.12g} km{note}", ((x + end) / 2, y), xytext=(0, 5),
         textcoords="offset points", ha="center", fontsize=7, zorder=6,
         bbox={"fc": "white", "ec": "none", "pad": 0.6},
     )  # fmt: skip
@@ -86,11 +87,12 @@ def draw_scale_bar(axes: Any, km_per_unit: float, *, note: str = "") -> None:
 
 def draw_north(axes: Any) -> None:
     """Draw an arrow up, for a map whose north is up."""
-    axes.annotate(
+    north = axes.annotate(
         "N", (0.965, 0.97), (0.965, 0.87), xycoords="axes fraction", ha="center", va="center",
         fontsize=8, arrowprops={"arrowstyle": "-|>", "color": BLACK, "lw": 1.0},
         bbox={"fc": "white", "ec": "none", "pad": 0.8}, zorder=6,
     )  # fmt: skip
+    north.arrow_patch.set_path_effects([withStroke(linewidth=3.0, foreground="white")])
 
 
 def _quarter(azimuth_deg: npt.ArrayLike) -> Any:

@@ -20,7 +20,7 @@ from lunar_models.degradation.population import read_population
 from lunar_models.degradation.schemes import scheme_named
 from lunar_models.degradation.summaries import Choices
 from lunar_models.errors import LunarModelsError
-from lunar_models.export.methods import format_age
+from lunar_models.export.methods import format_age, format_area
 from lunar_models.export.region import write_exports, write_tables
 from lunar_models.mosaic.overview import read_overview
 from lunar_models.mosaic.raster import Mosaic
@@ -160,7 +160,7 @@ def headline(analysis: Analysis) -> str:
     """Craters, area and age in one line."""
     age = analysis.age
     return (
-        f"{age.craters:,} craters on {analysis.area.area_km2:,.6g} km²: "
+        f"{age.craters:,} craters on {format_area(analysis.area.area_km2)}: "
         f"{format_age(age.median_ga, age.low_ga, age.high_ga)}"
     )
 

@@ -12,7 +12,7 @@ from lunar_models.degradation.area_files import read_area
 from lunar_models.degradation.areas import bounds_area
 from lunar_models.degradation.chronology import SYSTEMS
 from lunar_models.degradation.diffusion_age import MARE
-from lunar_models.export.methods import format_age, methods_paragraph, references
+from lunar_models.export.methods import format_age, format_area, methods_paragraph, references
 from lunar_models.export.region import write_exports, write_tables
 
 AREA = bounds_area(170, -10, -170, 10)
@@ -75,6 +75,11 @@ def test_pseudo_log_bins_are_cited():
 def test_ages_are_rounded_to_their_error():
     assert format_age(3.4567, 3.42, 3.49) == "3.46 (3.42 to 3.49) Ga"
     assert format_age(0.0321, 0.029, 0.035) == "32 (29 to 35) Ma"
+
+
+def test_areas_are_whole_kilometres_unless_small():
+    assert format_area(4_106_294.6) == "4,106,295 km²"
+    assert format_area(0.41239) == "0.4124 km²"
 
 
 def test_a_region_without_an_age_is_exported_and_says_so(tmp_path):
