@@ -5,10 +5,12 @@ import re
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
+import mlflow
 import pytest
 import yaml
-from team_stack import DEPLOY
+from team_stack import BUCKET, DEPLOY, S3_KEYS
 
 from lunar_models.config.base import specs
 from lunar_models.config.serve import ServeConfig
@@ -149,3 +151,51 @@ def test_a_password_of_the_tracking_server_is_changed(stack, ana):
     assert "has the new password" in stack.create_user("cleo", "the-second-password")
     assert stack.status_for("cleo", "the-first-password") == 401
     assert stack.status_for("cleo", "the-second-password") == 200
+
+
+def test_a_backup_brings_everything_back(stack, ana, served, monkeypatch, tmp_path, log):
+    """Databases dropped, bucket emptied; then runs, artifacts, models and users are as before."""
+    environment = {
+        **os.environ, **S3_KEYS, "POSTGRES": "", "PGHOST": "127.0.0.1", "PGUSER": "mlflow",
+        "PGPORT": str(stack.postgres.port), "BUCKET": BUCKET,
+        "BUCKET_TOOL": f"{sys.executable} {DEPLOY / 'tracking/copy_bucket.py'}",
+        "MLFLOW_S3_ENDPOINT_URL": stack.s3_uri,
+    }  # fmt: skip
+    before = everything(stack, ana, monkeypatch)
+    backup = tmp_path / "a backup"
+    run(DEPLOY / "scripts/backup.sh", backup, env=environment)
+    stack.stop_tracking()
+    for database in ("mlflow", "mlflow_auth"):
+        stack.postgres.execute(f"DROP DATABASE {database} WITH (FORCE)")
+        stack.postgres.execute(f"CREATE DATABASE {database}")
+    for key in stack.stored():
+        stack.bucket().delete_object(Bucket=BUCKET, Key=key)
+    damaged = tmp_path / "damaged"
+    shutil.copytree(backup, damaged)
+    with (damaged / "bucket.tar").open("r+b") as file:
+        file.write(b"x")
+    refused = subprocess.run(
+        [DEPLOY / "scripts/restore.sh", damaged], env=environment, capture_output=True, text=True
+    )
+    assert refused.returncode == 1
+    assert "nothing was changed" in refused.stderr
+    assert stack.stored() == []
+    run(DEPLOY / "scripts/restore.sh", backup, env=environment)
+    stack.start_tracking()
+    assert everything(stack, ana, monkeypatch) == before
+    size = sum(f.stat().st_size for f in Path(backup).iterdir()) / 2**20
+    log(f"backup ({size:.1f} MiB) and restore: {len(before['objects'])} objects, "
+        f"{len(before['runs'])} runs, users and aliases as before")  # fmt: skip
+
+
+def everything(stack, member, monkeypatch) -> dict:
+    client = member.sign_in(monkeypatch)
+    bucket = stack.bucket()
+    runs = mlflow.search_runs(search_all_experiments=True, output_format="list")
+    return {
+        "runs": {r.info.run_id: (r.data.metrics, r.data.tags, r.info.status) for r in runs},
+        "models": {m.name: m.aliases for m in client.search_registered_models()},
+        "objects": {
+            key: bucket.head_object(Bucket=BUCKET, Key=key)["ETag"] for key in stack.stored()
+        },
+    }
