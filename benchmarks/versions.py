@@ -18,7 +18,6 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from benchmarks.crop_sets import rendered_crop_set
 from benchmarks.moon import WAC_PIXEL_M, write_catalogue, write_mosaic
 
 CRATERS, WIDTH, HEIGHT = 100_000, 32_000, 16_000
@@ -29,8 +28,9 @@ PYTHON = Path(".venv/bin/python")
 KEPT = """
 import json, os, sys, time
 from pathlib import Path
-from benchmarks.training_sides import Ours, CropSet
-worker = Ours(sys.argv[1], CropSet.open(Path(sys.argv[2])))
+from benchmarks.crop_sets import rendered_crop_set
+from benchmarks.training_sides import Ours
+worker = Ours(sys.argv[1], rendered_crop_set(Path(sys.argv[2]), 32_768, 64))
 print("ready", flush=True)
 for line in sys.stdin:
     name, *arguments = json.loads(line)
@@ -126,9 +126,11 @@ def main() -> None:
             for number, each in enumerate(checkouts)
         ]
         in_turns("crop engine", options.rounds, engines, CRATERS)
-        crops = rendered_crop_set(root / "crops", 32_768, 64).path
         for encoder, (steps, embedded) in ENCODERS.items():
-            kept = [Kept(each, encoder, crops) for each in checkouts]
+            kept = [
+                Kept(each, encoder, root / f"{encoder}{number}")
+                for number, each in enumerate(checkouts)
+            ]
             train = [partial(side, "train", steps) for side in kept]
             in_turns(f"{encoder}, training", options.rounds, train, steps * 256)
             for precision in ("fp32", "bf16"):
