@@ -1,6 +1,7 @@
 """Fixtures for all tests."""
 
 import os
+import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
@@ -18,6 +19,31 @@ settings.load_profile("unhurried")
 
 # MLflow starts `uvicorn` by name; find it in this environment even where it is not activated.
 os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+
+
+ROOT = Path(__file__).parents[1]
+untracked_before = pytest.StashKey[set[str]]()
+
+
+def untracked() -> set[str]:
+    """What lies at the top of the checkout and belongs neither to the project nor to .gitignore."""
+    command = ["git", "status", "--porcelain", "--untracked-files=normal"]
+    shown = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    lines = (line[3:] for line in shown.stdout.splitlines() if line.startswith("??"))
+    return {line for line in lines if line.rstrip("/").count("/") == 0}
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Note what lies in the checkout before the tests."""
+    session.config.stash[untracked_before] = untracked()
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Fail where tests leave something behind in the checkout, such as a database."""
+    left = untracked() - session.config.stash[untracked_before]
+    if left and not hasattr(session.config, "workerinput"):
+        print(f"\nThe tests left in the checkout: {', '.join(sorted(left))}")
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 @pytest.fixture(autouse=True)
