@@ -47,7 +47,7 @@ _RECONSTRUCTED = 2048
 
 @config_command(EvaluateConfig)
 def main(config: EvaluateConfig) -> None:
-    """Judge an encoder on a crop set, by its labels if there are any."""
+    """Evaluate an encoder on a crop set, with labels if there are any."""
     config = prepare(config)
     with step_run("evaluate", config, name="evaluate"):
         crop_set = open_crops(config.crops)

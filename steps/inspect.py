@@ -17,7 +17,7 @@ REPORT_FILE, PICTURE_FILE = "inspection.json", "crops.png"
 
 @config_command(InspectConfig)
 def main(config: InspectConfig) -> None:
-    """Say what a mosaic and a catalogue are understood as, and show five crops."""
+    """Report how a mosaic and a catalogue are interpreted, and show five crops."""
     config = prepare(config)
     with step_run("inspect", config, name=f"inspect-{Path(config.catalogue).stem}"):
         found = inspect_inputs(config)

@@ -16,7 +16,7 @@ class AnalyseConfig(StepConfig):
     """
 
     table: str = param(
-        help="Craters: a table that this product writes, or a catalogue, with states if known.",
+        help="Craters: a table of cluster or classify, or a catalogue, with states if known.",
         role="input",
     )
     catalogue: str | None = param(

@@ -5,7 +5,7 @@ from lunar_models.config.preprocess import PreprocessConfig
 
 
 class InspectConfig(PreprocessConfig):
-    """What a mosaic and a catalogue are understood as, with preprocess's parameters."""
+    """Which mosaic and catalogue are inspected, with the parameters of preprocess."""
 
     output: str = param(
         "data/inspection", help="Output folder of the report and the picture.", role="output"

@@ -44,24 +44,27 @@ class LabelConfig(StepConfig):
     )
     guesses: str | None = param(
         None,
-        help="Table of a model's states, shown after an answer to who asks; never before it.",
+        help="Table of a model's states, shown after an answer on request; never before it.",
         role="input",
     )
     mosaic: str | None = param(
         None, help="Mosaic from which the surroundings of a crater are cut.", role="input"
     )
     double_share: float = param(
-        0.3, help="Share of craters that two people label, blind.", minimum=0, maximum=1
+        0.3,
+        help="Fraction of craters labelled by two people, each blind to the other.",
+        minimum=0,
+        maximum=1,
     )
     repeat_share: float = param(
         0.1,
-        help="Share of craters shown again to the same person, unannounced.",
+        help="Fraction of craters shown again to the same person, unannounced.",
         minimum=0,
         maximum=1,
     )
     repeat_gap: int = param(
         30,
-        help="Least number of answers between the two; the most is twice that.",
+        help="Minimum number of answers before a crater is shown again; the maximum is twice that.",
         minimum=1,
         maximum=100_000,
     )
@@ -103,7 +106,7 @@ class LabelServeConfig(LabelConfig):
     tokens: str | None = param(
         None,
         help="File of hashed tokens (see lunar-token): a person each, with the scope label, and "
-        "adjudicate for who decides; none: everybody is the same labeller, 'local'.",
+        "adjudicate for those who decide; none: everybody is the same labeller, 'local'.",
         role="runtime",
     )
     tls_certificate: str | None = _SERVE["tls_certificate"].declare(None)

@@ -92,7 +92,7 @@ class ServeConfig(StepConfig):
     )
     max_bodies_mb: float = param(
         128.0,
-        help="Largest sum of the requests that a process reads and answers at a time.",
+        help="Maximum total size of the request bodies that one process handles at a time.",
         unit="MB",
         minimum=0.01,
         role="runtime",
@@ -111,7 +111,7 @@ class ServeConfig(StepConfig):
     )
     decoders: int = param(
         2,
-        help="Further processes per process that decode large or unusual images.",
+        help="Number of processes per worker that decode large or unusual images.",
         minimum=1,
         maximum=64,
         role="runtime",

@@ -1,4 +1,4 @@
-"""Say what a mosaic and a catalogue are understood as, before anything is cut out."""
+"""Report how a mosaic and a catalogue are interpreted, before anything is cut out."""
 
 from dataclasses import dataclass, field
 from pathlib import Path

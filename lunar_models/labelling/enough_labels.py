@@ -32,8 +32,11 @@ class LabelCurve:
     """state, labels, of_state (labels of that state among them, mean), metric (f1 of a state, qwk
     of `TOGETHER`), value, low, high."""
     enough: pd.DataFrame
-    """state, labels, of_state, gain, low, high: the fewest labels whose doubling gains less than
-    `TOLERANCE`, with the interval of that gain; labels is missing where the curve still climbs."""
+    """Columns state, labels, of_state, gain, low, high.
+
+    The fewest labels whose doubling gains less than `TOLERANCE`, with the interval of that gain;
+    labels is missing where the curve still climbs.
+    """
 
 
 def label_curve(

@@ -16,8 +16,8 @@ STRETCHED = 0.4
 PSF_PX = (0.3, 2.2)
 """Sigma of the blur: sharp mosaics reduced, small craters enlarged."""
 SEAM, OCCLUSION, LOW_SUN_OCCLUSION = 0.08, 0.05, 0.25
-"""Part of the crops with a seam of brightness, and with a part in shadow from outside: where the
-Sun stands high and where it stands below `LOW_SUN_DEG`."""
+"""Fractions of the crops with a seam of brightness, and with a shadow cast from outside where the
+Sun stands high and where its incidence is above `LOW_SUN_DEG`."""
 LOW_SUN_DEG = 78.0
 """Incidence."""
 COMPRESSED = 0.3

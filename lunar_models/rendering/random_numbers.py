@@ -15,33 +15,33 @@ class Chance:
     generator: torch.Generator
 
     def uniform(self, low: float, high: float, *shape: int) -> Tensor:
-        """(count, *shape) uniform between the two limits."""
+        """Draw `(count, *shape)` values, uniform between the two limits."""
         values = torch.rand(
             self.count, *shape, generator=self.generator, device=self.generator.device
         )
         return values * (high - low) + low
 
     def log_uniform(self, low: float, high: float) -> Tensor:
-        """(count,) uniform in the logarithm."""
+        """Draw (count,) values, uniform in the logarithm."""
         return self.uniform(math.log(low), math.log(high)).exp()
 
     def normal(self, deviation: float, *shape: int) -> Tensor:
-        """(count, *shape) Gaussian of mean 0."""
+        """Draw `(count, *shape)` Gaussian values of mean 0."""
         values = torch.randn(
             self.count, *shape, generator=self.generator, device=self.generator.device
         )
         return values * deviation
 
     def poisson(self, mean: Tensor) -> Tensor:
-        """(count,) int64 Poisson counts of the given (count,) means."""
+        """Draw (count,) int64 Poisson counts of the given (count,) means."""
         return torch.poisson(mean, generator=self.generator).long()
 
     def angle(self) -> Tensor:
-        """(count, 1, 1) uniform in [0, 2 pi)."""
+        """Draw (count, 1, 1) angles, uniform in [0, 2 pi), radians."""
         return each(self.uniform(0, 2 * math.pi))
 
     def happens(self, probability: float) -> Tensor:
-        """(count,) bool."""
+        """Draw (count,) bool, each true with the given probability."""
         return self.uniform(0, 1) < probability
 
 

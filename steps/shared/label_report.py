@@ -48,8 +48,9 @@ def log_agreement(votes: VoteSet, config: VotesConfig) -> tuple[Consensus, list[
     set_tag("labels_name", votes.name)
     log_metrics(_metrics(votes, agreement, consensus))
     tables = {
-        "labellers": agreement.labellers, "pairs": agreement.pairs, "selves": agreement.selves,
-        "consensus": consensus.table, **_labeller_matrices(consensus),
+        "labellers": agreement.labellers, "pairs": agreement.pairs,
+        "self_agreement": agreement.selves, "consensus": consensus.table,
+        **_labeller_matrices(consensus),
     }  # fmt: skip
     _log_tables(tables)
     figures = _agreement_figures(agreement, consensus)
