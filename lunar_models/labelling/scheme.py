@@ -17,6 +17,8 @@ from lunar_models.errors import LabelsError
 CANNOT_TELL, NOT_A_CRATER = "cannot tell", "not a crater"
 """Values of votes that name no state."""
 
+MOST_ID = 100
+"""Characters of a crater's id."""
 _MOST_BYTES = 100_000
 _MOST_EXAMPLES = 12
 
@@ -24,7 +26,7 @@ Key = Annotated[str, StringConstraints(pattern=r"^[0-9a-z]$")]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=60, strip_whitespace=True)]
 Guide = Annotated[str, StringConstraints(max_length=1000)]
 Colour = Annotated[str, StringConstraints(pattern=r"^#[0-9a-fA-F]{6}$")]
-CraterId = Annotated[str, StringConstraints(min_length=1, max_length=100)]
+CraterId = Annotated[str, StringConstraints(min_length=1, max_length=MOST_ID)]
 
 
 class _Strict(BaseModel):

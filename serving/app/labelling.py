@@ -1,5 +1,6 @@
 """Hold what the page /label asks about: crops, scheme, design, and the pictures of a crater."""
 
+import hashlib
 import io
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from lunar_models.labelling import LabelStore, Scheme, default_scheme, read_sche
 from lunar_models.labelling.answers import read_answers, read_order
 from lunar_models.labelling.assignment import Assignment
 from lunar_models.labelling.design import Design, random_order
+from lunar_models.labelling.scheme import MOST_ID
 from serving.app.order import FollowedAssignment
 from serving.app.problems import Problem
 
@@ -43,6 +45,8 @@ class Labelling:
     gold: Mapping[str, str]
     guesses: Mapping[str, str]
     surroundings: "Surroundings | None"
+    edition: str
+    """Differs where the pictures do: no browser shows those of another set under the same ids."""
 
     @property
     def assignment(self) -> Assignment:
@@ -133,6 +137,11 @@ def open_labelling(config: LabelConfig) -> Labelling:
     scheme = read_scheme(config.scheme) if config.scheme else default_scheme()
     crops = [str(crater) for crater in crop_set.metadata["crater_id"]]
     known = frozenset(crops)
+    if long := next((crater for crater in crops if len(crater) > MOST_ID), None):
+        raise LabelsError(
+            f"The crater id {long[:40]}… is longer than {MOST_ID} characters; shorten it in the "
+            "catalogue and cut the crops again."
+        )
     reference = _within(config.reference, scheme, known) | _scheme_examples(scheme, known)
     gold = _within(config.gold, scheme, known)
     if shared := reference.keys() & gold.keys():
@@ -160,7 +169,18 @@ def open_labelling(config: LabelConfig) -> Labelling:
         gold=gold,
         guesses=read_answers(config.guesses, scheme) if config.guesses else {},
         surroundings=_surroundings(config, crop_set),
+        edition=_edition(config, crop_set),
     )
+
+
+def _edition(config: LabelConfig, crop_set: CropSet) -> str:
+    parts = [crop_set.info.digest]
+    if config.mosaic is not None:
+        parts.append(config.mosaic)
+        file = Path(config.mosaic)
+        if file.exists():
+            parts.append(str(file.stat().st_mtime_ns))
+    return hashlib.sha256("\x1f".join(parts).encode()).hexdigest()[:16]
 
 
 def _surroundings(config: LabelConfig, crop_set: CropSet) -> "Surroundings | None":

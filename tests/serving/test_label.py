@@ -1,9 +1,12 @@
 """The routes of /label: who may do what, what is refused, and that nothing is lost."""
 
 import io
+import shutil
 import uuid
 from pathlib import Path
+from urllib.parse import quote
 
+import geopandas as gpd
 import numpy as np
 import pandas as pd
 import pytest
@@ -16,7 +19,7 @@ from live_server import live_server, wait_for
 from PIL import Image
 
 from lunar_models.config.label import LabelServeConfig, read_label_config
-from lunar_models.crops.crop_set import CropSet
+from lunar_models.crops.crop_set import METADATA_FILE, CropSet
 from lunar_models.crops.display import display_crop
 from lunar_models.errors import ConfigError, LabelsError, LabelStoreError
 from lunar_models.labelling import LabelStore
@@ -178,6 +181,37 @@ def test_pictures_are_the_crops_stretched(api: Api, crop_set: CropSet) -> None:
     assert api.get(f"/v1/label/surroundings/{task['crater_id']}.png").status_code == 404
 
 
+def _named(crop_set: CropSet, folder: Path, first: list[str]) -> CropSet:
+    """A copy whose first craters have other ids."""
+    shutil.copytree(crop_set.path, folder)
+    table = gpd.read_parquet(folder / METADATA_FILE)
+    table["crater_id"] = [*first, *table["crater_id"][len(first) :]]
+    table.to_parquet(folder / METADATA_FILE)
+    return CropSet.open(folder)
+
+
+def test_craters_of_any_name_can_be_labelled(crop_set: CropSet, tmp_path: Path) -> None:
+    names = ["a/b", "Théophile 1", "50%", "x?y#z", "<b>&"]
+    odd = _named(crop_set, tmp_path / "odd", names)
+    order = tmp_path / "order.csv"
+    pd.DataFrame({"CRATER_ID": names}).to_csv(order, index=False)
+    api = Api(tmp_path, odd, order=str(order), repeat_share=0.0)
+    tasks = api.tasks(9)
+    assert [task["crater_id"] for task in tasks] == names
+    for task in tasks:
+        name = quote(task["crater_id"], safe="")  # as encodeURIComponent
+        for kind in ("crops", "pictures"):
+            assert api.get(f"/v1/label/{kind}/{name}.png").status_code == 200, name
+        assert api.send(api.vote(task)).json()["receipts"][0]["outcome"] == "stored"
+        assert api.get(f"/v1/label/after/{name}").json()["crater_id"] == task["crater_id"]
+
+
+def test_an_id_that_no_vote_could_hold_is_refused(crop_set: CropSet, tmp_path: Path) -> None:
+    long = _named(crop_set, tmp_path / "long", ["y" * 101])
+    with pytest.raises(LabelsError, match="longer than 100"):
+        Api(tmp_path, long)
+
+
 def test_examples_are_of_a_similar_size_and_never_asked_about(
     crop_set: CropSet, tmp_path: Path
 ) -> None:
@@ -233,6 +267,7 @@ def test_the_model_server_without_a_labelling_says_so(bundle_folder: Path, tmp_p
 @pytest.mark.parametrize(
     ("text", "message"),
     [("crops: [", "cannot be read"), ("just text", "names and values"),
+     ("1: x", "names and values"),
      ("crops: x\ndouble: 1", "double is not a parameter"),
      ("crops: x\ndouble_share: 2", "too large")],
 )  # fmt: skip
@@ -272,6 +307,10 @@ def test_the_command_line(crop_set: CropSet, tmp_path: Path) -> None:
     done = run(main, ["import", "--source", str(source), *store])
     assert "2 votes added" in done.output, done.output
     out = tmp_path / "out.csv"
+    missing = run(main, ["export", "--output", str(out), "--store", str(tmp_path / "lables.db")])
+    assert missing.exit_code == 2
+    assert "lables.db does not exist" in missing.output
+    assert not (tmp_path / "lables.db").exists()  # a slip makes no empty store
     assert run(main, ["export", "--output", str(out), *store]).exit_code == 0
     assert out.read_text().splitlines()[0] == "CRATER_ID,state,state_name,votes,basis"
 

@@ -4,13 +4,17 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import geopandas as gpd
 import pandas as pd
 import pytest
+import requests
 from helpers import make_crop_set_folder
 from label_server import LabelServer, label_server, person
+from live_server import wait_for
 
-from lunar_models.crops.crop_set import CropSet
+from lunar_models.crops.crop_set import METADATA_FILE, CropSet
 from lunar_models.labelling import current_votes
+from serving.app.tokens import revoke_token
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")
@@ -30,6 +34,27 @@ def browser() -> Iterator:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         yield browser
         browser.close()
+
+
+_PIXELS = """() => {
+  const image = document.getElementById("crop"), canvas = document.createElement("canvas");
+  [canvas.width, canvas.height] = [image.naturalWidth, image.naturalHeight];
+  canvas.getContext("2d").drawImage(image, 0, 0);
+  return canvas.toDataURL();
+}"""
+
+
+def _same_ids(crop_set: CropSet, other: CropSet) -> CropSet:
+    file = crop_set.path / METADATA_FILE
+    table = gpd.read_parquet(file)
+    table["crater_id"] = other.metadata["crater_id"].to_numpy()
+    table.to_parquet(file)
+    return CropSet.open(crop_set.path)
+
+
+def _refused(url: str, token: str) -> bool:
+    headers = {"authorization": f"Bearer {token}"}
+    return requests.get(f"{url}/v1/label/setup", headers=headers, timeout=5).status_code == 401
 
 
 class Desk:
@@ -196,6 +221,54 @@ def test_the_model_is_silent_before_the_answer(server: Desk, open_page) -> None:
     page.press("2")
     page.wait_until_saved()
     assert server.votes()["blind"].tolist() == [True, False, False]
+
+
+def test_another_crop_set_shows_its_own_pictures(
+    crop_set: CropSet, tmp_path: Path, browser
+) -> None:
+    other = _same_ids(make_crop_set_folder(tmp_path / "other", n=400, seed=7), crop_set)
+    asked = tmp_path / "crops"
+    shutil.copytree(crop_set.path, asked)
+    context, shown = browser.new_context(), []
+    with label_server(tmp_path / "server", asked) as server:
+        for crops in (None, other):
+            if crops is not None:
+                server.kill()
+                shutil.copytree(crops.path, asked, dirs_exist_ok=True)
+                server.start()
+            page = context.new_page()
+            page.goto(f"{server.url}/label")
+            page.wait_for_function("() => document.body.dataset.task")
+            shown.append(page.evaluate(_PIXELS))
+            page.close()
+    context.close()
+    assert shown[0] != shown[1]  # neither the browser's cache nor ours confuses them
+
+
+def test_a_new_token_of_the_same_person_sends_what_waits(
+    crop_set: CropSet, tmp_path: Path, open_page
+) -> None:
+    file = tmp_path / "tokens.json"
+    old = person(file, "ada")
+    with label_server(tmp_path / "server", crop_set.path, tokens=file) as server:
+        page = open_page(server.url, token=old)
+        revoke_token(file, name="ada")
+        new, ben = person(file, "ada"), person(file, "ben")
+        wait_for(lambda: _refused(server.url, old))
+        page.press("1")
+        page.wait_until_saved("offline · 1 to send")
+        for token, message in ((ben, "Answers of ada are not sent yet"), ("bad", "valid token")):
+            page.page.evaluate("document.getElementById('more').open = true")
+            page.page.fill("#token", token)
+            page.page.press("#token", "Enter")
+            page.page.wait_for_function(
+                "text => document.getElementById('message').textContent.includes(text)", arg=message
+            )
+        assert server.votes().empty
+        page.page.fill("#token", new)
+        page.page.press("#token", "Enter")
+        page.wait_until_saved()
+        assert server.votes()["labeller"].tolist() == ["ada"]
 
 
 def test_offline_work_goes_on_and_nothing_is_lost(server: Desk, open_page) -> None:

@@ -4,8 +4,7 @@ let token = "";
 export const setToken = (text) => { token = text.trim(); };
 
 export async function call(path, options = {}) {
-  const headers = { ...options.headers };
-  if (token) headers.authorization = `Bearer ${token}`;
+  const headers = { ...(token && { authorization: `Bearer ${token}` }), ...options.headers };
   let reply;
   try {
     reply = await fetch(path, { ...options, headers });
@@ -19,7 +18,7 @@ export async function call(path, options = {}) {
   throw error;
 }
 
-export const getJson = async (path) => (await call(path)).json();
+export const getJson = async (path, options) => (await call(path, options)).json();
 
 // With a token images cannot be plain links, because links carry no header.
 export async function showImage(image, path) {

@@ -99,6 +99,7 @@ async def setup(request: Request) -> dict[str, Any]:
         "crop_size_px": info.crop_size_px,
         "surroundings": labelling.surroundings is not None,
         "guesses": bool(labelling.guesses),
+        "edition": labelling.edition,
     }
 
 
@@ -111,7 +112,8 @@ async def tasks(
 
     def find() -> dict[str, Any]:
         assignment = labelling.assignment
-        found = assignment.tasks(caller.name, count, decides="adjudicate" in caller.scopes)
+        decides = "adjudicate" in caller.scopes
+        found = assignment.tasks(caller.name, count, decides=decides)
         return {
             "tasks": [
                 asdict(task)
@@ -119,7 +121,7 @@ async def tasks(
                 | {"examples": labelling.examples(task.crater_id)}
                 for task in found
             ],
-            "progress": asdict(assignment.progress(caller.name)),
+            "progress": asdict(assignment.progress(caller.name, decides=decides)),
         }
 
     return await ask_store(find)
@@ -137,7 +139,7 @@ async def votes(request: Request) -> Receipts:
     return await ask_store(store)
 
 
-@router.get("/v1/label/after/{crater_id}")
+@router.get("/v1/label/after/{crater_id:path}")
 async def after(request: Request, crater_id: CraterId) -> dict[str, Any]:
     """What a model, a known answer and others say: only to who has answered for good."""
     labelling, caller = labelling_of(request), _caller(request)

@@ -16,7 +16,7 @@ _PICTURE = {"cache-control": "private, max-age=86400"}
 
 
 @router.get(
-    "/v1/label/crops/{crater_id}.png",
+    "/v1/label/crops/{crater_id:path}.png",
     response_class=Response,
     responses={200: {"content": {"image/png": {}}}},
 )
@@ -29,7 +29,7 @@ async def crop(request: Request, crater_id: CraterId) -> Response:
 
 
 @router.get(
-    "/v1/label/pictures/{crater_id}.png",
+    "/v1/label/pictures/{crater_id:path}.png",
     response_class=Response,
     responses={200: {"content": {"image/png": {}}}},
 )
@@ -46,7 +46,7 @@ async def detailed(request: Request, crater_id: CraterId) -> Response:
 
 
 @router.get(
-    "/v1/label/surroundings/{crater_id}.png",
+    "/v1/label/surroundings/{crater_id:path}.png",
     response_class=Response,
     responses={200: {"content": {"image/png": {}}}},
 )

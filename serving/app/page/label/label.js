@@ -2,7 +2,7 @@
 
 import { call, getJson, setToken } from "/static/api.js";
 import { $ } from "/static/dom.js";
-import { aroundPath, clear, cropPath, detailPath, picture } from "./pictures.js";
+import { aroundPath, clear, cropPath, detailPath, picture, setEdition } from "./pictures.js";
 import { newId, Queue } from "./queue.js";
 import { drawLast, drawProgress, drawScheme, drawTask } from "./view.js";
 
@@ -223,6 +223,10 @@ async function begin() {
     const before = kept("setup");
     // The next person on this device begins with their own tasks.
     if (before && before.labeller !== found.labeller) localStorage.removeItem(KEPT.tasks);
+    if (before && before.edition !== found.edition) {
+      localStorage.removeItem(KEPT.tasks);
+      await clear();
+    }
     keep("setup", found);
     setup = found;
     offline = false;
@@ -235,6 +239,7 @@ async function begin() {
     setup = kept("setup");
     if (!setup) { say("The server does not answer; this page opens offline once it has been online."); return; }
   }
+  setEdition(setup.edition ?? "");
   $("more").open = false;
   $("who").textContent = setup.labeller;
   $("who").hidden = false;
@@ -248,10 +253,27 @@ async function begin() {
   if (offline) { prefetch(); next(); } else { queue.send(); await refill(); }
 }
 
-$("token-form").addEventListener("submit", (event) => {
+// Whether answers that wait would be sent under another name than they were given.
+async function belongsToAnother(token) {
+  if (!queue.pending().length) return false;
+  const headers = { authorization: `Bearer ${token}` };
+  const { labeller } = await getJson("/v1/label/setup", { headers });
+  return labeller !== kept("setup")?.labeller;
+}
+
+$("token-form").addEventListener("submit", async (event) => {
   event.preventDefault();
-  if (queue.pending().length) { say("Answers given under the last token are not sent yet; reconnect first."); return; }
-  keep("token", $("token").value.trim());
+  const token = $("token").value.trim();
+  try {
+    if (await belongsToAnother(token)) {
+      say(`Answers of ${kept("setup")?.labeller} are not sent yet; give a token of that name first.`);
+      return;
+    }
+  } catch (error) {
+    say(error.status ? error.message : "Answers given under the last token are not sent yet; reconnect first.");
+    return;
+  }
+  keep("token", token);
   $("token").value = "";
   location.reload();
 });

@@ -5,6 +5,7 @@ import { call } from "/static/api.js";
 const CACHE = "lunar-label-pictures";
 const MOST = 400;
 const AT_A_TIME = 3;  // a browser has 6 connections to a server: answers must find a free one
+let edition = "";  // of the pictures: another crop set may have the same ids
 const ready = new Map();  // path -> promise of an object URL
 const waiting = [];  // paths and what begins them, the most urgent first
 let running = 0;
@@ -71,6 +72,9 @@ export async function clear() {
   if (globalThis.caches) await caches.delete(CACHE);
 }
 
-export const cropPath = (id) => `/v1/label/crops/${encodeURIComponent(id)}.png`;
-export const detailPath = (id) => `/v1/label/pictures/${encodeURIComponent(id)}.png`;
-export const aroundPath = (id) => `/v1/label/surroundings/${encodeURIComponent(id)}.png`;
+export const setEdition = (text) => { edition = encodeURIComponent(text); };
+
+const path = (kind, id) => `/v1/label/${kind}/${encodeURIComponent(id)}.png?edition=${edition}`;
+export const cropPath = (id) => path("crops", id);
+export const detailPath = (id) => path("pictures", id);
+export const aroundPath = (id) => path("surroundings", id);
