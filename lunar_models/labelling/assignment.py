@@ -133,8 +133,11 @@ class Assignment:
             labels = ledger.labels(crater)
         return {person: vote for person, vote in labels.items() if person != labeller}
 
-    def progress(self, labeller: str) -> Progress:
-        """Count what is done."""
+    def progress(self, labeller: str, *, decides: bool = False) -> Progress:
+        """Count what is done.
+
+        Who does not decide is told of no dispute: it would tell that another's label differs.
+        """
         with self._lock:
             self._refresh()
             ledger = self._ledger
@@ -142,7 +145,7 @@ class Assignment:
                 answers=ledger.answers.get(labeller, 0),
                 labelled=int(np.minimum(ledger.given, ledger.wanted).sum()),
                 wanted=int(ledger.wanted.sum()),
-                disputed=len(ledger.disputed),
+                disputed=len(ledger.disputed) if decides else 0,
                 training_left=len(self._training(labeller)),
             )
 
