@@ -93,7 +93,7 @@ def read_label_config(path: str | Path) -> LabelConfig:
         raise ConfigError(
             f"labelling={path} cannot be read ({error}); give a YAML file such as 'crops: folder'."
         ) from error
-    if not isinstance(content, dict):
+    if not isinstance(content, dict) or not all(isinstance(name, str) for name in content):
         raise ConfigError(f"labelling={path} has no names and values; begin with 'crops: folder'.")
     return LabelConfig(**content)
 

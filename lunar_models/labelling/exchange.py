@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from lunar_models.config.label import ExportConfig, ImportConfig
 from lunar_models.errors import LabelsError
 from lunar_models.labelling import formats, label_studio
+from lunar_models.labelling.database import database_url
 from lunar_models.labelling.scheme import Scheme, default_scheme, read_scheme
 from lunar_models.labelling.store import LabelStore
 from lunar_models.labelling.votes import Vote
@@ -26,9 +27,10 @@ def export_labels(config: ExportConfig) -> str:
         One sentence on what was written and what was left out.
 
     Raises:
-        LabelsError: the store has no votes of this scheme, or the file cannot be written.
+        LabelsError: there is no such store, it has no votes of this scheme, or the file cannot be
+            written.
     """
-    store = LabelStore(config.store)
+    store = _open_existing(config.store)
     votes = store.votes()
     votes = votes[votes["scheme"] == config.scheme].reset_index(drop=True)
     versions = [version for name, version in store.schemes() if name == config.scheme]
@@ -44,6 +46,14 @@ def export_labels(config: ExportConfig) -> str:
         return f"{_write(config, votes, scheme)} in {output}."
     except OSError as error:
         raise LabelsError(f"output={output} cannot be written ({error.strerror}).") from error
+
+
+def _open_existing(url: str) -> LabelStore:
+    """Open a store that is there: a mistyped name makes no new one."""
+    address = database_url("store", url)
+    if address.get_backend_name() == "sqlite" and not Path(address.database or "").is_file():
+        raise LabelsError(f"store={url} does not exist; give the store of lunar-label.")
+    return LabelStore(url)
 
 
 def _write(config: ExportConfig, votes: pd.DataFrame, scheme: Scheme) -> str:

@@ -26,6 +26,7 @@ labels, under the token's name; adjudicate: decide between differing labels, too
 DEFAULT_SCOPES = ("predict", "read", "metrics")
 """Of a token for programs; a person who labels is given `label` by name."""
 
+_MOST_NAME = 100
 _RELOAD_S = 1.0
 _log = logging.getLogger(__name__)
 
@@ -34,8 +35,14 @@ def create_token(file: Path, *, name: str, scopes: Iterable[str]) -> str:
     """Add a token to the file, made if missing, and return it: this is the only time it is seen.
 
     Raises:
-        ConfigError: the name is taken, a scope is unknown, or the file is damaged.
+        ConfigError: the name is taken or could not sign a label, a scope is unknown, or the file
+            is damaged.
     """
+    if not 0 < len(name) <= _MOST_NAME or name != name.strip() or not name.isprintable():
+        raise ConfigError(
+            f"name {name[:_MOST_NAME]!r} is not 1 to {_MOST_NAME} printable characters without "
+            "blanks at its ends; choose another."
+        )
     scopes = sorted(set(scopes))
     if unknown := [scope for scope in scopes if scope not in SCOPES]:
         raise ConfigError(f"scope {unknown[0]!r} is not one of {', '.join(SCOPES)}.")

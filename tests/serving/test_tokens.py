@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from lunar_models.errors import ConfigError
 from serving.app import tokens as module
 from serving.app.tokens import TokenStore, create_token, revoke_token
 
@@ -53,6 +54,13 @@ def test_a_revocation_is_noticed_however_quick(
         assert store.scopes(token) == {"read"}, i
         revoke_token(file, name="goes")
         assert store.scopes(token) is None, i
+
+
+@pytest.mark.parametrize("name", ["", " ", "ada ", "a\nb", "x" * 101])
+def test_a_name_that_could_not_sign_a_label_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ConfigError, match="printable"):
+        create_token(tmp_path / "tokens.json", name=name, scopes=["label"])
+    assert create_token(tmp_path / "tokens.json", name="Zoë Ångström", scopes=["label"])
 
 
 @pytest.mark.parametrize("how", ["deleted", "damaged"])
