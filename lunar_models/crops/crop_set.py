@@ -30,7 +30,7 @@ import pyarrow.parquet as pa_parquet
 from lunar_models.crops.digests import CHECKED_PIECES, check_digests, damaged
 from lunar_models.errors import CropSetError
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 
 CROPS_FILE = "crops.npy"
 METADATA_FILE = "metadata.parquet"

@@ -33,6 +33,8 @@ INCIDENCE = QUANTITIES.index("incidence")
 INCIDENCE_WEIGHT = 0.3
 """What of a crop's predicted incidence that differs from its mosaic's is taken for depth, both in
 standard units. Chosen on half of the blocks of measured craters; see the model card."""
+INCIDENCE_NOISE = 0.3
+"""Spread of predicted incidences, in standard units (2.8 deg), on a mosaic under one Sun."""
 INVARIANCE_WEIGHT = 1.25
 
 
@@ -46,8 +48,9 @@ class InverseRenderingEncoder(Encoder):
     are deeper for their diameter, spread to unit variance; then D - 1 features, standardised and
     scaled by `FEATURE_SCALE`. Each crop is seen upright and upside down; the two are averaged.
 
-    The Sun stands nearly alike over a mosaic. Where a crop seems to be lit more obliquely than the
-    others of its mosaic (`see_mosaic`), that is partly read as depth.
+    The Sun stands nearly alike over many a mosaic. Where a crop seems to be lit more obliquely than
+    the others of its mosaic (`see_mosaic`), that is partly read as depth: the less, the more the
+    incidences of the mosaic differ in truth.
     """
 
     name = "inverse_rendering"
@@ -64,15 +67,17 @@ class InverseRenderingEncoder(Encoder):
         latent_dim: int,
         mosaic_incidence: float | None = None,
         incidence_weight: float = INCIDENCE_WEIGHT,
+        incidence_share: float = 1.0,
     ) -> None:
-        """`mosaic_incidence` is the predicted one's median in standard units; None: not seen."""
+        """`mosaic_incidence`, `incidence_share`: see `see_mosaic`; None where none was seen."""
         super().__init__()
         if latent_dim < 2:
             raise ConfigError(f"latent_dim={latent_dim} is too small; the least is 2.")
         features = latent_dim - 1
         self.crop_size_px, self.embedding_dim = crop_size_px, latent_dim
         self.contrast = 1.0
-        self.mosaic_incidence, self.incidence_weight = mosaic_incidence, incidence_weight
+        self.mosaic_incidence, self.incidence_share = mosaic_incidence, incidence_share
+        self.incidence_weight = incidence_weight
         self.network = ContrastNetwork(crop_size_px=crop_size_px, outputs=features)
         self.head = nn.Sequential(
             nn.Linear(features, 128), nn.ReLU(), nn.Linear(128, 2 * len(QUANTITIES))
@@ -100,6 +105,7 @@ class InverseRenderingEncoder(Encoder):
             "latent_dim": self.embedding_dim,
             "mosaic_incidence": self.mosaic_incidence,
             "incidence_weight": self.incidence_weight,
+            "incidence_share": self.incidence_share,
         }
 
     def see_crops(self, *, normalisation: Normalisation, context_diameters: float) -> None:
@@ -114,7 +120,12 @@ class InverseRenderingEncoder(Encoder):
     def see_mosaic(self, crops: Tensor) -> None:
         with torch.inference_mode(), evaluating(self):
             looks = [self._look(part)[1][:, INCIDENCE] for part in torch.split(crops, 256)]
-        self.mosaic_incidence = float(torch.cat(looks).median())
+        incidence = torch.cat(looks)
+        self.mosaic_incidence = float(incidence.median())
+        low, high = (float(incidence.quantile(level)) for level in (0.16, 0.84))
+        # The part of the predictions' variance that is error, not a difference of the Sun.
+        spread = max((high - low) / 2, INCIDENCE_NOISE)
+        self.incidence_share = (INCIDENCE_NOISE / spread) ** 2
 
     def _embed(self, crops: Tensor) -> Tensor:
         return self.outputs(crops)["embedding"]
@@ -180,7 +191,7 @@ class InverseRenderingEncoder(Encoder):
         mean = mean.view(2, -1, len(QUANTITIES)).mean(0)
         if self.mosaic_incidence is not None:
             oblique = mean[:, INCIDENCE] - self.mosaic_incidence
-            depth = mean[:, DEPTH] + self.incidence_weight * oblique
+            depth = mean[:, DEPTH] + self.incidence_weight * self.incidence_share * oblique
             mean = torch.cat([mean[:, :DEPTH], depth[:, None], mean[:, DEPTH + 1 :]], 1)
         variance = log_variance.exp().view(2, -1, len(QUANTITIES)).mean(0)
         return features.view(2, -1, features.shape[1]).mean(0), mean, variance

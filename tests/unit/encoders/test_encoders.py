@@ -29,6 +29,7 @@ from lunar_models.encoders.families.backbone import BackboneEncoder
 from lunar_models.encoders.families.ensemble import EnsembleEncoder
 from lunar_models.encoders.families.inverse_rendering import (
     INCIDENCE,
+    INCIDENCE_NOISE,
     INCIDENCE_WEIGHT,
     InverseRenderingEncoder,
 )
@@ -690,6 +691,21 @@ class TestInverseRendering(EncoderContract):
         torch.testing.assert_close(among[:, others], alone[:, others])
         encoder.see_mosaic(crops)  # another time, as for another crop set
         torch.testing.assert_close(encoder._look(crops)[1], among)
+
+    def test_a_mosaic_under_many_suns_is_not_read_that_way(
+        self, encoder: InverseRenderingEncoder, crops: Tensor
+    ) -> None:
+        """Where incidences spread ten times as far as errors do, one part in 100 is error."""
+        encoder.eval()
+        oblique = encoder._look(crops)[1][:, INCIDENCE]
+        spread = (oblique.quantile(0.84) - oblique.quantile(0.16)) / 2
+        last = encoder.head[-1]
+        assert isinstance(last, torch.nn.Linear)
+        with torch.no_grad():
+            last.weight[INCIDENCE] *= 10 * INCIDENCE_NOISE / spread
+        encoder.see_mosaic(crops)
+        assert encoder.incidence_share == pytest.approx(0.01, rel=1e-3)
+        assert Checkpoint(encoder).encoder.arguments["incidence_share"] == encoder.incidence_share
 
     def test_is_trained_by_another_step(self) -> None:
         with pytest.raises(ConfigError, match="pretrain step"):
