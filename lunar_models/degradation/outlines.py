@@ -4,6 +4,7 @@ An edge is straight in the reference system of its file, as a GIS draws it, and 
 it is transformed. In degrees an edge across ±180° may be written from 175 to -175.
 """
 
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -82,7 +83,7 @@ def place_ring(vertices: Float64Array, reference: CRS, where: str) -> BaseGeomet
     """The region inside one ring, (V, 2) in the units of `reference`."""
     if not np.isfinite(vertices).all():
         raise AreaError(f"{where} has a vertex that is not a number; correct the outline.")
-    to_degrees = Transformer.from_crs(reference, GEOGRAPHIC, always_xy=True)
+    to_degrees = _to_degrees(reference)
     if reference.is_geographic:
         _check_degrees(vertices, where)
         dense = divide(_short_way(vertices, where), sphere.STEP_DEG)
@@ -104,6 +105,12 @@ def place_ring(vertices: Float64Array, reference: CRS, where: str) -> BaseGeomet
     if shape.area == 0:
         raise AreaError(f"{where} has no area; correct the outline.")
     return shape
+
+
+@lru_cache(maxsize=8)
+def _to_degrees(reference: CRS) -> Transformer:
+    """Kept, because to make one takes longer than to transform thousands of vertices."""
+    return Transformer.from_crs(reference, GEOGRAPHIC, always_xy=True)
 
 
 def _fault(polygon: BaseGeometry) -> str:
@@ -164,11 +171,11 @@ def _pole(vertices: Float64Array, reference: CRS) -> int | None:
     """The pole inside a ring of a projected system; None if neither or both."""
     if not reference.is_projected:
         return None
-    to_plane = Transformer.from_crs(GEOGRAPHIC, reference, always_xy=True)
+    to_degrees = _to_degrees(reference)
     polygon = shapely.Polygon(vertices)
     held = []
     for pole in (1, -1):
-        x, y = to_plane.transform(0.0, 90.0 * pole)
+        x, y = to_degrees.transform(0.0, 90.0 * pole, direction="INVERSE")
         if np.isfinite(x) and np.isfinite(y) and shapely.contains_xy(polygon, x, y):
             held.append(pole)
     return held[0] if len(held) == 1 else None
