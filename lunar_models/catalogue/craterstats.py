@@ -82,8 +82,9 @@ def read_craterstats(path: str | Path) -> CraterCount:
         path: the file; text in UTF-8 or Latin-1, at most 256 MiB.
 
     Raises:
-        CatalogueError: not such a file, no crater table, a value that is no number, a diameter that
-            is not positive, or a fraction outside (0, 1].
+        CatalogueError: not such a file, no crater table, two tables of one name, a value that is no
+            number, a diameter that is not positive, a fraction outside (0, 1], or a ring that is
+            neither an outer one nor a hole.
     """
     path = Path(path)
     values, tables = _parse(path, _read_lines(path))
@@ -129,6 +130,10 @@ def _parse(path: Path, lines: list[str]) -> tuple[dict[str, str], dict[str, pd.D
         if not value.startswith("{"):
             values[name] = value
             continue
+        if name in tables:
+            raise CatalogueError(
+                f"{path} has two tables {name!r}; leave the one that counts, or split the file."
+            )
         columns = [c.strip().lower() for c in re.split(r"[,\s]+", value.strip("{} ")) if c.strip()]
         tables[name] = _table(path, name, columns, rest)
     return values, tables
@@ -206,10 +211,17 @@ def _boundary(path: Path, tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
     table = tables.get("unit_boundary")
     if table is None or not {"sub_area", "tag", "lon", "lat"} <= set(table.columns):
         return pd.DataFrame({name: [] for name in names})
+    tags = table["tag"].str.lower().str.strip("\"'")
+    tags_of_ring = tags.groupby(table["sub_area"]).nunique()
+    if not tags.isin(("ext", "int")).all() or (tags_of_ring > 1).any():
+        raise CatalogueError(
+            f"{path}: the tag of each sub-area of unit_boundary is ext, for an outer ring, or int, "
+            f"for a hole, but they are {', '.join(sorted(set(tags)))}, or differ within one ring."
+        )
     return pd.DataFrame(
         {
             "sub_area": [int(number(cell, path, "sub_area")) for cell in table["sub_area"]],
-            "tag": table["tag"].str.lower().to_numpy(),
+            "tag": tags.to_numpy(),
             "longitude_deg": [number(cell, path, "lon") for cell in table["lon"]],
             "latitude_deg": [number(cell, path, "lat") for cell in table["lat"]],
         }

@@ -80,7 +80,7 @@ def scc_area(count: CraterCount) -> CountingArea:
         raise AreaError(f"{count.path} has an outline without area; correct its unit_boundary.")
     area = CountingArea(only_polygons(shape), count.path.name)
     stated = count.area_km2
-    if stated is None or abs(area.area_km2 / stated - 1.0) < _STATED_TOLERANCE:
+    if stated is None or abs(stated / area.area_km2 - 1.0) < _STATED_TOLERANCE:
         return area
     note = (
         f"{count.path.name} states an area of {stated:,.6g} km², but its outline holds "

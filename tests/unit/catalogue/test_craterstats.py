@@ -94,6 +94,9 @@ def test_a_count_on_mars_is_refused_as_lunar(tmp_path):
         (SCC.rstrip().rstrip("}"), "closing"),
         ("Total_area = 3 <km^2>\n", "no crater table"),
         (SCC.replace("0.75\t0.5", "0,75\t0.5"), "both"),
+        (SCC + "crater = {diam\n7\n}\n", "two tables 'crater'"),
+        (SCC.replace("\text\t", "\touter\t"), "but they are outer"),
+        (SCC.replace("2\t1\text", "2\t1\tint"), "differ within one ring"),
     ],
 )
 def test_faults_are_named(tmp_path, text, message):

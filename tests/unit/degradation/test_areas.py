@@ -274,7 +274,7 @@ def scc(vertices, radius_km=1737.4, area_km2=None):
     rows = "\n".join(
         f"{i}\t{sub}\t{tag}\t{x}\t{y}" for i, (sub, tag, x, y) in enumerate(vertices, 1)
     )
-    stated = f"Total_area = {area_km2} <km^2>\n" if area_km2 else ""
+    stated = f"Total_area = {area_km2} <km^2>\n" if area_km2 is not None else ""
     return (
         f"a_axis_radius = {radius_km} <km>\nunit_boundary = {{vertex, sub_area, tag, lon, lat\n"
         f"{rows}\n}}\n{stated}crater = {{diam, lon, lat\n2.5\t1.0\t1.0\n}}\n"
@@ -291,6 +291,8 @@ def test_the_outline_of_a_spatial_count(tmp_path):
     assert not read_area(path).notes
     path.write_text(scc(corners, area_km2=50_000))
     assert "states an area of 50,000 km²" in read_area(path).notes[0]
+    path.write_text(scc(corners, area_km2=0))
+    assert "states an area of 0 km²" in read_area(path).notes[0]
     path.write_text(scc(corners, radius_km=3396.19))
     with pytest.raises(AreaError, match="3396"):
         read_area(path)
