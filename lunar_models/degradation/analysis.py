@@ -65,7 +65,7 @@ def analyse(craters: pd.DataFrame, area: CountingArea, choices: Choices) -> Anal
         choices: see there.
 
     Raises:
-        CatalogueError: no crater lies on the area.
+        CatalogueError: no crater lies on the area, or most are larger than it.
     """
     counted = area.touched(craters) if choices.buffered else area.contains(craters)
     inside = craters[counted].reset_index(drop=True)
@@ -75,6 +75,7 @@ def analyse(craters: pd.DataFrame, area: CountingArea, choices: Choices) -> Anal
             f"None of the {len(craters):,} craters lies on the area {area.source} "
             f"({area.area_km2:,.6g} km²); check its longitudes (east positive)."
         )
+    _check_sizes(craters[area.contains(craters)], area)
     if choices.scheme is not None:
         inside = in_scheme(inside, choices.scheme)
     names = state_names(inside)
@@ -106,6 +107,22 @@ def analyse(craters: pd.DataFrame, area: CountingArea, choices: Choices) -> Anal
             *_fit_notes(inside, size, age, choices),
         ),
     )  # fmt: skip
+
+
+def _check_sizes(centred: pd.DataFrame, area: CountingArea) -> None:
+    """Refuse craters of which most, by their diameters, are larger than the area they lie on.
+
+    Metres read as kilometres make them so. One or two may be: an area can be the floor of a crater.
+    """
+    diameter_km = centred["diameter_km"]
+    if len(centred) <= 2 or np.pi / 4 * diameter_km.median() ** 2 <= area.area_km2:
+        return
+    raise CatalogueError(
+        f"Half of the {len(centred):,} craters on the area {area.source} "
+        f"({area.area_km2:,.6g} km²) have {diameter_km.median():,.6g} km or more: each is larger "
+        "than the whole area. Diameters in metres are said with columns=longitude_deg=…,"
+        "latitude_deg=…,diameter_m=NAME; else check the area."
+    )
 
 
 def in_scheme(craters: pd.DataFrame, scheme: Scheme) -> pd.DataFrame:

@@ -61,6 +61,25 @@ def test_craters_outside_do_not_count():
         analyse(craters.assign(longitude_deg=100.0), AREA, CHOICES)
 
 
+def test_metres_read_as_kilometres_are_refused():
+    craters = planted()
+    metres = craters.assign(diameter_km=craters["diameter_km"] * 1000)
+    with pytest.raises(CatalogueError, match=r"larger than the whole area.*diameter_m=NAME"):
+        analyse(metres, AREA, CHOICES)
+
+
+def test_an_area_may_lie_inside_two_larger_craters():
+    nested = pd.DataFrame(
+        {
+            "crater_id": ["outer", "inner"],
+            "longitude_deg": [5.05, 5.05],
+            "latitude_deg": [5.05, 5.05],
+            "diameter_km": [90.0, 60.0],
+        }
+    )
+    assert len(analyse(nested, bounds_area(5, 5, 5.1, 5.1), CHOICES).craters) == 2
+
+
 def test_buffered_counting_widens_every_area():
     small = bounds_area(5, 5, 8, 8)
     craters = planted(count=20_000, seed=2)
