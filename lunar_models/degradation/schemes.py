@@ -32,7 +32,6 @@ class Scheme:
     classes: tuple[str, ...]
     depth_edges: tuple[float, ...]
     """Depth over diameter between neighbours, descending; one less than `classes`."""
-    note: str
     reference: Reference | None
 
     def rank(self, depth: npt.ArrayLike) -> npt.NDArray[np.int64]:
@@ -46,22 +45,21 @@ SCHEMES = {
     "lunar-models": Scheme(
         ("New", "Semi-New", "Semi-Old", "Old"),
         tuple(float(round(depth, 4)) for depth in depth_over_diameter(STATE_EDGES)),
-        "States are cut at K/R² of 0.01, 0.05 and 0.15.",
         None,
     ),
+    # Very fresh and rather fresh craters (v-fr, r-fr) are equally deep (mean d/D 0.200 of 28 and
+    # 0.200 of 70 craters of 1-4 km), so depth cannot tell them apart. Balanced accuracy of the
+    # edges: 0.95 and 0.87.
     "expert4": Scheme(
         ("v-fr or r-fr", "r-dr", "v-dr"),
         (0.14, 0.095),
-        "Very fresh and rather fresh craters (v-fr, r-fr) are equally deep (mean d/D 0.200 of 28 "
-        "and 0.200 of 70 craters of 1-4 km), so depth cannot tell them apart. Balanced accuracy "
-        "of the edges: 0.95 and 0.87.",
         None,
     ),
+    # Depth parts AA from the rest with a balanced accuracy of 0.87, C with 0.68, and A/AB from B
+    # with 0.63 only (930 craters, most of 40-130 m).
     "stopar": Scheme(
         ("AA", "A or AB", "B", "C"),
         (0.16, 0.125, 0.11),
-        "Depth parts AA from the rest with a balanced accuracy of 0.87, C with 0.68, and A/AB from "
-        "B with 0.63 only (930 craters, most of 40-130 m).",
         STOPAR_2017,
     ),
 }

@@ -78,6 +78,8 @@ _CONTENTS: dict[str, tuple[str, str, tuple[tuple[str, str], ...]]] = {
         "that state or a fresher one.",
         (
             ("tables/age.csv", "Model age of the area."),
+            # Beside the age, because its notes say what is wrong with it.
+            ("tables/methods.md", "Methods and references of this section."),
             ("tables/populations.csv", "Size-frequency distribution of each state."),
             ("figures/area_map.png", "The counting area and its craters, to scale."),
             ("figures/csfd_cumulative.png", "Cumulative size-frequency distribution."),
@@ -86,7 +88,6 @@ _CONTENTS: dict[str, tuple[str, str, tuple[tuple[str, str], ...]]] = {
             ("figures/retention.png", "How long craters stay in each state, by diameter."),
             ("figures/k_by_diameter.png", "Diffusion age of each crater."),
             ("tables/retention.csv", "Model age of the craters of each state and fresher ones."),
-            ("tables/methods.md", "Methods and references of this section."),
         ),
     ),
 }
