@@ -223,6 +223,16 @@ def test_the_model_is_silent_before_the_answer(server: Desk, open_page) -> None:
     assert server.votes()["blind"].tolist() == [True, False, False]
 
 
+def test_the_answers_stay_in_place_however_long_the_facts_are(server: Desk, open_page) -> None:
+    page = open_page(server.url, token=server.token)
+    place = "() => document.getElementById('states').getBoundingClientRect().left"
+    left = []
+    for text in ("Sun.", "Sun from the upper left, and more words than fit. " * 4):
+        page.page.evaluate("text => { document.getElementById('facts').textContent = text }", text)
+        left.append(page.page.evaluate(place))
+    assert left[0] == left[1]
+
+
 def test_another_crop_set_shows_its_own_pictures(
     crop_set: CropSet, tmp_path: Path, browser
 ) -> None:
@@ -262,7 +272,8 @@ def test_a_new_token_of_the_same_person_sends_what_waits(
             page.page.fill("#token", token)
             page.page.press("#token", "Enter")
             page.page.wait_for_function(
-                "text => document.getElementById('message').textContent.includes(text)", arg=message
+                "text => document.getElementById('token-note').innerText.includes(text)",
+                arg=message,
             )
         assert server.votes().empty
         page.page.fill("#token", new)

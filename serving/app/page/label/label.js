@@ -210,9 +210,17 @@ function onKey(event) {
   if (value) answer(value); else commands[key]();
 }
 
-function askForToken(error) {
-  say(error.status === 401 ? "This server asks for a token: open “More” and give yours." : error.message);
+// Beside the field: on a phone the open menu covers the page's own message.
+function sayOfToken(text) {
   $("more").open = true;
+  $("token-note").hidden = !text;
+  $("token-note").textContent = text;
+}
+
+function askForToken(error) {
+  const unknown = "The server does not know this token: it may be mistyped, or replaced by another.";
+  const asked = kept("token") ? unknown : "This server asks for a token: give yours.";
+  sayOfToken(error.status === 401 ? asked : error.message);
   $("token").focus();
 }
 
@@ -266,11 +274,11 @@ $("token-form").addEventListener("submit", async (event) => {
   const token = $("token").value.trim();
   try {
     if (await belongsToAnother(token)) {
-      say(`Answers of ${kept("setup")?.labeller} are not sent yet; give a token of that name first.`);
+      sayOfToken(`Answers of ${kept("setup")?.labeller} are not sent yet; give a token of that name first.`);
       return;
     }
   } catch (error) {
-    say(error.status ? error.message : "Answers given under the last token are not sent yet; reconnect first.");
+    sayOfToken(error.status ? error.message : "Answers given under the last token are not sent yet; reconnect first.");
     return;
   }
   keep("token", token);
