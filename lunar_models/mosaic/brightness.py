@@ -112,6 +112,16 @@ class Encoding:
         encode = _encode_band if simple else _encode
         encode(values, self._terms(), radiometry.low, gain, lowest, out)
 
+    def outside_palette(self, values: npt.NDArray[Any]) -> int | None:
+        """The largest stored value (B, H, W) that has data but no palette entry; None if none."""
+        if not self.palette or int(values.max(initial=0)) < len(self.palette):
+            return None
+        beyond = values[
+            (values >= len(self.palette)) & ~np.isin(values, [*self.empty, *self.bright])
+        ]
+        beyond = beyond[~np.isin(beyond, [value for value in self.nodata if value is not None])]
+        return int(beyond.max()) if beyond.size else None
+
     def _terms(self) -> "_Terms":
         nodata = [math.nan if value is None else value for value in self.nodata]
         return _Terms(

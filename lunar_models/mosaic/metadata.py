@@ -12,6 +12,7 @@ from lunar_models.errors import MosaicError
 from lunar_models.mosaic.brightness import LARGEST, Encoding, grey_palette
 from lunar_models.mosaic.pds3_storage import bits_in_use, check_storage
 from lunar_models.mosaic.planetary_label import special_constants, valid_limits
+from lunar_models.mosaic.upright import is_upright
 
 ISIS_VALID: dict[str, tuple[float, float]] = {
     "uint8": (1.0, 254.0),
@@ -53,9 +54,16 @@ def read_encoding(data: Any, band: int | None, name: str) -> Encoding:
         name: how error messages call the raster.
 
     Raises:
-        MosaicError: no such band, several without saying which, bands of several types, or values
-            that are no real numbers.
+        MosaicError: no such band, several without saying which, bands of several types, values
+            that are no real numbers, CIELAB colours, or an orientation tag, which GDAL ignores and
+            other programs honour.
     """
+    _require_upright(data, name)
+    if data.tags(ns="IMAGE_STRUCTURE").get("SOURCE_COLOR_SPACE") == "CIELAB":
+        raise MosaicError(
+            f"{name} has CIELAB colours, of which programs make different greys; save it as grey "
+            "or RGB."
+        )
     bands = _choose_bands(data, band, name)
     dtypes = {data.dtypes[b - 1] for b in bands}
     if len(dtypes) > 1:
@@ -116,16 +124,12 @@ def _require_unsigned(dtype: str, name: str) -> None:
         )
 
 
-def check_upright(data: Any, name: str) -> None:
-    """Make sure that an image is not to be turned before it is looked at.
-
-    Raises:
-        MosaicError: its EXIF orientation says so, which GDAL ignores and other programs honour.
-    """
-    if data.tags().get("EXIF_Orientation", "1").strip() not in ("0", "1"):
+def _require_upright(data: Any, name: str) -> None:
+    if not is_upright(data):
         raise MosaicError(
-            f"{name} is stored turned or mirrored (EXIF orientation), so that nobody knows how its "
-            "pixels are counted; save it upright (ImageMagick: mogrify -auto-orient)."
+            f"{name} is stored turned or mirrored (EXIF orientation, or that of TIFF), so that "
+            "nobody knows how its pixels are counted; save it upright (ImageMagick: mogrify "
+            "-auto-orient)."
         )
 
 
@@ -180,6 +184,16 @@ def _palette(data: Any, band: int) -> tuple[float, ...]:
     if data.colorinterp[band - 1] != ColorInterp.palette:
         return ()
     return grey_palette(data.colormap(band))
+
+
+def require_palette(encoding: Encoding, values: npt.NDArray[Any], name: str) -> None:
+    """Raise MosaicError for stored values (B, H, W) that have data but no entry in the palette."""
+    value = encoding.outside_palette(values)
+    if value is not None:
+        raise MosaicError(
+            f"{name} has pixels of value {value}, but its palette has only "
+            f"{len(encoding.palette)} entries; save it as grey."
+        )
 
 
 def _special_pixels(data: Any, dtype: str) -> tuple[tuple[float, float], tuple[float, float]]:

@@ -16,7 +16,7 @@ from lunar_models.errors import MosaicError
 from lunar_models.mosaic.brightness import Encoding, brightness_to_uint8
 from lunar_models.mosaic.gdal import gdal_environment, gdal_path, open_raster, unread
 from lunar_models.mosaic.hillshade import HOW_TO_LIGHT, Sun, height_scale_m, hillshade
-from lunar_models.mosaic.metadata import check_upright, is_lossy, read_encoding, shown_pixels
+from lunar_models.mosaic.metadata import is_lossy, read_encoding, require_palette, shown_pixels
 from lunar_models.mosaic.picture import picture_projection
 from lunar_models.mosaic.planetary_label import height_unit_m
 from lunar_models.mosaic.projection import Projection
@@ -72,7 +72,6 @@ class Mosaic:
             placed = picture is None or is_placed(data, crs)
             if placed:
                 check_placed(data, path, crs)
-            check_upright(data, path)
             encoding = read_encoding(data, band, path)
             unit_m = height_unit_m(data)
             if unit_m is not None and sun is None:
@@ -149,6 +148,7 @@ class Mosaic:
                 shown = shown_pixels(data, self.encoding, out_shape=shape)
             except RasterioError as error:
                 raise unread(self.path, 0, error) from error
+        require_palette(self.encoding, values, self.path)
         brightness = self.encoding.to_brightness(values)
         if shown is not None:
             brightness[~shown] = np.nan
@@ -231,6 +231,7 @@ class MosaicReader:
     def _read_stored(self, window: Window) -> tuple[npt.NDArray[Any], npt.NDArray[np.bool_] | None]:
         """Stored values (B, rows, columns), and which pixels have data where a mask says so."""
         values = self._read(self._bands, window)
+        require_palette(self.mosaic.encoding, values, self.mosaic.path)
         try:
             with self._env:
                 return values, shown_pixels(self._data, self.mosaic.encoding, window=window)

@@ -14,6 +14,7 @@ from rasterio.enums import ColorInterp, MaskFlags
 
 from lunar_models.errors import MosaicError
 from lunar_models.mosaic.planetary_label import is_positive_west
+from lunar_models.mosaic.upright import is_upright
 
 _Element = ElementTree.Element
 _Palette = tuple[tuple[int, ...], ...]
@@ -103,6 +104,8 @@ def _unsaid(tile: Any) -> str | None:
         return "longitudes counted westward, which GDAL takes for eastward in a VRT"
     if tile.tags(ns="IMAGE_STRUCTURE").get("MINISWHITE") == "YES":
         return "inverted grey (MinIsWhite), which a VRT cannot say"
+    if not is_upright(tile):
+        return "an orientation that turns or mirrors it, which a VRT leaves out"
     return None
 
 

@@ -108,15 +108,23 @@ class Locator:
     def warnings(self, checkpoint: Checkpoint) -> list[QualityWarning]:
         """Tell if the crops of the encoder came from a mosaic that was read in another way."""
         given, here = checkpoint.reading, self._reading
-        other = [name for name in ("band", "shade") if given.get(name) != here.get(name)]
-        if not other:
-            return []
-        told = "; ".join(
-            f"{name}={given.get(name, 'none')}, here {name}={here.get(name, 'none')}"
-            for name in other
-        )
-        message = f"The model was trained on a mosaic that was read in another way: {told}."
-        return [QualityWarning(code="other_mosaic", message=message)]
+
+        def told(names: list[str]) -> str:
+            return "; ".join(
+                f"{name}={given.get(name, 'none')}, here {name}={here.get(name, 'none')}"
+                for name in names
+            )
+
+        found = []
+        if other := [name for name in ("band", "shade") if given.get(name) != here.get(name)]:
+            message = (
+                f"The model was trained on a mosaic that was read in another way: {told(other)}."
+            )
+            found.append(QualityWarning(code="other_mosaic", message=message))
+        if "crs" in given and "crs" in here and given["crs"] != here["crs"]:  # else a file's own
+            message = f"The mosaic of the training crops was placed otherwise: {told(['crs'])}."
+            found.append(QualityWarning(code="other_crs", message=message))
+        return found
 
     async def _run(self, function: Callable[[], Any]) -> Any:
         if self._waiting >= _MOST_WAITING:

@@ -41,9 +41,10 @@ class Decoded:
 def decode_image(data: bytes) -> Decoded:
     """Decode a PNG, JPEG, TIFF or NPY to grey.
 
-    Without data are: pixels that are not finite or beyond ±1e30, transparent ones (alpha 0), and
-    those with the value of a TIFF's GDAL_NODATA tag. An image is turned upright where EXIF says so.
-    Of several pages or frames the first is taken. Both are warned of.
+    Without data are: pixels that are not finite or beyond ±1e30, transparent ones (alpha 0; of 16
+    bits of alpha the upper 8 count), and those with the value of a TIFF's GDAL_NODATA tag. An image
+    is turned upright where EXIF says so. Of several pages or frames the first is taken. Both are
+    warned of.
 
     What decoding would cost is read from the headers, before anything is decompressed.
 
@@ -122,6 +123,7 @@ def _pixels(
         if structure.bits == 16 and not exact:
             message = "A colour of 16 bits cannot mark pixels without data; use an alpha band."
             raise CropImageError("bad_nodata", message)
+        _require_palette(image)
         if image.has_transparency_data:
             alpha = np.asarray(image.convert("RGBA"))[..., 3]
             missing = alpha == 0
@@ -142,6 +144,12 @@ def _pixels(
         if structure.white_is_zero and image.mode == "I;16":  # Pillow turns only up to 8 bits
             values = np.uint16(65535) - values
     return values, missing
+
+
+def _require_palette(image: Image.Image) -> None:
+    if image.mode == "P" and np.asarray(image).max() >= len(image.getpalette() or ()) // 3:
+        message = "The image has pixels beyond the end of its palette; send it as grey."
+        raise CropImageError("undecodable", message)
 
 
 def _plain_mode(image: Image.Image) -> Image.Image:

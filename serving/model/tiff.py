@@ -30,6 +30,9 @@ def correct_byte_order(image: Any) -> None:
 
 def check_type(image: Image.Image, structure: ImageStructure) -> None:
     """Refuse what Pillow reads as something else than was meant."""
+    if image.mode == "LAB":
+        message = "CIELAB colours have no single grey; send grey or RGB."
+        raise CropImageError("bad_dtype", message)
     if structure.mask_page:
         raise CropImageError(
             "bad_nodata",

@@ -2,6 +2,8 @@
 
 import base64
 import io
+import struct
+import zlib
 
 import numpy as np
 import pytest
@@ -242,3 +244,31 @@ def test_a_tiff_that_does_not_hold_the_whole_image_is_refused() -> None:
 def test_a_fourth_band_of_unknown_meaning_is_refused() -> None:
     with pytest.raises(CropImageError, match="further band"):
         decode_image(geotiff(GREY, GREY, GREY, GREY // 2, photometric="RGB", alpha="no"))
+
+
+@pytest.mark.parametrize("entries", [256, 50])
+def test_pixels_beyond_the_end_of_a_palette_are_refused(entries: int) -> None:
+    stored = png(Image.fromarray(GREY))
+    palette = b"PLTE" + bytes(n for n in range(entries) for _ in range(3))
+    chunk = struct.pack(">I", 3 * entries) + palette + struct.pack(">I", zlib.crc32(palette))
+    header = b"IHDR" + stored[16:25] + b"\x03" + stored[26:29]
+    image = stored[:12] + header + struct.pack(">I", zlib.crc32(header)) + chunk + stored[33:]
+    if entries == 256:
+        np.testing.assert_allclose(decode_image(image).values, GREY, rtol=1e-5)
+    else:
+        with pytest.raises(CropImageError, match="end of its palette"):
+            decode_image(image)
+
+
+def test_cielab_has_no_single_grey() -> None:
+    with pytest.raises(CropImageError, match="CIELAB"):
+        decode_image(geotiff(GREY, GREY, GREY, photometric="CIELAB"))
+
+
+def test_of_16_bits_of_alpha_the_upper_8_count() -> None:
+    alpha = np.where(CORNER, 255, 256).astype(np.uint16)
+    deep = GREY.astype(np.uint16) * 257
+    with MemoryFile() as memory:
+        with memory.open(driver="PNG", height=24, width=20, count=4, dtype="uint16") as data:
+            data.write(np.stack([deep, deep, deep, alpha]))
+        check(decode_image(bytes(memory.read())), GREY * 257.0)

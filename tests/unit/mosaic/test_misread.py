@@ -1,6 +1,9 @@
 """What GDAL would misread without a word is read right, or refused: small files of known truth."""
 
+import struct
 import zipfile
+import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -196,6 +199,48 @@ def test_a_turned_photograph_is_a_question(tmp_path, orientation):
     else:
         with pytest.raises(MosaicError, match="EXIF orientation"):
             Mosaic.open(tmp_path / "m.jpg", picture=0)
+
+
+@pytest.mark.parametrize("orientation", [1, 3, 6])
+@pytest.mark.parametrize("bigtiff", ["NO", "YES"])
+def test_a_turned_tiff_is_a_question(tmp_path, orientation, bigtiff):
+    """GDAL neither writes nor reads the tag: another one of the same type is renamed to it."""
+    path = write(tmp_path / "m.tif", scene(), bigtiff=bigtiff)
+    stored, number = bytearray(Path(path).read_bytes()), "<HHQH" if bigtiff == "YES" else "<HHIH"
+    place = stored.index(struct.pack(number, 277, 3, 1, 1))  # SamplesPerPixel, 1 if missing
+    struct.pack_into(number, stored, place, 274, 3, 1, orientation)
+    Path(path).write_bytes(stored)
+    if orientation == 1:
+        np.testing.assert_array_equal(brightness(path), scene())
+        assert Mosaic.open(vrt(tmp_path / "m.vrt", [path])).height == SHAPE[0]
+    else:
+        with pytest.raises(MosaicError, match="that of TIFF"):
+            Mosaic.open(path)
+        with pytest.raises(MosaicError, match="turns or mirrors it"):
+            Mosaic.open(vrt(tmp_path / "m.vrt", [path]))
+
+
+def test_cielab_is_no_grey(tmp_path):
+    path = write(tmp_path / "m.tif", np.stack([scene()] * 3), photometric="CIELAB")
+    with pytest.raises(MosaicError, match="CIELAB"):
+        Mosaic.open(path)
+
+
+@pytest.mark.parametrize("entries", [240, 100])
+def test_values_beyond_the_end_of_a_palette(tmp_path, entries):
+    """A nodata value may lie beyond; pixels with data may not."""
+    path = write(tmp_path / "m.png", scene(), driver="PNG")
+    stored = Path(path).read_bytes()
+    palette = b"PLTE" + bytes(255 - n for n in range(entries) for _ in range(3))
+    chunk = struct.pack(">I", 3 * entries) + palette + struct.pack(">I", zlib.crc32(palette))
+    header = b"IHDR" + stored[16:25] + b"\x03" + stored[26:29]
+    start = stored[:12] + header + struct.pack(">I", zlib.crc32(header))
+    Path(path).write_bytes(start + chunk + stored[33:])
+    if entries == 240:
+        np.testing.assert_allclose(brightness(path), 255.0 - scene())
+    else:
+        with pytest.raises(MosaicError, match="value 239, but its palette has only 100 entries"):
+            brightness(path)
 
 
 def test_complex_sources_are_checked_unless_they_convert(tmp_path):
