@@ -6,7 +6,7 @@ import pytest
 
 from lunar_models.degradation.analysis import Choices, analyse, in_scheme
 from lunar_models.degradation.areas import bounds_area
-from lunar_models.degradation.chronology import SYSTEMS
+from lunar_models.degradation.chronology import HARTMANN, SYSTEMS
 from lunar_models.degradation.completeness import completeness_km, pixel_limit_km, rollover_km
 from lunar_models.degradation.crater_shape import state_of
 from lunar_models.degradation.diffusion_age import MARE
@@ -61,11 +61,23 @@ def test_craters_outside_do_not_count():
         analyse(craters.assign(longitude_deg=100.0), AREA, CHOICES)
 
 
-def test_metres_read_as_kilometres_are_refused():
+@pytest.mark.parametrize("area", [AREA, bounds_area(-180, -90, 180, 90)])
+def test_metres_read_as_kilometres_are_refused(area):
     craters = planted()
     metres = craters.assign(diameter_km=craters["diameter_km"] * 1000)
-    with pytest.raises(CatalogueError, match=r"larger than the whole area.*diameter_m=NAME"):
-        analyse(metres, AREA, CHOICES)
+    with pytest.raises(CatalogueError, match=r"cover it [\d,]+ times.*diameter_m=NAME"):
+        analyse(metres, area, CHOICES)
+
+
+def test_a_saturated_surface_is_counted():
+    diameters = np.geomspace(300.0, 1.0, 60)
+    per_bin = -np.diff(HARTMANN.density(np.r_[np.inf, diameters]) * AREA.area_km2)
+    sizes = np.repeat(diameters, np.rint(-per_bin).astype(int))
+    craters = pd.DataFrame(
+        {"crater_id": np.arange(len(sizes)).astype(str), "longitude_deg": 10.0,
+         "latitude_deg": 10.0, "diameter_km": sizes}
+    )  # fmt: skip
+    assert len(analyse(craters, AREA, CHOICES).craters) == len(sizes) > 10_000
 
 
 def test_an_area_may_lie_inside_two_larger_craters():
