@@ -18,7 +18,7 @@ class ServeConfig(StepConfig):
     )
     host: str = param("127.0.0.1", help="Address to listen on.", role="runtime")
     port: int = param(
-        5000, help="Port; 0 selects a free one.", minimum=0, maximum=65535, role="runtime"
+        8000, help="Port; 0 selects a free one.", minimum=0, maximum=65535, role="runtime"
     )
     workers: int = param(
         2, help="Number of worker processes.", minimum=1, maximum=64, role="runtime"

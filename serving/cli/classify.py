@@ -19,7 +19,7 @@ _SIMILAR = 1
 
 
 class _Connection(StepConfig):
-    url: str = param("http://127.0.0.1:5000", help="Address of the service.", role="runtime")
+    url: str = param("http://127.0.0.1:8000", help="Address of the service.", role="runtime")
     token: str | None = param(None, help="Token, if the service demands one.", role="runtime")
     batch_size: int = param(64, help="Number of images per request.", minimum=1, role="runtime")
 
