@@ -122,11 +122,11 @@ def test_a_mosaic_read_in_another_way_is_told(bundle: Bundle, moon: Path) -> Non
     (warning,) = locator.warnings(other)
     assert warning.code == "other_mosaic"
     assert "shade=90,65, here shade=none" in warning.message
-    here = Locator(str(moon / "mosaic.tif"), crs="IAU_2015:30110")
-    (warning_of_crs,) = here.warnings(replace(other, reading={"crs": "IAU_2015:30100"}))
+    here = Locator(str(moon / "mosaic.tif"), crs="IAU_2015:30100")
+    (warning_of_crs,) = here.warnings(replace(other, reading={"crs": "IAU_2015:30110"}))
     assert warning_of_crs.code == "other_crs"
-    assert "crs=IAU_2015:30100, here crs=IAU_2015:30110" in warning_of_crs.message
-    assert here.warnings(replace(other, reading={"crs": "IAU_2015:30110"})) == []
+    assert "crs=IAU_2015:30110, here crs=IAU_2015:30100" in warning_of_crs.message
+    assert here.warnings(replace(other, reading={"crs": "IAU_2015:30100"})) == []
     crop = np.random.default_rng(0).integers(60, 190, (32, 32), dtype=np.uint8)
     cut = prepare_cut(crop, CropForm.of(other), {"native_px": 32.0}, [warning])
     options = [Options(abstain_below=0.0)]
