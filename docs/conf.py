@@ -15,8 +15,9 @@ author = "Lunar Models contributors"
 copyright = "2026, Lunar Models contributors"
 version = release = lunar_models.__version__
 
-# Members inherited from third-party base classes are documented there.
-suppress_warnings = ["ref.term", "ref.ref"]
+# Members inherited from third-party base classes are documented there. Packages re-export names, so
+# that a Python reference has two targets of equal content; which one is linked does not matter.
+suppress_warnings = ["ref.term", "ref.ref", "ref.python"]
 
 extensions = [
     "myst_parser",

@@ -53,7 +53,7 @@ Embeddings = npt.NDArray[np.float32]
 
 @config_command(ClusterConfig)
 def main(config: ClusterConfig) -> None:
-    """Embed every crater and group them; write tables, maps and pictures of the groups."""
+    """Embed and cluster every crater; write tables, maps and figures of the clusters."""
     config = prepare(config)
     number = "" if config.method == "hdbscan" else f"-{config.n_clusters or 'chosen'}"
     with step_run("cluster", config, name=f"{config.method}{number}"):

@@ -23,7 +23,7 @@ from serving.cli.options import config_command
 from serving.model.bundle import DOMAIN_FILE, GIVEN_FILE, HEAD_FILE, LABELS_FILE
 from serving.model.schema import LabelSet
 from steps.register import assemble_and_publish
-from steps.shared.frozen import frozen_set, training_labels
+from steps.shared.champion_evaluation import champion_evaluation_set, training_labels
 from steps.shared.inputs import open_crops
 from steps.shared.label_report import (
     consensus_labels,
@@ -60,7 +60,7 @@ def main(config: RelabelConfig) -> None:
             crop_set.metadata, labels, settings, context_diameters=crop_set.info.context_diameters
         )
         champion = find_version(config.service_model, config.champion)
-        frozen = (frozen_set(champion, crop_set) if champion else None) or own
+        frozen = (champion_evaluation_set(champion, crop_set) if champion else None) or own
         _, embeddings = embed_crop_set(crop_set, config.encoder_uri)
         _judge(frozen, labels, crop_set, embeddings, config)
         sections += log_model_view(consensus, crop_set, embeddings, votes.states, config)

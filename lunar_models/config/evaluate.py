@@ -59,7 +59,7 @@ class EvaluateConfig(StepConfig):
     )
     depths: str | None = param(
         None,
-        help="Table (CSV) of CRATER_ID and measured depth_over_diameter that judges predicted "
+        help="Table (CSV) of CRATER_ID and measured depth_over_diameter to compare with predicted "
         "depths.",
         role="input",
     )

@@ -39,7 +39,7 @@ class Strip(NamedTuple):
     turn_px: int
     """Columns of 360 degrees at this level if the mosaic wraps around, else 0."""
     over_top: bool
-    """The mosaic's upper edge is a pole, beyond which it goes on, turned by 180 degrees."""
+    """The mosaic's upper edge is a pole, beyond which it continues, turned by 180 degrees."""
     over_bottom: bool
     has_nodata: bool
 

@@ -67,7 +67,7 @@ class Trainer:
         return indices
 
     def fit(self) -> TrainingResult:
-        """The road of encoders without gradients, fitted in one go or frozen: one epoch."""
+        """Train encoders without gradients, fitted in one go or frozen: one epoch."""
         encoder = self.encoder
         most = max(FIT_PIXELS // encoder.crop_size_px**2, encoder.embedding_dim + 1)
         sample = np.random.default_rng(self.config.seed).permutation(self.training)[:most]

@@ -44,7 +44,7 @@ def store_errors() -> Iterator[None]:
             raise UserError(
                 f"The tracking store {mlflow.get_tracking_uri()} stopped answering and did not "
                 "come back in time. Finished steps and epochs are kept: start the same command "
-                "again when it answers, and it goes on from them and logs what is missing."
+                "again when it answers, and it resumes from them and logs what is missing."
             ) from error
         raise UserError(f"The tracking store says: {error.message}") from error
 

@@ -69,7 +69,7 @@ def log_region(
     """Log sizes and ages of the craters that another step has classified, under ``analysis/``.
 
     With the defaults of the analyse step. What cannot be analysed is said and tagged, and the step
-    goes on.
+    continues.
 
     Args:
         table: what the step wrote.

@@ -23,7 +23,7 @@ from steps.compare import read_predictions
 _COLUMNS = ["crater_id", "block", "fold", "rank", "state", "overlaps_training", "value"]
 
 
-def frozen_set(champion: ModelVersion, crop_set: CropSet) -> EvaluationSet | None:
+def champion_evaluation_set(champion: ModelVersion, crop_set: CropSet) -> EvaluationSet | None:
     """Read the evaluation set of a version; None where it has no evaluation.
 
     Raises:
