@@ -14,7 +14,7 @@ from pydantic import StringConstraints
 from lunar_models.errors import LabelsError
 from lunar_models.labelling.database import database_url, open_database, reachable
 
-TagName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
+TagName = Annotated[str, StringConstraints(pattern=r"^[a-z][_a-z0-9]{0,39}$")]
 """A name that can be a column: tag_<name>."""
 
 _METADATA = sa.MetaData()

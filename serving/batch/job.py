@@ -1,14 +1,16 @@
 """Open a planned classification of a catalogue: its files, craters and shards.
 
-<output>.partial/
-    plan/               made under another name and renamed, by whichever process comes first
-        plan.json       parameters, source files, model, and the rows of each shard
-        craters.arrow   one row per crater to be cut out, in the order of the mosaics' strips
-        rejected.csv    craters that are left out before a mosaic is read, and why
-        model/          the service bundle without its reference craters
-    measures/           per shard: what the crops tell about the Sun's side and their quality
-    metadata.arrow      craters with the Sun's side after the vote, quality and faults
-    shards/             per shard: the table of its craters
+::
+
+    <output>.partial/
+        plan/               made under another name and renamed, by whichever process comes first
+            plan.json       parameters, source files, model, and the rows of each shard
+            craters.arrow   one row per crater to be cut out, in the order of the mosaics' strips
+            rejected.csv    craters that are left out before a mosaic is read, and why
+            model/          the service bundle without its reference craters
+        measures/           per shard: what the crops tell about the Sun's side and their quality
+        metadata.arrow      craters with the Sun's side after the vote, quality and faults
+        shards/             per shard: the table of its craters
 """
 
 import json
