@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
 
 from lunar_models.colours import state_colours
 from lunar_models.degradation.analysis import Analysis
@@ -95,6 +96,7 @@ def states_figure(analysis: Analysis, width: Width = "one") -> Figure:
                    edgecolor="white")  # fmt: skip
         counts.set(xscale="log", yscale="log", xlabel="crater diameter (km)", ylabel="craters")
         label_diameters(counts.xaxis)
+        counts.yaxis.set_minor_formatter(NullFormatter())  # the panel is too low for them
         figure.legend(loc="outside lower center", ncols=3, frameon=False)
     return figure
 
@@ -125,6 +127,8 @@ def retention_figure(analysis: Analysis, width: Width = "one") -> Figure:
                 elinewidth=0.7, label=name if state == 1 else f"{name} and fresher",
             )  # fmt: skip
         axes.set(xscale="log", xlabel="crater diameter (km)", ylim=(0, 4.6))
+        if len(table):  # wide enough for two labels even of a single bin
+            axes.set_xlim(table["d_low_km"].min() / 1.5, table["d_high_km"].max() * 1.5)
         axes.set(ylabel="model age of the population (Ga)")
         label_diameters(axes.xaxis)
         axes.grid(alpha=0.25, lw=0.4)

@@ -139,3 +139,14 @@ def test_maps_of_wide_areas_show_a_mosaic_of_the_whole_moon(craters, bounds):
     widths = np.abs(np.diff(places[..., 0], axis=1))
     span = np.ptp(axes.get_xlim())
     assert np.maximum(widths[:-1], widths[1:])[shown].max() < span / 2  # no cell across the map
+
+
+def test_few_craters_leave_the_axes_legible(craters):
+    few = analyse(craters[:50], bounds_area(0, 0, 10, 10), Choices(SYSTEMS["neukum1983"], MARE))
+    figures = region_figures(few, "one", background=None, sun_side=None)
+    figures["states_by_diameter"].draw_without_rendering()
+    counts = figures["states_by_diameter"].axes[1].yaxis
+    assert not any(label.get_text() for label in counts.get_minorticklabels())
+    low, high = figures["retention"].axes[0].get_xlim()
+    assert low < few.retention_by_diameter["d_low_km"].min()
+    assert high / low > 3
