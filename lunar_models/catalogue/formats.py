@@ -64,6 +64,12 @@ def _read_craterstats(path: Path) -> tuple[pd.DataFrame, Columns, list[str]]:
     count.require_places()
     names = ("longitude_deg", "latitude_deg", "diameter_km")
     notes = [] if count.radius_km else ["the file does not say of which body; the Moon is taken"]
+    parts = int((count.craters["fraction"] < 1).sum())
+    if parts:
+        notes.append(
+            f"{parts} of {len(count.craters)} craters lie on the area in part, as their fraction "
+            "says; here each counts as a whole"
+        )
     return count.craters, Columns({name: name for name in names}, ()), notes
 
 

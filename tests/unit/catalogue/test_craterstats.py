@@ -1,6 +1,7 @@
 import pytest
 
 from lunar_models.catalogue.craterstats import read_craterstats
+from lunar_models.catalogue.formats import understand_catalogue
 from lunar_models.errors import CatalogueError
 
 SCC = """# Spatial crater count
@@ -64,6 +65,8 @@ def test_diam_with_decimal_commas_fractions_and_places(tmp_path):
     assert count.area_km2 == 178.07
     assert count.craters["fraction"].tolist() == [0.5724, 1.0]
     assert count.craters["longitude_deg"].tolist() == [-10.5, -10.0]
+    notes = understand_catalogue(count.path, None).notes
+    assert any("1 of 2 craters lie on the area in part" in note for note in notes)
 
 
 def test_columns_may_be_parted_by_commas(tmp_path):
