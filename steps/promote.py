@@ -1,5 +1,7 @@
 """Promote a challenger to champion if it is better and passes the serving checks."""
 
+from functools import partial
+
 import click
 import mlflow
 import pandas as pd
@@ -10,6 +12,7 @@ from lunar_models.evaluation.paired_bootstrap import Candidate, compare
 from serving.cli.options import UserError, config_command
 from serving.model.checks import Check, serving_checks
 from steps.compare import read_predictions
+from steps.shared.outage import download_patiently
 from steps.shared.promotion import (
     LEASE_SECONDS,
     drop_alias,
@@ -58,9 +61,8 @@ def _judge(challenger: ModelVersion, champion: ModelVersion | None, config: Prom
     Raises:
         UserError: it fails a check, which is noted on the version.
     """
-    checks = serving_checks(
-        f"models:/{challenger.name}/{challenger.version}", max_latency_ms=config.max_latency_ms
-    )
+    uri = f"models:/{challenger.name}/{challenger.version}"
+    checks = download_patiently(partial(serving_checks, uri, max_latency_ms=config.max_latency_ms))
     checks.append(_head(challenger))
     checks.append(_better(challenger, champion, config))
     _record(checks)

@@ -2,18 +2,23 @@
 
 import logging
 import os
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
 import mlflow
+from mlflow.environment_variables import MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR
 
 from lunar_models.errors import LunarModelsError
 from serving.cli.options import UserError
 
+R = TypeVar("R")
 RETRIES = 8
 """MLflow waits 0, 4, 8, 16, 32, 64, 120 and 120 s before these: six minutes together."""
 
 _RETRIES_VARIABLE = "MLFLOW_HTTP_REQUEST_MAX_RETRIES"
+_LONGEST_WAIT_S = 120.0
 _NO_ANSWER = "API request to"
 """How MLflow begins what it says of a request that got no answer, or none that is one."""
 
@@ -26,6 +31,41 @@ def be_patient() -> None:
         logger.addHandler(_OneLine())
         logger.setLevel(logging.DEBUG)  # where it tells that an answer of 503 is not taken
         logger.propagate = False
+
+
+def download_patiently(download: Callable[[], R]) -> R:
+    """Download from the tracking server, and wait for it as long as for a single request.
+
+    MLflow asks for the hundreds of files of a model one by one. If each of them waited for a server
+    that is away, they would take hours together; here all wait at once, and start anew.
+
+    Raises:
+        MlflowException: the server stayed away, or refused.
+    """
+    chosen = os.environ.get(_RETRIES_VARIABLE)
+    for attempt in range(RETRIES if chosen is None else int(chosen)):
+        try:
+            with _retries_of_a_request("1"):
+                return download()
+        except mlflow.MlflowException as error:
+            if not is_outage(error):
+                raise
+        time.sleep(min(MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR.get() * 2**attempt, _LONGEST_WAIT_S))
+    with _retries_of_a_request("0"):
+        return download()
+
+
+@contextmanager
+def _retries_of_a_request(count: str) -> Iterator[None]:
+    before = os.environ.get(_RETRIES_VARIABLE)
+    os.environ[_RETRIES_VARIABLE] = count
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[_RETRIES_VARIABLE]
+        else:
+            os.environ[_RETRIES_VARIABLE] = before
 
 
 @contextmanager

@@ -11,6 +11,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ from lunar_models.config.base import StepConfig, specs
 from serving.cli.options import UserError, to_text
 from steps.shared.cache import KEY_TAG, OUTPUT_TAG, step_key
 from steps.shared.ending import closed_when_killed
-from steps.shared.outage import no_second_wait, store_errors
+from steps.shared.outage import download_patiently, is_outage, no_second_wait, store_errors
 from steps.shared.unlogged import current_run_id, keeping, kept, return_to_server
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -211,13 +212,17 @@ def resolve_artifacts(uri: str) -> Path:
 
     Raises:
         UserError: there is nothing there.
+        MlflowException: the server is away.
     """
     if Path(uri).exists():
         return Path(uri)
     return_to_server()
     try:
-        return Path(mlflow.artifacts.download_artifacts(artifact_uri=uri))
+        download = partial(mlflow.artifacts.download_artifacts, artifact_uri=uri)
+        return Path(download_patiently(download))
     except (mlflow.MlflowException, OSError, ValueError) as error:
+        if isinstance(error, mlflow.MlflowException) and is_outage(error):
+            raise
         raise UserError(
             f"{uri!r} is neither a path here nor an artifact of the tracking store: {error}"
         ) from error

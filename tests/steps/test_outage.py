@@ -1,36 +1,50 @@
 """A tracking server that goes away for a while, or for good, in the middle of a step."""
 
+import json
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import mlflow
 import pytest
 from mlflow.exceptions import MlflowException
+from urllib3.util.retry import Retry
 
 from lunar_models.config.base import StepConfig, param
 from serving.cli.options import UserError
 from steps.shared import outage
 from steps.shared.outage import be_patient, store_errors
 from steps.shared.store import prepare
-from steps.shared.tracking import step_run
+from steps.shared.tracking import resolve_artifacts, step_run
 
 
 class Sample(StepConfig):
     count: int = param(1, help="A number.")
 
 
+FOLDER = {"files": [{"path": f"{n}.py", "is_dir": False, "file_size": 19} for n in range(60)]}
+
+
 @pytest.fixture
 def broken_server(monkeypatch):
-    """Answers 503 so many times, then with an empty list of experiments."""
+    """Answers 503 so many times, then with an empty list of experiments.
+
+    It always lists the files of a folder of artifacts.
+    """
 
     class Handler(BaseHTTPRequestHandler):
         left, seen = 0, 0
 
         def answer(self):
+            if "?path=" in self.path:
+                self.reply(200, FOLDER)
+                return
             Handler.seen += 1
             Handler.left -= 1
-            body = b'{"experiments": []}'
-            self.send_response(503 if Handler.left >= 0 else 200)
+            self.reply(503 if Handler.left >= 0 else 200, {"experiments": []})
+
+        def reply(self, status, content):
+            body = json.dumps(content).encode()
+            self.send_response(status)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
@@ -68,6 +82,33 @@ def test_a_server_that_stays_away_ends_the_step_with_one_sentence(broken_server)
     with pytest.raises(UserError, match=r"did not come back in time.*start the same command again"):
         prepare(Sample())
     assert broken_server.seen == outage.RETRIES + 1
+
+
+@pytest.fixture
+def waits(monkeypatch):
+    """Seconds of every wait; nobody really waits."""
+    waited = []
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR", "2")
+    monkeypatch.setattr(outage.time, "sleep", waited.append)
+    monkeypatch.setattr(Retry, "_sleep_backoff", lambda r: waited.append(r.get_backoff_time()))
+    return waited
+
+
+def test_the_files_of_a_model_wait_for_the_server_together(broken_server, waits):
+    """One by one they would wait for hours."""
+    broken_server.left = 100_000
+    with pytest.raises(MlflowException) as caught:
+        resolve_artifacts("mlflow-artifacts:/model")
+    assert outage.is_outage(caught.value)
+    assert 300 < sum(waits) < 400
+    assert outage.os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] == str(outage.RETRIES)
+
+
+def test_a_download_starts_anew_when_the_server_is_back(broken_server, waits):
+    broken_server.left = 300
+    folder = resolve_artifacts("mlflow-artifacts:/model")
+    assert len(list(folder.iterdir())) == len(FOLDER["files"])
+    assert waits
 
 
 def test_a_run_is_not_waited_for_twice(store, monkeypatch):
