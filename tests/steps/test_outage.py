@@ -28,15 +28,17 @@ FOLDER = {"files": [{"path": f"{n}.py", "is_dir": False, "file_size": 19} for n 
 def broken_server(monkeypatch):
     """Answers 503 so many times, then with an empty list of experiments.
 
-    It always lists the files of a folder of artifacts.
+    It always lists the files of a folder of artifacts, and offers them from the store behind it.
     """
 
     class Handler(BaseHTTPRequestHandler):
-        left, seen = 0, 0
+        left, seen, paths = 0, 0, []
 
         def answer(self):
-            if "?path=" in self.path:
-                self.reply(200, FOLDER)
+            Handler.paths.append(self.path)
+            if "?path=" in self.path or "server-info" in self.path:
+                offers = {"multipart_downloads_enabled": True, "multipart_uploads_enabled": True}
+                self.reply(200, FOLDER | offers)
                 return
             Handler.seen += 1
             Handler.left -= 1
@@ -109,6 +111,13 @@ def test_a_download_starts_anew_when_the_server_is_back(broken_server, waits):
     folder = resolve_artifacts("mlflow-artifacts:/model")
     assert len(list(folder.iterdir())) == len(FOLDER["files"])
     assert waits
+
+
+def test_artifacts_are_fetched_from_the_tracking_server(broken_server):
+    """Who may ask it may know neither address nor key of the object store behind it."""
+    resolve_artifacts("mlflow-artifacts:/model")
+    assert len([path for path in broken_server.paths if path.endswith(".py")]) == 60
+    assert not [path for path in broken_server.paths if "presigned" in path]
 
 
 def test_a_run_is_not_waited_for_twice(store, monkeypatch):
