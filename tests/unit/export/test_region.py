@@ -83,7 +83,7 @@ def test_areas_are_whole_kilometres_unless_small():
 
 
 def test_a_region_without_an_age_is_exported_and_says_so(tmp_path):
-    basins = analysed().craters.assign(diameter_km=np.linspace(350, 500, 200))
+    basins = analysed().craters.head(3).assign(diameter_km=[350.0, 420.0, 500.0])
     analysis = analyse(basins, AREA, Choices(SYSTEMS["neukum1983"], MARE))
     (tmp_path / "tables").mkdir()
     write_tables(tmp_path / "tables", analysis)
