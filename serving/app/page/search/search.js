@@ -275,7 +275,7 @@ async function beginPage() {
   $("more").open = false;
   $("work").hidden = false;
   drawMarks(null);
-  drawTags();
+  await drawTags(); // before any key can ask for the field of the name
   const like = new URLSearchParams(location.search).get("like");
   history.replaceState(null, "", location.pathname);
   if (like) { $("crater-id").value = like; if (!await addById()) return; }
