@@ -18,12 +18,14 @@ from lunar_models.errors import AreaError
 from lunar_models.mosaic.raster import Mosaic
 from serving.cli.options import config_command
 from steps.shared.region import background, choices, headline, log_analysis
+from steps.shared.store import prepare
 from steps.shared.tracking import log_text, resolve_artifacts, step_run
 
 
 @config_command(AnalyseConfig)
 def main(config: AnalyseConfig) -> None:
     """Count, date and export the craters of a region, by degradation state."""
+    config = prepare(config)
     with step_run("analyse", config, name=f"analyse-{config.chronology}"):
         craters, rejected = read_population(
             resolve_artifacts(config.table),

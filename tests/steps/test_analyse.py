@@ -35,6 +35,15 @@ def run(tmp_path, *arguments):
     return CliRunner().invoke(main, [f"--table={tmp_path / 'clusters.csv'}", *arguments])
 
 
+def test_relative_paths_are_those_of_the_caller(inputs, store, monkeypatch):
+    """As in a pipeline that `mlflow run` starts from another folder than the project's."""
+    monkeypatch.setattr(
+        "steps.shared.store.enter_callers_folder", lambda: monkeypatch.chdir(inputs)
+    )
+    result = CliRunner().invoke(main, ["--table=clusters.csv", "--area=area.gpkg"])
+    assert result.exit_code == 0, result.output
+
+
 def test_a_region_is_counted_dated_and_exported(inputs, store):
     result = run(inputs, f"--area={inputs / 'area.gpkg'}", "--figure_format=svg")
     assert result.exit_code == 0, result.output
