@@ -2,8 +2,8 @@
 
     python -m benchmarks.serving [--seconds 8] [--model models:/name@alias]
 
-Needs wrk (Debian package ``wrk``), which takes a few per cent of one core. Prints one table;
-the last lines are the ratios.
+Needs the environment's programs on the PATH, and wrk (Debian package ``wrk``), which takes a few
+per cent of one core. Prints one table; the last lines are the ratios.
 """
 
 import base64
@@ -71,7 +71,7 @@ def running(command: list[str], folder: Path) -> Iterator[tuple[psutil.Process, 
             time.sleep(0.1)
         yield tree, time.perf_counter() - begin
     finally:
-        members = [*tree.children(recursive=True), tree]
+        members = [*tree.children(recursive=True), tree] if tree.is_running() else []
         process.terminate()
         _, alive = psutil.wait_procs(members, timeout=20)
         for member in alive:
