@@ -10,7 +10,8 @@ import mlflow
 import numpy as np
 import pytest
 from service_parts import Parts, make_parts
-from team_stack import Member, TeamStack, postgres_programs, team_stack
+from team_member import Member
+from team_stack import TeamStack, postgres_programs, team_stack
 
 from steps.shared.registry import log_service_model
 

@@ -6,7 +6,7 @@ import time
 import mlflow
 import pytest
 from live_server import wait_for
-from team_stack import finish
+from team_member import finish
 
 pytestmark = pytest.mark.stack
 TRAINING = {"encoder": "cae", "epochs": 40, "latent_dim": 4, "registered_model": "outages"}
