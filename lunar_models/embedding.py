@@ -192,9 +192,8 @@ def _fill(
 def _run_on_cpu(done: Callable[[int], int], starts: range, *, several: bool) -> Iterator[int]:
     """Work on some batches at once, each with its share of the cores.
 
-    A small network's layers are too short to be divided among many. Only of the faster copy,
-    though (`several`), which stays in evaluation mode; the original would be switched back by the
-    batch that ends first.
+    A small network's layers are too short to be divided among many. Only of the faster copy
+    (`several`), which stays in evaluation mode; the batch that ends first would switch the original.
     """
     threads = torch.get_num_threads()
     workers = min(threads, MOST_WORKERS, len(starts)) if several else 1

@@ -5,8 +5,11 @@ from typing import Any, Literal, Self
 from pydantic import create_model, model_validator
 
 from lunar_models.config.base import StepConfig, param, specs
+from lunar_models.config.cluster import ClusterConfig
 from lunar_models.config.databases import refuse_password
 from lunar_models.config.preprocess import PreprocessConfig
+
+_CLUSTER = {spec.name: spec for spec in specs(ClusterConfig)}
 
 OF_THE_MODEL = (
     "crop_size_px", "context_diameters", "highpass_sigma_px", "normalisation", "block_deg",
@@ -53,12 +56,7 @@ class ReleaseConfig(WorkConfig):
         role="input",
     )
     output: str = param("data/release", help="Output folder of the release.", role="output")
-    tags: str | None = param(
-        None,
-        help="Database of named tags (file, or URL without password); each tag becomes a column "
-        "tag_NAME of craters.parquet.",
-        role="input",
-    )
+    tags: str | None = _CLUSTER["tags"].declare(None)
     shards: int | None = param(
         None, help="Number of shards; none: one per 16,384 craters.", minimum=1, role="runtime"
     )

@@ -4,10 +4,13 @@ from typing import Literal, Self
 
 from pydantic import model_validator
 
-from lunar_models.config.base import StepConfig, param
+from lunar_models.config.base import StepConfig, param, specs
 from lunar_models.config.databases import refuse_password
+from lunar_models.config.evaluate import EvaluateConfig
 from lunar_models.config.levels import DEFAULT_LEVELS, check_levels
 from lunar_models.errors import ConfigError
+
+_EVALUATE = {spec.name: spec for spec in specs(EvaluateConfig)}
 
 View = Literal["pca", "tsne", "umap"]
 
@@ -28,21 +31,14 @@ class ClusterConfig(StepConfig):
         None, help="Classification head fitted by evaluate; adds states to the tables.",
         role="input",
     )  # fmt: skip
-    calibrate: str | None = param(
-        None,
-        help="Table (CSV) of CRATER_ID and measured depth_over_diameter, at least 20 of these "
-        "craters, that corrects predicted depths.",
-        role="input",
-    )
+    calibrate: str | None = _EVALUATE["calibrate"].declare(None)
     tags: str | None = param(
         None,
         help="Database of named tags (file, or URL without password); each tag becomes a column "
         "tag_NAME of the tables.",
         role="input",
     )
-    interval_levels: tuple[float, ...] = param(
-        DEFAULT_LEVELS, help="Levels of the intervals of physical quantities, above 0 up to 0.99."
-    )
+    interval_levels: tuple[float, ...] = _EVALUATE["interval_levels"].declare(DEFAULT_LEVELS)
     mosaic: tuple[str, ...] = param(
         (),
         help="Mosaic shown as the background of the cluster map (the first, if several).",

@@ -4,8 +4,11 @@ from typing import Self
 
 from pydantic import model_validator
 
-from lunar_models.config.base import StepConfig, param
+from lunar_models.config.base import StepConfig, param, specs
+from lunar_models.config.evaluate import EvaluateConfig
 from lunar_models.config.levels import DEFAULT_LEVELS, check_levels
+
+_EVALUATE = {spec.name: spec for spec in specs(EvaluateConfig)}
 
 
 class RegisterConfig(StepConfig):
@@ -25,15 +28,8 @@ class RegisterConfig(StepConfig):
     clusters: str | None = param(
         None, help="Cluster model fitted by cluster: a folder or URI.", role="input"
     )
-    calibrate: str | None = param(
-        None,
-        help="Table (CSV) of CRATER_ID and measured depth_over_diameter, at least 20 of these "
-        "craters, that corrects predicted depths.",
-        role="input",
-    )
-    interval_levels: tuple[float, ...] = param(
-        DEFAULT_LEVELS, help="Levels of the intervals of physical quantities, above 0 up to 0.99."
-    )
+    calibrate: str | None = _EVALUATE["calibrate"].declare(None)
+    interval_levels: tuple[float, ...] = _EVALUATE["interval_levels"].declare(DEFAULT_LEVELS)
     service_model: str = param("lunar-craters", help="Registry name of the served model.")
     alias: str | None = param(
         "champion",

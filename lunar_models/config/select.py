@@ -4,8 +4,11 @@ from typing import Literal, Self
 
 from pydantic import model_validator
 
-from lunar_models.config.base import StepConfig, param
+from lunar_models.config.agreement import VotesConfig
+from lunar_models.config.base import StepConfig, param, specs
 from lunar_models.config.databases import refuse_password
+
+_VOTES = {spec.name: spec for spec in specs(VotesConfig)}
 
 Strategy = Literal["auto", "design", "typical", "covering", "uncertain", "margin", "random"]
 
@@ -28,14 +31,8 @@ class SelectConfig(StepConfig):
         "yet at the beginning.",
         role="input",
     )
-    scheme: str | None = param(
-        None, help="Name of the labelling scheme, where the store holds votes of several."
-    )
-    label_order: tuple[str, ...] = param(
-        (),
-        help="States from freshest to oldest; empty: those of the store's scheme, or New, "
-        "Semi-New, Semi-Old, Old.",
-    )
+    scheme: str | None = _VOTES["scheme"].declare(None)
+    label_order: tuple[str, ...] = _VOTES["label_order"].declare(())
     without: tuple[str, ...] = param(
         (),
         help="Label tables whose craters are never asked about, such as gold and reference.",

@@ -206,9 +206,7 @@ def _special_pixels(data: Any, dtype: str) -> tuple[tuple[float, float], tuple[f
     cube = data.driver in ("ISIS3", "ISIS2") or (data.driver == "VRT" and _made_of_cubes(data))
     if cube or (dtype == "int16" and data.nodatavals[0] == ISIS_NULL_INT16):
         valid, bright = ISIS_VALID.get(dtype, valid), ISIS_SATURATED.get(dtype, nothing)
-    elif (
-        np.dtype(dtype).kind == "f"
-    ):  # a converted cube or PDS product, or an undeclared fill value
+    elif np.dtype(dtype).kind == "f":  # converted from ISIS or PDS, or an undeclared fill value
         valid = ISIS_VALID[dtype]
         bright = ISIS_SATURATED[dtype] if data.driver == "PDS" else nothing
     low, high = valid_limits(data, dtype)
