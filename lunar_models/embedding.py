@@ -193,7 +193,7 @@ def _run_on_cpu(done: Callable[[int], int], starts: range, *, several: bool) -> 
     """Work on some batches at once, each with its share of the cores.
 
     A small network's layers are too short to be divided among many. Only of the faster copy
-    (`several`), which stays in evaluation mode; the batch that ends first would switch the original.
+    (`several`), which stays in evaluation mode: the first batch to end switches the original back.
     """
     threads = torch.get_num_threads()
     workers = min(threads, MOST_WORKERS, len(starts)) if several else 1
