@@ -307,6 +307,14 @@ def test_offline_work_goes_on_and_nothing_is_lost(server: Desk, open_page) -> No
     assert len(server.votes()) == 7
 
 
+def test_a_page_that_began_without_the_worker_gets_it(server: Desk, open_page) -> None:
+    page = open_page(server.url, token=server.token)
+    page.page.wait_for_function("() => navigator.serviceWorker.controller !== null")
+    page.context.new_cdp_session(page.page).send("Page.reload", {"ignoreCache": True})
+    page.page.wait_for_load_state("networkidle")
+    page.page.wait_for_function("() => navigator.serviceWorker.controller !== null")
+
+
 def test_two_browsers_label_at_once_while_the_server_is_killed(
     browser, crop_set: CropSet, tmp_path: Path, open_page
 ) -> None:

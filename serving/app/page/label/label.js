@@ -224,6 +224,14 @@ function askForToken(error) {
   $("token").focus();
 }
 
+// The page that a token reloads may begin before the worker is there, and would stay without it.
+async function workOffline() {
+  const worker = navigator.serviceWorker;
+  await worker.register("/label/worker.js", { scope: "/label" });
+  const { active } = await worker.ready;
+  if (!worker.controller) active.postMessage("claim");
+}
+
 async function begin() {
   setToken(kept("token") ?? "");
   try {
@@ -300,5 +308,5 @@ $("show-after").addEventListener("change", () => { keep("after", $("show-after")
 document.addEventListener("keydown", onKey);
 setInterval(() => { if (setup && (offline || !current)) refill(); }, REFRESH_MS);
 addEventListener("online", () => { if (setup) refill(); });
-if ("serviceWorker" in navigator) navigator.serviceWorker.register("/label/worker.js", { scope: "/label" }).catch(() => {});
+if ("serviceWorker" in navigator) workOffline().catch(() => {});
 begin();
