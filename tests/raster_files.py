@@ -1,5 +1,8 @@
 """Small rasters of a known scene, as the field stores them."""
 
+import struct
+from pathlib import Path
+
 import numpy as np
 import rasterio
 from planted_moon import GEOGRAPHIC
@@ -103,3 +106,12 @@ def pds3(folder, values, extra="", *, direction="EAST", centre=20):
     )
     (folder / "moon.lbl").write_text(text.replace("\n", "\r\n"))
     return folder / "moon.lbl"
+
+
+def orient(path, orientation, *, bigtiff=False):
+    """Give a TIFF the tag that GDAL neither writes nor reads: another of its type is renamed."""
+    stored, number = bytearray(Path(path).read_bytes()), "<HHQH" if bigtiff else "<HHIH"
+    place = stored.index(struct.pack(number, 277, 3, 1, 1))  # SamplesPerPixel, 1 if missing
+    struct.pack_into(number, stored, place, 274, 3, 1, orientation)
+    Path(path).write_bytes(stored)
+    return path

@@ -1,5 +1,6 @@
 """Open rasters through GDAL: local files, VRTs, archives and remote files, with errors in words."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,12 @@ REMOTE_OPTIONS = {
     "VSI_CACHE": "YES",
 }
 
-_REMOTE = ("http:", "https:", "ftp:", "s3:", "gs:", "az:", "/vsicurl", "/vsis3", "/vsigs", "/vsiaz")
+_STORES = {"gs://": "/vsigs/", "az://": "/vsiaz/"}
+"""GDAL's own names: rasterio would look for credentials elsewhere, or for an account None."""
+_REMOTE = re.compile(
+    r"(/vsi(zip|tar|gzip|7z|rar|subfile)/[^/]*)*"
+    r"(https?:|ftp:|(s3|gs|az):|/vsi(curl|s3|gs|az|adls|oss|swift|webhdfs)([/_?]|$))"
+)
 _PACKED = {
     ".zip": "zip://{}!NAME.tif",
     ".tar": "tar://{}!NAME.tif",
@@ -42,7 +48,12 @@ _LABELS = (".lbl", ".LBL", ".xml", ".hdr", ".HDR")
 
 
 def gdal_path(path: str) -> str:
-    """``zip://moon.zip!/wac.tif`` -> ``/vsizip/moon.zip/wac.tif``; other paths as they are."""
+    """``zip://moon.zip!/wac.tif`` -> ``/vsizip/moon.zip/wac.tif``, ``gs://`` -> ``/vsigs/``.
+
+    Other paths are returned as they are.
+    """
+    for scheme, place in _STORES.items():
+        path = place + path.removeprefix(scheme) if path.startswith(scheme) else path
     for scheme in ("zip", "tar"):
         if path.startswith(f"{scheme}://"):
             archive, _, member = path.removeprefix(f"{scheme}://").partition("!")
@@ -52,7 +63,7 @@ def gdal_path(path: str) -> str:
 
 def is_remote(path: str) -> bool:
     """Whether a path leads over the network."""
-    return path.startswith(_REMOTE)
+    return _REMOTE.match(path) is not None
 
 
 def gdal_environment(path: str) -> rasterio.Env:
@@ -147,7 +158,7 @@ def _check_written(data: Any) -> None:
             raise _truncated(data.name, have, end)
     if data.driver != "GTiff" or any(value is not None for value in data.nodatavals):
         return
-    if MaskFlags.all_valid not in data.mask_flag_enums[0] or not Path(data.name).is_file():
+    if MaskFlags.all_valid not in data.mask_flag_enums[0]:
         return
     rows, columns = data.block_shapes[0]
     down, across = -(-data.height // rows), -(-data.width // columns)

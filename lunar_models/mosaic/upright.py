@@ -1,33 +1,54 @@
 """Find out whether an image is to be turned before it is looked at, which GDAL does not do."""
 
-from pathlib import Path
+import struct
 from typing import Any
 
-from PIL.TiffImagePlugin import ImageFileDirectory_v2
+import rasterio
 
 _ORIENTATION = 274
-_TIFF = {b"II*\0": 8, b"MM\0*": 8, b"II+\0": 16, b"MM\0+": 16}
-"""Length of the header by its first bytes."""
+_SHORT = 3  # the type of the tag's value
+_BYTES_OF_A_FILE = """<VRTDataset rasterXSize="{count}" rasterYSize="1">
+<GeoTransform>0,2,0,0,0,2</GeoTransform>
+<VRTRasterBand dataType="Byte" band="1" subClass="VRTRawRasterBand">
+<SourceFilename relativeToVRT="0">{path}</SourceFilename><ImageOffset>{start}</ImageOffset>
+<PixelOffset>1</PixelOffset><LineOffset>{count}</LineOffset></VRTRasterBand></VRTDataset>"""
 
 
 def is_upright(data: Any) -> bool:
-    """Whether the first pixel is the upper left one, by EXIF and by a local TIFF's own tag.
+    """Whether the first pixel is the upper left one, by EXIF and by a TIFF's own tag.
 
     Args:
-        data: an open rasterio dataset.
+        data: an open rasterio dataset, local, remote or in an archive.
     """
     if data.tags().get("EXIF_Orientation", "1").strip() not in ("0", "1"):
         return False
-    return data.driver not in ("GTiff", "COG") or _tiff_orientation(data.name) in (0, 1)
+    return data.driver not in ("GTiff", "COG") or _tiff_orientation(data) in (0, 1)
 
 
-def _tiff_orientation(path: str) -> int:
-    if not Path(path).is_file():  # in an archive or remote: GDAL does not pass the tag on
+def _tiff_orientation(data: Any) -> int:
+    """The tag that GDAL does not pass on, from the image directory of the file; 1 if missing."""
+    start = data.get_tag_item("IFD_OFFSET", "TIFF", bidx=1)
+    if start is None or not data.files:  # in memory
         return 1
-    with open(path, "rb") as file:
-        header = file.read(8)
-        header += file.read(_TIFF.get(header[:4], 8) - 8)
-        directory = ImageFileDirectory_v2(header)
-        file.seek(directory.next)
-        directory.load(file)
-    return int(directory.get(_ORIENTATION, 1))
+    path = data.files[0]
+    header = _read_bytes(path, 0, 4)
+    order, big = "<" if header[:2] == b"II" else ">", 43 in header[2:]
+    number, entry = (order + "Q", order + "HHQ8s") if big else (order + "H", order + "HHI4s")
+    length = struct.calcsize(number)
+    (entries,) = struct.unpack(number, _read_bytes(path, int(start), length))
+    directory = _read_bytes(path, int(start) + length, entries * struct.calcsize(entry))
+    for tag, kind, _, value in struct.iter_unpack(entry, directory):
+        if tag == _ORIENTATION and kind == _SHORT:
+            return int(struct.unpack_from(order + "H", value)[0])
+    return 1
+
+
+def _read_bytes(path: str, start: int, count: int) -> bytes:
+    """Read bytes of a file wherever GDAL finds it, by calling them the pixels of an image."""
+    quoted = path.replace("&", "&amp;").replace("<", "&lt;")
+    text = _BYTES_OF_A_FILE.format(path=quoted, start=start, count=count)
+    with (
+        rasterio.Env(GDAL_VRT_RAWRASTERBAND_ALLOWED_SOURCE="ALL"),
+        rasterio.open(text) as data,
+    ):
+        return bytes(data.read(1).tobytes())

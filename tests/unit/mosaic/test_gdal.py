@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import rasterio
 from planted_moon import GEOGRAPHIC, write_array
+from raster_files import orient
 from rasterio import Affine
 
 from lunar_models.errors import MosaicError
@@ -98,6 +99,48 @@ def test_cog_over_http_is_read_in_ranges(cog, values, address, form):
     assert len(before) == 64
     with pytest.raises(MosaicError, match=r"gone\.tif cannot be opened.*address"):
         Mosaic.open(path.replace("moon", "gone"))
+
+
+PLACES = [
+    "{1}/m.tif", "/vsicurl/{1}/m.tif", "zip://{0}/moon.zip!m.tif", "/vsizip/{0}/moon.zip/m.tif",
+    "tar://{0}/moon.tar!m.tif", "/vsizip//vsicurl/{1}/moon.zip/m.tif",
+]  # fmt: skip
+
+
+def pack(folder, address, place):
+    """Put m.tif of a folder into archives; a path to one of them, or to the server's."""
+    with zipfile.ZipFile(folder / "moon.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.write(folder / "m.tif", "m.tif")
+    with tarfile.open(folder / "moon.tar", "w") as archive:
+        archive.add(folder / "m.tif", "m.tif")
+    return place.format(folder, address)
+
+
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("orientation", [1, 3, 6])
+def test_a_turned_tiff_is_refused_wherever_it_lies(tmp_path, values, address, place, orientation):
+    write_array(tmp_path / "m.tif", values, crs=GEOGRAPHIC, transform=LOCAL)
+    orient(tmp_path / "m.tif", orientation)
+    place = pack(tmp_path, address, place)
+    if orientation == 1:
+        mosaic, window = read(place)
+        np.testing.assert_array_equal(window, values[100:150, 200:260])
+        assert len(source_digest(mosaic.files[0])) == 64
+    else:
+        with pytest.raises(MosaicError, match="that of TIFF"):
+            Mosaic.open(place)
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_missing_blocks_are_refused_wherever_they_lie(tmp_path, address, place):
+    profile = {"crs": GEOGRAPHIC, "transform": LOCAL, "dtype": "uint8", "count": 1}
+    with rasterio.open(
+        tmp_path / "m.tif", "w", height=600, width=600, sparse_ok=True, tiled=True, **profile
+    ) as target:
+        target.write(np.ones((1, 256, 256), np.uint8), window=((0, 256), (0, 256)))
+    place = pack(tmp_path, address, place)
+    with pytest.raises(MosaicError, match="lacks blocks"):
+        Mosaic.open(place)
 
 
 def test_archives(tmp_path, cog, values):

@@ -10,7 +10,7 @@ import pytest
 import rasterio
 from PIL import Image
 from planted_moon import GEOGRAPHIC
-from raster_files import LOCAL, SHAPE, brightness, pds3, scene, vrt, write
+from raster_files import LOCAL, SHAPE, brightness, orient, pds3, scene, vrt, write
 from rasterio import Affine
 from rasterio.enums import ColorInterp
 
@@ -204,12 +204,8 @@ def test_a_turned_photograph_is_a_question(tmp_path, orientation):
 @pytest.mark.parametrize("orientation", [1, 3, 6])
 @pytest.mark.parametrize("bigtiff", ["NO", "YES"])
 def test_a_turned_tiff_is_a_question(tmp_path, orientation, bigtiff):
-    """GDAL neither writes nor reads the tag: another one of the same type is renamed to it."""
     path = write(tmp_path / "m.tif", scene(), bigtiff=bigtiff)
-    stored, number = bytearray(Path(path).read_bytes()), "<HHQH" if bigtiff == "YES" else "<HHIH"
-    place = stored.index(struct.pack(number, 277, 3, 1, 1))  # SamplesPerPixel, 1 if missing
-    struct.pack_into(number, stored, place, 274, 3, 1, orientation)
-    Path(path).write_bytes(stored)
+    orient(path, orientation, bigtiff=bigtiff == "YES")
     if orientation == 1:
         np.testing.assert_array_equal(brightness(path), scene())
         assert Mosaic.open(vrt(tmp_path / "m.vrt", [path])).height == SHAPE[0]
