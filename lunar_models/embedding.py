@@ -1,7 +1,8 @@
 """Embed many crops in batches, in bounded memory."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -88,19 +89,8 @@ def score_crops(
     Raises:
         ConfigError: the crops' side is not the encoder's.
     """
-    encoder = _prepared(checkpoint, crops, device)
-    if len(crops) and encoder.degradation(_load(checkpoint, encoder, crops, 0, 1)) is None:
-        return None
-    scores = np.empty((len(crops), 2), np.float32)
-
-    def score(batch: torch.Tensor) -> torch.Tensor:
-        answer = encoder.degradation(batch)
-        assert answer is not None  # as of the first crop
-        return torch.stack(answer, 1)
-
-    for _ in _fill(scores, score, checkpoint, encoder, crops, batch_size):
-        pass
-    return scores
+    told = _tell(checkpoint, crops, batch_size, device)
+    return None if told is None else _scores(told)
 
 
 def measure_crops(
@@ -118,20 +108,87 @@ def measure_crops(
     Raises:
         ConfigError: the crops' side is not the encoder's.
     """
-    residuals = checkpoint.encoder.residual_table()
-    if residuals is None:
+    if checkpoint.encoder.residual_table() is None:
         return None
+    told = _tell(checkpoint, crops, batch_size, device)
+    return None if told is None else _physical(checkpoint, told)
+
+
+@dataclass(frozen=True)
+class CropOutputs:
+    """All that an encoder tells of N crops."""
+
+    embeddings: npt.NDArray[np.float32]
+    """(N, D)"""
+    scores: npt.NDArray[np.float32] | None
+    """(N, 2), see `score_crops`."""
+    physical: PhysicalPrediction | None
+    """See `measure_crops`."""
+
+    def take(self, rows: npt.NDArray[np.integer]) -> "CropOutputs":
+        """Return the outputs of some crops."""
+        return CropOutputs(
+            self.embeddings[rows],
+            None if self.scores is None else self.scores[rows],
+            None if self.physical is None else self.physical.take(rows),
+        )
+
+
+def compute_outputs(
+    checkpoint: Checkpoint, crops: npt.NDArray[np.uint8], *, device: str = "auto"
+) -> CropOutputs:
+    """Compute in one pass what `embed_crops`, `score_crops` and `measure_crops` give.
+
+    Scores and physical quantities are computed in float32, and so are the embeddings of an
+    encoder that tells them.
+
+    Args:
+        checkpoint: the encoder and its normalisation.
+        crops: (N, S, S) uint8, may be a memory map; read batch by batch.
+        device: see `pick_device`.
+
+    Raises:
+        ConfigError: the crops' side is not the encoder's.
+    """
+    told = _tell(checkpoint, crops, None, device)
+    if told is None:
+        return CropOutputs(embed_crops(checkpoint, crops, device=device), None, None)
+    return CropOutputs(told["embedding"], _scores(told), _physical(checkpoint, told))
+
+
+def _scores(told: Mapping[str, npt.NDArray[np.float32]]) -> npt.NDArray[np.float32] | None:
+    names = ("score", "score_deviation")
+    return np.stack([told[name] for name in names], 1) if "score" in told else None
+
+
+def _physical(
+    checkpoint: Checkpoint, told: Mapping[str, npt.NDArray[np.float32]]
+) -> PhysicalPrediction | None:
+    residuals = checkpoint.encoder.residual_table()
+    return None if residuals is None else PhysicalPrediction.of(told["physics"], residuals)
+
+
+def _tell(
+    checkpoint: Checkpoint, crops: npt.NDArray[np.uint8], batch_size: int | None, device: str
+) -> dict[str, npt.NDArray[np.float32]] | None:
+    """`Encoder.outputs` of all crops, float32; None from an encoder that only embeds."""
     encoder = _prepared(checkpoint, crops, device)
-    physics = np.empty((len(crops), 2, 2), np.float32)
+    blank = torch.zeros(1, *crops.shape[1:], dtype=torch.uint8)
+    first = encoder.tell(_normalised(checkpoint, blank, encoder.device))
+    shapes = {name: value.shape[1:] for name, value in first.items()}
+    if shapes.keys() == {"embedding"}:
+        return None
+    columns = np.cumsum([shape.numel() for shape in shapes.values()])
+    rows = np.empty((len(crops), columns[-1]), np.float32)
 
-    def measure(batch: torch.Tensor) -> torch.Tensor:
-        answer = encoder.physics(batch)
-        assert answer is not None  # a family with residuals has quantities
-        return answer
+    def compute(batch: torch.Tensor) -> torch.Tensor:
+        told = encoder.tell(batch)
+        return torch.cat([told[name].reshape(len(batch), -1) for name in shapes], 1)
 
-    for _ in _fill(physics, measure, checkpoint, encoder, crops, batch_size):
+    for _ in _fill(rows, compute, checkpoint, encoder, crops, batch_size):
         pass
-    return PhysicalPrediction.of(physics, residuals)
+    parts = zip(shapes.items(), np.split(rows, columns[:-1], axis=1), strict=True)
+    return {name: part.reshape(len(rows), *shape) for (name, shape), part in parts}
 
 
 def _prepared(

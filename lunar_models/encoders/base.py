@@ -86,6 +86,16 @@ class Encoder(nn.Module, ABC):
         with torch.inference_mode(), evaluating(self):
             return self._embed(crops).float()
 
+    def tell(self, crops: Tensor) -> dict[str, Tensor]:
+        """Compute `outputs` in evaluation mode: in one pass what `embed`, `degradation` and
+        `physics` give one by one.
+
+        Args:
+            crops: (B, 1, S, S) float32 in [-1, 1], B at least 1.
+        """
+        with torch.inference_mode(), evaluating(self):
+            return self.outputs(crops)
+
     def outputs(self, crops: Tensor) -> dict[str, Tensor]:
         """Compute all that the encoder tells of a crop, in operations that can be exported.
 

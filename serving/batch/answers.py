@@ -3,14 +3,13 @@
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
-from lunar_models.embedding import embed_crops, measure_crops, score_crops
+from lunar_models.embedding import CropOutputs, compute_outputs
 from lunar_models.encoders.checkpoint import Checkpoint
 from lunar_models.encoders.precision import pick_device
 from lunar_models.export.columns import CLUSTER_COLUMNS, SCORE_COLUMNS
@@ -59,67 +58,53 @@ class Answerer:
             A table of `schema` with one row for each crater that has an embedding, and
             crater_id and reason of the others.
         """
-        embeddings = embed_crops(self.checkpoint, crops, device=self.device)
+        told = compute_outputs(self.checkpoint, crops, device=self.device)
+        embeddings = told.embeddings
         half = embeddings.astype(np.float16)
         usable = np.isfinite(half).all(axis=1)
         refused = [[str(name), NO_EMBEDDING] for name in craters["crater_id"].to_numpy()[~usable]]
-        kept = embeddings[usable]
         diameter = craters["diameter_km"].to_numpy()[usable]
-        parts = [craters[usable][list(columns.KNOWN)], *self._parts(kept, crops[usable], diameter)]
+        parts = [
+            craters[usable][list(columns.KNOWN)],
+            *self._parts(told.take(np.flatnonzero(usable)), diameter),
+        ]
         frame = pd.concat([part.reset_index(drop=True) for part in parts], axis=1)
         table = pa.Table.from_pandas(frame, self.schema, preserve_index=False)
         vectors = pa.FixedSizeListArray.from_arrays(half[usable].ravel(), half.shape[1])
         return table.append_column(columns.EMBEDDING, vectors), refused
 
-    def _parts(
-        self, embeddings: npt.NDArray[np.float32], crops: Any, diameter_km: npt.NDArray[np.float64]
-    ) -> list[pd.DataFrame]:
+    def _parts(self, told: CropOutputs, diameter_km: npt.NDArray[np.float64]) -> list[pd.DataFrame]:
         parts = []
         if self.bundle.head is not None:
-            parts.append(state_columns(self.bundle.head.predict(embeddings), self.bundle.head))
-        if self.scores:
-            scores = score_crops(self.checkpoint, crops, device=self.device)
-            parts.append(score_table(np.empty((0, 2), np.float32) if scores is None else scores))
-        if self.physical:
-            measured = measure_crops(self.checkpoint, crops, device=self.device)
-            assert measured is not None  # as of the probe
-            parts.append(self._physical(measured, diameter_km))
+            parts.append(state_columns(self.bundle.head.predict(told.embeddings), self.bundle.head))
+        if told.scores is not None:
+            parts.append(score_table(told.scores))
+        if told.physical is not None:
+            parts.append(self._physical(told.physical, diameter_km))
         if self.bundle.clusters is not None:
-            found = self.bundle.clusters.assign(embeddings)
+            found = self.bundle.clusters.assign(told.embeddings)
             parts.append(pd.DataFrame({
                 name: getattr(found, attribute) for name, attribute in CLUSTER_COLUMNS.items()
             }))  # fmt: skip
         return parts
-
-    @cached_property
-    def scores(self) -> bool:
-        """Whether the encoder tells degradation by itself."""
-        return score_crops(self.checkpoint, self._probe, device=self.device) is not None
-
-    @cached_property
-    def physical(self) -> list[str]:
-        """Columns of the physical quantities; none from an encoder that tells none."""
-        found = measure_crops(self.checkpoint, self._probe, device=self.device)
-        return [] if found is None else list(self._physical(found, np.ones(1)).columns)
 
     def _physical(
         self, measured: PhysicalPrediction, diameter_km: npt.NDArray[np.float64]
     ) -> pd.DataFrame:
         return physical_table(measured, diameter_km, self.checkpoint.interval_levels)
 
-    @property
-    def _probe(self) -> npt.NDArray[np.uint8]:
-        side = self.checkpoint.encoder.crop_size_px
-        return np.tile(np.arange(side, dtype=np.uint8), (1, side, 1))
-
     @cached_property
     def schema(self) -> pa.Schema:
         """Columns of the table, without the embedding."""
         head, clusters = self.bundle.head, self.bundle.clusters
+        side = self.checkpoint.encoder.crop_size_px
+        ramp = np.tile(np.arange(side, dtype=np.uint8), (1, side, 1))
+        told = compute_outputs(self.checkpoint, ramp, device=self.device)
+        physical = told.physical
         return columns.schema(
             states=None if head is None else head.states,
-            scores=SCORE_COLUMNS if self.scores else (),
-            physical=self.physical,
+            scores=() if told.scores is None else SCORE_COLUMNS,
+            physical=[] if physical is None else list(self._physical(physical, np.ones(1)).columns),
             clusters=clusters is not None,
         )
 

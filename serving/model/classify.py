@@ -104,15 +104,14 @@ def _answer(
 ) -> None:
     crops = normalise(bundle, align(bundle.checkpoint, prepared, answers))
     encoder = bundle.checkpoint.encoder
-    embeddings = encoder.embed(crops).numpy()
-    if bundle.scores and (scores := encoder.degradation(crops)) is not None:
-        fill_scores(torch.stack(scores, 1).numpy(), answers)
+    told = {name: value.numpy() for name, value in encoder.tell(crops).items()}
+    embeddings = told["embedding"]
+    if bundle.scores and "score" in told:
+        fill_scores(np.stack([told["score"], told["score_deviation"]], 1), answers)
     if bundle.scores and (residuals := encoder.residual_table()) is not None:
-        physics = encoder.physics(crops)
-        assert physics is not None  # a family with residuals has quantities
         diameters = [p.known.get("diameter_km") for p in prepared]
         fill_physics(
-            PhysicalPrediction.of(physics.numpy(), residuals),
+            PhysicalPrediction.of(told["physics"], residuals),
             diameters,
             answers,
             bundle.checkpoint.interval_levels,

@@ -4,6 +4,7 @@ import contextlib
 import errno
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import duckdb
@@ -18,7 +19,7 @@ from lunar_models.config.classify import crop_parameters
 from lunar_models.config.preprocess import PreprocessConfig
 from lunar_models.cropping.extraction import make_crop_set
 from lunar_models.cropping.sun.estimation import sun_table
-from lunar_models.embedding import embed_crops
+from lunar_models.embedding import compute_outputs, embed_crops
 from lunar_models.errors import ConfigError, CropSetError, MosaicError
 from lunar_models.heads.physical import PhysicalPrediction, ResidualTable
 from lunar_models.labelling.tags import TagStore
@@ -162,9 +163,10 @@ def test_physical_quantities_come_with_their_intervals(bundle_folder, parts, mon
         physics[:, :, 0] = np.log([0.05, 0.2])
         physics[:, :, 1] = 0.1
         normal = ResidualTable(np.array([0.025, 0.5, 0.975]), np.array([[-2.0, 0.0, 2.0]] * 2))
-        return PhysicalPrediction.of(physics, normal)
+        told = compute_outputs(checkpoint, crops, device=device)
+        return replace(told, physical=PhysicalPrediction.of(physics, normal))
 
-    monkeypatch.setattr(answers, "measure_crops", measured)
+    monkeypatch.setattr(answers, "compute_outputs", measured)
     answerer = answers.Answerer.load(bundle_folder, "cpu")
     metadata = parts.crop_set.metadata.reindex(columns=list(columns.KNOWN)).iloc[:5]
     table, _ = answerer.answer(parts.crop_set.crops[:5], metadata)

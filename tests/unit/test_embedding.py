@@ -6,12 +6,20 @@ from helpers import bowl_crops
 from lunar_models import embedding
 from lunar_models.config.train import TrainConfig
 from lunar_models.crops.crop_set import CropSet
-from lunar_models.embedding import embed_crops, reconstruct_crops, score_crops
+from lunar_models.embedding import (
+    compute_outputs,
+    embed_crops,
+    measure_crops,
+    reconstruct_crops,
+    score_crops,
+)
 from lunar_models.encoders.build import build_encoder
 from lunar_models.encoders.checkpoint import Checkpoint
+from lunar_models.encoders.families.ensemble import EnsembleEncoder
 from lunar_models.encoders.inference import inference_copy
 from lunar_models.encoders.overlap import batch_size_for, run_overlapped
 from lunar_models.encoders.precision import pick_device
+from lunar_models.encoders.pretrained import pretrained_folder
 from lunar_models.errors import ConfigError
 
 
@@ -92,6 +100,39 @@ def test_scores_of_an_encoder_that_has_been_taught_them() -> None:
     embeddings = embed_crops(checkpoint, crops, device="cpu")
     np.testing.assert_allclose(scores[:, 0], embeddings[:, 0] / np.sqrt(12) + 0.5, atol=1e-5)
     assert (scores[:, 1] > 0).all()
+
+
+def test_all_outputs_come_of_one_pass() -> None:
+    checkpoint = Checkpoint.load(pretrained_folder("pretrained:craters-48"))
+    passes: list[int] = []
+    network = checkpoint.encoder.network
+    network.register_forward_hook(lambda module, given, made: passes.append(len(made)))  # type: ignore[operator]
+    crops, _ = bowl_crops(130, 48)
+    told = compute_outputs(checkpoint, crops, device="cpu")
+    assert sum(passes) - 2 == 2 * 130  # upright and upside down; and a blank crop beforehand
+    assert np.array_equal(told.embeddings, embed_crops(checkpoint, crops, device="cpu"))
+    scores = score_crops(checkpoint, crops, device="cpu")
+    physical = measure_crops(checkpoint, crops, device="cpu")
+    assert scores is not None
+    assert told.scores is not None
+    assert physical is not None
+    assert told.physical is not None
+    assert np.array_equal(told.scores, scores)
+    assert np.array_equal(told.physical.mean, physical.mean)
+    assert np.array_equal(told.take(np.array([5])).embeddings, told.embeddings[5:6])
+
+
+def test_an_ensemble_tells_the_score_of_its_first_member_that_knows_one() -> None:
+    torch.manual_seed(0)
+    config = TrainConfig(crops="", encoder="physics", latent_dim=5)
+    members = [build_encoder(config, crop_size_px=16) for _ in range(2)]
+    described = [{"encoder": "physics", "arguments": each.arguments} for each in members]
+    ensemble = EnsembleEncoder(crop_size_px=16, members=described)
+    crops = torch.rand(5, 1, 16, 16)
+    told, score = ensemble.tell(crops), ensemble.degradation(crops)
+    assert score is not None
+    torch.testing.assert_close(told["score"], score[0], rtol=0, atol=0)
+    torch.testing.assert_close(told["embedding"], ensemble.embed(crops), rtol=0, atol=0)
 
 
 def test_no_scores_of_an_encoder_that_only_embeds(checkpoint: Checkpoint) -> None:

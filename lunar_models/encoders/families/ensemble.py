@@ -105,8 +105,18 @@ class EnsembleEncoder(FittedEncoder):
         self.centre.copy_(torch.cat(centres))
 
     def _embed(self, crops: Tensor) -> Tensor:
-        together = torch.cat([member._embed(crops).float() for member in self.members], 1)
-        return (together - self.centre) * self.scale
+        return self._together([member._embed(crops) for member in self.members])
+
+    def outputs(self, crops: Tensor) -> dict[str, Tensor]:
+        """As `Encoder.outputs`; the score is that of `degradation`."""
+        told = [member.outputs(crops) for member in self.members]
+        taught = next((each for each in told if "score" in each), {})
+        scores = {name: taught[name] for name in ("score", "score_deviation") if name in taught}
+        return {"embedding": self._together([each["embedding"] for each in told]), **scores}
+
+    def _together(self, embeddings: list[Tensor]) -> Tensor:
+        joined = torch.cat([embedding.float() for embedding in embeddings], 1)
+        return (joined - self.centre) * self.scale
 
     def degradation(self, crops: Tensor) -> tuple[Tensor, Tensor] | None:
         """Of the first member that has been taught to tell."""
