@@ -1,117 +1,111 @@
 """Classify a catalogue of the whole Moon, and what shards, processes and Ray add to it.
 
-    python -m benchmarks.scale --craters 200000     # plain, one shard, shards, processes
+    python -m benchmarks.scale --craters 100000     # plain, one, shards, processes, ray
     python -m benchmarks.scale --craters 1296796 --what processes
 
 The mosaic has the size of the LROC WAC mosaic (109,164 x 54,582 pixels) and the craters have
-Robbins' sizes; the model is an untrained `physics` encoder with a head and clusters, which costs
-as much as a trained one. Each way runs in a fresh process, whose children count:
+Robbins' sizes; the model is the shipped `craters-48` with a head and clusters. Each way runs in a
+fresh process, on one thread a process; the children's time and memory count:
 
-    plain       preprocess (`make_crop_set`), then embed, score and assign all crops
+    plain       preprocess (`make_crop_set`), then the encoder, the head and the clusters
     one         `classify_catalogue` as one shard, in one process
     shards      the same with the default shards
     processes   the same with two processes
     ray         the same on Ray with two processes (its start is not counted)
+
+With `--resume` a run that was interrupted goes on; its seconds are then those of the rest.
 """
 
 import argparse
 import json
 import os
-import resource
 import shutil
 import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import psutil
 import torch
 
-from benchmarks.moon import (
-    ROBBINS_COUNT,
-    WAC_HEIGHT,
-    WAC_PIXEL_M,
-    WAC_WIDTH,
-    write_catalogue,
-    write_mosaic,
-)
+from benchmarks.moon import WAC_HEIGHT, WAC_PIXEL_M, WAC_WIDTH, write_catalogue, write_mosaic
 from lunar_models.clustering import fit_clusters
 from lunar_models.config.classify import ClassifyConfig
 from lunar_models.config.cluster import ClusterConfig
 from lunar_models.config.preprocess import PreprocessConfig
 from lunar_models.cropping.extraction import make_crop_set
-from lunar_models.embedding import embed_crops, score_crops
+from lunar_models.embedding import compute_outputs, embed_crops
 from lunar_models.encoders.checkpoint import Checkpoint
-from lunar_models.encoders.families.physics import PhysicsEncoder
+from lunar_models.encoders.pretrained import pretrained_folder
 from lunar_models.heads.head import Head
 from serving.batch import driver
+from serving.batch.planning import SHARD_CRATERS
 from serving.model import bundle as bundles
 from serving.model.bundle import Bundle
 from serving.model.seal import BUNDLE_FILE
 
-SIDE, DIM = 48, 32
 WAYS = ("plain", "one", "shards", "processes", "ray")
+SHARED = ("measure", "classify")
+"""Stages that are divided among shards."""
 
 
 def main() -> None:
     """Run the ways one after the other and print a table."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--craters", type=int, default=200_000)
+    parser.add_argument("--craters", type=int, default=100_000)
     parser.add_argument("--what", nargs="+", choices=WAYS, default=WAYS)
     parser.add_argument("--folder", type=Path, default=Path("data/benchmark"))
-    parser.add_argument("--here", choices=WAYS)
+    parser.add_argument("--resume", action="store_true")
+    parser.add_argument("--keep", action="store_true", help="keep the release")
+    parser.add_argument("--here", choices=WAYS, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    mosaic = write_mosaic(
-        arguments.folder / "wac.tif", width=WAC_WIDTH, height=WAC_HEIGHT, pixel_m=WAC_PIXEL_M
-    )
-    table = write_catalogue(arguments.folder / f"global_{arguments.craters}.csv", arguments.craters)
-    model = _model(arguments.folder / "scale_model")
+    torch.set_num_threads(1)
     if arguments.here:
-        print(json.dumps(_measured(arguments.here, arguments.folder, mosaic, table, model)))
+        print(json.dumps(_measured(arguments.here, arguments)))
         return
-    print(f"{arguments.craters:,} craters, {SIDE} px, {os.cpu_count()} cores")
-    print("way         seconds  craters/s  CPU s  peak GB  stages")
+    print(f"{arguments.craters:,} craters, {os.cpu_count()} cores")
+    print("way         seconds  craters/s  CPU s  peak GB  load  stages: seconds (CPU seconds)")
     for way in arguments.what:
-        command = [
-            sys.executable,
-            "-m",
-            "benchmarks.scale",
-            "--here",
-            way,
-            "--craters",
-            str(arguments.craters),
-        ]
-        command += ["--folder", str(arguments.folder)]
+        command = [sys.executable, "-m", "benchmarks.scale", "--here", way, *sys.argv[1:]]
         done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
         found = json.loads(done.stdout.splitlines()[-1])
-        stages = ", ".join(f"{name} {seconds:.0f} s" for name, seconds in found["stages"].items())
+        stages = ", ".join(f"{s} {w:.1f} ({c:.1f})" for s, (w, c) in found["stages"].items())
         print(
             f"{way:10} {found['seconds']:8.1f} {found['craters'] / found['seconds']:10.0f} "
-            f"{found['cpu']:6.0f} {found['peak']:8.2f}  {stages}",
+            f"{found['cpu']:6.0f} {found['peak']:8.2f} {os.getloadavg()[1]:5.1f}  {stages}",
             flush=True,
         )
-    _extrapolate(arguments.craters)
+    if way != "plain":
+        _on_paper(found["stages"], arguments.craters)
 
 
-def _measured(way: str, folder: Path, mosaic: Path, table: Path, model: Path) -> dict:
+def _measured(way: str, arguments: argparse.Namespace) -> dict[str, Any]:
     """Do one way here; seconds, processor seconds, peak memory of all processes, stages."""
+    folder = arguments.folder
+    mosaic = write_mosaic(
+        folder / "wac.tif", width=WAC_WIDTH, height=WAC_HEIGHT, pixel_m=WAC_PIXEL_M
+    )
+    table = write_catalogue(folder / f"global_{arguments.craters}.csv", arguments.craters)
+    model = _model(folder / "scale_model")
     output = folder / f"scale_{way}"
-    for each in (output, output.with_name(output.name + ".partial")):
-        shutil.rmtree(each, ignore_errors=True)
+    if not arguments.resume:
+        for each in (output, output.with_name(output.name + ".partial")):
+            shutil.rmtree(each, ignore_errors=True)
     if way == "ray":
         import ray
 
         ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
-    watch = _Watch()
+    watch, before = _Watch(), _processor_seconds()
     started = time.perf_counter()
     run = _plain if way == "plain" else _release
     count, stages = run(way, output, mosaic, table, model)
-    seconds = time.perf_counter() - started
-    usage = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    cpu = sum(each.ru_utime + each.ru_stime for each in usage)
-    shutil.rmtree(output)
+    seconds, cpu = time.perf_counter() - started, _processor_seconds() - before
+    if not arguments.keep:
+        shutil.rmtree(output)
     return {
         "seconds": seconds, "craters": count, "cpu": cpu, "peak": watch.peak / 1e9,
         "stages": stages,
@@ -119,27 +113,33 @@ def _measured(way: str, folder: Path, mosaic: Path, table: Path, model: Path) ->
 
 
 def _plain(way: str, output: Path, mosaic: Path, table: Path, model: Path) -> tuple[int, dict]:
-    stages, begin = {}, time.perf_counter()
-    crop_set = make_crop_set(
-        PreprocessConfig(
-            mosaic=(str(mosaic),), catalogue=str(table), output=str(output), crop_size_px=SIDE
-        )
-    )
-    stages["preprocess"], begin = time.perf_counter() - begin, time.perf_counter()
     bundle = Bundle.load(model)
     checkpoint = Checkpoint.load(model / bundles.ENCODER)
-    embeddings = embed_crops(checkpoint, crop_set.crops)
-    stages["embed"], begin = time.perf_counter() - begin, time.perf_counter()
-    score_crops(checkpoint, crop_set.crops)
-    stages["score"], begin = time.perf_counter() - begin, time.perf_counter()
-    bundle.clusters.assign(embeddings)
+    clock = _Clock()
+    crop_set = make_crop_set(
+        PreprocessConfig(
+            mosaic=(str(mosaic),),
+            catalogue=str(table),
+            output=str(output),
+            crop_size_px=checkpoint.encoder.crop_size_px,
+            normalisation="ratio",
+            workers=1,
+        )
+    )
+    stages = {"preprocess": clock.lap()}
+    embeddings = compute_outputs(checkpoint, crop_set.crops, device="cpu").embeddings
+    stages["encoder"] = clock.lap()
     bundle.head.predict(embeddings)
-    stages["assign"] = time.perf_counter() - begin
+    stages["head"] = clock.lap()
+    bundle.clusters.assign(embeddings)
+    stages["clusters"] = clock.lap()
     return len(crop_set), stages
 
 
 def _release(way: str, output: Path, mosaic: Path, table: Path, model: Path) -> tuple[int, dict]:
-    stages: dict[str, float] = {}
+    several = way in ("processes", "ray")
+    reports: list[tuple[driver.Progress, float, float]] = []
+    started = time.perf_counter(), time.process_time()
     made = driver.classify_catalogue(
         ClassifyConfig(
             mosaic=(str(mosaic),),
@@ -147,13 +147,53 @@ def _release(way: str, output: Path, mosaic: Path, table: Path, model: Path) -> 
             model=str(model),
             output=str(output),
             shards=1 if way == "one" else None,
-            workers=2 if way in ("processes", "ray") else 1,
+            workers=2 if several else 1,
             engine="ray" if way == "ray" else "local",
             device="cpu",
         ),
-        report=lambda progress: stages.update({progress.stage: progress.seconds}),
+        report=lambda told: reports.append((told, time.perf_counter(), time.process_time())),
     )
-    return made["counts"]["craters"], stages
+    ended = time.perf_counter(), time.process_time()
+    return made["counts"]["craters"], dict(_stages(started, reports, ended))
+
+
+def _stages(
+    started: tuple[float, float], reports: list, ended: tuple[float, float]
+) -> Iterator[tuple[str, tuple[float, float]]]:
+    """Seconds and processor seconds of each stage: those without reports lie in between."""
+    before = "plan"
+    for stage in SHARED:
+        of_stage = [report for report in reports if report[0].stage == stage]
+        if not of_stage:
+            continue  # the Sun was given
+        (_, *first), (told, *last) = of_stage[0], of_stage[-1]
+        yield before, (first[0] - started[0], first[1] - started[1])
+        yield stage, (last[0] - first[0], told.cpu_seconds)
+        started, before = (last[0], last[1]), "align"
+    yield "merge", (ended[0] - started[0], ended[1] - started[1])
+
+
+class _Clock:
+    """Seconds and processor seconds since the last lap."""
+
+    def __init__(self) -> None:
+        self.last = time.perf_counter(), time.process_time()
+
+    def lap(self) -> tuple[float, float]:
+        former, self.last = self.last, (time.perf_counter(), time.process_time())
+        return self.last[0] - former[0], self.last[1] - former[1]
+
+
+def _processor_seconds() -> float:
+    """Of this process, of its children, and of those of theirs that have ended."""
+    me = psutil.Process()
+    total = 0.0
+    for process in (me, *me.children(recursive=True)):
+        try:
+            total += sum(process.cpu_times()[:4])
+        except psutil.Error:
+            continue
+    return total
 
 
 class _Watch:
@@ -176,22 +216,32 @@ class _Watch:
             time.sleep(1.0)
 
 
-def _extrapolate(craters: int) -> None:
-    if craters < ROBBINS_COUNT:
-        factor = ROBBINS_COUNT / craters
-        print(f"all {ROBBINS_COUNT:,} craters: at most {factor:.1f} times as long")
+def _on_paper(stages: dict[str, tuple[float, float]], craters: int) -> None:
+    """Seconds with more nodes of one core each, from the processor seconds of the stages."""
+    alone = sum(cpu for stage, (_, cpu) in stages.items() if stage not in SHARED)
+    shared = sum(cpu for stage, (_, cpu) in stages.items() if stage in SHARED)
+    print(f"\non paper: {shared:.0f} CPU s are shared out, {alone:.1f} CPU s are not")
+    print("nodes  seconds  speed-up  with shards of 1,024 craters: seconds  speed-up")
+    for nodes in (1, 2, 10, 30, 100, 300, 1000):
+        line = f"{nodes:5}"
+        for size in (SHARD_CRATERS, 1024):
+            shards = -(-craters // size)
+            rounds = -(-shards // nodes)  # the node with most shards ends last
+            seconds = alone + shared * rounds / shards
+            line += f"  {seconds:7.1f}  {(alone + shared) / seconds:8.1f}" + 26 * " "
+        print(line.rstrip())
 
 
 def _model(folder: Path) -> Path:
     """A service model of every part, unless it is there."""
     if (folder / BUNDLE_FILE).is_file():
         return folder
-    torch.manual_seed(0)
-    checkpoint = Checkpoint(PhysicsEncoder(crop_size_px=SIDE, latent_dim=DIM).eval())
+    encoder = pretrained_folder("pretrained:craters-48")
+    checkpoint = Checkpoint.load(encoder)
     parts = folder.with_name(folder.name + ".parts")
     shutil.rmtree(parts, ignore_errors=True)
-    checkpoint.save(parts / "encoder")
-    crops = np.random.default_rng(0).integers(40, 200, (2000, SIDE, SIDE)).astype(np.uint8)
+    side, width = checkpoint.encoder.crop_size_px, checkpoint.encoder.embedding_dim
+    crops = np.random.default_rng(0).integers(40, 200, (2000, side, side)).astype(np.uint8)
     embeddings = embed_crops(checkpoint, crops, device="cpu")
     config = ClusterConfig(crops="", encoder_uri="", n_clusters=4, stability_rounds=0)
     fit_clusters(embeddings, config).save(parts / "clusters")
@@ -201,7 +251,7 @@ def _model(folder: Path) -> Path:
         states=("1", "2", "3", "4"),
         mean=embeddings.mean(0).astype(np.float64),
         scale=embeddings.std(0).astype(np.float64) + 1e-6,
-        weights=np.eye(DIM, 1),
+        weights=np.eye(width, 1),
         offset=np.array([-1.0, 0.0, 1.0]),
         temperature=1.0,
         conformal_threshold=0.1,
@@ -209,10 +259,8 @@ def _model(folder: Path) -> Path:
         abstain_below=0.4,
     )
     head.save(parts / "head" / bundles.HEAD_FILE)
-    golden = {"golden": crops[:4]}
-    names = ("encoder", "head", "clusters")
-    bundles.assemble(folder, **{name: parts / name for name in names}, **golden)
-    return folder
+    given = {name: parts / name for name in ("head", "clusters")}
+    return bundles.assemble(folder, encoder=encoder, golden=crops[:4], **given)
 
 
 if __name__ == "__main__":
