@@ -110,8 +110,9 @@ class EnsembleEncoder(FittedEncoder):
     def outputs(self, crops: Tensor) -> dict[str, Tensor]:
         """As `Encoder.outputs`; the score is that of `degradation`."""
         told = [member.outputs(crops) for member in self.members]
-        taught: dict[str, Tensor] = next((each for each in told if "score" in each), {})
-        scores = {name: taught[name] for name in ("score", "score_deviation") if name in taught}
+        taught = next((each for each in told if "score" in each), {})
+        names = ("score", "score_deviation")
+        scores: dict[str, Tensor] = {n: taught[n] for n in names if n in taught}
         return {"embedding": self._together([each["embedding"] for each in told]), **scores}
 
     def _together(self, embeddings: list[Tensor]) -> Tensor:
