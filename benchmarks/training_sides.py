@@ -123,14 +123,15 @@ class Ours:
         self.trainer.prepare()
         self.encoder, self.checkpoint = self.trainer.encoder, self.trainer.checkpoint
         self.crops = crop_set.crops
-        self.chance = np.random.default_rng(seed), torch.Generator().manual_seed(seed)
+        self.order = np.random.default_rng(seed)
+        self.trainer.generator.manual_seed(seed)
 
     def train(self, steps: int) -> None:
         """Some steps of an epoch."""
         self.encoder.train()
-        batches = self.trainer.training_batches(*self.chance)
+        batches = self.trainer.training_batches(self.order)
         for step, crops in zip(range(steps), batches, strict=False):
-            self.trainer.step(step, crops, self.chance[1])
+            self.trainer.step(step, crops)
         batches.close()  # type: ignore[attr-defined]
 
     def embed(self, crops: int, precision: Any) -> Any:

@@ -51,14 +51,16 @@ def draw(
         distribution: ``torch.rand`` or ``torch.randn``.
         count: crops of this process.
         shape: of the numbers for one crop.
-        generator: equally seeded in all processes.
+        generator: equally seeded in all processes; None for the default one of the CPU.
 
     Returns:
-        (count, *shape), this process's rows of the numbers for the joint batch.
+        (count, *shape), this process's rows of the numbers for the joint batch, on the device of
+        the generator.
     """
     # Each draws for all and drops the others': so its generator stays in step with theirs.
     joint = count * world() if _joint.get() else count
-    return own(distribution(joint, *shape, generator=generator))
+    device = None if generator is None else generator.device
+    return own(distribution(joint, *shape, generator=generator, device=device))
 
 
 def gather(rows: Tensor) -> Tensor:

@@ -46,6 +46,12 @@ class PretrainConfig(StepConfig):
     device: Device = param(
         "auto", help="Compute device; auto selects a GPU if there is one.", role="runtime"
     )
+    compiled: bool = param(
+        True,
+        help="On a GPU, record the gradient step as a CUDA graph and compile the blocks of "
+        "transformers; false computes operation by operation.",
+        role="runtime",
+    )
     output: str = param(
         "data/pretraining",
         help="Folder for the encoder and for the state from which a killed training resumes.",

@@ -26,7 +26,7 @@ ENCODER_GROUP = "lunar_models.encoders"
 
 Schedule = Literal["cosine", "plateau", "constant"]
 Trainable = Literal["all", "middle+late", "late", "decoder", "none"]
-ModelSize = Literal["tiny", "small"]
+ModelSize = Literal["tiny", "small", "base"]
 Pooling = Literal["cls", "mean"]
 Precision = Literal["auto", "bf16", "fp32"]
 Device = Literal["auto", "cpu", "cuda", "mps"]
@@ -147,6 +147,12 @@ class TrainConfig(StepConfig):
     )
     device: Device = param(
         "auto", help="Compute device; auto selects a GPU if there is one.", role="runtime"
+    )
+    compiled: bool = param(
+        True,
+        help="On a GPU, record the gradient step as a CUDA graph and compile the blocks of "
+        "transformers; false computes operation by operation.",
+        role="runtime",
     )
     output: str = param(
         "data/training",

@@ -34,7 +34,7 @@ def lunar_view(
 
     Args:
         crops: (B, 1, S, S) float32.
-        generator: of the CPU; where all randomness comes from.
+        generator: where all randomness comes from; of the CPU or of the crops' device.
         context_diameters: side of a crop in crater diameters.
         rotation_deg: greatest rotation.
         blurs: whether half of the views are blurred.
@@ -76,10 +76,11 @@ def _transforms(
 
 def _blur_half(crops: Tensor, generator: torch.Generator | None) -> Tensor:
     """Blur a random half of the crops, all by the same random sigma."""
-    sigma = torch.rand(1, generator=generator) * BLUR_PX + 1e-3
-    offsets = torch.arange(-_KERNEL_RADIUS, _KERNEL_RADIUS + 1)
+    device = None if generator is None else generator.device
+    sigma = torch.rand(1, generator=generator, device=device) * BLUR_PX + 1e-3
+    offsets = torch.arange(-_KERNEL_RADIUS, _KERNEL_RADIUS + 1, device=device)
     kernel = torch.exp(-(offsets**2) / (2 * sigma**2))
-    kernel = (kernel / kernel.sum()).to(crops)
+    kernel = send(kernel / kernel.sum(), crops.device)
     chosen = draw(torch.rand, len(crops), generator=generator) < 0.5
     padded = functional.pad(crops, [_KERNEL_RADIUS] * 4, mode="replicate")
     rows = functional.conv2d(padded, kernel.view(1, 1, 1, -1))

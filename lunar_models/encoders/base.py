@@ -22,8 +22,8 @@ class Encoder(nn.Module, ABC):
 
     All crops here are (B, 1, S, S) float32 in [-1, 1] (see `normalisation`), S = `crop_size_px`.
     Randomness comes only from the `generator` argument; what is random for each crop is drawn with
-    `processes.draw`, and a loss that compares crops gathers them (`processes.gather`): so several
-    processes learn what one would.
+    `joint_batch.draw`, and a loss that compares crops gathers them (`joint_batch.gather`): so
+    several processes learn what one would.
     """
 
     name: ClassVar[str]
@@ -32,6 +32,9 @@ class Encoder(nn.Module, ABC):
     crop_size_px: int
     context_diameters: float = 1.5
     """Side of its crops in crater diameters."""
+    stays_on_device: ClassVar[bool] = False
+    """Whether `loss` works, on a GPU, without waiting for it or for the CPU, and takes a generator
+    of the crops' device: its gradient step can then be recorded."""
     adapts: ClassVar[bool] = False
     """Whether it was trained for the crops of any mosaic, see `Checkpoint.adapted_to`."""
 

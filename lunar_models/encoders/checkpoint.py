@@ -212,7 +212,7 @@ def _contrast_of(crop_set: CropSet) -> Normalisation:
     black_level = crop_set.info.radiometry.black_level
     sample = _sample(crop_set, _CONTRAST_CROPS).float() + black_level
     one = torch.zeros(len(sample), dtype=torch.int64)
-    return Normalisation("ratio", black_level, clip=float(contrast_scale(sample, one)[0]))
+    return Normalisation("ratio", black_level, clip=float(contrast_scale(sample, one, 1)[0]))
 
 
 def _restore(config: dict[str, Any], folder: Path) -> Encoder:

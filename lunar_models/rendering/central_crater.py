@@ -65,7 +65,7 @@ def simple_crater(chance: Chance, grid: Grid) -> CentralCrater:
     level = (floor + fill * (rim - floor))[:, None]
     inside = torch.arange(profile.shape[1], device=grid.device) * PROFILE_STEP <= 1
     profile = torch.where(inside, profile.maximum(level), profile)
-    depth = (profile.amax(1) - profile[:, inside].amin(1)) / 2
+    depth = (profile.amax(1) - torch.where(inside, profile, math.inf).amin(1)) / 2
     radius, _, _, _ = _irregular(chance, grid, polygonal=0.0)
     wear = (root_k - low) / (high - low)
     return CentralCrater(

@@ -45,14 +45,15 @@ class Conditions:
     """In [0, 1]; stretched below `STRETCHED`."""
 
 
-def draw_conditions(chance: Chance, mosaic: Tensor) -> Conditions:
+def draw_conditions(chance: Chance, mosaic: Tensor, count: int) -> Conditions:
     """Give each mosaic its light and processing.
 
     Args:
         chance: of B crops.
-        mosaic: (B,) int64, which mosaic each crop belongs to.
+        mosaic: (B,) int64 in [0, count), which mosaic each crop belongs to.
+        count: of mosaics.
     """
-    each_mosaic = Chance(int(mosaic.max()) + 1, chance.generator)
+    each_mosaic = Chance(count, chance.generator)
     low_sun = each_mosaic.happens(LOW_SUN)
     incidence = torch.where(low_sun, each_mosaic.uniform(68, 84), each_mosaic.uniform(54, 74))
     spread = each_mosaic.log_uniform(1, 6)
@@ -125,14 +126,15 @@ def photograph(
     return _digitised(chance, crop, black, conditions), sigma
 
 
-def contrast_scale(brightness: Tensor, mosaic: Tensor) -> Tensor:
+def contrast_scale(brightness: Tensor, mosaic: Tensor, count: int) -> Tensor:
     """Measure the contrast of each crop's mosaic, to scale crops of different light alike.
 
     The median over a mosaic's crops is steadier than the extreme that `Normalisation.fit` freezes.
 
     Args:
         brightness: (B, S, S), not negative.
-        mosaic: (B,) int64, 0 to M - 1.
+        mosaic: (B,) int64, which mosaic each crop belongs to; none is without crops.
+        count: M, of mosaics.
 
     Returns:
         (B,) `SCALE_DEVIATIONS` times the median standard deviation of brightness over its mean.
@@ -140,8 +142,13 @@ def contrast_scale(brightness: Tensor, mosaic: Tensor) -> Tensor:
     values = brightness.float()
     mean = values.mean((1, 2)).clamp_min(1e-6)
     deviation = values.std((1, 2)) / mean
-    medians = [deviation[mosaic == n].median() for n in range(int(mosaic.max()) + 1)]
-    return (SCALE_DEVIATIONS * torch.stack(medians)).clamp(*SCALE_LIMITS)[mosaic]
+    # Sorted by mosaic, within it by deviation: no shape depends on values, nothing is waited for.
+    order = deviation.argsort()
+    order = order[mosaic[order].argsort(stable=True)]
+    crops = torch.zeros(count, dtype=torch.int64, device=mosaic.device)
+    crops = crops.index_add(0, mosaic, torch.ones_like(mosaic))
+    medians = deviation[order][crops.cumsum(0) - crops + (crops - 1) // 2]
+    return (SCALE_DEVIATIONS * medians).clamp(*SCALE_LIMITS)[mosaic]
 
 
 def _with_edges(chance: Chance, grid: Grid, image: Tensor, incidence: Tensor) -> Tensor:

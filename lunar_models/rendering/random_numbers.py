@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from lunar_models.joint_batch import draw
+
 
 @dataclass(frozen=True)
 class Chance:
@@ -16,10 +18,7 @@ class Chance:
 
     def uniform(self, low: float, high: float, *shape: int) -> Tensor:
         """Draw `(count, *shape)` values, uniform between the two limits."""
-        values = torch.rand(
-            self.count, *shape, generator=self.generator, device=self.generator.device
-        )
-        return values * (high - low) + low
+        return draw(torch.rand, self.count, *shape, generator=self.generator) * (high - low) + low
 
     def log_uniform(self, low: float, high: float) -> Tensor:
         """Draw (count,) values, uniform in the logarithm."""
@@ -27,10 +26,7 @@ class Chance:
 
     def normal(self, deviation: float, *shape: int) -> Tensor:
         """Draw `(count, *shape)` Gaussian values of mean 0."""
-        values = torch.randn(
-            self.count, *shape, generator=self.generator, device=self.generator.device
-        )
-        return values * deviation
+        return draw(torch.randn, self.count, *shape, generator=self.generator) * deviation
 
     def poisson(self, mean: Tensor) -> Tensor:
         """Draw (count,) int64 Poisson counts of the given (count,) means."""

@@ -4,6 +4,7 @@ Everything that a network must not mistake for degradation varies: incidence, ph
 slopes, neighbours, lava, seams, shadows from outside, sharpness, noise, contrast and offset.
 """
 
+import functools
 from dataclasses import dataclass
 
 import torch
@@ -57,7 +58,12 @@ class SimulatedCrops:
 
 @torch.no_grad()
 def simulate_crops(
-    count: int, *, crop_size_px: int, context_diameters: float, generator: torch.Generator
+    count: int,
+    *,
+    crop_size_px: int,
+    context_diameters: float,
+    generator: torch.Generator,
+    mosaics: int = 1,
 ) -> SimulatedCrops:
     """Draw craters and photograph each twice: the second time upside down in other light.
 
@@ -65,15 +71,18 @@ def simulate_crops(
     complex ones have a mosaic each, as crop sets of small or of large craters do.
 
     Args:
-        count: B, at least 2.
+        count: B, at least 2 for each mosaic.
         crop_size_px: S.
         context_diameters: side of a crop in crater diameters.
         generator: of all randomness; its device is where the work is done.
+        mosaics: of the first photographs, with equally many craters each; a divisor of `count`.
+            A GPU is busy only with the crops of several at once.
     """
     side, pixel = crop_size_px + 2 * MARGIN_PX, 2 * context_diameters / crop_size_px
     grid = Grid(side, pixel, generator.device)
-    chance, batch = Chance(count, generator), Chance(1, generator)
-    complex_count = max(1, round(count * COMPLEX * float(batch.uniform(0, 1)) ** 2))
+    chance = Chance(count, generator)
+    complex_counts = _complex_counts(count // mosaics, mosaics, generator)
+    complex_count = sum(complex_counts)
     crater = CentralCrater.concatenate(
         simple_crater(Chance(count - complex_count, generator), grid),
         complex_crater(Chance(complex_count, generator), grid),
@@ -97,15 +106,16 @@ def simulate_crops(
     shuffled = truth[torch.randperm(count, generator=generator, device=grid.device)]
     truth = torch.where(absent[:, None], shuffled, truth)
     made = []
-    one, apart = torch.zeros_like(is_complex).long(), is_complex.long()
-    for ground, surface, mosaic in (
-        (relief, albedo, one),
-        (relief.flip(1), albedo.flip(1), apart),
+    together = _mosaic_of(count // mosaics, complex_counts, grid.device)
+    apart = together + mosaics * is_complex
+    for ground, surface, mosaic, number in (
+        (relief, albedo, together, mosaics),
+        (relief.flip(1), albedo.flip(1), apart, 2 * mosaics),
     ):
-        light = draw_conditions(chance, mosaic)
+        light = draw_conditions(chance, mosaic, number)
         image = illuminate(grid, ground, light) * surface
         brightness, sigma = photograph(chance, grid, image, light, size_px=crop_size_px)
-        scale = contrast_scale(brightness, light.mosaic) * chance.normal(0.1).exp()
+        scale = contrast_scale(brightness, mosaic, number) * chance.normal(0.1).exp()
         both = torch.stack([light.incidence, sigma.log()], 1)
         made.append((brightness, scale, torch.cat([truth, both], 1)))
     return SimulatedCrops(*(torch.stack(parts, 1) for parts in zip(*made, strict=True)))
@@ -115,6 +125,27 @@ def normalised(brightness: Tensor, scale: Tensor) -> Tensor:
     """(B, S, S) brightness and (B,) scales -> (B, 1, S, S) as the ratio normalisation has it."""
     mean = brightness.float().mean((1, 2), keepdim=True).clamp_min(1e-6)
     return ((brightness / mean - 1) / each(scale)).clamp(-1, 1)[:, None]
+
+
+def _complex_counts(each_count: int, mosaics: int, generator: torch.Generator) -> tuple[int, ...]:
+    """How many of the `each_count` craters of each mosaic are complex, at least one.
+
+    Of several mosaics the numbers are quantiles of what that of one is drawn from: being the same
+    each time they need not be fetched from the device.
+    """
+    if mosaics == 1:
+        levels = [float(Chance(1, generator).uniform(0, 1))]
+    else:
+        levels = [(n + 0.5) / mosaics for n in range(mosaics)]
+    return tuple(max(1, round(each_count * COMPLEX * level**2)) for level in levels)
+
+
+@functools.lru_cache(16)
+def _mosaic_of(each_count: int, complex_counts: tuple[int, ...], device: torch.device) -> Tensor:
+    """(B,) int64, the mosaic of each crater: first of the simple ones, then of the complex ones."""
+    simple = [each_count - number for number in complex_counts]
+    numbers = torch.arange(len(simple)).repeat(2)
+    return numbers.repeat_interleave(torch.tensor([*simple, *complex_counts])).to(device)
 
 
 def _truth(crater: CentralCrater, superposed: Tensor) -> Tensor:

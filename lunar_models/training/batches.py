@@ -10,13 +10,16 @@ import torch
 from torch import Tensor
 
 from lunar_models.encoders.base import CPU
-from lunar_models.encoders.overlap import pinned
+from lunar_models.encoders.overlap import pinned, send
 from lunar_models.page_cache import read_crops
 
 Indices = npt.NDArray[np.int64]
 
 AHEAD = 2
 """Batches read before they are asked for; memory holds no more than these."""
+RESIDENT_SHARE = 0.25
+"""Of the free memory of a GPU that the crops of a training may take."""
+_PIECE_BYTES = 2**28
 
 
 def read_batches(
@@ -45,6 +48,30 @@ def read_batches(
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
+
+
+def resident(crops: npt.NDArray[np.uint8], device: torch.device) -> Tensor | None:
+    """Copy all crops to a GPU if they take at most `RESIDENT_SHARE` of its free memory.
+
+    Returns:
+        (N, S, S) uint8 on the device; None where they do not fit, and on other devices.
+    """
+    if device.type != "cuda":
+        return None
+    free, _ = torch.cuda.mem_get_info(device)
+    if crops.nbytes > RESIDENT_SHARE * free:
+        return None
+    stored = torch.empty(crops.shape, dtype=torch.uint8, device=device)
+    for numbers in np.array_split(np.arange(len(crops)), crops.nbytes // _PIECE_BYTES + 1):
+        piece = send(torch.from_numpy(read_crops(crops, numbers)), device)
+        stored[numbers[0] : numbers[-1] + 1] = piece
+    return stored
+
+
+def pick_batches(stored: Tensor, batches: Iterable[Indices]) -> Iterator[Tensor]:
+    """Pick from crops that lie on a device what `read_batches` reads from a file."""
+    for batch in batches:
+        yield stored[send(torch.from_numpy(np.sort(batch)), stored.device), None]
 
 
 def shuffled_batches(

@@ -19,12 +19,14 @@ from lunar_models.config.base import specs
 from lunar_models.config.pretrain import PretrainConfig
 from lunar_models.crops.normalisation import Normalisation
 from lunar_models.encoders.augmentation import lunar_view
+from lunar_models.encoders.base import CPU
 from lunar_models.encoders.checkpoint import Checkpoint
 from lunar_models.encoders.families.inverse_rendering import InverseRenderingEncoder
 from lunar_models.encoders.precision import autocast, pick_device
 from lunar_models.errors import CheckpointError, ConfigError
 from lunar_models.heads.physical import PhysicalPrediction
 from lunar_models.rendering.simulation import normalised, simulate_crops
+from lunar_models.training.gradient_step import GradientStep
 from lunar_models.training.replay import Replay
 
 NORMALISATION = Normalisation(kind="ratio")
@@ -32,6 +34,7 @@ NORMALISATION = Normalisation(kind="ratio")
 ROTATION_DEG = 20.0
 """Greatest error of the Sun's azimuth that is trained for."""
 WARMUP_STEPS = 200
+GRADIENT_CLIP = 5.0
 SAVE_EVERY = 500
 EXAMPLES = 16
 STATE_FILE = "pretraining.pt"
@@ -79,14 +82,21 @@ class _Pretraining:
             crop_size_px=config.crop_size_px, latent_dim=config.latent_dim
         )
         self.encoder = encoder.to(self.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.optimiser = torch.optim.AdamW(
-            self.encoder.parameters(), lr=1.0, weight_decay=config.weight_decay, fused=True
+        recorded = config.compiled and self.device.type == "cuda"
+        self.views = torch.Generator(self.device if recorded else CPU)
+        self.gradient_step = GradientStep(
+            self._losses,
+            self.encoder.parameter_groups(),
+            weight_decay=config.weight_decay,
+            clip=GRADIENT_CLIP,
+            autocast=autocast(config.precision, self.device),
+            recorded_draws=[self.views] if recorded else None,
         )
         self.file = Path(config.output) / STATE_FILE
         self._resume()
         # Another stream after each resumption: no crater is simulated twice.
         self.generator = self._generator(self.step)
-        self.views = torch.Generator().manual_seed(config.seed + self.step)
+        self.views.manual_seed(config.seed + self.step)
         self.replay = Replay(
             config.replay, uses=config.uses, generator=self.generator, **self._size
         )
@@ -107,7 +117,7 @@ class _Pretraining:
         sums: dict[str, Tensor] = {}
         for _ in range(steps):
             for name, value in self._one_step().items():
-                sums[name] = sums.get(name, 0) + value.detach()
+                sums[name] = sums.get(name, 0) + value
         means = {name: float(value) / steps for name, value in sums.items()}
         if not math.isfinite(means["loss"]):
             raise ConfigError(
@@ -117,27 +127,26 @@ class _Pretraining:
         return means
 
     def _one_step(self) -> dict[str, Tensor]:
-        config = self.config
-        *photographs, scale, truth = self.replay.draw(config.batch_size // 2)
+        losses = self.gradient_step(
+            self._learning_rate(), *self.replay.draw(self.config.batch_size // 2)
+        )
+        self.step += 1
+        return losses
+
+    def _losses(
+        self, first: Tensor, second: Tensor, scale: Tensor, truth: Tensor
+    ) -> dict[str, Tensor]:
         views = [
             lunar_view(
                 crops,
                 self.views,
-                context_diameters=config.context_diameters,
+                context_diameters=self.config.context_diameters,
                 rotation_deg=ROTATION_DEG,
                 blurs=False,  # simulated crops are blurred already
             )
-            for crops in photographs
+            for crops in (first, second)
         ]
-        for group in self.optimiser.param_groups:
-            group["lr"] = self._learning_rate()
-        self.optimiser.zero_grad(set_to_none=True)
-        with autocast(config.precision, self.device):
-            losses: dict[str, Tensor] = self.encoder.simulation_loss(*views, scale, truth)
-        losses["loss"].backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(self.encoder.parameters(), 5.0)
-        self.optimiser.step()
-        self.step += 1
+        losses: dict[str, Tensor] = self.encoder.simulation_loss(*views, scale, truth)
         return losses
 
     def _learning_rate(self) -> float:
@@ -188,7 +197,7 @@ class _Pretraining:
             "fingerprint": self._fingerprint(),
             "step": self.step,
             "encoder": self.encoder.state_dict(),
-            "optimiser": self.optimiser.state_dict(),
+            "optimiser": self.gradient_step.optimiser.state_dict(),
         }
         torch.save(state, unfinished)
         os.replace(unfinished, self.file)
@@ -209,7 +218,7 @@ class _Pretraining:
             )
         self.step = state["step"]
         self.encoder.load_state_dict(state["encoder"])
-        self.optimiser.load_state_dict(state["optimiser"])
+        self.gradient_step.load(state["optimiser"])
 
     def _fingerprint(self) -> str:
         settings = {

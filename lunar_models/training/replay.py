@@ -5,7 +5,10 @@ from torch import Tensor
 
 from lunar_models.rendering.simulation import QUANTITIES, normalised, simulate_crops
 
-_AT_ONCE = 128
+_MOSAIC = 128
+"""Craters simulated in the same light."""
+_MOSAICS = 16
+"""Of them at once on a GPU, which one does not fill; one on other devices."""
 
 
 class Replay:
@@ -39,6 +42,7 @@ class Replay:
         self.truth = torch.empty(capacity, 2, len(QUANTITIES), device=device)
         self.filled = self._next = 0
         self._owed = 0.0
+        self._mosaics = min(_MOSAICS, capacity // _MOSAIC) if device.type == "cuda" else 1
 
     def draw(self, count: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Draw two photographs of random craters, some of them new.
@@ -49,7 +53,7 @@ class Replay:
             truth: (count, 2, Q) `QUANTITIES`.
         """
         self._owed += count / self.uses
-        while self.filled < min(4 * count, len(self.truth)) or self._owed >= _AT_ONCE:
+        while self.filled < min(4 * count, len(self.truth)) or self._owed >= self._at_once:
             self._simulate()
         chosen = torch.randint(
             self.filled, (count,), generator=self.generator, device=self.generator.device
@@ -58,17 +62,22 @@ class Replay:
         first, second = (normalised(brightness[:, n], scale[:, n]) for n in (0, 1))
         return first, second, scale, self.truth[chosen]
 
+    @property
+    def _at_once(self) -> int:
+        return self._mosaics * _MOSAIC
+
     def _simulate(self) -> None:
+        count, capacity = self._at_once, len(self.truth)
         made = simulate_crops(
-            _AT_ONCE,
+            count,
             crop_size_px=self.crop_size_px,
             context_diameters=self.context_diameters,
             generator=self.generator,
+            mosaics=self._mosaics,
         )
-        capacity = len(self.truth)
-        place = torch.arange(self._next, self._next + _AT_ONCE, device=self.truth.device) % capacity
+        place = torch.arange(self._next, self._next + count, device=self.truth.device) % capacity
         self.brightness[place] = made.brightness.byte()
         self.scale[place], self.truth[place] = made.scale, made.truth
-        self._next = (self._next + _AT_ONCE) % capacity
-        self.filled = min(capacity, self.filled + _AT_ONCE)
-        self._owed -= _AT_ONCE
+        self._next = (self._next + count) % capacity
+        self.filled = min(capacity, self.filled + count)
+        self._owed -= count

@@ -4,6 +4,7 @@ import math
 import time
 from collections.abc import Iterable, Iterator
 from copy import deepcopy
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -12,14 +13,22 @@ from torch import Tensor
 
 from lunar_models.config.train import TrainConfig
 from lunar_models.crops.crop_set import CropSet
-from lunar_models.encoders.base import Encoder, FittedEncoder, evaluating
+from lunar_models.encoders.base import CPU, Encoder, FittedEncoder, evaluating
 from lunar_models.encoders.checkpoint import Checkpoint
 from lunar_models.encoders.overlap import send
 from lunar_models.encoders.precision import autocast, pick_device
 from lunar_models.errors import ConfigError, CropSetError
 from lunar_models.joint_batch import draw, rank, together, world
 from lunar_models.training import distributed
-from lunar_models.training.batches import Indices, ordered_batches, read_batches, shuffled_batches
+from lunar_models.training.batches import (
+    Indices,
+    ordered_batches,
+    pick_batches,
+    read_batches,
+    resident,
+    shuffled_batches,
+)
+from lunar_models.training.gradient_step import GradientStep
 from lunar_models.training.results import (
     Metrics,
     OnCrops,
@@ -54,6 +63,9 @@ class Trainer:
         distributed.share_batch_norm(self.encoder)
         self.autocast = autocast(config.precision, self.device)
         self.training, self.validation = (self._split(name) for name in ("train", "validation"))
+        on_device = encoder.stays_on_device and self.device.type == "cuda"
+        self.generator = torch.Generator(self.device if on_device else CPU)
+        self._recorded = on_device and config.compiled and self.world == 1
         self.batch_size = min(config.batch_size, len(self.training) // self.world)
         self.steps_per_epoch = len(self.training) // (self.batch_size * self.world)
 
@@ -98,9 +110,13 @@ class Trainer:
     def prepare(self) -> None:
         """Make the optimiser and the learning rate."""
         trainable = [g for g in self.encoder.parameter_groups() if g["params"]]
-        self.parameters = [p for group in trainable for p in group["params"]]
-        self.optimiser = torch.optim.AdamW(
-            trainable, lr=1.0, weight_decay=self.config.weight_decay, fused=True
+        self.gradient_step = GradientStep(
+            lambda crops: self.encoder.loss(crops, self.generator),
+            trainable,
+            weight_decay=self.config.weight_decay,
+            clip=self.config.gradient_clip,
+            autocast=self.autocast,
+            recorded_draws=[self.generator] if self._recorded else None,
         )
         self.rate = LearningRate.from_config(self.config, self.steps_per_epoch)
 
@@ -112,7 +128,7 @@ class Trainer:
         if not state:
             return TrainingState(mark, [], 0, self.encoder.state_dict(), {}, {}, {})
         self.encoder.load_state_dict(state.last)
-        self.optimiser.load_state_dict(state.optimiser)
+        self.gradient_step.load(state.optimiser)
         self.rate.restore(state.schedule)
         for epoch, metrics in enumerate(state.history):
             self.on_epoch(epoch, metrics, None)
@@ -134,7 +150,8 @@ class Trainer:
         if self.work_dir is not None and self.rank == 0:
             if improved:
                 self.checkpoint.save(self.work_dir / BEST_FOLDER)
-            state.last, state.optimiser = self.encoder.state_dict(), self.optimiser.state_dict()
+            state.last = self.encoder.state_dict()
+            state.optimiser = self.gradient_step.optimiser.state_dict()
             state.schedule = self.rate.state
             state.save(self.work_dir)
         self.on_epoch(epoch, metrics, self.encoder)
@@ -142,14 +159,14 @@ class Trainer:
     def _epoch(self, epoch: int) -> Metrics:
         # Equal in all processes, which draw for the joint batch; only dropout differs.
         order = np.random.default_rng((self.config.seed, epoch))
-        generator = torch.Generator().manual_seed(self._chance(epoch, 0))
+        self.generator.manual_seed(self._chance(epoch, 0))
         torch.manual_seed(self._chance(epoch, self.rank))  # dropout
         self.encoder.train()
         started = time.perf_counter()
         losses = torch.zeros((), device=self.device)
         with together():
-            for step, crops in enumerate(self.training_batches(order, generator)):
-                losses += self.step(epoch * self.steps_per_epoch + step, crops, generator)
+            for step, crops in enumerate(self.training_batches(order)):
+                losses += self.step(epoch * self.steps_per_epoch + step, crops)
                 self.on_crops(len(crops) * self.world)
         loss = distributed.total(losses).item() / (self.steps_per_epoch * self.world)
         seconds = time.perf_counter() - started
@@ -164,43 +181,39 @@ class Trainer:
         """A seed that follows from the training's and `numbers`."""
         return int(np.random.default_rng((self.config.seed, *numbers)).integers(2**62))
 
-    def step(self, step: int, crops: Tensor, generator: torch.Generator) -> Tensor:
-        """One gradient step, the `step`-th of the training; its loss."""
-        for group in self.optimiser.param_groups:
-            group["lr"] = self.rate.at(step) * group["scale"]
-        self.optimiser.zero_grad(set_to_none=True)
-        with self.autocast:
-            loss: Tensor = self.encoder.loss(crops, generator)["loss"]
-        loss.backward()  # type: ignore[no-untyped-call]
-        distributed.average_gradients(self.parameters)
-        if self.config.gradient_clip:
-            torch.nn.utils.clip_grad_norm_(self.parameters, self.config.gradient_clip)
-        self.optimiser.step()
-        return loss.detach()
+    def step(self, step: int, crops: Tensor) -> Tensor:
+        """One gradient step, the `step`-th of the training; its loss, which the next overwrites."""
+        return self.gradient_step(self.rate.at(step), crops)["loss"]
 
-    def training_batches(
-        self, order: np.random.Generator, generator: torch.Generator
-    ) -> Iterator[Tensor]:
+    def training_batches(self, order: np.random.Generator) -> Iterator[Tensor]:
         """One epoch's normalised crops, in the order that `order` draws."""
         batches = shuffled_batches(
             self.training, order, batch_size=self.batch_size, rank=self.rank, world=self.world
         )
         for crops in self._load(batches):
             if self.config.augment:
-                upside_down = draw(torch.rand, len(crops), generator=generator) < 0.5
+                upside_down = draw(torch.rand, len(crops), generator=self.generator) < 0.5
                 chosen = send(upside_down, self.device)[:, None, None, None]
                 crops = torch.where(chosen, crops.flip(2), crops)
             yield crops
 
     def _load(self, batches: Iterable[Indices]) -> Iterator[Tensor]:
-        for stored in read_batches(self.crop_set.crops, batches, device=self.device):
-            yield self.checkpoint.normalisation(stored.to(self.device, non_blocking=True))
+        if self._resident is not None:
+            stored = pick_batches(self._resident, batches)
+        else:
+            stored = read_batches(self.crop_set.crops, batches, device=self.device)
+        for crops in stored:
+            yield self.checkpoint.normalisation(crops.to(self.device, non_blocking=True))
+
+    @cached_property
+    def _resident(self) -> Tensor | None:
+        return resident(self.crop_set.crops, self.device)
 
     def mean_loss(self, indices: Indices) -> float:
         """Of all crops at `indices`, in evaluation mode."""
         # Random parts of a loss (masks, views) are the same ones in every epoch, and in however
         # many processes.
-        generator, number = torch.Generator(), self.rank
+        generator, number = torch.Generator(self.generator.device), self.rank
         batches = ordered_batches(
             indices, batch_size=VALIDATION_BATCH, rank=self.rank, world=self.world
         )

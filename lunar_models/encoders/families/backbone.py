@@ -33,6 +33,7 @@ class BackboneEncoder(Encoder):
     """
 
     name = "backbone"
+    stays_on_device = True
 
     def __init__(
         self,

@@ -37,6 +37,7 @@ class ConvolutionalAutoencoder(Encoder):
     """
 
     name = "cae"
+    stays_on_device = True
 
     def __init__(self, *, crop_size_px: int, latent_dim: int) -> None:
         super().__init__()

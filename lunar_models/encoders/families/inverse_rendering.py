@@ -59,6 +59,7 @@ class InverseRenderingEncoder(Encoder):
     residuals: Tensor
     target_mean: Tensor
     target_deviation: Tensor
+    weight: Tensor
 
     def __init__(
         self,
@@ -90,6 +91,7 @@ class InverseRenderingEncoder(Encoder):
         self.register_buffer("residuals", torch.special.ndtri(residual_levels()).repeat(2, 1))
         self.register_buffer("target_mean", torch.tensor(MEAN), persistent=False)
         self.register_buffer("target_deviation", torch.tensor(DEVIATION), persistent=False)
+        self.register_buffer("weight", torch.tensor(WEIGHT), persistent=False)
 
     @classmethod
     def from_config(cls, config: TrainConfig, *, crop_size_px: int) -> Self:
@@ -224,8 +226,7 @@ class InverseRenderingEncoder(Encoder):
         mean, log_variance = self.predict(features)
         wanted = ((truth - self.target_mean) / self.target_deviation).transpose(0, 1).flatten(0, 1)
         each = functional.gaussian_nll_loss(mean, wanted, log_variance.exp(), reduction="none")
-        weight = torch.tensor(WEIGHT, device=each.device)
-        regression = 2 * (each * weight).sum(1).mean() / weight.sum()
+        regression = 2 * (each * self.weight).sum(1).mean() / self.weight.sum()
         invariance = vicreg_terms(*self.projector(features).float().chunk(2))["loss"]
         return {
             "regression": regression,

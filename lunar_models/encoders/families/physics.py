@@ -10,7 +10,7 @@ from torch.nn import functional
 from lunar_models.config.train import TrainConfig
 from lunar_models.crops.normalisation import Normalisation
 from lunar_models.encoders.augmentation import lunar_view
-from lunar_models.encoders.base import Encoder, evaluating
+from lunar_models.encoders.base import CPU, Encoder, evaluating
 from lunar_models.encoders.families.vicreg import PROJECTION_DIM, vicreg_terms
 from lunar_models.encoders.layers.convolutions import ConvolutionalNetwork, projector
 from lunar_models.encoders.overlap import send
@@ -43,7 +43,10 @@ class PhysicsEncoder(Encoder):
     """
 
     name = "physics"
+    stays_on_device = True
     quantiles: Tensor
+    target_mean: Tensor
+    target_spread: Tensor
 
     def __init__(self, *, crop_size_px: int, latent_dim: int) -> None:
         super().__init__()
@@ -58,6 +61,8 @@ class PhysicsEncoder(Encoder):
         # Of the real training craters' shallowness, fresh to worn; as batch statistics, a
         # running mean.
         self.register_buffer("quantiles", torch.linspace(-2, 2, QUANTILES))
+        self.register_buffer("target_mean", torch.tensor(TARGET_MEAN), persistent=False)
+        self.register_buffer("target_spread", torch.tensor(TARGET_SPREAD), persistent=False)
         self.see_crops(normalisation=Normalisation(), context_diameters=1.5)
 
     @classmethod
@@ -120,7 +125,7 @@ class PhysicsEncoder(Encoder):
         return (above - 1 + within) / (QUANTILES - 1)
 
     def loss(self, crops: Tensor, generator: torch.Generator | None = None) -> dict[str, Tensor]:
-        rendered, targets = self._render(len(crops), generator)
+        rendered, truth = self._render(len(crops), generator)
         pictures = torch.cat([send(rendered, crops.device), crops, crops])
         views = torch.cat(
             [
@@ -130,15 +135,17 @@ class PhysicsEncoder(Encoder):
         )
         features = self.network(views)
         synthetic, real = features[: len(crops)], features[len(crops) :]
-        regression = self._regression(synthetic, send(targets, crops.device))
+        targets = (send(truth, crops.device) - self.target_mean) / self.target_spread
+        regression = self._regression(synthetic, targets)
         terms = vicreg_terms(*self.projector(real).float().chunk(2))
         if self.training:
             self._remember(real[: len(crops)].detach().float())
         return {**terms, "regression": regression, "loss": regression + terms["loss"]}
 
     def _render(self, count: int, generator: torch.Generator | None) -> tuple[Tensor, Tensor]:
-        """Rendered crops, normalised as the real ones, and their (B, 2) standardised truth."""
-        with torch.autocast("cpu", enabled=False):
+        """Rendered crops, normalised as the real ones, and their (B, 2) log K/R² and log depth."""
+        where = CPU if generator is None else generator.device
+        with torch.autocast(where.type, enabled=False):
             rendered: RenderedCrops = render_craters(
                 count,
                 crop_size_px=self.crop_size_px,
@@ -146,8 +153,7 @@ class PhysicsEncoder(Encoder):
                 generator=generator,
             )
             truth = torch.stack([rendered.log_k_over_r2, rendered.log_depth], 1)
-            standard = (truth - torch.tensor(TARGET_MEAN)) / torch.tensor(TARGET_SPREAD)
-            return self.normalisation(rendered.brightness), standard
+            return self.normalisation(rendered.brightness), truth
 
     def _regression(self, features: Tensor, targets: Tensor) -> Tensor:
         mean, log_variance = self._predict(features)
@@ -164,7 +170,7 @@ class PhysicsEncoder(Encoder):
 
 def _resized(crops: Tensor, zoom: float) -> Tensor:
     """The same craters, as large as if their context were `zoom` times wider."""
-    transform = torch.tensor([[zoom, 0.0, 0.0], [0.0, zoom, 0.0]], device=crops.device)
+    transform = zoom * torch.eye(2, 3, device=crops.device)
     shape = list(crops.shape)
     grid = functional.affine_grid(
         transform.expand(crops.shape[0], 2, 3), shape, align_corners=False

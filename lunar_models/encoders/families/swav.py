@@ -46,6 +46,7 @@ class SwavEncoder(Encoder):
     """A small convolutional network trained to swap the prototype assignments of two views."""
 
     name = "swav"
+    stays_on_device = True
 
     def __init__(self, *, crop_size_px: int, latent_dim: int, prototypes: int) -> None:
         super().__init__()

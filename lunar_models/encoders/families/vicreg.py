@@ -58,6 +58,7 @@ class VicregEncoder(Encoder):
     """
 
     name = "vicreg"
+    stays_on_device = True
 
     def __init__(
         self, *, crop_size_px: int, latent_dim: int, reconstruction_weight: float = 0.0

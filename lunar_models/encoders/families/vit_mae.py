@@ -28,8 +28,16 @@ from lunar_models.joint_batch import draw
 SIZES: dict[ModelSize, dict[str, int]] = {
     "tiny": {"hidden_size": 192, "num_attention_heads": 3, "decoder_hidden_size": 96},
     "small": {"hidden_size": 384, "num_attention_heads": 6, "decoder_hidden_size": 192},
+    "base": {
+        "hidden_size": 768,
+        "num_attention_heads": 12,
+        "decoder_hidden_size": 512,
+        "decoder_num_attention_heads": 16,
+        "decoder_num_hidden_layers": 8,
+    },
 }
-"""Of models from scratch; DeiT's tiny and small (arXiv 2012.12877), with a light decoder."""
+"""Of models from scratch: DeiT's tiny and small (arXiv 2012.12877) with a light decoder, and the
+base of MAE (arXiv 2111.06377)."""
 
 
 class ViTMaeEncoder(Encoder):
@@ -40,6 +48,7 @@ class ViTMaeEncoder(Encoder):
     """
 
     name = "vit_mae"
+    stays_on_device = True
 
     def __init__(
         self,
@@ -234,7 +243,6 @@ def _pick(patches: Tensor, numbers: Tensor) -> Tensor:
 def _architecture(size: ModelSize, patch_px: int) -> dict[str, Any]:
     sizes = SIZES[size]
     return {
-        **sizes,
         "num_channels": 1,
         "patch_size": patch_px,
         "num_hidden_layers": 12,
@@ -242,6 +250,7 @@ def _architecture(size: ModelSize, patch_px: int) -> dict[str, Any]:
         "decoder_num_hidden_layers": 2,
         "decoder_num_attention_heads": sizes["num_attention_heads"],
         "decoder_intermediate_size": 4 * sizes["decoder_hidden_size"],
+        **sizes,
     }
 
 

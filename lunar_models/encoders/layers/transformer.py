@@ -1,5 +1,6 @@
 """Load pretrained transformers, feed them grey crops, and freeze them by depth."""
 
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,20 +33,23 @@ class InputFormat:
         side = (self.side_px, self.side_px)
         if crops.shape[-2:] != side:
             crops = functional.interpolate(crops, side, mode="bicubic", antialias=True)
-        mean, std = (
-            torch.tensor(v, device=crops.device)[:, None, None] for v in (self.mean, self.std)
-        )
+        mean, std = (_per_channel(tuple(v), crops.device) for v in (self.mean, self.std))
         return ((crops + 1) / 2 - mean) / std
 
     def undo(self, pixels: Tensor, crop_size_px: int) -> Tensor:
         """(B, C, side, side) -> (B, 1, S, S) in [-1, 1]."""
-        mean, std = (
-            torch.tensor(v, device=pixels.device)[:, None, None] for v in (self.mean, self.std)
-        )
+        mean, std = (_per_channel(tuple(v), pixels.device) for v in (self.mean, self.std))
         grey = ((pixels * std + mean) * 2 - 1).mean(1, keepdim=True)
         if grey.shape[-1] == crop_size_px:
             return grey
         return functional.interpolate(grey, [crop_size_px] * 2, mode="bicubic", antialias=True)
+
+
+@functools.lru_cache(16)
+def _per_channel(values: tuple[float, ...], device: torch.device) -> Tensor:
+    """(C, 1, 1); made once, because a copy to a GPU waits for the work that it has."""
+    with torch.inference_mode(False):
+        return torch.tensor(values, device=device)[:, None, None]
 
 
 def attention(

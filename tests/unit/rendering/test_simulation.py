@@ -1,5 +1,6 @@
 import math
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -106,7 +107,7 @@ def test_contrast_scale_of_known_contrast() -> None:
     sign[:8] = -1
     contrast = torch.tensor([0.1, 0.3, 0.1, 0.3, 0.1, 0.3])
     brightness = (1 + contrast[:, None, None] * sign) * torch.linspace(40, 90, 6)[:, None, None]
-    scale = contrast_scale(brightness, torch.arange(6) % 2)
+    scale = contrast_scale(brightness, torch.arange(6) % 2, 2)
     torch.testing.assert_close(scale, SCALE_DEVIATIONS * contrast, rtol=0.01, atol=0)
 
 
@@ -114,3 +115,30 @@ def test_normalised_as_stored_crops_are() -> None:
     stored = torch.randint(1, 255, (3, 16, 16), generator=_generator())
     expected = Normalisation(kind="ratio", clip=0.7)(stored)
     torch.testing.assert_close(normalised(stored, torch.full((3,), 0.7)), expected)
+
+
+def test_several_mosaics_at_once_have_each_their_own_light() -> None:
+    made = simulate_crops(
+        512, crop_size_px=16, context_diameters=1.5, generator=_generator(), mosaics=4
+    )
+    assert made.brightness.shape == (512, 2, 16, 16)
+    # Quantiles of the part of complex craters, 0.6 u²: 1, 11, 30 and 59 of 128, after the simple.
+    numbers = [1, 11, 30, 59]
+    mosaic = np.repeat([*range(4), *range(4)], [*(128 - n for n in numbers), *numbers])
+    incidence = made.truth[:, 0, INCIDENCE].numpy()
+    means = [incidence[mosaic == n].mean() for n in range(4)]
+    within = np.mean([incidence[mosaic == n].std() for n in range(4)])
+    shuffled = np.random.default_rng(0).permutation(mosaic)
+    apart = np.std([incidence[shuffled == n].mean() for n in range(4)])
+    assert np.std(means) > 3 * apart
+    assert within < incidence.std()
+
+
+def test_contrast_of_several_mosaics_is_that_of_each() -> None:
+    brightness = 100 + 20 * torch.randn(30, 8, 8, generator=_generator())
+    mosaic = torch.arange(30) % 3
+    together = contrast_scale(brightness, mosaic, 3)
+    for n in range(3):
+        part = brightness[mosaic == n]
+        alone = contrast_scale(part, torch.zeros(len(part), dtype=torch.int64), 1)
+        assert torch.equal(together[mosaic == n], alone)
