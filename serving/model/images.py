@@ -12,6 +12,7 @@ from lunar_models.arrays import Float32Array
 from lunar_models.crops.luminance import LUMINANCE_WEIGHTS
 from lunar_models.errors import CropImageError
 from serving.model.crop_input import MAX_IMAGE_BYTES, too_many_bytes
+from serving.model.deep_colour import decode_deep_colour
 from serving.model.image_structure import MAX_IMAGE_PIXELS, ImageStructure, inspect, npy_header
 from serving.model.schema import QualityWarning
 from serving.model.tiff import as_decoded, check_type, correct_byte_order, is_nodata, nodata_tag
@@ -23,7 +24,6 @@ _DTYPES = ("bool", "uint8", "uint16", "int16", "uint32", "int32", "float16", "fl
 _NO_DATA_BEYOND = 1e30
 """Floats beyond are marks (GDAL and ISIS fill with ±3.4e38), not brightness."""
 _ORIENTATION = 274
-_LEAST_LEVELS = 32
 _LUMA = np.array(LUMINANCE_WEIGHTS, np.float32)
 
 
@@ -41,8 +41,8 @@ class Decoded:
 def decode_image(data: bytes) -> Decoded:
     """Decode a PNG, JPEG, TIFF or NPY to grey.
 
-    Without data are: pixels that are not finite or beyond ±1e30, transparent ones (alpha 0; of 16
-    bits of alpha the upper 8 count), and those with the value of a TIFF's GDAL_NODATA tag. An image
+    Without data are: pixels that are not finite or beyond ±1e30, transparent ones (alpha 0),
+    and those with the value of a TIFF's GDAL_NODATA tag. An image
     is turned upright where EXIF says so. Of several pages or frames the first is taken. Both are
     warned of.
 
@@ -92,7 +92,9 @@ def _decode_picture(
             correct_byte_order(image)
             turned = image.getexif().get(_ORIENTATION, 1) not in (0, 1)
             image.load()  # turns a TIFF, and nothing else
-            values, missing = _pixels(ImageOps.exif_transpose(image), structure, nodata_tag(image))
+            values, missing = _pixels(
+                data, ImageOps.exif_transpose(image), structure, nodata_tag(image)
+            )
     except UnidentifiedImageError as error:
         raise _not_understood(structure) from error
     except CropImageError:
@@ -110,7 +112,7 @@ def _decode_picture(
 
 
 def _pixels(
-    image: Image.Image, structure: ImageStructure, nodata: float | None
+    data: bytes, image: Image.Image, structure: ImageStructure, nodata: float | None
 ) -> tuple[npt.NDArray[Any], npt.NDArray[np.bool_] | None]:
     transparency = image.info.get("transparency")
     missing: npt.NDArray[np.bool_] | None = None
@@ -118,24 +120,14 @@ def _pixels(
         values = np.asarray(image)
         if isinstance(transparency, int):  # a 16-bit PNG's transparent grey
             missing = values == transparency
+    elif structure.bits == 16 and image.mode in ("RGB", "RGBA"):
+        values, missing = _deep_colour(decode_deep_colour(data, FORMATS), transparency)
     else:
-        exact = nodata in (None, 0.0, 65535.0) and not isinstance(transparency, tuple)
-        if structure.bits == 16 and not exact:
-            message = "A colour of 16 bits cannot mark pixels without data; use an alpha band."
-            raise CropImageError("bad_nodata", message)
         _require_palette(image)
         if image.has_transparency_data:
             alpha = np.asarray(image.convert("RGBA"))[..., 3]
             missing = alpha == 0
         values = np.asarray(_plain_mode(image))
-        if structure.bits == 16:  # of colours Pillow keeps the upper byte
-            if int(values.max()) - int(values.min()) < _LEAST_LEVELS:
-                message = (
-                    "Colours of 16 bits are read to their upper 8 bits, of which this image uses "
-                    "too few; send one grey band of 16 bits."
-                )
-                raise CropImageError("bad_dtype", message)
-            values = values * np.uint16(257)
     if structure.kind == "TIFF":
         stored = np.asarray(image) if image.mode == "P" else values
         missing = _either(missing, is_nodata(stored, as_decoded(nodata, image, structure)))
@@ -144,6 +136,19 @@ def _pixels(
         if structure.white_is_zero and image.mode == "I;16":  # Pillow turns only up to 8 bits
             values = np.uint16(65535) - values
     return values, missing
+
+
+def _deep_colour(
+    bands: npt.NDArray[np.uint16], transparent: Any
+) -> tuple[npt.NDArray[np.uint16], npt.NDArray[np.bool_] | None]:
+    """Grey (H, W, 1) or colours (H, W, 3) without opacity, and which have no data."""
+    colours = bands.shape[2] - (bands.shape[2] + 1) % 2
+    values = bands[..., :colours]
+    if bands.shape[2] > colours:
+        return values, bands[..., colours] == 0
+    if isinstance(transparent, tuple):
+        return values, np.asarray((values == np.array(transparent)).all(axis=2))
+    return values, None
 
 
 def _require_palette(image: Image.Image) -> None:

@@ -4,6 +4,8 @@ import base64
 import io
 import struct
 import zlib
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ from PIL import Image
 from rasterio.io import MemoryFile
 
 from lunar_models.errors import CropImageError
+from lunar_models.mosaic.raster import Mosaic, MosaicReader
 from serving.model.crop_input import decode_base64
 from serving.model.images import Decoded, decode_image
 
@@ -98,12 +101,11 @@ def test_the_nodata_tag_of_a_palette_is_an_entry() -> None:
         check(decode_image(bytes(memory.read())), np.maximum(GREY, 4).astype(float))
 
 
-def test_a_16_bit_colour_without_data_is_refused() -> None:
-    deep = GREY.astype(np.uint16) * 256
-    check(decode_image(geotiff(*[np.where(CORNER, 0, deep)] * 3, photometric="RGB", nodata=0)),
-          deep / 256.0 * 257.0)  # fmt: skip
-    with pytest.raises(CropImageError, match="16 bits"):
-        decode_image(geotiff(*[np.where(CORNER, 300, deep)] * 3, photometric="RGB", nodata=300))
+@pytest.mark.parametrize("nodata", [0, 300])
+def test_the_nodata_tag_of_16_bit_colours(nodata: int) -> None:
+    deep = GREY.astype(np.uint16) * 256 + 44
+    bands = [np.where(CORNER, nodata, deep)] * 3
+    check(decode_image(geotiff(*bands, photometric="RGB", nodata=nodata)), deep)
 
 
 def test_a_mask_inside_a_tiff_is_refused() -> None:
@@ -134,11 +136,67 @@ def test_white_is_zero_in_16_bits_too() -> None:
         np.testing.assert_array_equal(decoded.values, values)
 
 
-def test_16_bits_of_colour_stay_16_bits() -> None:
-    deep = GREY.astype(np.uint16) * 256
-    decoded = decode_image(geotiff(deep, deep, deep, photometric="RGB"))
+TIFF_KINDS = [
+    {"endianness": "LITTLE"}, {"endianness": "BIG"},
+    {"compress": "deflate", "predictor": 2, "endianness": "BIG"},
+    {"compress": "lzw", "tiled": True, "blockxsize": 16, "blockysize": 16},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("driver", "bands", "profile"),
+    [
+        *[("PNG", bands, {}) for bands in (2, 3, 4)],
+        *[("GTiff", 3, {**kind, "photometric": "RGB"}) for kind in TIFF_KINDS],
+        *[("GTiff", 4, {**kind, "photometric": "RGB", "alpha": "NON-PREMULTIPLIED"})
+          for kind in TIFF_KINDS],
+    ],
+)  # fmt: skip
+def test_16_bits_of_colour_are_those_of_a_mosaic(
+    tmp_path: Path, driver: str, bands: int, profile: dict[str, Any]
+) -> None:
+    """To the last bit, and opacity too: 1 of 65,535 is not transparent."""
+    values = np.random.default_rng(0).integers(1, 65536, (bands, 24, 20)).astype(np.uint16)
+    if bands in (2, 4):
+        values[-1, CORNER] = 0
+        values[-1, 10:, 10:] = 1
+    path = tmp_path / "image"
+    with rasterio.open(
+        path, "w", driver=driver, height=24, width=20, count=bands, dtype="uint16", **profile
+    ) as data:  # fmt: skip
+        data.write(values)
+    with MosaicReader(Mosaic.open(path, picture=0)) as reader:
+        mosaic = reader.read_brightness(0, 0, 24, 20)
+    decoded = decode_image(path.read_bytes())
     assert decoded.dtype == "uint16"
-    np.testing.assert_allclose(decoded.values, deep, rtol=0.005)
+    np.testing.assert_allclose(decoded.values, mosaic, rtol=1e-6)
+    np.testing.assert_array_equal(np.isnan(mosaic), CORNER if bands in (2, 4) else False & CORNER)
+
+
+def test_a_transparent_colour_of_16_bits() -> None:
+    deep = np.where(CORNER, 300, GREY.astype(np.uint16) * 256 + 44)
+    with MemoryFile() as memory:
+        with memory.open(
+            driver="PNG", height=24, width=20, count=3, dtype="uint16", nodata=300
+        ) as data:
+            data.write(np.stack([deep] * 3).astype(np.uint16))
+        check(decode_image(bytes(memory.read())), deep)
+
+
+@pytest.mark.parametrize("orientation", [1, 3, 6])
+def test_16_bit_colours_are_turned_upright(orientation: int) -> None:
+    deep = GREY.astype(np.uint16) * 256 + 44
+    stored = bytearray(geotiff(deep, deep, deep, photometric="RGB"))
+    place = stored.index(struct.pack("<HHIH", 284, 3, 1, 1))
+    struct.pack_into("<HHIH", stored, place, 274, 3, 1, orientation)
+    upright = {1: deep, 3: deep[::-1, ::-1], 6: np.rot90(deep, -1)}[orientation]
+    np.testing.assert_allclose(decode_image(bytes(stored)).values, upright, rtol=1e-6)
+
+
+def test_premultiplied_colours_of_16_bits_are_refused() -> None:
+    deep = GREY.astype(np.uint16) * 257
+    with pytest.raises(CropImageError, match="one grey band"):
+        decode_image(geotiff(*[deep] * 4, photometric="RGB", alpha="PREMULTIPLIED"))
 
 
 @pytest.mark.parametrize(
@@ -220,10 +278,11 @@ def test_compressed_big_endian_values(
         np.testing.assert_array_equal(decode_image(data).values, values)
 
 
-def test_colours_of_16_bits_in_few_levels_are_refused() -> None:
+def test_colours_of_16_bits_in_few_levels() -> None:
     dim = GREY.astype(np.uint16) * 8  # 12 bits in 16
-    with pytest.raises(CropImageError, match="one grey band"):
-        decode_image(geotiff(dim, dim, dim, photometric="RGB"))
+    np.testing.assert_allclose(
+        decode_image(geotiff(dim, dim, dim, photometric="RGB")).values, dim, rtol=1e-6
+    )
     np.testing.assert_array_equal(decode_image(geotiff(dim)).values, dim)
 
 
@@ -263,12 +322,3 @@ def test_pixels_beyond_the_end_of_a_palette_are_refused(entries: int) -> None:
 def test_cielab_has_no_single_grey() -> None:
     with pytest.raises(CropImageError, match="CIELAB"):
         decode_image(geotiff(GREY, GREY, GREY, photometric="CIELAB"))
-
-
-def test_of_16_bits_of_alpha_the_upper_8_count() -> None:
-    alpha = np.where(CORNER, 255, 256).astype(np.uint16)
-    deep = GREY.astype(np.uint16) * 257
-    with MemoryFile() as memory:
-        with memory.open(driver="PNG", height=24, width=20, count=4, dtype="uint16") as data:
-            data.write(np.stack([deep, deep, deep, alpha]))
-        check(decode_image(bytes(memory.read())), GREY * 257.0)
