@@ -10,6 +10,12 @@ import mlflow
 import pytest
 from team_stack import ROOT, USERS, TeamStack
 
+SMALL = {
+    "width_px": 900, "height_px": 900, "crater_count": 160, "epochs": 1, "latent_dim": 4,
+    "n_clusters": 3, "views": "pca", "stability_rounds": 0, "bootstrap": 20, "folds": 3,
+}  # fmt: skip
+"""Parameters of a pipeline on a small synthetic Moon."""
+
 
 class Call(subprocess.Popen[str]):
     """A running command that prints to a file: a full pipe that nobody reads would stop it."""

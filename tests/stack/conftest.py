@@ -10,7 +10,7 @@ import mlflow
 import numpy as np
 import pytest
 from service_parts import Parts, make_parts
-from team_member import Member
+from team_member import SMALL, Member, finish
 from team_stack import TeamStack, postgres_programs, team_stack
 
 from steps.shared.registry import log_service_model
@@ -54,6 +54,20 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def ana(stack: TeamStack, place: Path) -> Member:
     return Member("ana", stack, place)
+
+
+@pytest.fixture(scope="session")
+def ben(stack: TeamStack, place: Path) -> Member:
+    return Member("ben", stack, place)
+
+
+@pytest.fixture(scope="session")
+def pipeline(ana: Member, log: Log) -> str:
+    """What ana's pipeline printed."""
+    began = time.monotonic()
+    output = finish(ana.start(**SMALL))
+    log(f"ana's pipeline took {time.monotonic() - began:.1f} s")
+    return output
 
 
 @pytest.fixture(scope="session")
