@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
@@ -64,14 +64,16 @@ def create_app(config: ServeConfig, pointer_file: Path) -> FastAPI:
         locator=_locator(config),
         release=Release.open(Path(config.release)) if config.release else None,
     )
-    app = new_application(title="Lunar Models", description=_ABOUT, lifespan=_lifespan)
+    bodies = (*predict.EXTRA_SCHEMAS, *label.EXTRA_SCHEMAS)
+    app = new_application(
+        title="Lunar Models", description=_ABOUT, lifespan=_lifespan, bodies=bodies
+    )
     app.state.runtime = runtime
     app.state.tags = None if config.tags is None else TagStore(config.tags)
     app.state.labelling = _labelling(config)
     routers = (predict, catalogue, craters, map, search, health, operations, label, label_pictures)
     for routes in routers:
         app.include_router(routes.router)
-    app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
     tokens = TokenStore(Path(config.tokens)) if config.tokens else None
     limit = int(config.max_body_mb * 2**20)
     app.add_middleware(Gate, max_body_bytes=limit, tokens=tokens, runtime=runtime)
@@ -112,16 +114,3 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     runtime.holder.close()
     runtime.decoders.close()
     runtime.batcher.close()
-
-
-def _openapi(app: FastAPI) -> dict[str, Any]:
-    """FastAPI's description, and the models that only bodies it does not read refer to."""
-    if app.openapi_schema is None:
-        schema = FastAPI.openapi(app)
-        models = schema["components"]["schemas"]
-        for model in predict.EXTRA_SCHEMAS:
-            own = model.model_json_schema(ref_template="#/components/schemas/{model}")
-            models |= own.pop("$defs", {})
-            models[model.__name__] = own
-        app.openapi_schema = schema
-    return app.openapi_schema

@@ -35,7 +35,11 @@ def create_label_app(config: LabelServeConfig) -> FastAPI:
     Raises:
         LunarModelsError: crops, tables, scheme, store, mosaic or tokens cannot be used.
     """
-    app = new_application(title="Lunar Models: labels", description="Label craters by eye.")
+    app = new_application(
+        title="Lunar Models: labels",
+        description="Label craters by eye.",
+        bodies=label.EXTRA_SCHEMAS,
+    )
     app.state.labelling = open_labelling(config)
     for routes in (label, label_pictures, health):
         app.include_router(routes.router)

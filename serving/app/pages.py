@@ -1,10 +1,12 @@
 """Begin an application: its pages' files, and problem replies for all errors."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import FileResponse
@@ -30,10 +32,12 @@ def refuse_other_sites(request: Request) -> None:
         raise Problem(403, "forbidden", "Labels and tags are given on this server's own pages.")
 
 
-def new_application(**described: Any) -> FastAPI:
+def new_application(*, bodies: Sequence[type[BaseModel]], **described: Any) -> FastAPI:
     """Make an application without routes.
 
     Args:
+        bodies: models that only descriptions of bodies and replies name, which FastAPI does not
+            read itself.
         described: title, description, lifespan, as FastAPI takes them.
     """
     app = FastAPI(
@@ -47,4 +51,17 @@ def new_application(**described: Any) -> FastAPI:
     app.add_exception_handler(Problem, on_problem)
     app.add_exception_handler(HTTPException, on_http_error)
     app.add_exception_handler(RequestValidationError, on_validation_error)
+    app.openapi = lambda: _openapi(app, bodies)  # type: ignore[method-assign]
     return app
+
+
+def _openapi(app: FastAPI, bodies: Sequence[type[BaseModel]]) -> dict[str, Any]:
+    if app.openapi_schema is None:
+        schema = FastAPI.openapi(app)
+        models = schema["components"]["schemas"]
+        for model in bodies:
+            own = model.model_json_schema(ref_template="#/components/schemas/{model}")
+            models |= own.pop("$defs", {})
+            models[model.__name__] = own
+        app.openapi_schema = schema
+    return app.openapi_schema

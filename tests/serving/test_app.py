@@ -285,5 +285,20 @@ def test_openapi_describes_every_body(server: Live) -> None:
     assert "image" in schema["components"]["schemas"]["CropRequest"]["properties"]
 
 
+def references(node: object) -> Iterator[str]:
+    """Every ``$ref`` below a node of a JSON schema."""
+    for key, value in node.items() if isinstance(node, dict) else enumerate(node):
+        if key == "$ref":
+            yield value
+        elif isinstance(value, dict | list):
+            yield from references(value)
+
+
+def test_every_reference_of_the_openapi_leads_somewhere(server: Live) -> None:
+    schema = server.get("/openapi.json").json()
+    known = {f"#/components/schemas/{name}" for name in schema["components"]["schemas"]}
+    assert set(references(schema)) <= known
+
+
 def one_example_works(server: Live, path: str, example: dict) -> bool:
     return one(server.post(path, json=example))["error"] is None

@@ -20,6 +20,7 @@ import numpy as np
 import psutil
 import pytest
 import requests
+from bent import bent
 from crop_images import encoded, text
 from live_server import reserve_port, wait_for, workers
 from PIL import Image
@@ -53,31 +54,6 @@ def images() -> list[bytes]:
         encoded(CROP.astype(np.uint16) * 200), encoded(CROP.astype(np.float32), "TIFF"),
         encoded(CROP, "NPY"), encoded(CROP.astype(">f8"), "NPY"),
     ]  # fmt: skip
-
-
-def bent(dice: random.Random, data: bytes, others: list[bytes]) -> bytes:
-    """A few of the ways to damage a file."""
-    changed = bytearray(data)
-    for _ in range(dice.randint(1, 4)):
-        at = dice.randrange(max(len(changed), 1))
-        how = dice.randrange(7)
-        if how == 0:
-            del changed[at:]
-        elif how == 1 and changed:
-            changed[at] = dice.randrange(256)
-        elif how == 2:
-            changed[at : at + 4] = dice.choice([b"\xff" * 4, b"\0" * 4, b"\x7f\xff\xff\xff"])
-        elif how == 3:
-            changed[at:at] = dice.randbytes(dice.randrange(1, 64))
-        elif how == 4:  # the same piece again and again
-            piece = bytes(changed[at : at + dice.randrange(1, 64)])
-            changed[at:at] = piece * dice.choice([2, 20, 2000])
-        elif how == 5:
-            other = dice.choice(others)
-            changed[at:] = other[dice.randrange(len(other)) :]
-        elif changed:
-            del changed[at : at + dice.randrange(1, 64)]
-    return bytes(changed)
 
 
 def request(dice: random.Random, seeds: list[bytes]) -> dict[str, object]:

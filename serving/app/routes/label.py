@@ -63,7 +63,10 @@ class Receipts(BaseModel):
     receipts: list[Receipt]
 
 
-_BODY = {"requestBody": {"content": {_JSON: {"schema": Answers.model_json_schema()}}}}
+EXTRA_SCHEMAS = (Answers,)
+"""Named in the description of the body, which FastAPI does not read itself."""
+_SCHEMA = {"$ref": f"#/components/schemas/{Answers.__name__}"}
+_BODY = {"requestBody": {"content": {_JSON: {"schema": _SCHEMA}}}}
 
 
 def _caller(request: Request) -> Caller:
