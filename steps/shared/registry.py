@@ -179,9 +179,7 @@ def find_encoder(uri: str) -> Path:
     """
     if uri.startswith(SCHEME):
         return pretrained_folder(uri)
-    folder = resolve_artifacts(uri)
-    inside = folder / "artifacts" / served.ARTIFACT / bundles.ENCODER
-    return inside if inside.is_dir() else folder
+    return resolve_artifacts(uri, part=f"artifacts/{served.ARTIFACT}/{bundles.ENCODER}")
 
 
 def _public(version_text: str) -> str:

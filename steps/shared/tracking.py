@@ -20,6 +20,7 @@ import mlflow
 from matplotlib.figure import Figure
 from mlflow.data.dataset_source_registry import get_dataset_source_from_json
 from mlflow.data.meta_dataset import MetaDataset
+from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 from mlflow.utils.mlflow_tags import MLFLOW_RUN_NOTE
 from PIL import Image
 
@@ -207,25 +208,38 @@ def git(*arguments: str) -> str:
     return done.stdout.strip() if done.returncode == 0 else "unknown"
 
 
-def resolve_artifacts(uri: str) -> Path:
+def resolve_artifacts(uri: str, *, part: str | None = None) -> Path:
     """A local folder or file for a path or an MLflow URI (``runs:/…``, ``models:/…``).
+
+    Args:
+        uri: what is wanted.
+        part: a folder within it, which is returned instead, where there is one: of a model's 400
+            files, most of them code, few are fetched then.
 
     Raises:
         UserError: there is nothing there.
         MlflowException: the server is away.
     """
     if Path(uri).exists():
-        return Path(uri)
+        inside = Path(uri, part or "")
+        return inside if inside.exists() else Path(uri)
     return_to_server()
     try:
-        download = partial(mlflow.artifacts.download_artifacts, artifact_uri=uri)
-        return Path(download_patiently(download))
+        return download_patiently(partial(_download, uri, part))
     except (mlflow.MlflowException, OSError, ValueError) as error:
         if isinstance(error, mlflow.MlflowException) and is_outage(error):
             raise
         raise UserError(
             f"{uri!r} is neither a path here nor an artifact of the tracking store: {error}"
         ) from error
+
+
+def _download(uri: str, part: str | None) -> Path:
+    if part is not None and uri.startswith(("models:/", "runs:/")):
+        repository = get_artifact_repository(uri)
+        if repository.list_artifacts(part):
+            return Path(repository.download_artifacts(part))
+    return Path(mlflow.artifacts.download_artifacts(artifact_uri=uri))
 
 
 @kept

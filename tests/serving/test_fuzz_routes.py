@@ -26,7 +26,8 @@ from serving.batch.driver import classify_catalogue
 
 INPUTS = int(os.environ.get("LUNAR_FUZZ_INPUTS", "12000"))
 SECRET = "zqx7-never-repeated"
-NUMBERS = ["nan", "NaN", "inf", "-inf", "1e308", "-1e309", "0", "-0.0", "-1", "1.5", "01", "2147483648", "1_000", "0x10", "1e3", "+7"]
+NUMBERS = ["nan", "NaN", "inf", "-inf", "1e308", "-1e309", "0", "-0.0", "-1", "1.5", "01", "+7"]
+NUMBERS += ["2147483648", "18446744073709551616", "1_000", "0x10", "1e3"]
 NUMBERS += [" 5 ", "9" * 400, "\u0663"]
 TEXTS = ["", " ", "\0", "\u00e9", "\U0001f4a5", "\u202e", "a\nb", "x" * 3000, SECRET, "$(id)"]
 TEXTS += ["true", "null", "[]", "{}", "%2e%2e/", "../../etc/passwd", "<script>", "'; DROP"]

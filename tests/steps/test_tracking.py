@@ -150,3 +150,17 @@ def test_a_run_of_a_living_process_or_of_another_machine_stays_open(store):
     with step_run("s", Sample(), name="n"):
         pass
     assert {client.get_run(o.info.run_id).info.status for o in others} == {"RUNNING"}
+
+
+@pytest.mark.parametrize("here", [True, False])
+def test_of_a_model_only_a_part_is_fetched(store, tmp_path, here):
+    model = tmp_path / "model"
+    (model / "code").mkdir(parents=True)
+    (model / "part").mkdir()
+    (model / "part" / "weights").write_text("w")
+    with mlflow.start_run() as run:
+        mlflow.log_artifacts(str(model), "model")
+    uri = str(model) if here else f"runs:/{run.info.run_id}/model"
+    part = resolve_artifacts(uri, part="part")
+    assert [file.name for file in part.iterdir()] == ["weights"]
+    assert (resolve_artifacts(uri, part="other") / "part" / "weights").read_text() == "w"
