@@ -1,7 +1,8 @@
 #!/bin/sh
 # Add a user of the tracking server, or give one a new password:
 #   create-user.sh NAME < password
-# Reads TRACKING (default http://127.0.0.1:5000) and ADMIN_PASSWORD_FILE.
+# Reads TRACKING (default http://127.0.0.1:5000), ADMIN_PASSWORD_FILE, and AUTH_CACHE_SECONDS (5), for
+# which the server's workers remember a former password: it is refused by all when this ends.
 set -eu
 name=${1:?usage: create-user.sh NAME < password}
 tracking=${TRACKING:-http://127.0.0.1:5000}
@@ -22,6 +23,7 @@ case $(ask POST create) in
   400 | 409)
     status=$(ask PATCH update-password)
     test "$status" = 200 || { echo "The server answered $status." >&2; exit 1; }
+    sleep $((${AUTH_CACHE_SECONDS:-5} + 1))
     echo "$name has the new password."
     ;;
   401 | 403) echo "The administrator's password in $admin is not the server's." >&2; exit 1 ;;

@@ -11,12 +11,15 @@ export MLFLOW_AUTH_CONFIG_PATH="${TMPDIR:-/tmp}/basic_auth.ini"
 
 server="mlflow:$DATABASE_PASSWORD@$DATABASE_HOST:${DATABASE_PORT:-5432}"
 umask 077
+# A password is hashed once in some seconds and worker, not for each of a model's 400 files.
+# create-user.sh waits as long, so that a former password is refused when it ends.
 cat > "$MLFLOW_AUTH_CONFIG_PATH" <<INI
 [mlflow]
 default_permission = ${DEFAULT_PERMISSION:-READ}
 database_uri = postgresql+psycopg://$server/mlflow_auth
 admin_username = admin
 authorization_function = mlflow.server.auth:authenticate_request_basic_auth
+auth_cache_ttl_seconds = ${AUTH_CACHE_SECONDS:-5}
 INI
 
 # Read by the server from the environment: an argument would show the password in `ps`.

@@ -1,6 +1,7 @@
 """The pipeline of members of a team who are no administrators."""
 
 import json
+import re
 import time
 from pathlib import Path
 
@@ -43,8 +44,18 @@ def test_a_non_admin_runs_the_whole_pipeline(ana, pipeline, monkeypatch):
     assert (ana.folder / "data").is_dir()  # relative to the folder of the caller
 
 
+def test_no_step_fetches_the_code_of_a_model(stack, pipeline, log):
+    """Of the encoder's 400 files the steps after the training need three."""
+    asked = re.findall(
+        r'"GET \S+/artifacts/1/models/\S+', (stack.folder / "tracking.log").read_text()
+    )
+    assert asked
+    assert not [line for line in asked if "/code/" in line]
+    log(f"{len(asked)} files of models were fetched by the pipeline")
+
+
 def test_artifacts_go_through_the_server(ana, stack, pipeline, monkeypatch, tmp_path, log):
-    """The user has no key of the object store, and everything is in it."""
+    """The user has no key of the object store, asks it nothing, and everything is in it."""
     client = ana.sign_in(monkeypatch)
     [run] = runs(client, ana, "cluster")
     assert run.info.artifact_uri.startswith("mlflow-artifacts:/")
@@ -56,6 +67,9 @@ def test_artifacts_go_through_the_server(ana, stack, pipeline, monkeypatch, tmp_
     stored = stack.bucket().get_object(Bucket=BUCKET, Key=key)["Body"].read()
     assert Path(file).read_bytes() == stored
     assert len(pd.read_csv(file)) > 20
+    asked = (stack.folder / "s3.log").read_text()
+    assert "PUT /lunar-models/" in asked
+    assert "X-Amz-Signature" not in asked  # a link for somebody else than the server
     log(f"{len(keys)} objects in the bucket; tables/clusters.csv is the same by both ways")
 
 
