@@ -5,6 +5,16 @@ wrong, which value it was, and the remedy. Steps translate it once into exit cod
 once into a per-item error or a problem reply.
 """
 
+import zlib
+from tokenize import TokenError
+from zipfile import BadZipFile
+
+DAMAGES = (
+    OSError, ValueError, KeyError, TypeError, AttributeError, IndexError, EOFError, RuntimeError,
+    BadZipFile, TokenError, zlib.error,
+)  # fmt: skip
+"""What JSON, NumPy, zip and safetensors raise for a damaged file, whichever byte it is."""
+
 
 class LunarModelsError(Exception):
     """Root of every error this project raises on purpose."""

@@ -23,7 +23,7 @@ import pandas as pd
 from usearch.index import Index
 
 from lunar_models.arrays import Float32Array
-from lunar_models.errors import CheckpointError, LunarModelsError
+from lunar_models.errors import DAMAGES, CheckpointError, LunarModelsError
 from lunar_models.moon import crater_at, unit_vectors
 
 CRATER_COLUMNS = ("crater_id", "longitude_deg", "latitude_deg", "diameter_km")
@@ -219,7 +219,7 @@ class NeighbourIndex:
             if not len(index.craters) == len(index.embeddings) == len(index.graph):
                 raise ValueError("its files have different lengths")
             return index
-        except (OSError, ValueError, KeyError, TypeError, RuntimeError, LunarModelsError) as error:
+        except (*DAMAGES, LunarModelsError) as error:
             raise CheckpointError(
                 f"{folder} holds no neighbour index this code can read ({error}); register the "
                 "model again."

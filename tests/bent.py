@@ -1,7 +1,14 @@
-"""Damage files at random: cut off, changed, repeated, put in."""
+"""Damage files and JSON at random: cut off, changed, repeated, put in."""
 
 import random
 from collections.abc import Sequence
+from typing import Any
+
+SECRET = "zqx7-never-repeated"
+"""A text that no refusal may repeat."""
+NODES: list[Any] = [None, True, 0, -1, 2**63, 2**200, 1e308, float("nan"), float("inf")]
+NODES += ["", "\0", "\ud800", SECRET, "x" * 3000, ["x"] * 3000]
+NODES += [[], {}, [[[[[]]]]], {"a": {"b": {}}}, {"": None}, {"__proto__": 1}]
 
 
 def bent(dice: random.Random, data: bytes, others: Sequence[bytes]) -> bytes:
@@ -27,3 +34,18 @@ def bent(dice: random.Random, data: bytes, others: Sequence[bytes]) -> bytes:
         elif changed:
             del changed[at : at + dice.randrange(1, 64)]
     return bytes(changed)
+
+
+def bent_json(dice: random.Random, value: Any) -> Any:
+    """One node of a JSON value replaced, dropped or added."""
+    if dice.random() < 0.2 or not isinstance(value, dict | list) or not value:
+        return dice.choice(NODES)
+    key = dice.choice(list(value)) if isinstance(value, dict) else dice.randrange(len(value))
+    changed = value.copy()
+    if dice.random() < 0.15:
+        del changed[key]
+    elif dice.random() < 0.1 and isinstance(value, dict):
+        changed[dice.choice(["x", ""])] = dice.choice(NODES)
+    else:
+        changed[key] = bent_json(dice, value[key])
+    return changed

@@ -103,13 +103,21 @@ def read_depths(path: str | Path) -> pd.DataFrame:
             depth.
     """
     path = Path(path)
-    header = pd.read_csv(path, nrows=0).columns.str.strip().str.lower() if path.is_file() else ()
-    column = next((name for name in DEPTH_COLUMNS if name in header), DEPTH_COLUMNS[0])
+    column = next((name for name in DEPTH_COLUMNS if name in _header(path)), DEPTH_COLUMNS[0])
     table = _read_table(path, column)
     depth = _numbers(table.pop("label"), path, column)
     if not (depth > 0).any():
         raise LabelsError(f"{path} has no positive depth in column {column}; give measured ones.")
     return table.assign(depth_over_diameter=depth)[depth > 0].reset_index(drop=True)
+
+
+def _header(path: Path) -> list[str]:
+    """The names of the columns; none of a file that cannot be read, which whoever reads it says."""
+    try:
+        names = pd.read_csv(path, nrows=0).columns
+    except (OSError, ValueError):
+        return []
+    return [str(name).strip().lower() for name in names]
 
 
 def _numbers(text: "pd.Series[str]", path: Path, column: str) -> "pd.Series[float]":

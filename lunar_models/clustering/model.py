@@ -14,7 +14,7 @@ from lunar_models.clustering.density import DensityRule
 from lunar_models.clustering.preparation import Preparation
 from lunar_models.clustering.rules import CentroidRule, GaussianRule, NeighbourRule, Rule
 from lunar_models.clustering.types import NOISE, ClusterAssignment
-from lunar_models.errors import CheckpointError, LunarModelsError
+from lunar_models.errors import DAMAGES, CheckpointError, LunarModelsError
 
 MODEL_FILE = "cluster_model.json"
 ARRAYS_FILE = "cluster_model.npz"
@@ -129,7 +129,7 @@ class ClusterModel:
                 clusters=clusters_table(pd.DataFrame(description["clusters"])),
                 selection=_optional_table(description["selection"]),
             )
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except DAMAGES as error:
             raise CheckpointError(
                 f"{folder} holds no cluster model this code can read ({error}); "
                 "run the cluster step again."

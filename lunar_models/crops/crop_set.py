@@ -232,7 +232,9 @@ def _read_info(info_file: Path) -> CropSetInfo:
         version = fields["format_version"]
         radiometry = Radiometry(**fields.pop("radiometry"))
         info = CropSetInfo(radiometry=radiometry, **fields)
-    except (ValueError, KeyError, TypeError) as error:
+        if not all(isinstance(n, int) and n > 0 for n in (info.count, info.crop_size_px)):
+            raise ValueError(f"count={info.count}, crop_size_px={info.crop_size_px}")
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise CropSetError(f"{info_file} is damaged ({error}); run preprocess again.") from error
     if version != FORMAT_VERSION:
         raise CropSetError(

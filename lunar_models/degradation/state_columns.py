@@ -38,7 +38,7 @@ def read_state_columns(
         in words (New … Old) are ranked as labels are; without a column state, physical_state is.
 
     Raises:
-        CatalogueError: a column holds no numbers, or numbers that are impossible.
+        CatalogueError: the file is damaged, a column holds no numbers, or impossible ones.
         LabelsError: states have no known order, no whole numbers from 1, or two names.
     """
     frame = _read(path)
@@ -68,6 +68,17 @@ def read_state_columns(
 
 
 def _read(path: Path) -> pd.DataFrame:
+    try:
+        return _read_any(path)
+    except CatalogueError:
+        raise
+    except Exception as error:  # each reader raises its own kinds
+        raise CatalogueError(
+            f"{path} cannot be read as a table of craters ({str(error)[:200]}); correct it."
+        ) from error
+
+
+def _read_any(path: Path) -> pd.DataFrame:
     suffix = path.suffix.lower()
     if suffix in (".parquet", ".geoparquet"):
         return pd.read_parquet(path)

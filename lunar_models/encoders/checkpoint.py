@@ -24,7 +24,7 @@ from lunar_models.crops.training_domain import TrainingDomain
 from lunar_models.encoders.adaptation import CropGeometry, as_stored, resampled
 from lunar_models.encoders.build import Encoder, family_name, find_family
 from lunar_models.encoders.pretrained import SCHEME, pretrained_folder
-from lunar_models.errors import CheckpointError, ConfigError
+from lunar_models.errors import DAMAGES, CheckpointError, ConfigError
 from lunar_models.heads.physical import DepthCorrection
 from lunar_models.rendering.photography import contrast_scale
 
@@ -190,7 +190,7 @@ class Checkpoint:
             )
         except FileNotFoundError as error:
             raise CheckpointError(f"{folder} is not an encoder checkpoint: {error}.") from error
-        except (ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
+        except (*DAMAGES, SafetensorError) as error:
             raise CheckpointError(
                 f"The encoder checkpoint {folder} is damaged: {error}. Train it again."
             ) from error

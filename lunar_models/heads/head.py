@@ -9,14 +9,13 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 import numpy.typing as npt
 from scipy.special import softmax
 
 from lunar_models.arrays import FloatArray
-from lunar_models.errors import CheckpointError, LunarModelsError
+from lunar_models.errors import DAMAGES, CheckpointError, LunarModelsError
 from lunar_models.heads.ordinal import cumulative_probabilities
 
 _LEAST_PROBABILITY = 1e-12
@@ -124,7 +123,7 @@ class Head:
                 fields = {name: arrays[name] for name in cls.__dataclass_fields__}
                 kind = str(fields.pop("kind"))
                 states = tuple(str(name) for name in fields.pop("states"))
-        except (OSError, ValueError, KeyError, EOFError, TypeError, BadZipFile) as error:
+        except DAMAGES as error:
             raise CheckpointError(
                 f"{path} is not a classification head ({error}); run evaluate again."
             ) from error

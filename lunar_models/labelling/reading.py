@@ -114,7 +114,7 @@ def _table(path: Path, states: Sequence[str]) -> pd.DataFrame:
     unknown = ~table["kind"].isin(get_args(Kind))
     for bad, what in ((empty, "an empty cell"), (unknown, "an unknown kind of vote")):
         if bad.any():
-            row = table[bad].iloc[0][[*_NEEDED, "kind"]].to_dict()
+            row = str(table[bad].iloc[0][[*_NEEDED, "kind"]].to_dict())[:300]
             raise LabelsError(
                 f"votes={path} has {what} in {int(bad.sum())} of {len(table)} rows, first {row}; "
                 f"kinds are {', '.join(get_args(Kind))}."

@@ -83,7 +83,7 @@ def open_raster(path: str) -> Any:
         check_sources(path, Path(path).read_bytes(), open_raster, is_remote)
     try:
         data = rasterio.open(path)
-    except RasterioError as error:
+    except (RasterioError, UnicodeDecodeError) as error:  # the latter of damaged texts in the file
         raise _unopened(path, error) from error
     if data.driver == "VRT" and not _is_vrt(path):  # in an archive, or remote
         check_sources(path, _vrt_text(data), open_raster, is_remote)

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from lunar_models.config.train import TrainConfig, deciding_specs
-from lunar_models.errors import CheckpointError, ConfigError
+from lunar_models.errors import DAMAGES, CheckpointError, ConfigError
 
 RESUME_FILE = "resume.pt"
 
@@ -56,7 +56,7 @@ class TrainingState:
             return None
         try:
             state = cls(**torch.load(file, weights_only=True, map_location="cpu"))
-        except (RuntimeError, EOFError, TypeError, ValueError, pickle.UnpicklingError) as error:
+        except (*DAMAGES, pickle.UnpicklingError) as error:
             raise CheckpointError(
                 f"{file} is damaged ({error}); delete it to train from the start."
             ) from error

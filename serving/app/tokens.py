@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lunar_models.errors import ConfigError
+from lunar_models.errors import DAMAGES, ConfigError
 
 SCOPES = ("predict", "read", "metrics", "label", "adjudicate")
 """predict: send images or places; read: look into the catalogue; metrics: Prometheus; label: give
@@ -138,9 +138,10 @@ def _read(file: Path) -> list[dict[str, Any]]:
     try:
         entries = json.loads(file.read_text())["tokens"]
         for entry in entries:
-            if not {"name", "sha256", "scopes"} <= entry.keys():
-                raise ValueError("an entry lacks name, sha256 or scopes")
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            texts = entry["name"], entry["sha256"], *entry["scopes"]
+            if isinstance(entry["scopes"], str) or not all(isinstance(t, str) for t in texts):
+                raise ValueError("an entry has texts as name and sha256, and a list of scopes")
+    except DAMAGES as error:
         raise ConfigError(
             f"{file} cannot be read as a file of tokens ({error}); make one with lunar-token."
         ) from error
