@@ -21,6 +21,11 @@ _RETRIES_VARIABLE = "MLFLOW_HTTP_REQUEST_MAX_RETRIES"
 _LONGEST_WAIT_S = 120.0
 _NO_ANSWER = "API request to"
 """How MLflow begins what it says of a request that got no answer, or none that is one."""
+_REMEDIES = {
+    401: "Set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD.",
+    403: "Ask its administrator, or use an experiment and registered models of your own.",
+}
+"""What to do where it is not known who asks, and where they may not."""
 
 
 def be_patient() -> None:
@@ -86,7 +91,7 @@ def store_errors() -> Iterator[None]:
                 "come back in time. Finished steps and epochs are kept: start the same command "
                 "again when it answers, and it resumes from them and logs what is missing."
             ) from error
-        raise UserError(f"The tracking store says: {error.message}") from error
+        raise UserError(f"The tracking store says: {_told(error)}") from error
 
 
 def _said_before(error: BaseException) -> UserError | LunarModelsError | None:
@@ -115,7 +120,17 @@ def give_up() -> None:
 
 def is_outage(error: mlflow.MlflowException) -> bool:
     """Tell whether the store was unreachable, rather than refusing a request."""
-    return error.error_code == "TEMPORARILY_UNAVAILABLE" or _NO_ANSWER in str(error.message)
+    status = error.get_http_status_code()
+    return status == 503 or (_NO_ANSWER in str(error.message) and (status >= 500 or status == 429))
+
+
+def _told(error: mlflow.MlflowException) -> str:
+    """What the store says; of a refusal by the sign-in, its text and the remedy."""
+    message, remedy = str(error.message), _REMEDIES.get(error.get_http_status_code())
+    if remedy is None or _NO_ANSWER not in message:
+        return message
+    body = message.partition("Response body: ")[2].strip("'")
+    return f"{body.rstrip('.') or message}. {remedy}"
 
 
 class _OneLine(logging.Handler):

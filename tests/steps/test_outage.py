@@ -32,7 +32,7 @@ def broken_server(monkeypatch):
     """
 
     class Handler(BaseHTTPRequestHandler):
-        left, seen, paths = 0, 0, []
+        left, seen, paths, refusal = 0, 0, [], None
 
         def answer(self):
             Handler.paths.append(self.path)
@@ -42,10 +42,13 @@ def broken_server(monkeypatch):
                 return
             Handler.seen += 1
             Handler.left -= 1
+            if Handler.refusal is not None:
+                self.reply(*Handler.refusal)
+                return
             self.reply(503 if Handler.left >= 0 else 200, {"experiments": []})
 
         def reply(self, status, content):
-            body = json.dumps(content).encode()
+            body = (content if isinstance(content, str) else json.dumps(content)).encode()
             self.send_response(status)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(body)))
@@ -131,6 +134,23 @@ def test_a_run_is_not_waited_for_twice(store, monkeypatch):
 def test_what_the_store_refuses_is_told_as_it_is():
     with pytest.raises(UserError, match="The tracking store says: no such thing"), store_errors():
         raise MlflowException("no such thing")
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "said"),
+    [
+        (401, "You are not authenticated.", "not authenticated. Set MLFLOW_TRACKING_USERNAME"),
+        (403, "Permission denied", "says: Permission denied. Ask its administrator"),
+        (403, '{"error_code": "PERMISSION_DENIED", "message": "no"}', "says: .*no"),
+        (404, "<html>no such page</html>", "failed with error code 404"),
+    ],
+)
+def test_a_refusal_is_no_outage(broken_server, status, body, said):
+    """Who may not write to a registered model is told so at once, and waits for nobody."""
+    broken_server.refusal = status, body
+    with pytest.raises(UserError, match=said), store_errors():
+        mlflow.MlflowClient().create_registered_model("of-somebody-else")
+    assert broken_server.seen == 1
 
 
 def test_a_choice_of_the_user_stays(monkeypatch):
