@@ -7,6 +7,7 @@ import pandas as pd
 
 from lunar_models.arrays import Float64Array, FloatArray
 from lunar_models.cropping.sun.azimuth import vote_azimuth
+from lunar_models.cropping.sun.confidence import SIDE, calibrate
 from lunar_models.cropping.sun.geometry import (
     EAST_DEG,
     WEST_DEG,
@@ -61,7 +62,7 @@ def find_sun(craters: pd.DataFrame, evidence: FloatArray, *, workers: int = 1) -
         return sun_table(
             np.where(east < 0.5, WEST_DEG, EAST_DEG),
             std_deg=_two_sided_std(east),
-            confidence=np.maximum(east, 1.0 - east),
+            confidence=np.maximum(calibrate(np.maximum(east, 1.0 - east), SIDE), 0.5),
             incidence_deg=np.nan,
         )
     belief = vote_azimuth(**place, evidence=evidence, workers=workers)

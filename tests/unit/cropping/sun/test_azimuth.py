@@ -1,6 +1,7 @@
 """Azimuths found against azimuths planted."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from lunar_models.cropping.sun.azimuth import (
@@ -8,6 +9,8 @@ from lunar_models.cropping.sun.azimuth import (
     own_azimuth,
     vote_azimuth,
 )
+from lunar_models.cropping.sun.confidence import AZIMUTH, SIDE, calibrate
+from lunar_models.cropping.sun.estimation import find_sun
 from lunar_models.cropping.sun.side_test import coherence, is_lit_from_the_side
 
 SIZE = 48
@@ -146,3 +149,42 @@ def test_texture_without_light_is_no_sun_from_elsewhere():
     lit = vectors((30 + around["longitude_deg"]) % 360, 0.3, noise=0.09)
     assert coherence(**around, evidence=lit) > 0.7
     assert not is_lit_from_the_side(**around, evidence=lit, east=east)
+
+
+def one_region(count, seed=0):
+    rng = np.random.default_rng(seed)
+    return {"longitude_deg": rng.uniform(0, 5, count), "latitude_deg": rng.uniform(40, 45, count)}
+
+
+def test_a_crater_that_contradicts_all_its_neighbours_is_seldom_believed():
+    """Its neighbours, faint and scattered, are lit from the east: 0.05 of strays believes 30."""
+    believed = 0
+    for mean in (0.2, 0.3):
+        for seed in range(40):
+            evidence = np.random.default_rng(seed).normal((mean, 0.0), 0.3, (60, 2))
+            evidence[0] = [-0.4, 0.0]
+            belief = vote_azimuth(**one_region(60, seed), evidence=evidence)
+            believed += belief.azimuth_deg[0] > 180.0 and belief.confidence[0] >= 0.5
+    assert believed <= 24
+
+
+def test_confidence_is_lowered_and_keeps_its_order():
+    stated = np.linspace(0.0, 1.0, 101)
+    for calibration in (AZIMUTH, SIDE):
+        lowered = calibrate(stated, calibration)
+        assert (lowered <= stated).all()
+        assert (np.diff(lowered) >= 0.0).all()
+        assert lowered[0] < 1e-6
+        assert lowered[-1] > 0.999
+    # logit(0.7) = 0.8473; 1 / (1 + exp(1.04 - 1.79 * 0.8473)) = 0.6169
+    assert calibrate(np.array([0.7]), AZIMUTH)[0] == pytest.approx(0.6169, abs=1e-4)
+
+
+def test_the_side_of_a_lone_contradiction_is_stated_as_uncertain():
+    """East everywhere, one crop beyond doubt in the west: as likely a stray as a seam."""
+    place = {"longitude_deg": np.arange(60) * 0.5, "latitude_deg": np.zeros(60)}
+    evidence = np.column_stack([np.full(60, 0.4), np.zeros(60)]).astype(np.float32)
+    evidence[30, 0] = -0.4
+    table = find_sun(pd.DataFrame(place), evidence)
+    assert table["illumination_confidence"].between(0.5, 1.0).all()
+    assert (table["sun_azimuth_deg"].to_numpy() == 90.0).all()
