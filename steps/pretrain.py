@@ -1,4 +1,4 @@
-"""Train an encoder on simulated craters only: no mosaic, no catalogue, no label."""
+"""Train encoders on simulated craters only: no mosaic, no catalogue, no label."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from steps.shared.tracking import log_folder, log_metrics, log_output, step_run
 
 @config_command(PretrainConfig)
 def main(config: PretrainConfig) -> None:
-    """Train an encoder on simulated craters only, with calibrated physical quantities."""
+    """Train encoders on simulated craters only, with calibrated physical quantities."""
     config = prepare(config)
     with (
         step_run("pretrain", config, name=f"pretrain-{config.steps}"),
@@ -25,25 +25,31 @@ def main(config: PretrainConfig) -> None:
             log_metrics({f"train/{name}": value for name, value in losses.items()}, step=step)
             bar.update(step - bar.n)
 
-        _log_result(pretrain(config, on_step=on_step), config)
+        results = pretrain(config, on_step=on_step)
+        for number, result in enumerate(results):
+            name = f"{number}-{result.network}" if len(results) > 1 else ""
+            _log_result(result, config, name)
 
 
-def _log_result(result: PretrainingResult, config: PretrainConfig) -> None:
+def _log_result(result: PretrainingResult, config: PretrainConfig, name: str) -> None:
+    """Log and register one encoder; `name` tells it from the others of this run."""
     encoder = result.checkpoint.encoder.cpu()
     parameters = sum(p.numel() for p in encoder.state_dict().values())
-    log_metrics({**result.metrics, "encoder/parameters": parameters})
-    folder = Path(config.output) / "encoder"
+    metrics = {**result.metrics, "encoder/parameters": parameters}
+    log_metrics({f"{name}/{key}" if name else key: value for key, value in metrics.items()})
+    folder = Path(config.output) / "encoder" / name
     result.checkpoint.save(folder)
-    log_folder(folder, "checkpoint")
+    log_folder(folder, f"checkpoint/{name}" if name else "checkpoint")
     info = log_service_model(
         encoder=folder,
         golden_crops=result.examples,
         registered_model=config.registered_model,
         tags={"encoder": encoder.name},
-        description=f"{encoder.name} encoder, {encoder.embedding_dim} dimensions, trained on "
-        f"simulated craters in {config.steps} steps; crops of {encoder.crop_size_px} px.",
+        description=f"{encoder.name} encoder, {encoder.embedding_dim} dimensions, {result.network} "
+        f"network, trained on simulated craters in {config.steps} steps; crops of "
+        f"{encoder.crop_size_px} px.",
     )
-    log_output("encoder_uri", info.model_uri)
+    log_output(f"encoder_uri.{name}" if name else "encoder_uri", info.model_uri)
 
 
 if __name__ == "__main__":

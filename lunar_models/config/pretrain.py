@@ -1,7 +1,15 @@
 """Parameters of the pretrain step."""
 
+from typing import Literal
+
+from pydantic import model_validator
+
 from lunar_models.config.base import StepConfig, param
 from lunar_models.config.train import Device, Precision
+from lunar_models.errors import ConfigError
+
+NetworkSize = Literal["small", "large"]
+Network = Literal["small", "large", "student"]
 
 
 class PretrainConfig(StepConfig):
@@ -12,6 +20,12 @@ class PretrainConfig(StepConfig):
         1.5, help="Side length of a crop in crater diameters.", minimum=1.0, maximum=4.0
     )
     latent_dim: int = param(64, help="Dimension of the embedding.", minimum=2, maximum=4096)
+    networks: tuple[Network, ...] = param(
+        ("small",),
+        help="Networks trained side by side on the same simulated craters, each from other initial "
+        "weights: small (for a CPU), large, or student (a small one taught by the large one before "
+        "it).",
+    )
     steps: int = param(20_000, help="Number of optimiser steps.", minimum=1, maximum=10_000_000)
     batch_size: int = param(
         256,
@@ -60,3 +74,16 @@ class PretrainConfig(StepConfig):
     registered_model: str | None = param(
         "lunar-encoder", help="Registry name of the encoder; none does not register it."
     )
+
+    @model_validator(mode="after")
+    def _check_networks(self) -> "PretrainConfig":
+        if not self.networks:
+            raise ConfigError("networks is empty; name at least one of small, large and student.")
+        if "student" in self.networks:
+            student = self.networks.index("student")
+            if "large" not in self.networks[:student]:
+                raise ConfigError(
+                    f"networks={','.join(self.networks)} has a student without a teacher; name "
+                    "large before it."
+                )
+        return self

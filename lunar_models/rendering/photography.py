@@ -1,9 +1,12 @@
 """Illuminate simulated relief and image it as an orbiter's mosaic would show it."""
 
+import functools
+import math
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from lunar_models.rendering.fields import Grid, blur
 from lunar_models.rendering.jpeg import as_jpeg
@@ -15,6 +18,10 @@ STRETCHED = 0.4
 """Part of the mosaics whose crops were stretched from black to white, all or some of the way."""
 PSF_PX = (0.3, 2.2)
 """Sigma of the blur: sharp mosaics reduced, small craters enlarged."""
+UNSHARP = 0.07
+"""Fractions of the crops that are blurred further, by `UNSHARP_PSF_PX`, and that are enlarged from
+`UNSHARP_NATIVE_PX` pixels: a network must tell them from worn craters."""
+UNSHARP_PSF_PX, UNSHARP_NATIVE_PX = (1.5, 10.0), (4, 24)
 SEAM, OCCLUSION, LOW_SUN_OCCLUSION = 0.08, 0.05, 0.25
 """Fractions of the crops with a seam of brightness, and with a shadow cast from outside where the
 Sun stands high and where its incidence is above `LOW_SUN_DEG`."""
@@ -123,7 +130,8 @@ def photograph(
     crop = image[:, inside, inside]
     # The picture that was stretched shows more than the crop in half of the cases.
     black = torch.where(chance.happens(0.5), image.amin((1, 2)), crop.amin((1, 2)))
-    return _digitised(chance, crop, black, conditions), sigma
+    digital, more = _unsharp(chance, _digitised(chance, crop, black, conditions))
+    return digital.clamp(0, 255).round(), torch.hypot(sigma, more)
 
 
 def contrast_scale(brightness: Tensor, mosaic: Tensor, count: int) -> Tensor:
@@ -172,7 +180,7 @@ def _with_edges(chance: Chance, grid: Grid, image: Tensor, incidence: Tensor) ->
 
 
 def _digitised(chance: Chance, image: Tensor, black: Tensor, conditions: Conditions) -> Tensor:
-    """Stretch, add noise, scale the contrast, saturate some, round."""
+    """Stretch, add noise, scale the contrast, saturate some, compress some."""
     fully = conditions.kind < 0.9 * STRETCHED
     partly = torch.where(conditions.kind < STRETCHED, chance.uniform(0, 1), 0.0)
     image = image - each(torch.where(fully, 1.0, partly) * black)
@@ -186,5 +194,35 @@ def _digitised(chance: Chance, image: Tensor, black: Tensor, conditions: Conditi
     digital = relative.clamp_min(0).minimum(white) / white * each(top)
     compressed = chance.happens(COMPRESSED)
     step = chance.log_uniform(0.1, 0.8)
-    digital = torch.where(each(compressed), as_jpeg(digital, step), digital)
-    return digital.clamp(0, 255).round()
+    return torch.where(each(compressed), as_jpeg(digital, step), digital)
+
+
+def _unsharp(chance: Chance, digital: Tensor) -> tuple[Tensor, Tensor]:
+    """Blur some crops and enlarge others from few pixels; the images and the sigmas of that blur.
+
+    Noise and compression are blurred with them: nothing else tells that these crops are unsharp.
+    """
+    side, kind = digital.shape[-1], chance.uniform(0, 1)
+    sigma = chance.log_uniform(*UNSHARP_PSF_PX)
+    native = chance.log_uniform(*UNSHARP_NATIVE_PX).round().long()
+    blurred = (kind < UNSHARP).nonzero()[:, 0]
+    few = ((kind >= UNSHARP) & (kind < 2 * UNSHARP)).nonzero()[:, 0]
+    edge = min(math.ceil(2 * UNSHARP_PSF_PX[1]), side - 1)
+    # Mirrored at the edges, so that nothing wraps around.
+    wide = functional.pad(digital[blurred][:, None], (edge,) * 4, mode="reflect")[:, 0]
+    soft = blur(wide, sigma[blurred])[:, edge : edge + side, edge : edge + side]
+    enlarge = _enlarging(side, digital.device)[native[few] - UNSHARP_NATIVE_PX[0]]
+    coarse = enlarge @ digital[few] @ enlarge.mT
+    digital = digital.index_copy(0, blurred, soft).index_copy(0, few, coarse)
+    more = torch.zeros_like(sigma).index_copy(0, blurred, sigma[blurred])
+    # Of a pixel's square and of the interpolation between pixels together.
+    return digital, more.index_copy(0, few, 0.5 * side / native[few])
+
+
+@functools.cache
+def _enlarging(side: int, device: torch.device) -> Tensor:
+    """(N, side, side) along one axis: means over n pixels, bilinearly enlarged to `side` again."""
+    low, high = UNSHARP_NATIVE_PX
+    unit = torch.eye(side, device=device)[None]
+    few = (functional.interpolate(unit, size=n, mode="area") for n in range(low, high + 1))
+    return torch.cat([functional.interpolate(each, size=side, mode="linear").mT for each in few])

@@ -24,7 +24,8 @@ class GradientStep:
         recorded_draws: Sequence[torch.Generator] | None = None,
     ) -> None:
         """Args:
-        losses: scalars of a batch; ``"loss"`` among them is the one to minimise.
+        losses: of a batch; ``"loss"`` among them is the one to minimise. Other tensors that it
+            gives are passed on.
         groups: see `Encoder.parameter_groups`.
         weight_decay: of AdamW.
         clip: greatest norm of the gradient; 0 for no clipping.

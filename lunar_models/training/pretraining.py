@@ -1,4 +1,4 @@
-"""Train an encoder on simulated craters, calibrate it, and measure it on unseen ones."""
+"""Train encoders on simulated craters, calibrate them, and measure them on unseen ones."""
 
 import hashlib
 import json
@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from lunar_models.config.base import specs
-from lunar_models.config.pretrain import PretrainConfig
+from lunar_models.config.pretrain import Network, PretrainConfig
 from lunar_models.crops.normalisation import Normalisation
 from lunar_models.encoders.augmentation import lunar_view
 from lunar_models.encoders.base import CPU
@@ -26,15 +26,15 @@ from lunar_models.encoders.precision import autocast, pick_device
 from lunar_models.errors import CheckpointError, ConfigError
 from lunar_models.heads.physical import PhysicalPrediction
 from lunar_models.rendering.simulation import normalised, simulate_crops
-from lunar_models.training.gradient_step import GradientStep
+from lunar_models.training.learner import Learner
 from lunar_models.training.replay import Replay
+from lunar_models.training.simulation_loss import Batch
 
 NORMALISATION = Normalisation(kind="ratio")
 """Of the crops; `clip` is the contrast of the mosaic, taken from each crop set."""
 ROTATION_DEG = 20.0
 """Greatest error of the Sun's azimuth that is trained for."""
 WARMUP_STEPS = 200
-GRADIENT_CLIP = 5.0
 SAVE_EVERY = 500
 EXAMPLES = 16
 STATE_FILE = "pretraining.pt"
@@ -47,6 +47,7 @@ OnStep = Callable[[int, dict[str, float]], object]
 class PretrainingResult:
     """A trained and calibrated encoder."""
 
+    network: Network
     checkpoint: Checkpoint
     metrics: dict[str, float]
     """On simulated craters that were neither trained nor calibrated on."""
@@ -54,8 +55,10 @@ class PretrainingResult:
     """(16, S, S) simulated crops."""
 
 
-def pretrain(config: PretrainConfig, *, on_step: OnStep | None = None) -> PretrainingResult:
-    """Train `inverse_rendering` on simulated craters.
+def pretrain(
+    config: PretrainConfig, *, on_step: OnStep | None = None
+) -> tuple[PretrainingResult, ...]:
+    """Train networks of `inverse_rendering` on the same simulated craters.
 
     Called again with the same parameters and `config.output`, a killed training resumes at the
     last saved step, with newly simulated craters.
@@ -64,41 +67,51 @@ def pretrain(config: PretrainConfig, *, on_step: OnStep | None = None) -> Pretra
         ConfigError: the folder holds a training with other parameters, or the loss diverges.
         CheckpointError: the saved state is damaged.
     """
-    run = _Pretraining(config)
+    run = Pretraining(config)
     while run.step < config.steps:
         losses = run.advance(min(SAVE_EVERY, config.steps - run.step))
         run.save()
         if on_step is not None:
             on_step(run.step, losses)
-    return run.finish()
+    return run.results()
 
 
-class _Pretraining:
+class Pretraining:
+    """Networks in training, in the order of `config.networks`."""
+
     def __init__(self, config: PretrainConfig) -> None:
+        """Raises: as `pretrain`."""
         self.config, self.step = config, 0
         self.device = pick_device(config.device)
-        torch.manual_seed(config.seed)
-        encoder = InverseRenderingEncoder(
-            crop_size_px=config.crop_size_px, latent_dim=config.latent_dim
-        )
-        self.encoder = encoder.to(self.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        recorded = config.compiled and self.device.type == "cuda"
-        self.views = torch.Generator(self.device if recorded else CPU)
-        self.gradient_step = GradientStep(
-            self._losses,
-            self.encoder.parameter_groups(),
-            weight_decay=config.weight_decay,
-            clip=GRADIENT_CLIP,
-            autocast=autocast(config.precision, self.device),
-            recorded_draws=[self.views] if recorded else None,
-        )
+        self.learners: list[Learner] = []
+        for number, network in enumerate(config.networks):
+            self.learners.append(self._learner(number, network))
         self.file = Path(config.output) / STATE_FILE
         self._resume()
         # Another stream after each resumption: no crater is simulated twice.
         self.generator = self._generator(self.step)
+        on_gpu = self.device.type == "cuda"
+        self.views = torch.Generator(self.device if on_gpu else CPU)
         self.views.manual_seed(config.seed + self.step)
         self.replay = Replay(
             config.replay, uses=config.uses, generator=self.generator, **self._size
+        )
+
+    def _learner(self, number: int, network: Network) -> Learner:
+        torch.manual_seed(self.config.seed + number)
+        encoder = InverseRenderingEncoder(
+            crop_size_px=self.config.crop_size_px,
+            latent_dim=self.config.latent_dim,
+            model_size="large" if network == "large" else "small",
+        )
+        teachers = [n for n, each in enumerate(self.config.networks[:number]) if each == "large"]
+        on_device = encoder.to(self.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        return Learner(
+            on_device,
+            weight_decay=self.config.weight_decay,
+            autocast=autocast(self.config.precision, self.device),
+            recorded=self.config.compiled and self.device.type == "cuda",
+            teacher=self.learners[teachers[-1]] if network == "student" else None,
         )
 
     @property
@@ -112,31 +125,25 @@ class _Pretraining:
         return torch.Generator(self.device).manual_seed((self.config.seed << 32) + stream)
 
     def advance(self, steps: int) -> dict[str, float]:
-        """Take gradient steps; mean losses."""
-        self.encoder.train()
-        sums: dict[str, Tensor] = {}
+        """Take gradient steps; mean losses, with the network's number where there are several."""
+        for learner in self.learners:
+            learner.encoder.train()
         for _ in range(steps):
-            for name, value in self._one_step().items():
-                sums[name] = sums.get(name, 0) + value
-        means = {name: float(value) / steps for name, value in sums.items()}
-        if not math.isfinite(means["loss"]):
+            self._one_step()
+        means: dict[str, float] = {}
+        for number, learner in enumerate(self.learners):
+            prefix = f"{number}-{self.config.networks[number]}/" if len(self.learners) > 1 else ""
+            means |= {prefix + k: value for k, value in learner.mean_losses(steps).items()}
+        if not all(map(math.isfinite, means.values())):
             raise ConfigError(
-                f"The loss became {means['loss']} by step {self.step} with learning_rate="
+                f"The loss became {means} by step {self.step} with learning_rate="
                 f"{self.config.learning_rate}; use a smaller learning_rate."
             )
         return means
 
-    def _one_step(self) -> dict[str, Tensor]:
-        losses = self.gradient_step(
-            self._learning_rate(), *self.replay.draw(self.config.batch_size // 2)
-        )
-        self.step += 1
-        return losses
-
-    def _losses(
-        self, first: Tensor, second: Tensor, scale: Tensor, truth: Tensor
-    ) -> dict[str, Tensor]:
-        views = [
+    def _one_step(self) -> None:
+        *photographs, scale, truth = self.replay.draw(self.config.batch_size // 2)
+        first, second = (
             lunar_view(
                 crops,
                 self.views,
@@ -144,10 +151,14 @@ class _Pretraining:
                 rotation_deg=ROTATION_DEG,
                 blurs=False,  # simulated crops are blurred already
             )
-            for crops in (first, second)
-        ]
-        losses: dict[str, Tensor] = self.encoder.simulation_loss(*views, scale, truth)
-        return losses
+            for crops in photographs
+        )
+        batch, rate = Batch(first, second, scale, truth), self._learning_rate()
+        for learner in self.learners:
+            learner.step(rate, batch)
+        for learner in self.learners:
+            learner.wait()
+        self.step += 1
 
     def _learning_rate(self) -> float:
         """Linear warm-up, then a cosine to zero."""
@@ -155,25 +166,20 @@ class _Pretraining:
         cosine = 0.5 + 0.5 * math.cos(math.pi * self.step / self.config.steps)
         return self.config.learning_rate * warm * cosine
 
-    def finish(self) -> PretrainingResult:
-        """Calibrate on fresh craters, measure on others."""
-        self.encoder.eval()
-        self.encoder.calibrate(*self._unseen(-1))
-        checkpoint = Checkpoint(
-            self.encoder,
-            NORMALISATION,
-            context_diameters=self.config.context_diameters,
-        )
+    def results(self) -> tuple[PretrainingResult, ...]:
+        """Calibrate on fresh craters, measure on others; the training may go on afterwards."""
+        given, judged = self._unseen(-1), self._unseen(-2)
         examples = simulate_crops(EXAMPLES, generator=self._generator(2**31 - 3), **self._size)
-        crops, scale, truth = self._unseen(-2)
-        parts = zip(torch.split(crops, 512), torch.split(scale, 512), strict=True)
-        physics = torch.cat([self.encoder.physics(*part) for part in parts])
-        predicted = PhysicalPrediction.of(physics.cpu().numpy(), self.encoder.residual_table())
-        return PretrainingResult(
-            checkpoint,
-            predicted.scores(truth[:, :2].cpu().numpy()),
-            examples.brightness[:, 0].byte().cpu().numpy(),
-        )
+        shown = examples.brightness[:, 0].byte().cpu().numpy()
+        made = []
+        for network, learner in zip(self.config.networks, self.learners, strict=True):
+            encoder = learner.encoder.eval()
+            encoder.calibrate(*given)
+            checkpoint = Checkpoint(
+                encoder, NORMALISATION, context_diameters=self.config.context_diameters
+            )
+            made.append(PretrainingResult(network, checkpoint, _scores(encoder, *judged), shown))
+        return tuple(made)
 
     def _unseen(self, stream: int) -> tuple[Tensor, Tensor, Tensor]:
         """(N, 1, S, S) normalised crops, (N,) scale, (N, Q) truth; one photograph of each."""
@@ -196,8 +202,7 @@ class _Pretraining:
         state = {
             "fingerprint": self._fingerprint(),
             "step": self.step,
-            "encoder": self.encoder.state_dict(),
-            "optimiser": self.gradient_step.optimiser.state_dict(),
+            "learners": [learner.state_dict() for learner in self.learners],
         }
         torch.save(state, unfinished)
         os.replace(unfinished, self.file)
@@ -217,8 +222,8 @@ class _Pretraining:
                 "or delete it."
             )
         self.step = state["step"]
-        self.encoder.load_state_dict(state["encoder"])
-        self.gradient_step.load(state["optimiser"])
+        for learner, saved in zip(self.learners, state["learners"], strict=True):
+            learner.load_state_dict(saved)
 
     def _fingerprint(self) -> str:
         settings = {
@@ -227,3 +232,13 @@ class _Pretraining:
             if spec.role == "setting" and spec.name not in ("calibration", "registered_model")
         }
         return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
+
+
+def _scores(
+    encoder: InverseRenderingEncoder, crops: Tensor, scale: Tensor, truth: Tensor
+) -> dict[str, float]:
+    """What its predictions of simulated craters are worth; arguments as of its `calibrate`."""
+    parts = zip(torch.split(crops, 512), torch.split(scale, 512), strict=True)
+    physics = torch.cat([encoder.physics(*part) for part in parts])
+    predicted = PhysicalPrediction.of(physics.cpu().numpy(), encoder.residual_table())
+    return predicted.scores(truth[:, :2].cpu().numpy())

@@ -41,7 +41,8 @@ SMALL = {
 def encoder_uri(tmp_path_factory):
     """The folder of an encoder that has learned next to nothing, but is calibrated."""
     folder = tmp_path_factory.mktemp("pretraining")
-    train(PretrainConfig(**SMALL, output=str(folder))).checkpoint.save(folder / "encoder")
+    (result,) = train(PretrainConfig(**SMALL, output=str(folder)))
+    result.checkpoint.save(folder / "encoder")
     return folder / "encoder"
 
 

@@ -6,13 +6,13 @@ from typing import Any, Self
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
+from lunar_models.config.pretrain import NetworkSize
 from lunar_models.config.train import TrainConfig
 from lunar_models.crops.normalisation import Normalisation
 from lunar_models.encoders.base import Encoder, evaluating
-from lunar_models.encoders.families.vicreg import PROJECTION_DIM, vicreg_terms
-from lunar_models.encoders.layers.convolutions import ContrastNetwork, projector
+from lunar_models.encoders.families.vicreg import PROJECTION_DIM
+from lunar_models.encoders.layers.convolutions import ContrastNetwork, ResidualNetwork, projector
 from lunar_models.errors import ConfigError
 from lunar_models.heads.physical import DepthCorrection, ResidualTable
 from lunar_models.rendering.simulation import QUANTITIES
@@ -26,7 +26,6 @@ RESIDUAL_LEVELS = 199
 MEAN = (-3.1, -2.9, -0.93, 1.39, 0.085, 68.0, -0.2)
 DEVIATION = (1.35, 0.9, 0.73, 0.93, 0.21, 9.4, 0.6)
 """Of the simulated `QUANTITIES`: the network works on unit scales."""
-WEIGHT = (1.0, 1.0, 0.5, 0.7, 0.5, 0.3, 0.3)
 K_OVER_R2, DEPTH = 0, 1
 INCIDENCE = QUANTITIES.index("incidence")
 """Positions in `QUANTITIES`."""
@@ -35,7 +34,7 @@ INCIDENCE_WEIGHT = 0.3
 standard units. Chosen on half of the blocks of measured craters; see the model card."""
 INCIDENCE_NOISE = 0.3
 """Spread of predicted incidences, in standard units (2.8 deg), on a mosaic under one Sun."""
-INVARIANCE_WEIGHT = 1.25
+NETWORKS = {"small": ContrastNetwork, "large": ResidualNetwork}
 
 
 class InverseRenderingEncoder(Encoder):
@@ -59,13 +58,13 @@ class InverseRenderingEncoder(Encoder):
     residuals: Tensor
     target_mean: Tensor
     target_deviation: Tensor
-    weight: Tensor
 
     def __init__(
         self,
         *,
         crop_size_px: int,
         latent_dim: int,
+        model_size: NetworkSize = "small",
         mosaic_incidence: float | None = None,
         incidence_weight: float = INCIDENCE_WEIGHT,
         incidence_share: float = 1.0,
@@ -79,7 +78,8 @@ class InverseRenderingEncoder(Encoder):
         self.contrast = 1.0
         self.mosaic_incidence, self.incidence_share = mosaic_incidence, incidence_share
         self.incidence_weight = incidence_weight
-        self.network = ContrastNetwork(crop_size_px=crop_size_px, outputs=features)
+        self.model_size: NetworkSize = model_size
+        self.network = NETWORKS[model_size](crop_size_px=crop_size_px, outputs=features)
         self.head = nn.Sequential(
             nn.Linear(features, 128), nn.ReLU(), nn.Linear(128, 2 * len(QUANTITIES))
         )
@@ -91,7 +91,6 @@ class InverseRenderingEncoder(Encoder):
         self.register_buffer("residuals", torch.special.ndtri(residual_levels()).repeat(2, 1))
         self.register_buffer("target_mean", torch.tensor(MEAN), persistent=False)
         self.register_buffer("target_deviation", torch.tensor(DEVIATION), persistent=False)
-        self.register_buffer("weight", torch.tensor(WEIGHT), persistent=False)
 
     @classmethod
     def from_config(cls, config: TrainConfig, *, crop_size_px: int) -> Self:
@@ -105,6 +104,7 @@ class InverseRenderingEncoder(Encoder):
         return {
             "crop_size_px": self.crop_size_px,
             "latent_dim": self.embedding_dim,
+            "model_size": self.model_size,
             "mosaic_incidence": self.mosaic_incidence,
             "incidence_weight": self.incidence_weight,
             "incidence_share": self.incidence_share,
@@ -211,28 +211,6 @@ class InverseRenderingEncoder(Encoder):
 
     def loss(self, crops: Tensor, generator: torch.Generator | None = None) -> dict[str, Tensor]:
         raise ConfigError("inverse_rendering learns from simulated craters; use the pretrain step.")
-
-    def simulation_loss(
-        self, first: Tensor, second: Tensor, scale: Tensor, truth: Tensor
-    ) -> dict[str, Tensor]:
-        """Of two photographs of each crater.
-
-        Args:
-            first, second: (B, 1, S, S) normalised.
-            scale: (B, 2) contrast that both were divided by.
-            truth: (B, 2, Q) `QUANTITIES` of both.
-        """
-        features = self.network(torch.cat([first, second]), scale.T.flatten()).float()
-        mean, log_variance = self.predict(features)
-        wanted = ((truth - self.target_mean) / self.target_deviation).transpose(0, 1).flatten(0, 1)
-        each = functional.gaussian_nll_loss(mean, wanted, log_variance.exp(), reduction="none")
-        regression = 2 * (each * self.weight).sum(1).mean() / self.weight.sum()
-        invariance = vicreg_terms(*self.projector(features).float().chunk(2))["loss"]
-        return {
-            "regression": regression,
-            "invariance": invariance,
-            "loss": regression + INVARIANCE_WEIGHT * invariance,
-        }
 
     @torch.no_grad()
     def calibrate(self, crops: Tensor, scale: Tensor, truth: Tensor) -> None:
