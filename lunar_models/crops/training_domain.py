@@ -22,6 +22,9 @@ QUANTITIES = {
 """Column of the crop set's metadata: what it is called, and its unit."""
 
 
+TERRAIN = ("mean_brightness", "contrast")
+"""Those that tell of the ground; checkpoints of earlier versions have no range of them."""
+
 _SLACK = {"mean_brightness": 0.1, "contrast": 0.1}
 """Parts of the range by which a value may lie outside: terrain has no sharp limits."""
 
@@ -61,6 +64,11 @@ class TrainingDomain:
                 label, unit = QUANTITIES[name]
                 phrases.append(f"its {label}, {value:.3g} {unit}, is not in {low:.3g}–{high:.3g}")
         return phrases
+
+    @property
+    def lacks_terrain(self) -> bool:
+        """Whether ranges were recorded, but none of the ground, as by earlier versions."""
+        return bool(self.ranges) and not all(name in self.ranges for name in TERRAIN)
 
     def save(self, file: Path) -> None:
         """Write the ranges as JSON."""

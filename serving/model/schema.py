@@ -162,7 +162,7 @@ class QualityWarning(BaseModel):
     code: Literal[
         "few_pixels", "upsampled", "mostly_nodata", "not_square", "narrow_context", "rescaled",
         "turned", "several_pages", "outside_training", "novel", "filter_unknown",
-        "azimuth_unknown", "other_mosaic", "other_crs",
+        "azimuth_unknown", "other_mosaic", "other_crs", "terrain_unknown",
     ]  # fmt: skip
     message: str
 

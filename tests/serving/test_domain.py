@@ -29,12 +29,15 @@ def ask(bundle: Bundle, parts: Parts, **hints: float) -> CropAnswer:
 @pytest.fixture
 def narrow(bundle: Bundle) -> Bundle:
     """Trained on 1 to 20 km and 10 to 100 px, labelled from 4 to 15 km."""
-    domain = TrainingDomain({"diameter_km": (1.0, 20.0), "native_px": (10.0, 100.0)})
+    domain = TrainingDomain({"diameter_km": (1.0, 20.0), "native_px": (10.0, 100.0), **ANY_GROUND})
     return replace(
         bundle,
         checkpoint=replace(bundle.checkpoint, domain=domain),
-        head_domain=TrainingDomain({"diameter_km": (4.0, 15.0)}),
+        head_domain=TrainingDomain({"diameter_km": (4.0, 15.0), **ANY_GROUND}),
     )
+
+
+ANY_GROUND = {"mean_brightness": (0.0, 255.0), "contrast": (0.0, 10.0)}
 
 
 def test_inside_nothing_is_said(narrow: Bundle, parts: Parts) -> None:
@@ -71,7 +74,9 @@ def test_a_resolution_that_the_encoder_never_saw(narrow: Bundle, parts: Parts) -
 
 def test_copernicus_is_abstained_from_for_its_diameter(narrow: Bundle, parts: Parts) -> None:
     """Fresh, 90 km; labels covered 4 to 15 km."""
-    wide = replace(narrow.checkpoint, domain=TrainingDomain({"diameter_km": (1.0, 120.0)}))
+    wide = replace(
+        narrow.checkpoint, domain=TrainingDomain({"diameter_km": (1.0, 120.0), **ANY_GROUND})
+    )
     answer = ask(replace(narrow, checkpoint=wide), parts, diameter_km=90.0)
     assert answer.state.abstained
     assert answer.state.reason == (
@@ -83,6 +88,7 @@ def test_terrain_and_incidence_that_were_not_in_training(bundle: Bundle, parts: 
     crop = np.array(parts.crop_set.crops[3])
     contrast = float(crop.std() / crop.mean())
     ranges = {"contrast": (contrast - 0.01, contrast + 0.01), "incidence_deg": (55.0, 80.0)}
+    ranges = {**ANY_GROUND, **ranges}
     known = replace(bundle, head_domain=TrainingDomain(ranges))
     assert ask(known, parts, incidence_deg=60.0).warnings == []
     assert "its incidence of the Sun, 30 °, is not in 55–80" in (
@@ -94,7 +100,7 @@ def test_terrain_and_incidence_that_were_not_in_training(bundle: Bundle, parts: 
 
 def test_bright_ground_is_judged_where_the_exposure_is_known(bundle: Bundle, parts: Parts) -> None:
     """Of what the service cuts itself; nobody knows how an image was stretched."""
-    domain = TrainingDomain({"mean_brightness": (1.0, 2.0)})
+    domain = TrainingDomain({**ANY_GROUND, "mean_brightness": (1.0, 2.0)})
     dark = replace(bundle, head_domain=domain)
     assert ask(dark, parts).warnings == []
     crop = np.array(parts.crop_set.crops[3])
@@ -102,6 +108,21 @@ def test_bright_ground_is_judged_where_the_exposure_is_known(bundle: Bundle, par
     (answer,) = classify_batch(dark, [cut], model=ModelAnswer(), options=[Options()])
     assert answer.error is None
     assert "its brightness of the ground" in answer.state.reason
+
+
+def test_a_model_of_before_that_recorded_no_ground_says_so(narrow: Bundle, parts: Parts) -> None:
+    old = TrainingDomain({"diameter_km": (1.0, 20.0)})
+    checkpoint = replace(narrow.checkpoint, domain=old)
+    for bundle, part in (
+        (replace(narrow, checkpoint=checkpoint), "encoder"),
+        (replace(narrow, head_domain=old), "head"),
+        (replace(narrow, checkpoint=checkpoint, head_domain=old), "encoder and head"),
+    ):
+        answer = ask(bundle, parts, diameter_km=10.0)
+        (warning,) = answer.warnings
+        assert warning.code == "terrain_unknown"
+        assert f"that the {part} had in training were not recorded" in warning.message
+        assert not answer.state.abstained
 
 
 def test_what_looks_like_nothing_known_is_novel(bundle: Bundle) -> None:
