@@ -4,10 +4,12 @@ import os
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from browser import CHROMIUM, FLAGS
 from helpers import make_crop_set_folder
 from hypothesis import settings
 
@@ -56,6 +58,16 @@ def no_experiment_of_another_test() -> None:
 def crop_set(tmp_path: Path) -> CropSet:
     """60 crops of 32 px: 42 to train, 9 to validate, 9 to test."""
     return make_crop_set_folder(tmp_path / "crops")
+
+
+@pytest.fixture(scope="module")  # as long as it lives, no other test of the process can use asyncio
+def browser() -> Iterator[Any]:
+    """Chromium, without a window on the screen."""
+    sync_api = pytest.importorskip("playwright.sync_api")
+    with sync_api.sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield chromium
+        chromium.close()
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:

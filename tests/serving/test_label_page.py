@@ -8,6 +8,7 @@ import geopandas as gpd
 import pandas as pd
 import pytest
 import requests
+from browser import SIZES, Window, needs_chromium
 from helpers import make_crop_set_folder
 from label_server import LabelServer, label_server, person
 from live_server import wait_for
@@ -16,24 +17,12 @@ from lunar_models.crops.crop_set import METADATA_FILE, CropSet
 from lunar_models.labelling import current_votes
 from serving.app.tokens import revoke_token
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")
-
-SIZES = {"desktop": (1280, 800), "phone": (390, 844)}
+pytestmark = needs_chromium
 
 
 @pytest.fixture(scope="module")
 def crop_set(tmp_path_factory: pytest.TempPathFactory) -> CropSet:
     return make_crop_set_folder(tmp_path_factory.mktemp("label") / "crops", n=400)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator:
-    sync_api = pytest.importorskip("playwright.sync_api")
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 _PIXELS = """() => {
@@ -96,18 +85,11 @@ def server(desk: Desk) -> Desk:
     return desk.next_person()
 
 
-class Page:
+class Page(Window):
     """A browser window on the page, used by keyboard alone."""
 
     def __init__(self, browser, url: str, size: str = "desktop", token: str | None = None) -> None:
-        width, height = SIZES[size]
-        self.context = browser.new_context(viewport={"width": width, "height": height})
-        self.page = self.context.new_page()
-        self.faults: list[str] = []
-        self.requests: list[str] = []
-        self.page.on("pageerror", lambda error: self.faults.append(str(error)))
-        self.page.on("request", lambda request: self.requests.append(request.url))
-        self.page.goto(f"{url}/label")
+        super().__init__(browser, f"{url}/label", size)
         if token is not None:
             self.page.wait_for_selector("#token:focus")
             self.page.keyboard.type(token)
@@ -132,9 +114,6 @@ class Page:
         self.page.wait_for_function(
             "text => document.getElementById('saved').textContent === text", arg=text
         )
-
-    def text(self, selector: str) -> str:
-        return self.page.inner_text(selector)
 
 
 @pytest.fixture

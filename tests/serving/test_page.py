@@ -1,17 +1,16 @@
 """The page in a real Chromium: by mouse, by keyboard, on a phone, without any other server."""
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+from browser import SIZES, Window, needs_chromium
 from crop_images import encoded
 from live_server import Live, live_server
 from service_parts import Parts
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")
+pytestmark = needs_chromium
 
 
 @pytest.fixture(scope="module")
@@ -20,33 +19,17 @@ def server(bundle_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
         yield live
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator:
-    sync_api = pytest.importorskip("playwright.sync_api")
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
-
-
-@pytest.fixture(params=[(1280, 900), (390, 844)], ids=["desktop", "phone"])
+@pytest.fixture(params=SIZES)
 def page(browser, server: Live, request: pytest.FixtureRequest) -> Iterator:
-    width, height = request.param
-    context = browser.new_context(viewport={"width": width, "height": height})
-    page = context.new_page()
-    faults: list[str] = []
-    page.on("pageerror", lambda error: faults.append(str(error)))
-    page.on("console", lambda m: faults.append(m.text) if m.type == "error" else None)
-    abroad: list[str] = []
-    page.on("request", lambda r: None if r.url.startswith((server.url, "blob:", "data:"))
-            else abroad.append(r.url))  # fmt: skip
-    page.goto(server.url)
+    window = Window(browser, server.url, request.param)
+    page = window.page
     page.wait_for_selector("#map-box:not([hidden])")
-    page.width = width
+    page.width = SIZES[request.param][0]
     yield page
-    assert faults == []
-    assert abroad == []  # it works offline
-    context.close()
+    assert window.faults == []
+    assert window.complaints == []
+    assert window.abroad(server.url) == []  # it works offline
+    window.context.close()
 
 
 def test_a_dropped_crop_is_answered(page, parts: Parts, tmp_path: Path) -> None:

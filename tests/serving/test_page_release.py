@@ -1,7 +1,6 @@
 """The page fetches what it shows of a release, tile by tile, and runs no text of it."""
 
 import json
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,12 +8,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from browser import Window, needs_chromium
 from live_server import Live, live_server
 
 from lunar_models.catalogue.tiles import write_tiles
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")
+pytestmark = needs_chromium
 COUNT = 20_000
 HOSTILE = "<img src=x onerror=window.harmed=1>"
 TINY = {"longitude_deg": 12.5, "latitude_deg": -3.25, "diameter_km": 0.5}
@@ -49,38 +48,35 @@ def server(bundle_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
         yield live
 
 
-def test_a_release_is_browsed_down_to_its_smallest_crater(server: Live) -> None:
-    sync_api = pytest.importorskip("playwright.sync_api")
-    faults: list[str] = []
+def test_a_release_is_browsed_down_to_its_smallest_crater(browser, server: Live) -> None:
     shown = "text => document.querySelector('#place').textContent.includes(text)"
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        page = browser.new_page(viewport={"width": 1280, "height": 800})
-        page.on("pageerror", lambda error: faults.append(str(error)))
-        page.on("console", lambda m: faults.append(m.text) if m.type == "error" else None)
-        tiles: list[str] = []
-        page.on("request", lambda r: tiles.append(r.url) if "/v1/tiles/" in r.url else None)
-        page.goto(server.url)
-        page.wait_for_selector("#map-box:not([hidden])")
-        assert "20,000 craters" in page.inner_text("#legend")
-        page.fill("#crater-id", "tiny")
-        page.click("#find button")
-        page.wait_for_function(shown, arg="tiny")
-        assert "0.5" in page.inner_text("#place")
-        page.fill("#crater-id", f"{HOSTILE}7")
-        page.click("#find button")
-        page.wait_for_function(shown, arg="<img")
-        page.focus("#map")
-        first = len(tiles)
-        for _ in range(8):
-            page.keyboard.press("+")
-            page.wait_for_timeout(150)
-        page.wait_for_load_state("networkidle")
-        assert 2 <= first < len(tiles) < 80  # of 200 and more
-        page.keyboard.press("ArrowRight")
-        page.keyboard.press("Enter")
-        page.wait_for_load_state("networkidle")
-        assert HOSTILE in page.inner_text("#map-note")
-        assert page.evaluate("window.harmed") is None
-        browser.close()
-    assert faults == []
+    window = Window(browser, server.url)
+    page = window.page
+
+    def tiles() -> int:
+        return sum("/v1/tiles/" in url for url in window.requests)
+
+    page.wait_for_selector("#map-box:not([hidden])")
+    assert "20,000 craters" in page.inner_text("#legend")
+    page.fill("#crater-id", "tiny")
+    page.click("#find button")
+    page.wait_for_function(shown, arg="tiny")
+    assert "0.5" in page.inner_text("#place")
+    page.fill("#crater-id", f"{HOSTILE}7")
+    page.click("#find button")
+    page.wait_for_function(shown, arg="<img")
+    page.focus("#map")
+    first = tiles()
+    for _ in range(8):
+        page.keyboard.press("+")
+        page.wait_for_timeout(150)
+    page.wait_for_load_state("networkidle")
+    assert 2 <= first < tiles() < 80  # of 200 and more
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Enter")
+    page.wait_for_load_state("networkidle")
+    assert HOSTILE in page.inner_text("#map-note")
+    assert page.evaluate("window.harmed") is None
+    assert window.faults == []
+    assert window.complaints == []
+    window.context.close()

@@ -7,25 +7,14 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from browser import SIZES, Window, needs_chromium
 from live_server import Live, live_server
 from service_parts import Parts
 
 from lunar_models.labelling.tags import TagStore
 from serving.app.tokens import create_token
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")
-
-SIZES = {"desktop": (1280, 800), "phone": (390, 844)}
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator:
-    sync_api = pytest.importorskip("playwright.sync_api")
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
+pytestmark = needs_chromium
 
 
 class Served:
@@ -48,21 +37,12 @@ def server(bundle_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
         store.close()
 
 
-class Page:
+class Page(Window):
     """A browser window on the page."""
 
     def __init__(self, browser, url: str, size: str = "desktop", path: str = "/search") -> None:
-        width, height = SIZES[size]
-        self.context = browser.new_context(
-            viewport={"width": width, "height": height}, has_touch=size == "phone"
-        )
-        self.page = self.context.new_page()
-        self.faults: list[str] = []
-        self.abroad: list[str] = []
-        self.page.on("pageerror", lambda error: self.faults.append(str(error)))
-        self.page.on("request", lambda r: None if r.url.startswith((url, "blob:", "data:"))
-                     else self.abroad.append(r.url))  # fmt: skip
-        self.page.goto(url + path)
+        super().__init__(browser, url + path, size, has_touch=size == "phone")
+        self.home = url
 
     def wait(self, state: str = "answered") -> None:
         self.page.wait_for_function("s => document.body.dataset.state === s", arg=state)
@@ -82,9 +62,6 @@ class Page:
     def focused(self) -> str | None:
         return self.page.evaluate("document.activeElement.dataset.id ?? null")
 
-    def text(self, selector: str) -> str:
-        return self.page.inner_text(selector)
-
 
 @pytest.fixture
 def open_page(browser) -> Iterator:
@@ -97,7 +74,7 @@ def open_page(browser) -> Iterator:
     yield open_page
     for page in opened:
         assert page.faults == []
-        assert page.abroad == []
+        assert page.abroad(page.home) == []
         page.context.close()
 
 

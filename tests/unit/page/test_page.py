@@ -4,11 +4,11 @@ import base64
 import io
 import json
 import re
-import shutil
 
 import numpy as np
 import pandas as pd
 import pytest
+from browser import Window, needs_chromium
 from PIL import Image
 
 from lunar_models.clustering.projection_2d import View2D
@@ -18,19 +18,6 @@ from lunar_models.page import write_page
 from lunar_models.page.atlas import build_atlas
 from lunar_models.plots.cluster_map import Background
 from lunar_models.plots.thumbnails import Bounds
-
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "chrome"))), None)
-FLAGS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine's PATH")
 
 
 def craters(count: int) -> tuple[pd.DataFrame, list[View2D], np.ndarray]:
@@ -119,32 +106,20 @@ def test_many_crops_are_drawn_smaller_on_several_pages() -> None:
     assert len(atlas["pages"]) == -(-20_001 // (2048 // 40) ** 2)
 
 
-@pytest.fixture(scope="module")
-def browser():
-    sync_api = pytest.importorskip("playwright.sync_api")
-    with sync_api.sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield chromium
-        chromium.close()
-
-
 @pytest.fixture
 def open_page(browser):
-    pages, complaints = [], []
+    windows = []
 
     def visit(url: str):
-        page = browser.new_page(viewport={"width": 1280, "height": 800})
-        pages.append(page)
-        page.on("console", lambda m: complaints.append(m.text) if m.type != "log" else None)
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("request", lambda r: complaints.append(r.url) if r.url.startswith("http") else None)
-        page.goto(url)
-        return page
+        windows.append(Window(browser, url))
+        return windows[-1].page
 
     yield visit
-    for page in pages:
-        page.close()
-    assert complaints == []
+    for window in windows:
+        window.context.close()
+        assert window.faults == []
+        assert window.complaints == []
+        assert not [url for url in window.requests if url.startswith("http")]
 
 
 def place_of(page, plot: str, row: int) -> tuple[float, float]:
