@@ -19,6 +19,8 @@ def _wavenumbers(side: int, device: torch.device) -> Tensor:
 
 def blur(image: Tensor, sigma_px: Tensor) -> Tensor:
     """Blur (B, H, H) images by Gaussians of (B,) sigmas; the edges wrap around."""
+    if not len(image):  # which no Fourier transform takes
+        return image
     side = image.shape[-1]
     wavenumbers = _wavenumbers(side, image.device)
     passed = torch.exp(-2 * (math.pi * wavenumbers * each(sigma_px)).square())

@@ -9,7 +9,7 @@ from lunar_models.crops.normalisation import Normalisation
 from lunar_models.degradation.complex_craters import complex_depth_km
 from lunar_models.rendering.central_crater import COMPLEX_KM, complex_crater, simple_crater
 from lunar_models.rendering.fields import Grid
-from lunar_models.rendering.photography import SCALE_DEVIATIONS, contrast_scale
+from lunar_models.rendering.photography import PSF_PX, SCALE_DEVIATIONS, contrast_scale
 from lunar_models.rendering.random_numbers import Chance
 from lunar_models.rendering.simulation import (
     QUANTITIES,
@@ -18,8 +18,9 @@ from lunar_models.rendering.simulation import (
     simulate_crops,
 )
 
-DEPTH, SUPERPOSED, FILL, INCIDENCE = (
-    QUANTITIES.index(name) for name in ("log_depth", "log_superposed", "fill", "incidence")
+DEPTH, SUPERPOSED, FILL, INCIDENCE, BLUR = (
+    QUANTITIES.index(name)
+    for name in ("log_depth", "log_superposed", "fill", "incidence", "log_blur")
 )
 GRID = Grid(64, 3 / 48, torch.device("cpu"))
 
@@ -43,6 +44,23 @@ def test_shapes_and_ranges(crops: SimulatedCrops) -> None:
     assert (crops.truth[..., DEPTH] <= math.log(0.25)).all()
     assert crops.truth[..., INCIDENCE].min() >= 48
     assert crops.truth[..., INCIDENCE].max() <= 87
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_few_crops(seed: int) -> None:
+    """Among so few none may be blurred, or none enlarged."""
+    few = simulate_crops(2, crop_size_px=32, context_diameters=1.5, generator=_generator(seed))
+    assert torch.isfinite(few.truth).all()
+
+
+def test_some_crops_are_unsharp_and_their_truth_says_so(crops: SimulatedCrops) -> None:
+    """What is blurred beyond the optics has little contrast between neighbouring pixels."""
+    unsharp = crops.truth[..., BLUR] > math.log(2 * PSF_PX[1])
+    assert 0.02 < unsharp.float().mean() < 0.2
+    near = (crops.brightness[..., 1:] - crops.brightness[..., :-1]).square().mean((2, 3))
+    far = (crops.brightness[..., 6:] - crops.brightness[..., :-6]).square().mean((2, 3))
+    part = near / far
+    assert part[unsharp].median() < 0.6 * part[~unsharp].median()
 
 
 def test_same_generator_same_crops(crops: SimulatedCrops) -> None:
