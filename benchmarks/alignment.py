@@ -1,4 +1,4 @@
-"""How much alignment to the Sun is worth: crops are turned further than they should be.
+"""Measure what alignment to the Sun is worth: crops are turned further than they should be.
 
     python -m benchmarks.alignment --mosaic pole.tif --catalogue robbins.csv --depths depths.csv \
         --encoder outputs/encoder

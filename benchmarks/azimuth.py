@@ -1,4 +1,4 @@
-"""How well preprocess finds the Sun's azimuth, on Moons whose truth is known.
+"""Measure how well preprocess finds the Sun's azimuth, on Moons whose truth is known.
 
     python -m benchmarks.azimuth                        # the table
     python -m benchmarks.azimuth --held_out --figure docs/azimuth_reliability.png

@@ -1,4 +1,4 @@
-"""Clustering a million craters: fit on a sample and assign, against the plain call on all.
+"""Cluster a million craters: fit on a sample and assign, against the plain call on all.
 
     python benchmarks/cluster.py --rows 1000000 --time-limit 300
 

@@ -1,4 +1,4 @@
-"""Our exports and ages against CraterStats 3.6 itself.
+"""Compare our exports and ages with CraterStats 3.6 itself.
 
 CraterStats needs Python 3.12 and other versions of our packages, so it lives in an environment of
 its own (``python3.12 -m venv cs && cs/bin/pip install craterstats==3.6.0``):

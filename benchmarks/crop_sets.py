@@ -1,4 +1,4 @@
-"""Crop sets of rendered craters for benchmarks."""
+"""Make crop sets of rendered craters for benchmarks."""
 
 from pathlib import Path
 

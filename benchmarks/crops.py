@@ -1,4 +1,4 @@
-"""The crop engine against a plain loop, on one mosaic, in one run.
+"""Compare the crop engine with a plain loop, on one mosaic, in one run.
 
     python benchmarks/crops.py compare              # both sizes, striped and tiled
     python benchmarks/crops.py full                 # 109,164 x 54,582 pixels, 1.3 million craters

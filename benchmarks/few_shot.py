@@ -1,4 +1,4 @@
-"""How precisely a search by examples finds planted kinds of craters.
+"""Measure how precisely a search by examples finds planted kinds of craters.
 
     python -m benchmarks.few_shot --folder data/benchmark/few_shot
     python -m benchmarks.few_shot --folder data/benchmark/few_shot --figure kinds.png

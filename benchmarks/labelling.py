@@ -1,4 +1,4 @@
-"""How long the next crater takes on /label, with 50,000 craters and many votes.
+"""Measure how long the next crater takes on /label, with 50,000 craters and many votes.
 
     PYTHONPATH=tests python -m benchmarks.labelling [--craters 50000] [--votes 20000] [--rounds 300]
 

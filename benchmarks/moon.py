@@ -1,4 +1,4 @@
-"""Large mosaics and catalogues to measure with: the right sizes, the right crater statistics."""
+"""Write large mosaics and catalogues to measure with: realistic sizes and crater statistics."""
 
 from pathlib import Path
 

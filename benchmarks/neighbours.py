@@ -1,4 +1,4 @@
-"""The neighbour index against exact search, at a million embeddings of 64 dimensions.
+"""Compare the neighbour index with exact search, at a million embeddings of 64 dimensions.
 
     python -m benchmarks.neighbours [--count 1000000]
 

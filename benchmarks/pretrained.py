@@ -1,4 +1,4 @@
-"""What an encoder with physical quantities is worth on crops of measured depth.
+"""Score an encoder with physical quantities on crops of measured depth.
 
     python -m benchmarks.pretrained --encoder pretrained:craters-48 --crops CROPS \
         --depths depths.csv --output pretrained

@@ -1,4 +1,4 @@
-"""A small model with every part, for `benchmarks.serving`."""
+"""Register a small model with every part, for `benchmarks.serving`."""
 
 from pathlib import Path
 

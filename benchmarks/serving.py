@@ -1,4 +1,4 @@
-"""Our application against stock ``mlflow models serve``: the same model, machine and run.
+"""Compare our application with stock ``mlflow models serve``: same model, machine and run.
 
     python -m benchmarks.serving [--seconds 8] [--model models:/name@alias]
 

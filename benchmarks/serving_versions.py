@@ -1,4 +1,4 @@
-"""The application of this checkout against another one's, and its log against none, in turns.
+"""Compare this checkout's application with another one's, and its log with none, in turns.
 
     python -m benchmarks.serving_versions [--before ../before] [--rounds 9] [--seconds 3]
 

@@ -1,4 +1,4 @@
-"""How often preprocess finds the Sun's side, on Moons whose truth is known.
+"""Measure how often preprocess finds the Sun's side, on Moons whose truth is known.
 
     python -m benchmarks.sun_side                  # synthetic Moons: truth crater by crater
     python -m benchmarks.sun_side --crops CROPS    # a crop set: flip rate by band of longitude

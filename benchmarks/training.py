@@ -1,4 +1,4 @@
-"""Training and embedding against the plain float32 loop: same model, same crops, same run.
+"""Compare training and embedding with the plain float32 loop: same model, crops and run.
 
     python -m benchmarks.training [--encoder cae vit_mae_base] [--size 64] [--rounds 5] [--seeds 3]
 

@@ -1,4 +1,4 @@
-"""The two sides of `benchmarks.training`, each in a process of its own."""
+"""Run the two sides of `benchmarks.training`, each in a process of its own."""
 
 import copy
 import multiprocessing

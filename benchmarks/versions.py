@@ -1,4 +1,4 @@
-"""This checkout against another one (`git worktree add ../before COMMIT`), in turns.
+"""Compare this checkout with another one (`git worktree add ../before COMMIT`), in turns.
 
     python -m benchmarks.versions ../before [--rounds 5]
 

@@ -1,4 +1,4 @@
-"""The exception tree.
+"""Define the exceptions of the library.
 
 Every error a user can cause derives from `LunarModelsError` and says three things: what was
 wrong, which value it was, and the remedy. Steps translate it once into exit code 2, serving

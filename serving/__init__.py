@@ -1,4 +1,4 @@
-"""The served model: its request contract, its bundle, and the MLflow pyfunc around it."""
+"""Serve models: what is logged with a model, the HTTP application, batches and command lines."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""``python -m serving``: the HTTP application."""
+"""Run ``python -m serving``: the HTTP application."""
 
 from serving.cli.serve import main
 

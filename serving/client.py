@@ -96,7 +96,7 @@ class CraterClient:
         return reply
 
     def crater(self, crater_id: str, **params: Any) -> dict[str, Any]:
-        """A crater of the reference set. Raises like `classify`."""
+        """Return a crater of the reference set. Raises like `classify`."""
         return self._ask("GET", f"/v1/craters/{quote(crater_id, safe='')}", params=params)
 
     def similar(self, **query: Any) -> dict[str, Any]:

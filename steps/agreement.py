@@ -1,4 +1,4 @@
-"""Say how far labels can be trusted."""
+"""Report how far labels can be trusted: agreement, consensus, suspicious labels, learning curve."""
 
 import click
 

@@ -54,7 +54,7 @@ def main(config: AnalyseConfig) -> None:
 
 
 def counting_area(config: AnalyseConfig, mosaics: Sequence[Mosaic]) -> CountingArea:
-    """What the polygons, the mosaic and the bounds have in common.
+    """Intersect the areas of the polygons, the mosaic and the bounds.
 
     Raises:
         AreaError: none of them is given, or one cannot be used.

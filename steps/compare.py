@@ -53,7 +53,7 @@ def main(config: CompareConfig) -> None:
 
 
 def find_evaluation(name: str, experiment_id: str) -> Run:
-    """The evaluate run that a run id, a run name or a registered model stands for.
+    """Return the evaluate run that a run id, a run name or a registered model stands for.
 
     Raises:
         UserError: there is none, several runs have this name, or it was made without labels.
@@ -119,7 +119,7 @@ def _search(experiment_id: str, where: str) -> list[Run]:
 
 
 def read_predictions(run: Run) -> pd.DataFrame:
-    """The out-of-fold predictions that an evaluate run left."""
+    """Return the out-of-fold predictions that an evaluate run left."""
     with tempfile.TemporaryDirectory() as folder:
         path = mlflow.artifacts.download_artifacts(
             run_id=run.info.run_id, artifact_path="tables/predictions.csv", dst_path=folder

@@ -43,7 +43,7 @@ def main() -> None:
 
 
 def new_craters() -> tuple[list[Any], pd.DataFrame]:
-    """One (64, 64) uint8 crop per state from a Moon with another seed, and their true states."""
+    """Make one (64, 64) uint8 crop per state from a Moon with another seed; return their states."""
     with tempfile.TemporaryDirectory() as folder:
         moon = synthesize(
             SynthesizeConfig(output=folder, width_px=800, height_px=800, crater_count=60, seed=1)
@@ -66,7 +66,7 @@ def new_craters() -> tuple[list[Any], pd.DataFrame]:
 
 @contextmanager
 def model_server() -> Iterator[None]:
-    """`mlflow models serve` on the champion, stopped at the end of the block."""
+    """Run `mlflow models serve` on the champion until the end of the block."""
     command = [sys.executable, "-m", "mlflow", "models", "serve", "-m", MODEL]
     options = ["--env-manager", "local", "--port", str(PORT)]
     # A process group of its own: the server starts workers, which must stop with it.

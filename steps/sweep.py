@@ -56,7 +56,7 @@ def main(config: SweepConfig) -> None:
 
 
 def parse_space(text: str) -> Distributions:
-    """``latent_dim=6|20;learning_rate=1e-4..1e-2`` as Optuna distributions.
+    """Parse ``latent_dim=6|20;learning_rate=1e-4..1e-2`` as Optuna distributions.
 
     Raises:
         UserError: not a parameter of train, or a value it does not take.

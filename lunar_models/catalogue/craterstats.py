@@ -233,7 +233,7 @@ def _first(path: Path, values: dict[str, str], names: tuple[str, ...]) -> float 
 
 
 def number(text: str, path: Path, name: str) -> float:
-    """A number with a decimal point or comma, before any unit such as ``<km^2>``.
+    """Parse a number with a decimal point or comma, before any unit such as ``<km^2>``.
 
     Raises:
         CatalogueError: not a finite number; a number with grouped thousands is none.

@@ -44,7 +44,7 @@ def find_header(lines: list[str], columns: Mapping[str, str] | None) -> TextLayo
 
 
 def first_line(lines: list[str]) -> TextLayout:
-    """The first line that is no comment, split by its most frequent delimiter."""
+    """Return the first line that is no comment, split by its most frequent delimiter."""
     plain = (n for n, line in enumerate(lines) if line.strip() and not _is_comment(line))
     first = next(plain, 0)
     line = lines[first] if lines else ""

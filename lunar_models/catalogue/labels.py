@@ -70,7 +70,7 @@ def read_labels(
 
 
 def labels_for(config: EvaluateConfig) -> pd.DataFrame:
-    """`read_labels` as the parameters of the evaluate step ask.
+    """Call `read_labels` as the parameters of the evaluate step ask.
 
     Raises:
         LabelsError: as `read_labels`, or no labels are given.

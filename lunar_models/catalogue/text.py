@@ -94,7 +94,7 @@ def _check_thousands(
 
 
 def is_text(path: Path) -> bool:
-    """Whether a file of any name begins as a text without markup does."""
+    """Return whether a file of any name begins as a text without markup does."""
     with path.open("rb") as file:
         start = file.read(4096)
     return b"\0" not in start and not start.lstrip().startswith((b"<", b"{", b"["))

@@ -17,7 +17,7 @@ class Preparation:
     """(D, P) float32: scaling and principal axes in one."""
 
     def apply(self, embeddings: FloatArray) -> FloatArray:
-        """(B, D) real -> (B, P) float32."""
+        """Transform (B, D) real embeddings to (B, P) float32."""
         centred = np.asarray(embeddings, dtype=np.float32) - self.mean
         return np.asarray(centred @ self.matrix, dtype=np.float32)
 

@@ -20,7 +20,7 @@ class Rule(Protocol):
     """The interface of all assignment rules."""
 
     def assign(self, points: FloatArray) -> Assigned:
-        """(B, P) float32 prepared embeddings -> index, distance, confidence."""
+        """Assign (B, P) float32 prepared embeddings: index, distance, confidence."""
 
 
 @dataclass(frozen=True)

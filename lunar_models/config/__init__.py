@@ -1,1 +1,1 @@
-"""Parameters of every step: a strict pydantic model each, with defaults, limits and help."""
+"""Define the parameters of every step: a strict pydantic model with defaults, limits and help."""

@@ -1,4 +1,4 @@
-"""Parameters of the agreement step, and of reading votes."""
+"""Define the parameters of the agreement step, and of reading votes."""
 
 from typing import Self
 

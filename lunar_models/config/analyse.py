@@ -1,4 +1,4 @@
-"""Parameters of the analyse step."""
+"""Define the parameters of the analyse step."""
 
 from typing import Literal, Self
 

@@ -1,4 +1,4 @@
-"""Parameters of the classify step: from mosaic, catalogue and model to a release."""
+"""Define the parameters of the classify step: from mosaic, catalogue and model to a release."""
 
 from typing import Any, Literal, Self
 

@@ -1,4 +1,4 @@
-"""Parameters of the cluster step."""
+"""Define the parameters of the cluster step."""
 
 from typing import Literal, Self
 

@@ -1,4 +1,4 @@
-"""How a parameter names the columns of a foreign catalogue."""
+"""Define how a parameter names the columns of a catalogue."""
 
 from lunar_models.errors import ConfigError
 

@@ -1,4 +1,4 @@
-"""Parameters of the compare step."""
+"""Define the parameters of the compare step."""
 
 from lunar_models.config.base import StepConfig, param
 

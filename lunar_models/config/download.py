@@ -1,4 +1,4 @@
-"""Parameters of the download step."""
+"""Define the parameters of the download step."""
 
 from typing import Self
 

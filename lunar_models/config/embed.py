@@ -1,4 +1,4 @@
-"""Parameters of `lunar-batch embed`."""
+"""Define the parameters of `lunar-batch embed`."""
 
 from lunar_models.config.base import param
 from lunar_models.config.classify import WorkConfig

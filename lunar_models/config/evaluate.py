@@ -1,4 +1,4 @@
-"""Parameters of the evaluate step."""
+"""Define the parameters of the evaluate step."""
 
 from typing import Literal, Self
 

@@ -1,4 +1,4 @@
-"""Parameters of the export step."""
+"""Define the parameters of the export step."""
 
 from lunar_models.config.base import StepConfig, param
 

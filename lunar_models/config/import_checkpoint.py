@@ -1,4 +1,4 @@
-"""Parameters of the import_checkpoint step."""
+"""Define the parameters of the import_checkpoint step."""
 
 from lunar_models.config.base import StepConfig, param
 

@@ -1,4 +1,4 @@
-"""Parameters of the inspect step: those of preprocess."""
+"""Define the parameters of the inspect step: those of preprocess."""
 
 from lunar_models.config.base import param
 from lunar_models.config.preprocess import PreprocessConfig

@@ -1,4 +1,4 @@
-"""Parameters of labelling by eye: what is asked, of whom, and where the answers go."""
+"""Define the parameters of labelling by eye: what is asked, of whom, and where the answers go."""
 
 from pathlib import Path
 from typing import Literal

@@ -1,4 +1,4 @@
-"""Parameters of the preprocess step: from mosaic and catalogue to a crop set."""
+"""Define the parameters of the preprocess step: from mosaic and catalogue to a crop set."""
 
 from typing import Literal, Self
 

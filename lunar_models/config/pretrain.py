@@ -1,4 +1,4 @@
-"""Parameters of the pretrain step."""
+"""Define the parameters of the pretrain step."""
 
 from typing import Literal
 

@@ -1,4 +1,4 @@
-"""Parameters of the promote step."""
+"""Define the parameters of the promote step."""
 
 from lunar_models.config.base import StepConfig, param
 

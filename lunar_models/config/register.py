@@ -1,4 +1,4 @@
-"""Parameters of the register step."""
+"""Define the parameters of the register step."""
 
 from typing import Self
 

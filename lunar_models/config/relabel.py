@@ -1,4 +1,4 @@
-"""Parameters of the relabel step."""
+"""Define the parameters of the relabel step."""
 
 from typing import Literal
 

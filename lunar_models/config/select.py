@@ -1,4 +1,4 @@
-"""Parameters of the select step: which craters to label next."""
+"""Define the parameters of the select step: which craters to label next."""
 
 from typing import Literal, Self
 

@@ -1,4 +1,4 @@
-"""Parameters of the HTTP application."""
+"""Define the parameters of the HTTP application."""
 
 from typing import Literal, Self
 

@@ -1,4 +1,4 @@
-"""Parameters of the sweep step."""
+"""Define the parameters of the sweep step."""
 
 from typing import Literal
 

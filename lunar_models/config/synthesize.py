@@ -1,4 +1,4 @@
-"""Parameters of the synthesize step."""
+"""Define the parameters of the synthesize step."""
 
 from typing import Literal, Self
 

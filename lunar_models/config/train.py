@@ -1,4 +1,4 @@
-"""Parameters of the train step."""
+"""Define the parameters of the train step."""
 
 import difflib
 from importlib.metadata import entry_points
@@ -174,7 +174,7 @@ class TrainConfig(StepConfig):
 
 
 def deciding_specs() -> tuple[ParamSpec, ...]:
-    """The parameters that decide what a training makes of its crops."""
+    """Return the parameters that decide what a training makes of its crops."""
     return tuple(
         spec
         for spec in specs(TrainConfig)
@@ -183,7 +183,7 @@ def deciding_specs() -> tuple[ParamSpec, ...]:
 
 
 def encoder_label(config: Any) -> str:
-    """An encoder in a few letters, for the names of runs: its family and what sizes it.
+    """Return an encoder in a few letters, for the names of runs: its family and what sizes it.
 
     Args:
         config: `TrainConfig`, or a config that has its parameters.

@@ -33,7 +33,7 @@ class CropPlan:
     radiometry: Radiometry
     craters: pd.DataFrame
     """The catalogue's columns, those of `placement.choose_mosaics`, `position` (among all sampled
-    crops) and, once the Sun is known, those of `sun.sun_table`; in the order of the sampling."""
+    crops) and, once the Sun is known, those of `estimation.sun_table`; in order of sampling."""
     catalogue: pd.DataFrame
     """All valid craters, also those without a crop."""
     rejected: pd.DataFrame
@@ -65,13 +65,13 @@ class CropPlan:
         return "rotation_deg" in self.craters
 
     def with_sun(self, sun: pd.DataFrame) -> "CropPlan":
-        """The same craters, with columns of `sun.sun_table` that were found."""
+        """Return the same craters, with columns of `estimation.sun_table` that were found."""
         incidence = self.craters["given_incidence_deg"].astype(np.float32)
         sun = sun.assign(incidence_deg=incidence.fillna(sun["incidence_deg"]))
         return replace(self, craters=pd.concat([self.craters, sun], axis=1))
 
     def of_turned(self) -> "CropPlan | None":
-        """A plan to sample the crops again that are turned; None if there are none."""
+        """Return a plan to sample the crops again that are turned; None if there are none."""
         chosen = self.craters[self.craters["rotation_deg"] != 0.0]
         if chosen.empty:
             return None
@@ -92,7 +92,7 @@ class CropPlan:
         return replace(self, craters=craters, first_segment=len(self.segments))
 
     def turned_in_place(self) -> "CropPlan":
-        """The same craters in the order of one sampling that turns crops for the Sun."""
+        """Return the same craters in the order of one sampling that turns crops for the Sun."""
         turned = self.of_turned()
         if turned is None:
             return self

@@ -42,7 +42,7 @@ class Inspection:
     """Rows of the catalogue, one per crop, with native_px."""
 
     def text(self) -> str:
-        """All of it as lines of text."""
+        """Return all of it as lines of text."""
         lines = []
         for heading, facts in self.sections.items():
             lines += [heading, *(f"  {name}: {value}" for name, value in facts.items())]

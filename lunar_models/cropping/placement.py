@@ -36,7 +36,7 @@ def place_crops(
         crop_size_px: S.
 
     Returns:
-        n rows: half_side, native_px, level, separable, column_px (as in `warp.Sites`), top,
+        n rows: half_side, native_px, level, separable, column_px (as in `separable.Sites`), top,
         bottom, left, right (window in mosaic pixels, inclusive, within the mosaic's rows), and
         coverage, the part of the crop inside the mosaic's frame, 0 where the centre is not.
     """

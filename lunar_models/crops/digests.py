@@ -63,7 +63,7 @@ def check_digests(file: Path, crops: Any, *, pieces: int | None = CHECKED_PIECES
 
 
 def damaged(file: Path, what: str) -> CropSetError:
-    """An error that names a file of a crop set, what is wrong with it, and the remedy."""
+    """Return an error that names a file of a crop set, what is wrong with it, and the remedy."""
     return CropSetError(
         f"{file} is damaged: {what}. Delete {file.parent} and run preprocess again."
     )

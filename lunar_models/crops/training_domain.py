@@ -38,7 +38,7 @@ class TrainingDomain:
 
     @classmethod
     def of(cls, metadata: pd.DataFrame) -> "TrainingDomain":
-        """The domain of some craters.
+        """Return the domain of some craters.
 
         Args:
             metadata: rows of a crop set's metadata.
@@ -52,7 +52,7 @@ class TrainingDomain:
         return cls(ranges)
 
     def outside(self, known: Mapping[str, float]) -> list[str]:
-        """What of a crater is outside, one phrase each.
+        """Return what of a crater is outside, one phrase each.
 
         Args:
             known: what is known of the crater, by quantity.
@@ -87,7 +87,7 @@ class TrainingDomain:
 
     @classmethod
     def from_ranges(cls, ranges: Mapping[str, tuple[float, float]]) -> "TrainingDomain":
-        """The domain with these ranges, as JSON holds them."""
+        """Return the domain with these ranges, as JSON holds them."""
         known = {name: pair for name, pair in ranges.items() if name in QUANTITIES}
         return cls({name: (float(low), float(high)) for name, (low, high) in known.items()})
 

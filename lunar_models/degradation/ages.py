@@ -43,7 +43,7 @@ class ModelAge:
 
     @classmethod
     def unknown(cls, low_km: float, high_km: float, level: float) -> "ModelAge":
-        """No age, where the production function knows none of the diameters."""
+        """Return an unknown age, where the production function knows none of the diameters."""
         return cls(0, low_km, high_km, np.nan, np.nan, np.nan, level, np.nan)
 
     @property
@@ -72,7 +72,7 @@ def expected_craters(
 
 
 def is_datable(system: ChronologySystem, low_km: float, high_km: float) -> bool:
-    """Whether the production function knows some of the diameters."""
+    """Return whether the production function knows some of the diameters."""
     smallest, largest = system.production.range_km
     return max(low_km, smallest) < min(high_km, largest)
 
@@ -86,7 +86,7 @@ def model_age(
     *,
     level: float = SIGMA_68,
 ) -> ModelAge:
-    """The age at which a surface has as many craters between two diameters as were counted.
+    """Compute the age at which a surface has as many craters between two diameters as were counted.
 
     Args:
         system: production and chronology function.
@@ -181,7 +181,7 @@ def retention_ages(
     *,
     level: float = SIGMA_68,
 ) -> pd.DataFrame:
-    """How long craters stay in the degradation states up to each one.
+    """Compute how long craters stay in the degradation states up to each one.
 
     The craters of states 1 … s are those younger than the time a crater needs to leave state s.
     Their density is that of a surface of that age, so its model age is that time (crater retention;

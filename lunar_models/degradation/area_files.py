@@ -55,7 +55,7 @@ def read_area(path: str | Path, *, crs: str | None = None) -> CountingArea:
 
 
 def scc_area(count: CraterCount) -> CountingArea:
-    """The outline in a CraterStats file; rings tagged ``int`` are holes.
+    """Read the outline in a CraterStats file; rings tagged ``int`` are holes.
 
     Raises:
         AreaError: it has none, or the count is of another body.

@@ -46,14 +46,14 @@ class CountingArea:
         return sphere.perimeter_km(self.shape)
 
     def contains(self, craters: pd.DataFrame) -> "pd.Series[bool]":
-        """Which craters have their centre inside; columns longitude_deg, latitude_deg."""
+        """Return which craters have their centre inside; columns longitude_deg, latitude_deg."""
         inside = sphere.contains(
             self.shape, craters["longitude_deg"].to_numpy(), craters["latitude_deg"].to_numpy()
         )
         return pd.Series(inside, index=craters.index)
 
     def touched(self, craters: pd.DataFrame) -> "pd.Series[bool]":
-        """Which craters reach the area with their rim; columns as above and diameter_km."""
+        """Return which craters reach the area with their rim; columns as above and diameter_km."""
         reached = np.array(self.contains(craters))
         dense = np.vstack(
             [
@@ -89,14 +89,14 @@ class CountingArea:
         return np.asarray(np.clip(wider + caps, self.area_km2, _MOON_KM2))
 
     def fractions(self, craters: pd.DataFrame) -> Float64Array:
-        """(N,) which part of each crater lies inside; columns as above and diameter_km."""
+        """Return (N,) which part of each crater lies inside; columns as above and diameter_km."""
         return np.array([
             shapely.intersection(circle, self.shape).area / circle.area
             for circle in _circles(craters)
         ])  # fmt: skip
 
     def intersection(self, other: "CountingArea") -> "CountingArea":
-        """What both areas have in common.
+        """Return what both areas have in common.
 
         Raises:
             AreaError: nothing.
@@ -111,7 +111,7 @@ class CountingArea:
 
 
 def bounds_area(west: float, south: float, east: float, north: float) -> CountingArea:
-    """The region between two meridians and two parallels, in degrees; west > east spans ±180°.
+    """Return the region between two meridians and two parallels (deg); west > east spans ±180°.
 
     Raises:
         AreaError: it is empty or outside the Moon.
@@ -136,7 +136,7 @@ def bounds_area(west: float, south: float, east: float, north: float) -> Countin
 
 
 def union_area(shapes: list[BaseGeometry], source: str, *, overlaps: bool = False) -> CountingArea:
-    """The union of shapes on the equal-area cylinder; overlaps are noted unless expected."""
+    """Return the union of shapes on the equal-area cylinder; overlaps are noted unless expected."""
     union = only_polygons(shapely.union_all(shapes))
     overlap = sum(shape.area for shape in shapes) / union.area - 1.0
     if overlaps or overlap < 1e-6:

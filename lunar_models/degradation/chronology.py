@@ -186,7 +186,7 @@ HARTMANN = EquilibriumFunction("saturation (Hartmann 1984)", -1.14, -1.83, HARTM
 
 
 def chronology_system(name: str) -> ChronologySystem:
-    """The system called `name`.
+    """Return the system called `name`.
 
     Raises:
         ConfigError: there is none.

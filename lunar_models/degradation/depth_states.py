@@ -40,7 +40,7 @@ def simple_depth_over_diameter(
 
 
 def is_simple(diameter_km: npt.ArrayLike) -> npt.NDArray[np.bool_]:
-    """Whether a fresh crater is as deep as the profile whose diffusion gives K, same shape."""
+    """Tell whether a fresh crater is as deep as the profile whose diffusion gives K, same shape."""
     simple = float(depth_over_diameter(FRESH_K_OVER_R2))
     return np.asarray(fresh_depth_over_diameter(diameter_km) >= simple)
 

@@ -29,7 +29,7 @@ _REMEDY = "Give it a lunar one, such as IAU_2015:30100, or name the right one wi
 
 
 def require_lunar_crs(crs: object, path: Path) -> CRS:
-    """The reference system, if it is of the Moon.
+    """Return the reference system, if it is of the Moon.
 
     Raises:
         AreaError: it is missing, unreadable, or of another body.
@@ -80,7 +80,7 @@ def place_polygon(geometry: BaseGeometry, reference: CRS, where: str) -> BaseGeo
 
 
 def place_ring(vertices: Float64Array, reference: CRS, where: str) -> BaseGeometry:
-    """The region inside one ring, (V, 2) in the units of `reference`."""
+    """Return the region inside one ring, (V, 2) in the units of `reference`."""
     if not np.isfinite(vertices).all():
         raise AreaError(f"{where} has a vertex that is not a number; correct the outline.")
     to_degrees = _to_degrees(reference)

@@ -1,4 +1,4 @@
-"""Crater production functions: how many craters of each size a surface collects."""
+"""Evaluate crater production functions: how many craters of each size a surface collects."""
 
 from dataclasses import dataclass
 
@@ -21,13 +21,13 @@ class PolynomialProduction:
     reference: Reference
 
     def relative(self, diameter_km: npt.ArrayLike) -> Float64Array:
-        """``N(D) / N(1 km)``, same shape; `diameter_km` is clipped to `range_km`."""
+        """Compute ``N(D) / N(1 km)``, same shape; `diameter_km` is clipped to `range_km`."""
         x = np.log10(np.clip(np.asarray(diameter_km, np.float64), *self.range_km))
         shape = np.polynomial.polynomial.polyval(x, (0.0, *self.coefficients[1:]))
         return np.asarray(10.0**shape)
 
     def slope(self, diameter_km: npt.ArrayLike) -> Float64Array:
-        """``d log N / d log D`` at each diameter, same shape: negative."""
+        """Compute ``d log N / d log D`` at each diameter, same shape: negative."""
         x = np.log10(np.clip(np.asarray(diameter_km, np.float64), *self.range_km))
         derivative = np.polynomial.polynomial.polyder((0.0, *self.coefficients[1:]))
         return np.asarray(np.polynomial.polynomial.polyval(x, derivative))
@@ -54,12 +54,12 @@ class TabularProduction:
         return float(10.0 ** log_edges[0]), float(10.0 ** log_edges[-1])
 
     def relative(self, diameter_km: npt.ArrayLike) -> Float64Array:
-        """``N(D) / N(1 km)``, same shape; `diameter_km` is clipped to `range_km`."""
+        """Compute ``N(D) / N(1 km)``, same shape; `diameter_km` is clipped to `range_km`."""
         x = np.log10(np.asarray(diameter_km, np.float64))
         return np.asarray(10.0 ** np.interp(x, self._log_edges(), self._log_cumulative()))
 
     def slope(self, diameter_km: npt.ArrayLike) -> Float64Array:
-        """``d log N / d log D`` at each diameter, same shape: negative.
+        """Compute ``d log N / d log D`` at each diameter, same shape: negative.
 
         That of each bin holds at its centre and is interpolated between.
         """

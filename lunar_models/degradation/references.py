@@ -1,4 +1,4 @@
-"""A paper, as it is cited and as BibTeX has it."""
+"""Define a reference: a paper as it is cited and as BibTeX has it."""
 
 from dataclasses import dataclass
 

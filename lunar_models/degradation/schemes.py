@@ -67,7 +67,7 @@ SCHEMES = {
 
 
 def scheme_named(name: str) -> Scheme:
-    """The scheme called `name`.
+    """Return the scheme called `name`.
 
     Raises:
         ConfigError: there is none.

@@ -36,7 +36,7 @@ def unwrap(longitude_deg: Float64Array) -> Float64Array:
 def region(
     longitude_deg: Float64Array, latitude_deg: Float64Array, *, pole: int | None = None
 ) -> BaseGeometry:
-    """The region inside a ring.
+    """Return the region inside a ring.
 
     A ring that does not wind around a pole bounds the side with neither pole. One that does bounds
     the side with the nearer pole, or with `pole`.
@@ -123,7 +123,7 @@ def area_km2(shape: BaseGeometry) -> float:
 def contains(
     shape: BaseGeometry, longitude_deg: Float64Array, latitude_deg: Float64Array
 ) -> npt.NDArray[np.bool_]:
-    """(N,) whether places lie inside `shape`."""
+    """Return (N,) whether places lie inside `shape`."""
     shapely.prepare(shape)
     longitude = (np.asarray(longitude_deg, np.float64) + 180.0) % _TURN - 180.0
     sine = np.sin(np.radians(np.asarray(latitude_deg, np.float64)))

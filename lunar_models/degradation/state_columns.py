@@ -1,4 +1,4 @@
-"""What a table of craters itself says of their degradation: states, K, depths."""
+"""Read what a table of craters itself says of their degradation: states, K, depths."""
 
 from collections.abc import Sequence
 from pathlib import Path

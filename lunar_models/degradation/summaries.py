@@ -75,7 +75,7 @@ def distributions(
     area_km2: CountedArea,
     choices: Choices,
 ) -> pd.DataFrame:
-    """`size_frequency` of each population on common bins, as in `Analysis`."""
+    """Compute `size_frequency` of each population on common bins, as in `Analysis`."""
     diameters = groups[0]["diameter_km"]
     edges = bin_edges(float(diameters.min()), float(diameters.max()), choices.binning)
     tables = []
@@ -93,7 +93,7 @@ def distributions(
 def retention(
     craters: pd.DataFrame, area_km2: CountedArea, low_km: float, choices: Choices
 ) -> pd.DataFrame:
-    """`retention_ages` with diameters and the names of the states; empty without states."""
+    """Compute `retention_ages` with diameters and state names; empty without states."""
     if "state" not in craters or craters["state"].isna().all():
         return pd.DataFrame()
     table = retention_ages(
@@ -112,7 +112,7 @@ def retention(
 def retention_by_diameter(
     craters: pd.DataFrame, area_km2: CountedArea, low_km: float, choices: Choices
 ) -> pd.DataFrame:
-    """`retention_ages` of each bin of diameter, as in `Analysis`."""
+    """Compute `retention_ages` of each bin of diameter, as in `Analysis`."""
     if "state" not in craters or craters["state"].isna().all():
         return pd.DataFrame()
     known = craters[craters["state"].notna() & (craters["diameter_km"] >= low_km)]

@@ -30,7 +30,7 @@ def lunar_view(
     rotation_deg: float = ROTATION_DEG,
     blurs: bool = True,
 ) -> Tensor:
-    """A random view of each crop.
+    """Draw a random view of each crop.
 
     Args:
         crops: (B, 1, S, S) float32.

@@ -46,7 +46,7 @@ class Encoder(nn.Module, ABC):
     @classmethod
     @abstractmethod
     def from_config(cls, config: TrainConfig, *, crop_size_px: int) -> Self:
-        """An untrained encoder with the sizes that the train step's parameters ask for."""
+        """Build an untrained encoder with the sizes that the train step's parameters ask for."""
 
     @property
     @abstractmethod
@@ -112,7 +112,7 @@ class Encoder(nn.Module, ABC):
         return {"embedding": self._embed(crops).float()}
 
     def degradation(self, crops: Tensor) -> tuple[Tensor, Tensor] | None:
-        """How worn each crater is, where the encoder has been taught to tell.
+        """Tell how worn each crater is, where the encoder has been taught to tell.
 
         Returns:
             score: (B,) float32 in [0, 1]: the part of the training craters that are fresher.
@@ -131,7 +131,7 @@ class Encoder(nn.Module, ABC):
         return None
 
     def residual_table(self) -> ResidualTable | None:
-        """How far truths lie from `physics`, for intervals; None from families without it."""
+        """Tell how far truths lie from `physics`, for intervals; None from families without it."""
         return None
 
     def correct_depth(self, correction: DepthCorrection) -> None:
@@ -160,7 +160,7 @@ class Encoder(nn.Module, ABC):
         raise ConfigError(f"encoder={self.name} has no decoder, so it cannot reconstruct crops.")
 
     def mask(self, crops: Tensor, generator: torch.Generator | None = None) -> Tensor | None:
-        """What `reconstruct` with an equal generator hides from the encoder and has it guess.
+        """Tell what `reconstruct` with an equal generator hides from the encoder and has it guess.
 
         Returns:
             (B, 1, S, S) float32, 1 where hidden; None from families that see whole crops.
@@ -172,7 +172,7 @@ class Encoder(nn.Module, ABC):
         """Scalars to report; ``"loss"`` among them is the one to minimise."""
 
     def parameter_groups(self) -> list[dict[str, Any]]:
-        """What to train: ``params``, and ``scale`` for the learning rate."""
+        """Return what to train: ``params``, and ``scale`` for the learning rate."""
         return [{"params": [p for p in self.parameters() if p.requires_grad], "scale": 1.0}]
 
 

@@ -79,7 +79,7 @@ def family_name(encoder: Encoder) -> str:
 
 
 def build_encoder(config: TrainConfig, *, crop_size_px: int) -> Encoder:
-    """An untrained encoder for (B, 1, S, S) crops with S = `crop_size_px`.
+    """Build an untrained encoder for (B, 1, S, S) crops with S = `crop_size_px`.
 
     Raises:
         ConfigError: the parameters do not fit the family or the crop size.

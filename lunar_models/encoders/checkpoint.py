@@ -84,7 +84,7 @@ class Checkpoint:
         )
 
     def adapted_to(self, crop_set: CropSet) -> "Checkpoint":
-        """This encoder for the crops of `crop_set`, which may be larger than those it takes.
+        """Return this encoder for the crops of `crop_set`, which may be larger than those it takes.
 
         Only a family that says so (`Encoder.adapts`) changes: it takes the crop set's contrast,
         light and radiometry, and crops are cut and resampled for it. Others come back as they are.
@@ -115,7 +115,7 @@ class Checkpoint:
         return adapted
 
     def calibrated(self, correction: DepthCorrection) -> "Checkpoint":
-        """This encoder with corrected depths, see `Encoder.correct_depth`.
+        """Return this encoder with corrected depths, see `Encoder.correct_depth`.
 
         Raises:
             ConfigError: the encoder predicts no depth.
@@ -130,13 +130,13 @@ class Checkpoint:
         return CropGeometry(self.encoder.crop_size_px, self.context_diameters)
 
     def prepare(self, stored: torch.Tensor) -> torch.Tensor:
-        """(B, S', S') uint8 stored crops -> (B, 1, S, S) float32, cut, resampled, normalised."""
+        """Cut, resample and normalise (B, S', S') uint8 stored crops to (B, 1, S, S) float32."""
         if self.stored is not None:
             stored = resampled(stored, self.stored, self.geometry)
         return self.normalisation(stored)
 
     def cut(self, stored: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-        """(N, S', S') stored crops -> (N, S, S) uint8 as the encoder takes them."""
+        """Cut (N, S', S') stored crops to (N, S, S) uint8 as the encoder takes them."""
         if self.stored is None:
             return stored
         crops = resampled(torch.from_numpy(np.array(stored)), self.stored, self.geometry)
@@ -197,7 +197,7 @@ class Checkpoint:
 
 
 def reading_of(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """Those of band, crs and shade that are set in parameters of preprocess or of a server."""
+    """Return which of band, crs and shade are set in parameters of preprocess or of a server."""
     return {name: parameters[name] for name in READING if parameters.get(name) is not None}
 
 

@@ -18,7 +18,7 @@ def pretrained_names() -> tuple[str, ...]:
 
 
 def pretrained_folder(uri: str) -> Path:
-    """The checkpoint folder behind ``pretrained:NAME``.
+    """Return the checkpoint folder behind ``pretrained:NAME``.
 
     Raises:
         CheckpointError: there is no encoder of that name in the package.

@@ -34,7 +34,7 @@ def baselines_table(
         config: bootstrap, interval and seed.
 
     Returns:
-        `features`, `metric`, `value`, `low`, `high`; the metrics of `groups.GROUP_METRICS`.
+        `features`, `metric`, `value`, `low`, `high`; the metrics of `subgroups.GROUP_METRICS`.
     """
     craters = relative_places(craters)
     diameter = np.log10(craters[["diameter_km"]].to_numpy(np.float64))

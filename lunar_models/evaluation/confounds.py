@@ -47,7 +47,7 @@ def audit(
 
     Args:
         embeddings: (M, D) of all crops; the nuisances need no labels.
-        metadata: M rows of `crops.METADATA_COLUMNS`.
+        metadata: M rows of `crop_set.METADATA_COLUMNS`.
         evaluation_set: the labelled craters.
         cluster_id: (N,) clusters of the labelled craters.
         config: bands, folds, bootstrap and seed.
@@ -95,7 +95,7 @@ def nuisances(
     """List the properties an embedding should not encode: name -> (kind, values).
 
     Args:
-        metadata: rows of `crops.METADATA_COLUMNS`.
+        metadata: rows of `crop_set.METADATA_COLUMNS`.
         band_deg: width of the longitude bands.
 
     Returns:

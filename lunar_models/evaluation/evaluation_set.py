@@ -58,7 +58,7 @@ def build_evaluation_set(
     """Build the evaluation set: join labels to crops and assign spatial folds.
 
     Args:
-        metadata: rows of `crops.METADATA_COLUMNS`.
+        metadata: rows of `crop_set.METADATA_COLUMNS`.
         labels: crater_id, state (int, ascending from the freshest); optional state_name (str)
             and value (float).
         config: block size, folds, scale of the value.

@@ -76,7 +76,7 @@ def evaluate(
 
     Args:
         embeddings: (N, D) finite, one row per crop.
-        metadata: N rows of `crops.METADATA_COLUMNS`, in the same order.
+        metadata: N rows of `crop_set.METADATA_COLUMNS`, in the same order.
         labels: crater_id, state (int, ascending from the freshest); optional state_name and
             value, as `labels.read_labels` gives them.
         config: see `EvaluateConfig`; its paths are not used here.

@@ -101,7 +101,7 @@ def write_craterstats(folder: Path, analysis: Analysis) -> list[Path]:
 
 
 def commands(analysis: Analysis, presentation: str, output: str) -> str:
-    """The options of one CraterStats plot, for ``craterstats -i``."""
+    """Return the options of one CraterStats plot, for ``craterstats -i``."""
     system = analysis.choices.system
     age = analysis.age
     kind = "b-poisson" if analysis.choices.buffered else "poisson"

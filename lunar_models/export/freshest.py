@@ -12,7 +12,7 @@ _NORMAL_90 = 1.6449
 
 
 def degradation_columns(table: pd.DataFrame) -> tuple[str, str] | None:
-    """The columns that tell degradation and its standard deviation, if any does.
+    """Return the columns that tell degradation and its standard deviation, if any does.
 
     Args:
         table: craters as `tables.cluster_table` makes them.

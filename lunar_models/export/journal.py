@@ -123,7 +123,7 @@ def _cds_format(table: pd.DataFrame, name: str, width: int) -> str:
 
 
 def text_cells(table: pd.DataFrame, name: str) -> list[str]:
-    """A column as text with its decimals; what is missing is empty."""
+    """Write a column as text with its decimals; what is missing is empty."""
     decimals = COLUMNS[name].decimals
     values: list[Any] = table[name].tolist()
     if decimals is None:

@@ -50,7 +50,7 @@ _BINS = {
 
 
 def references(analysis: Analysis) -> list[Reference]:
-    """The papers whose methods an analysis uses."""
+    """Return the papers whose methods an analysis uses."""
     papers = [CATWG_1979, *analysis.choices.system.references, MICHAEL_2016, ABAN_2006]
     papers += [TRASK_1966, HARTMANN_1984]
     if analysis.choices.binning == "pseudo-log":
@@ -65,7 +65,7 @@ def references(analysis: Analysis) -> list[Reference]:
 
 
 def methods_paragraph(analysis: Analysis) -> str:
-    """What was done, in sentences for a paper, with the run's own numbers."""
+    """Write what was done, in sentences for a paper, with the run's own numbers."""
     choices, age = analysis.choices, analysis.age
     everything = analysis.populations.iloc[0]
     top = f"{age.diameter_max_km:g}"
@@ -113,12 +113,12 @@ def _counted(analysis: Analysis) -> str:
 
 
 def format_area(area_km2: float) -> str:
-    """``4,106,295 km²``; below 1,000 km² with four figures, since small areas are counted too."""
+    """Write ``4,106,295 km²``; below 1,000 km² with four figures, for small areas."""
     return f"{area_km2:,.0f} km²" if area_km2 >= 1000.0 else f"{area_km2:.4g} km²"
 
 
 def format_age(median: float, low: float, high: float) -> str:
-    """``3.46 (3.43 to 3.49) Ga``, in Ma below a tenth of a billion years; NaN is ``no age``."""
+    """Write ``3.46 (3.43 to 3.49) Ga``, in Ma below 0.1 Ga; NaN is ``no age``."""
     if np.isnan(median):
         return "no age"
     scale, unit = (1000.0, "Ma") if median < 0.1 else (1.0, "Ga")

@@ -27,7 +27,7 @@ _IDENTIFIER = "urn:nasa:pds:lunar_models:data_derived:craters"
 
 
 def result_tables(analysis: Analysis) -> dict[str, pd.DataFrame]:
-    """The tables of an analysis by file name, those without rows left out."""
+    """Return the tables of an analysis by file name, those without rows left out."""
     age = analysis.age
     ages = pd.DataFrame(
         [

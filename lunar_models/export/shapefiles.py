@@ -59,7 +59,7 @@ def write_shapefiles(
 
 
 def area_polygons(area: CountingArea) -> shapely.Geometry:
-    """The area in degrees of longitude and latitude, cut at ±180°."""
+    """Return the area in degrees of longitude and latitude, cut at ±180°."""
     return _in_degrees(area.shape)
 
 

@@ -79,7 +79,7 @@ def cluster_table(
 
 
 def state_table(prediction: HeadPrediction, states: Sequence[str]) -> pd.DataFrame:
-    """What a classification head says, as columns for `cluster_table`.
+    """Return what a classification head says, as columns for `cluster_table`.
 
     Args:
         prediction: N craters.
@@ -131,7 +131,7 @@ def physical_table(
 
 
 def score_table(scores: FloatArray) -> pd.DataFrame:
-    """An encoder's own degradation scores, (N, 2) of `embedding.score_crops`, as columns."""
+    """Return an encoder's own degradation scores, (N, 2) of `embedding.score_crops`, as columns."""
     return pd.DataFrame(dict(zip(SCORE_COLUMNS, scores.T, strict=True)), dtype=np.float32)
 
 

@@ -153,7 +153,7 @@ def temper(probabilities: FloatArray, temperature: float) -> FloatArray:
 
 
 def conformal_set(probabilities: FloatArray, threshold: float) -> npt.NDArray[np.bool_]:
-    """(N, K): states at least as probable as the threshold, and always the most probable."""
+    """Return (N, K): states at least as probable as the threshold, and always the most probable."""
     chosen = probabilities >= threshold
     chosen[np.arange(len(chosen)), probabilities.argmax(axis=1)] = True
     return chosen

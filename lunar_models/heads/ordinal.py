@@ -49,11 +49,11 @@ class OrdinalLogistic(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return self
 
     def predict_proba(self, X: FloatArray) -> FloatArray:
-        """(N, K) probabilities in the order of `classes_`."""
+        """Return (N, K) probabilities in the order of `classes_`."""
         return cumulative_probabilities(np.asarray(X) @ self.coef_, self.thresholds_)
 
     def predict(self, X: FloatArray) -> npt.NDArray[Any]:
-        """(N,) most probable class."""
+        """Return (N,) most probable class."""
         labels: npt.NDArray[Any] = self.classes_[self.predict_proba(X).argmax(axis=1)]
         return labels
 

@@ -33,7 +33,7 @@ class ResidualTable:
     """(2, L) quantiles for each of `QUANTITIES`."""
 
     def at(self, probability: float) -> Floats:
-        """(2,) quantiles at one cumulative probability."""
+        """Return (2,) quantiles at one cumulative probability."""
         return np.array([np.interp(probability, self.levels, row) for row in self.values])
 
 
@@ -66,11 +66,11 @@ class PhysicalPrediction:
         return cls(physics[:, :, 0], physics[:, :, 1], residuals)
 
     def take(self, rows: npt.NDArray[np.integer]) -> "PhysicalPrediction":
-        """The predictions of some craters."""
+        """Return the predictions of some craters."""
         return replace(self, mean=self.mean[rows], deviation=self.deviation[rows])
 
     def interval(self, level: float) -> tuple[Floats, Floats]:
-        """(N, 2) lower and upper ends, natural logarithms, of central intervals.
+        """Return (N, 2) lower and upper ends, natural logarithms, of central intervals.
 
         Args:
             level: part of the craters whose truth lies inside, in (0, 0.99].

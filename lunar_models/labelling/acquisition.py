@@ -1,4 +1,4 @@
-"""Query strategies: yield craters in the order in which their labels teach most.
+"""Apply query strategies: yield craters in the order in which their labels teach most.
 
 Each takes embeddings and asks before each choice which craters may be taken; `selection.select`
 puts the quotas around them. Figures are in docs/active_learning.md.

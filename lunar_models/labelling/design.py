@@ -48,7 +48,7 @@ class Design:
         return 1 + (share < self.double_share)
 
     def repeats(self, labeller: str, crater: str) -> bool:
-        """Whether the crater is shown to this person again."""
+        """Return whether the crater is shown to this person again."""
         return draw(self.seed, "repeat", labeller, crater) < self.repeat_share
 
     def gap(self, labeller: str, crater: str) -> float:

@@ -1,4 +1,4 @@
-"""Tables of labels: plain states, all votes, and the original project's degrees."""
+"""Read and write tables of labels: plain states, all votes, the original project's degrees."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime

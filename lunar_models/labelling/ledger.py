@@ -65,7 +65,7 @@ class Ledger:
                 self.claimed[labeller][crater] = time
 
     def mine(self, labeller: str) -> npt.NDArray[np.bool_]:
-        """(N,): whether this person has labelled each crater."""
+        """Return (N,): whether this person has labelled each crater."""
         return self._mine.setdefault(labeller, np.zeros(len(self.wanted), np.bool_))
 
     def standing(self, crater: str, labeller: str, kind: str) -> Standing | None:
@@ -83,7 +83,7 @@ class Ledger:
         return {person: vote for (person, kind), vote in votes.items() if kind in BLIND_KINDS}
 
     def decided(self, crater: str) -> bool:
-        """Whether somebody has decided between differing labels."""
+        """Return whether somebody has decided between differing labels."""
         return any(kind == "adjudication" for _, kind in self._standing.get(crater, {}))
 
     def repeats_of(self, labeller: str) -> list[tuple[str, int]]:

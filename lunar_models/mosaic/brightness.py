@@ -113,7 +113,7 @@ class Encoding:
         encode(values, self._terms(), radiometry.low, gain, lowest, out)
 
     def outside_palette(self, values: npt.NDArray[Any]) -> int | None:
-        """The largest stored value (B, H, W) that has data but no palette entry; None if none."""
+        """Return the largest of (B, H, W) stored values that has no palette entry; None if none."""
         if not self.palette or int(values.max(initial=0)) < len(self.palette):
             return None
         beyond = values[

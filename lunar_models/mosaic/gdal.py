@@ -48,7 +48,7 @@ _LABELS = (".lbl", ".LBL", ".xml", ".hdr", ".HDR")
 
 
 def gdal_path(path: str) -> str:
-    """``zip://moon.zip!/wac.tif`` -> ``/vsizip/moon.zip/wac.tif``, ``gs://`` -> ``/vsigs/``.
+    """Convert ``zip://moon.zip!/wac.tif`` to ``/vsizip/moon.zip/wac.tif``, ``gs:`` to ``/vsigs``.
 
     Other paths are returned as they are.
     """
@@ -62,7 +62,7 @@ def gdal_path(path: str) -> str:
 
 
 def is_remote(path: str) -> bool:
-    """Whether a path leads over the network."""
+    """Return whether a path leads over the network."""
     return _REMOTE.match(path) is not None
 
 
@@ -178,7 +178,7 @@ def _truncated(path: str, have: int, end: int) -> MosaicError:
 
 
 def unread(path: str, row: int, error: RasterioError) -> MosaicError:
-    """The error of a raster that opens but cannot be read."""
+    """Return the error of a raster that opens but cannot be read."""
     return MosaicError(
         f"{path} cannot be read at row {row}: {error.__cause__ or error}. "
         "It may be truncated or damaged; download or copy it again."

@@ -106,5 +106,5 @@ class HighpassReader:
 
 
 def filtered(reader: MosaicReader, sigma_px: float | None) -> RowReader:
-    """The reader itself, or a high-pass filter around it where sigma is given."""
+    """Return the reader itself, or a high-pass filter around it where sigma is given."""
     return reader if sigma_px is None else HighpassReader(reader, sigma_px)

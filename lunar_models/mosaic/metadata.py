@@ -134,7 +134,7 @@ def _require_upright(data: Any, name: str) -> None:
 
 
 def is_lossy(data: Any) -> bool:
-    """Whether a raster is compressed with losses, as far as GDAL says."""
+    """Return whether a raster is compressed with losses, as far as GDAL says."""
     structure = data.tags(ns="IMAGE_STRUCTURE")
     return "JPEG" in structure.get("COMPRESSION", "").replace("JPEG2000", "") or structure.get(
         "COMPRESSION_REVERSIBILITY", ""

@@ -86,7 +86,7 @@ def _check_sample_type(data: Any, items: dict[str, Any], name: str) -> None:
 
 
 def bits_in_use(data: Any) -> int | None:
-    """How many low bits of a PDS3 product hold brightness, where the label says so.
+    """Return how many low bits of a PDS3 product hold brightness, where the label says so.
 
     Raises:
         MosaicError: they are not the lowest ones.

@@ -21,7 +21,7 @@ PIXEL_COLUMNS = ("x_px", "y_px", "diameter_px")
 
 
 def picture_projection(width: int, height: int, number: int) -> Projection:
-    """The map on which picture `number` of a crop set lies, its middle on the equator."""
+    """Return the map on which picture `number` of a crop set lies, its middle on the equator."""
     scale = max(width, height) / SPAN
     return Projection(
         pole=0,
@@ -67,7 +67,7 @@ def pixels_to_places(
 
 
 def match_pictures(craters: pd.DataFrame, names: list[str], catalogue: str) -> "pd.Series[int]":
-    """Which picture each crater lies in, by the column ``image``; -1 where it is none of them.
+    """Match each crater to its picture by the column ``image``; -1 where it is none of them.
 
     Args:
         craters: with the column image, unless there is one picture only.

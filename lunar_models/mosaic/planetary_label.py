@@ -66,7 +66,7 @@ def valid_limits(data: Any, dtype: str) -> tuple[float, float]:
 
 
 def label_items(data: Any) -> Iterator[tuple[str, Any]]:
-    """All keywords of the label, however deep."""
+    """Return all keywords of the label, however deep."""
     if "json:PDS" in data.tag_namespaces():
         # rasterio parts the text at its first colon
         parts = [f"{key}:{value}" for key, value in data.tags(ns="json:PDS").items()]
@@ -88,7 +88,7 @@ def _walk(node: Any) -> Iterator[tuple[str, Any]]:
 
 
 def listed(value: Any) -> list[Any]:
-    """The items of a keyword's value: of a sequence in brackets, or of a number with its unit."""
+    """List the items of a value: of a sequence in brackets, or of a number with its unit."""
     if isinstance(value, str):
         return [item.strip() for item in value.strip("() ").split(",")]
     if isinstance(value, dict):  # with a unit
@@ -123,7 +123,7 @@ def height_unit_m(data: Any) -> float | None:
 
 
 def raw_frame(data: Any) -> str | None:
-    """The instrument of an image without map projection, where its label names one."""
+    """Return the instrument of an image without map projection, where its label names one."""
     if data.driver not in ("ISIS3", "ISIS2", "PDS", "PDS4", "VICAR"):
         return None
     name = data.tags().get("INSTRUMENT_NAME", "").strip('"')
@@ -131,7 +131,7 @@ def raw_frame(data: Any) -> str | None:
 
 
 def is_positive_west(data: Any) -> bool:
-    """The label counts longitudes westward, and GDAL takes its central meridian as eastward.
+    """Tell whether the label counts longitudes westward where GDAL takes its meridian as eastward.
 
     True of GDAL's ISIS3 and PDS drivers; its PDS4 driver minds the direction.
     """

@@ -32,7 +32,7 @@ def _is_located(data: Any) -> bool:
 
 
 def is_placed(data: Any, crs: str | None) -> bool:
-    """Whether a raster has a geotransform and a reference system, its own or one given."""
+    """Return whether a raster has a geotransform and a reference system, its own or one given."""
     return _is_located(data) and (crs or data.crs) is not None
 
 

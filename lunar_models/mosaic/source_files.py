@@ -71,7 +71,7 @@ def _archive(name: str) -> str:
 
 
 def source_state(path: str) -> list[Any]:
-    """What changes when a source changes: size and time of a file, or a sample of remote pixels.
+    """Return what changes with a source: size and time of a file, or a sample of remote pixels.
 
     Raises:
         FileNotFoundError: there is no such file.

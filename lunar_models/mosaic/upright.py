@@ -15,7 +15,7 @@ _BYTES_OF_A_FILE = """<VRTDataset rasterXSize="{count}" rasterYSize="1">
 
 
 def is_upright(data: Any) -> bool:
-    """Whether the first pixel is the upper left one, by EXIF and by a TIFF's own tag.
+    """Return whether the first pixel is the upper left one, by EXIF and by a TIFF's own tag.
 
     Args:
         data: an open rasterio dataset, local, remote or in an archive.

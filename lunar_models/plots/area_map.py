@@ -37,7 +37,7 @@ def area_map(
     background: Background | None = None,
     sun_side: str | None = None,
 ) -> Figure:
-    """The area's outline, its craters at their sizes in the colours of their states.
+    """Draw the area's outline, and its craters at their sizes in the colours of their states.
 
     In Lambert's azimuthal equal-area projection (Snyder 1987, 24) centred on the area, north up at
     its centre, so that circles and areas are nearly true; with a scale bar and a north arrow. An

@@ -30,7 +30,7 @@ class Background:
 def map_dots(
     lonlat: FloatArray, groups: Groups, background: Background | None, *, sun: str | None = None
 ) -> Figure:
-    """Every crater as a dot over the mosaic.
+    """Draw every crater as a dot over the mosaic.
 
     Args:
         lonlat: (N, 2) longitude and latitude in degrees.
@@ -126,7 +126,7 @@ def _density(lonlat: FloatArray, bounds: Bounds) -> FloatArray:
 
 
 def map_figure(bounds: Bounds, width_in: float = 12.0) -> tuple[Figure, Any]:
-    """A figure in the proportions of `bounds`, and its axes."""
+    """Return a figure in the proportions of `bounds`, and its axes."""
     shape = (bounds.top - bounds.bottom) / (bounds.right - bounds.left)
     figure = new_figure(width_in, (width_in - 2.6) * shape + 1.0)
     figure.set_layout_engine("compressed")
@@ -134,7 +134,7 @@ def map_figure(bounds: Bounds, width_in: float = 12.0) -> tuple[Figure, Any]:
 
 
 def draw_background(axes: Any, background: Background | None) -> None:
-    """The mosaic, darkened, if there is one."""
+    """Draw the mosaic, darkened, if there is one."""
     if background is not None:
         # darkened, so that the groups' colours stand out
         axes.imshow(

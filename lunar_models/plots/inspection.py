@@ -16,7 +16,7 @@ from lunar_models.plots.style import ORANGE, new_figure, subplots
 def inspection_figure(
     crops: Sequence[npt.NDArray[np.uint8]], craters: pd.DataFrame, *, context_diameters: float
 ) -> Figure:
-    """A few crops, north up, with the catalogue's rim drawn on them.
+    """Draw a few crops, north up, with the catalogue's rim on them.
 
     Circles that miss the rims show a wrong projection, catalogue or mosaic.
 

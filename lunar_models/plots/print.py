@@ -43,7 +43,7 @@ def print_style() -> Iterator[None]:
 
 
 def print_figure(width: Width, aspect: float = 0.85) -> Figure:
-    """An empty figure of one or two columns; `aspect` is height over width."""
+    """Return an empty figure of one or two columns; `aspect` is height over width."""
     inches = WIDTH_IN[width]
     return Figure(figsize=(inches, inches * aspect), layout="constrained")
 

@@ -29,7 +29,7 @@ _MARKERS = ("s", "^", "D", "v", "P", "X")
 
 
 def size_frequency_figure(analysis: Analysis, form: Form, width: Width = "one") -> Figure:
-    """All craters and each state, with Poisson intervals, the fitted age and equilibrium lines.
+    """Draw all craters and each state, with Poisson intervals, fitted age and equilibrium lines.
 
     Bins below a population's completeness limit are grey. The line of the age is the production
     function at that age, solid over the diameters that were fitted.

@@ -46,7 +46,7 @@ def render_craters(
 ) -> RenderedCrops:
     """Draw craters, Sun in the east (right), north up.
 
-    Shapes and their decay are those of `synthetic.profiles`; the shading is the lunar-Lambert law
+    Shapes and their decay are those of `crater_shape`; the shading is the lunar-Lambert law
     (McEwen 1996, doi 10.1029/91JE01580 for its form), with cast shadows in half of the crops.
 
     Args:

@@ -1,1 +1,1 @@
-"""A synthetic Moon with known truth: craters, relief, albedo, seams and shadows."""
+"""Synthesize a Moon with known truth: craters, relief, albedo, seams and shadows."""

@@ -30,7 +30,7 @@ class MapFrame:
 
     @classmethod
     def of(cls, config: SynthesizeConfig) -> "MapFrame":
-        """The frame centred on the configured place, its corner on a whole metre."""
+        """Return the frame centred on the configured place, its corner on a whole metre."""
         pole = {"north_polar": 1, "south_polar": -1}.get(config.projection, 0)
         place = np.deg2rad([config.longitude_deg, config.latitude_deg])
         centre_x, centre_y = (0.0, 0.0) if pole else place * MOON_RADIUS_M
@@ -65,7 +65,7 @@ class MapFrame:
         return np.asarray((np.asarray(map_azimuth_deg, np.float64) + turn) % 360.0)
 
     def row_cosines(self) -> Float64Array:
-        """(H,) ground metres per map metre along each row: the cosine of the latitude."""
+        """Return (H,) ground metres per map metre along each row: the cosine of the latitude."""
         return self.cosine(np.arange(self.height_px) + 0.5)
 
     def cosine(self, y_px: npt.ArrayLike) -> Float64Array:

@@ -39,7 +39,7 @@ class Craters:
         return len(self.x_px)
 
     def take(self, order: npt.NDArray[np.int64]) -> "Craters":
-        """The craters at these positions."""
+        """Return the craters at these positions."""
         return Craters(*(getattr(self, name)[order] for name in self.__dataclass_fields__))
 
 

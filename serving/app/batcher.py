@@ -42,7 +42,7 @@ class Job:
     cancelled: bool = False
 
     def stale(self, now: float) -> bool:
-        """Whether nobody waits for the answer any longer."""
+        """Return whether nobody waits for the answer any longer."""
         return self.cancelled or now > self.deadline
 
 
@@ -86,7 +86,7 @@ class Batcher:
         metrics.WAITING.set(self._waiting)
 
     def stuck(self, seconds: float) -> bool:
-        """Whether one batch has taken longer than that."""
+        """Return whether one batch has taken longer than that."""
         since = self._computing_since
         return since is not None and time.monotonic() - since > seconds
 

@@ -53,7 +53,7 @@ class Question:
 
 
 async def read_question(request: Request, *, max_items: int) -> Question:
-    """The crops of a request, whatever the body is.
+    """Read the crops of a request, whatever the body is.
 
     With a raw image or a form, hints and options are query parameters or form fields.
 
@@ -73,7 +73,7 @@ async def read_question(request: Request, *, max_items: int) -> Question:
 
 
 async def read_json_question(request: Request, *, max_items: int) -> Question:
-    """The crops of a JSON request. Raises as `read_json`, and 415 for other types."""
+    """Read the crops of a JSON request. Raises as `read_json`, and 415 for other types."""
     if media_type(request) != JSON:
         raise Problem(415, "media_type", "Send application/json.")
     body = await request.body()

@@ -61,7 +61,7 @@ class BoundedBody:
         self._taken = 0
 
     async def receive(self) -> Message:
-        """The next part of the body.
+        """Return the next part of the body.
 
         Raises:
             Problem: 400, 413 or 503.

@@ -148,7 +148,7 @@ class BoundedProtocol(HttpToolsProtocol):
             self._close(FAREWELL_S)
 
     def on_message_begin(self) -> None:
-        """A head begins."""
+        """Note that a head begins."""
         super().on_message_begin()
         self._body_open, self._header_bytes = True, 0
         self.scope[EOF] = asyncio.Event()  # type: ignore[literal-required]
@@ -184,14 +184,14 @@ class BoundedProtocol(HttpToolsProtocol):
             super().on_body(body)
 
     def on_message_complete(self) -> None:
-        """The request is here."""
+        """Note that the request is complete."""
         self._body_open = False
         self._head_open, self._head_bytes = True, 0
         if self.cycle is not None:
             super().on_message_complete()
 
     def on_response_complete(self) -> None:
-        """The reply is written; what the caller has still to send or to read must come soon."""
+        """Limit the time for what the caller has still to send or to read after the reply."""
         super().on_response_complete()
         self.since = self.loop.time()
         if self.transport.is_closing():
@@ -205,13 +205,13 @@ class BoundedProtocol(HttpToolsProtocol):
             self._close()
 
     def pause_writing(self) -> None:
-        """The caller does not read."""
+        """Limit the time for which the caller does not read."""
         super().pause_writing()
         if self._read_timer is None:
             self._read_timer = self.loop.call_later(UNREAD_S, self.transport.abort)
 
     def resume_writing(self) -> None:
-        """The caller reads again."""
+        """Lift that limit once the caller reads again."""
         super().resume_writing()
         if self._read_timer is not None:
             self._read_timer.cancel()

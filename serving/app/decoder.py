@@ -39,7 +39,7 @@ class Decoder:
         other.close()
 
     def alive(self) -> bool:
-        """Whether the process runs."""
+        """Return whether the process runs."""
         return self._process.is_alive()
 
     def prepare(self, form: CropForm, crop: CropInput, until: float) -> Prepared | CropImageError:

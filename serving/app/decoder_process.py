@@ -73,13 +73,13 @@ def _answer(question: dict[str, Any], data: bytes) -> tuple[dict[str, Any], byte
 
 
 def write_question(form: CropForm, hints: CropHints) -> bytes:
-    """What is sent before the image."""
+    """Encode what is sent before the image."""
     known = {k: v for k, v in hints.model_dump().items() if k in CropHints.model_fields}
     return json.dumps({"form": asdict(form), "hints": known}).encode()
 
 
 def read_answer(form: CropForm, reply: bytes, crop: bytes) -> Prepared | CropImageError:
-    """What was sent back.
+    """Decode what was sent back.
 
     Raises:
         ValueError, KeyError, TypeError: it makes no sense; the process was led astray.

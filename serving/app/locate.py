@@ -148,7 +148,7 @@ class Locator:
         return float(west), float(south), float(east), float(north)
 
     async def overview(self) -> bytes:
-        """The whole mosaic as a JPEG of at most 2048 px a side."""
+        """Return the whole mosaic as a JPEG of at most 2048 px a side."""
         picture: bytes = await self._run(lambda: self._overview)
         return picture
 

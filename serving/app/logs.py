@@ -18,7 +18,7 @@ class JsonFormatter(logging.Formatter):
     """Time, level, logger, message, and whatever came as `extra`."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """One line."""
+        """Format a record as one line."""
         fields = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),

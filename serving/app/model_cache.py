@@ -39,7 +39,7 @@ class ModelCache:
         return hashlib.sha256(f"{name} {version} {source}".encode()).hexdigest()[:16]
 
     def find(self, key: str) -> Path | None:
-        """The bundle folder of the newest download, if there is one."""
+        """Return the bundle folder of the newest download, if there is one."""
         for folder in sorted(self._downloads(key), reverse=True):
             with contextlib.suppress(ConfigError):
                 return bundle_in(folder)
@@ -72,7 +72,7 @@ class ModelCache:
         return bundle_in(folder)
 
     def tried(self, bundle: Path) -> bool:
-        """Whether a bundle has passed its trial, here and in this state."""
+        """Return whether a bundle has passed its trial, here and in this state."""
         mark = self._mark(bundle)
         return mark is not None and mark.is_file() and mark.read_text() == _state(bundle)
 
@@ -111,7 +111,7 @@ class ModelCache:
 
 
 def bundle_in(folder: Path) -> Path:
-    """The bundle within a model folder, a bundle folder itself, or a logged model.
+    """Return the bundle within a model folder, a bundle folder itself, or a logged model.
 
     Raises:
         ConfigError: there is none.

@@ -1,4 +1,4 @@
-"""Begin an application: its pages' files, and problem replies for all errors."""
+"""Create an application without routes: files of its pages, and problem replies for all errors."""
 
 from collections.abc import Sequence
 from pathlib import Path

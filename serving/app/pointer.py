@@ -43,7 +43,7 @@ class Pointer:
 
     @classmethod
     def read(cls, file: Path) -> "Pointer":
-        """The pointer in the file; an empty one if there is none, or it is damaged."""
+        """Read the pointer in the file; an empty one if there is none, or it is damaged."""
         try:
             content: Any = json.loads(file.read_text())
             known = {field.name for field in fields(cls)}
@@ -53,10 +53,10 @@ class Pointer:
             return cls()
 
     def fallback(self) -> "Pointer | None":
-        """The pointer to the model that served before."""
+        """Return the pointer to the model that served before."""
         last = self.previous
         return Pointer(last["folder"], last["name"], last["version"]) if last else None
 
     def identity(self) -> dict[str, str | None]:
-        """What `previous` of the next pointer is to be."""
+        """Return what `previous` of the next pointer is to be."""
         return {"folder": self.folder, "name": self.name, "version": self.version}

@@ -31,7 +31,7 @@ class Problem(Exception):
         self.headers = dict(headers or {})
 
     def reply(self, request_id: str) -> Response:
-        """The HTTP reply."""
+        """Make the HTTP reply."""
         content: dict[str, Any] = {
             "type": "about:blank",
             "title": HTTPStatus(self.status).phrase,

@@ -122,7 +122,7 @@ _READING = threading.Lock()
 
 
 def answer_of(crater: dict[str, Any], metadata: dict[str, Any]) -> CropAnswer:
-    """What a release says of a crater, in the form of a fresh answer."""
+    """Return what a release says of a crater, in the form of a fresh answer."""
     known = {name: metadata["model"].get(name) for name in ("name", "version", "model_id")}
     answer = CropAnswer(model=ModelAnswer(**known))
     if "state" in crater:

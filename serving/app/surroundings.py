@@ -57,7 +57,7 @@ class Surroundings:
         return await self._picture(row, self._crop_diameters, max(side, self._crop_px))
 
     def is_finer(self, row: int) -> bool:
-        """Whether the mosaic shows more than the crop."""
+        """Return whether the mosaic shows more than the crop."""
         return bool(self._metadata["native_px"].iloc[row] > 1.05 * self._crop_px)
 
     async def _picture(self, row: int, context_diameters: float, side_px: int) -> bytes:

@@ -68,7 +68,7 @@ def run(config: ServeConfig, pointer_file: Path, port: int, line: Connection) ->
 
 
 def server_config(app: "FastAPI", config: ServeConfig) -> uvicorn.Config:
-    """How uvicorn is to run the application."""
+    """Tell uvicorn how to run the application."""
     return uvicorn.Config(
         app,
         http=BoundedProtocol,
@@ -87,7 +87,7 @@ def server_config(app: "FastAPI", config: ServeConfig) -> uvicorn.Config:
 
 
 def bind(host: str, port: int, *, shared: bool = True) -> socket.socket:
-    """A socket that shares its port with the other workers; the kernel spreads connections.
+    """Open a socket that shares its port with the other workers; the kernel spreads connections.
 
     Args:
         host: address to listen on.

@@ -53,7 +53,7 @@ class WorkerState:
     """Shutting down: what comes is still answered, but nothing more should be sent."""
 
     def served(self) -> Served:
-        """The model that answers now.
+        """Return the model that answers now.
 
         Raises:
             Problem: 503, none is loaded yet.
@@ -63,7 +63,7 @@ class WorkerState:
         return self.holder.current
 
     def deadline(self, request: Request) -> float:
-        """`time.monotonic()` when a request must be over; the caller may ask for less time."""
+        """Return the `time.monotonic()` at which a request must end; callers may ask for less."""
         seconds = self.config.deadline_s
         wanted = request.headers.get(_DEADLINE_HEADER)
         if wanted is not None:

@@ -236,7 +236,7 @@ def _crops_of(config: ReleaseConfig, model: Model) -> PreprocessConfig:
 
 
 def credit(config: ReleaseConfig) -> Credit:
-    """How the release is cited."""
+    """Return how the release is cited."""
     return Credit(config.title, config.creators, config.licence, config.citation)
 
 

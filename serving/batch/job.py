@@ -93,7 +93,7 @@ class Job:
         return self.folder / PLAN / CRATERS_FILE if self.knows_sun else self.folder / ALIGNED_FILE
 
     def file(self, stage: Stage, shard: int) -> Path:
-        """What a stage makes of a shard: `MEASURES` (n, M) float32, or the table of answers."""
+        """Name the file of a shard: `MEASURES` (n, M) float32 or the table of answers."""
         if stage == "measure":
             return self.folder / MEASURES_FOLDER / f"{shard:05d}.npy"
         return self.folder / SHARDS / f"{shard:05d}.parquet"
@@ -114,16 +114,16 @@ class Job:
         return self.folder / PLAN / CRATERS_FILE if stage == "measure" else self.aligned_file
 
     def crop_plan(self) -> CropPlan:
-        """The plan of all craters, as it was before the Sun was known."""
+        """Return the plan of all craters, as it was before the Sun was known."""
         return self._crop_plan(read_rows(self.folder / PLAN / CRATERS_FILE))
 
     def shard(self, stage: Stage, shard: int) -> tuple[CropPlan, list[Segment]]:
-        """The part of the crop plan that a shard needs, and its units."""
+        """Return the part of the crop plan that a shard needs, and its units."""
         plan = self._crop_plan(read_rows(self._table(stage), *self.spans(stage)[shard]))
         return plan, cut_units(plan.segments, unit_crops(self.crops.crop_size_px))
 
     def rejected(self) -> pd.DataFrame:
-        """`crater_id`, `reason` of the craters that are left out by the plan."""
+        """Return `crater_id`, `reason` of the craters that are left out by the plan."""
         return pd.read_csv(self.folder / PLAN / REJECTED_FILE, dtype=str, keep_default_na=False)
 
     def _crop_plan(self, craters: pd.DataFrame) -> CropPlan:

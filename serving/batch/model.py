@@ -33,7 +33,7 @@ class Model:
         return Checkpoint.load(self.folder / bundles.ENCODER)
 
     def describe(self) -> dict[str, Any]:
-        """What a release says of the model that made it."""
+        """Return what a release says of the model that made it."""
         names = ("uri", "name", "version", "model_id", "digest")
         return {name: getattr(self, name) for name in names}
 

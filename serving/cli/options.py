@@ -32,7 +32,7 @@ class ParameterType(click.ParamType[Any]):
         self.name += f"|{NONE}" if spec.optional else ""
 
     def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
-        """What ``--help`` shows for the value."""
+        """Return what ``--help`` shows for the value."""
         return f"[{self.name}]" if self.spec.choices else self.name.upper()
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
@@ -82,7 +82,7 @@ def to_text(spec: ParamSpec, value: Any) -> str:
 
 
 def option_name(name: str) -> str:
-    """``latent_dim`` -> ``--latent_dim``: the same word everywhere."""
+    """Convert ``latent_dim`` to ``--latent_dim``: the same word everywhere."""
     return f"--{name}"
 
 
@@ -107,7 +107,7 @@ def _chain(context: click.Context, option: click.Parameter, lists: Any) -> Any:
 
 
 def help_text(spec: ParamSpec) -> str:
-    """What a parameter means, with its unit and its limits."""
+    """Return what a parameter means, with its unit and its limits."""
     limits = {"at least": spec.minimum, "at most": spec.maximum}
     notes = [f"{word} {limit}" for word, limit in limits.items() if limit is not None]
     notes[:0] = [spec.unit] if spec.unit else []

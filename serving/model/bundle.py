@@ -156,7 +156,7 @@ def assemble(
 
 
 def golden_crops(folder: str | Path) -> npt.NDArray[np.uint8]:
-    """The golden crops of a bundle folder, (n, S, S) uint8; n = 0 without any."""
+    """Return the golden crops of a bundle folder, (n, S, S) uint8; n = 0 without any."""
     file = Path(folder) / GOLDEN / "crops.npy"
     return _load(file) if file.is_file() else np.empty((0, 0, 0), np.uint8)
 

@@ -129,7 +129,7 @@ def _answer(
 
 
 def normalise(bundle: Bundle, crops: Float32Array) -> torch.Tensor:
-    """(B, S, S) aligned crops -> (B, 1, S, S) as the encoder takes them."""
+    """Normalise (B, S, S) aligned crops to (B, 1, S, S) as the encoder takes them."""
     return bundle.checkpoint.normalisation(torch.from_numpy(np.ascontiguousarray(crops)))
 
 

@@ -69,7 +69,7 @@ def _image_text(text: str) -> bytes:
 
 
 def read_items(items: Sequence[Any]) -> list[CropInput | CropImageError]:
-    """Each item as a `CropInput`, or why it is none."""
+    """Read each item as a `CropInput`, or tell why it is none."""
     found: list[CropInput | CropImageError] = []
     for item in items:
         try:
@@ -222,7 +222,7 @@ def decode_base64(text: str) -> bytes:
 
 
 def too_many_bytes() -> CropImageError:
-    """The error for an image that is too large to be decoded."""
+    """Return the error for an image that is too large to be decoded."""
     return CropImageError(
         "too_large", f"The image is over {MAX_IMAGE_BYTES // 2**20} MiB; send one crop."
     )

@@ -41,7 +41,7 @@ class CropForm:
 
     @classmethod
     def of(cls, checkpoint: "Checkpoint") -> "CropForm":
-        """The form of the crops that a checkpoint's encoder was trained on."""
+        """Return the form of the crops that a checkpoint's encoder was trained on."""
         size = checkpoint.encoder.crop_size_px
         return cls(size, checkpoint.context_diameters, checkpoint.radiometry)
 

@@ -225,7 +225,7 @@ class CropAnswer(BaseModel):
 
 
 def explain(error: ValidationError) -> str:
-    """What is wrong in a request, without repeating any of it but known field names."""
+    """Tell what is wrong in a request, without repeating any of it but known field names."""
     first = error.errors(include_url=False, include_input=False, include_context=False)[0]
     if first["type"] == "extra_forbidden":
         return "A field is unknown; known fields are listed in the API's description."

@@ -7,7 +7,7 @@ Prediction = dict[str, Any]
 
 
 def flat(prediction: Prediction) -> dict[str, Any]:
-    """A prediction as columns of a table; what the model does not have is None."""
+    """Flatten a prediction to columns of a table; what the model does not have is None."""
     state, cluster = prediction["state"] or {}, prediction["cluster"] or {}
     degradation, error = prediction["degradation"] or {}, prediction["error"] or {}
     own = prediction["encoder_degradation"] or {}

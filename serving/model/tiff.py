@@ -61,7 +61,7 @@ def check_type(image: Image.Image, structure: ImageStructure) -> None:
 
 
 def as_decoded(nodata: float | None, image: Image.Image, structure: ImageStructure) -> float | None:
-    """The nodata value of a TIFF as Pillow decodes it: up to 8 bits of grey become 0 to 255."""
+    """Scale a nodata value as Pillow decodes the TIFF: up to 8 bits of grey become 0 to 255."""
     if nodata is None or image.mode != "L":
         return nodata
     scaled: float = nodata * (255 // (2**structure.bits - 1))
@@ -69,7 +69,7 @@ def as_decoded(nodata: float | None, image: Image.Image, structure: ImageStructu
 
 
 def nodata_tag(image: Image.Image) -> float | None:
-    """The value without data by GDAL's tag; None without one. Raises CropImageError if bad."""
+    """Read the nodata value from GDAL's tag; None without one. Raises CropImageError if bad."""
     text = getattr(image, "tag_v2", {}).get(_GDAL_NODATA)
     try:
         return None if text is None else float(str(text).strip("\0 "))

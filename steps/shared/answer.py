@@ -18,7 +18,7 @@ _PICTURES = (
 
 
 def answer_section(runs: Mapping[str, Run]) -> Section | None:
-    """The first section of the report, None for a pipeline that ends before it has an answer.
+    """Write the first section of the report; None for a pipeline that ends before its answer.
 
     Args:
         runs: step name -> its run.

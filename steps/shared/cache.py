@@ -51,7 +51,7 @@ def code_digest() -> str:
 
 
 def find_finished(key: str, experiment_id: str) -> Run | None:
-    """The newest FINISHED run with this key whose products still are where it left them, if any."""
+    """Find the newest FINISHED run with this key whose products still are where it left them."""
     found = mlflow.search_runs(
         [experiment_id],
         filter_string=f"tags.{KEY_TAG} = '{key}' and attributes.status = 'FINISHED'",
@@ -62,7 +62,7 @@ def find_finished(key: str, experiment_id: str) -> Run | None:
 
 
 def outputs(run: Run) -> dict[str, str]:
-    """What a run made, by name: see `log_output`."""
+    """Return what a run made, by name: see `log_output`."""
     return {
         tag.removeprefix(OUTPUT_TAG): value
         for tag, value in run.data.tags.items()

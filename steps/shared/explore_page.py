@@ -57,7 +57,7 @@ def spread_view(
     embeddings: npt.NDArray[np.float32],
     seed: int,
 ) -> View2D:
-    """A view of the craters `rows` as one of the craters `shown`: NaN where it was not drawn."""
+    """Spread a view of the craters `rows` over the craters `shown`: NaN where it was not drawn."""
     if view.kind == "pca":  # cheap enough for all of them
         return view_2d(embeddings[shown], "pca", seed=seed)
     points = np.full((len(shown), 2), np.nan, np.float32)

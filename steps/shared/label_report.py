@@ -123,7 +123,7 @@ def write_page(sections: list[Section], votes: VoteSet) -> None:
 
 
 def consensus_labels(consensus: Consensus, states: tuple[str, ...]) -> pd.DataFrame:
-    """The consensus as labels: crater_id, state (1 the freshest), state_name."""
+    """Return the consensus as labels: crater_id, state (1 the freshest), state_name."""
     named = ordered_states(consensus.table["state"], list(states), ())
     return consensus.table[["crater_id"]].join(named)
 

@@ -38,7 +38,7 @@ class Step:
     """Values that `main` sets itself."""
 
     def offers(self, parameter: str) -> bool:
-        """Whether `main` has this parameter of the step."""
+        """Return whether `main` has this parameter of the step."""
         shown = self.shown is None or parameter in self.shown
         return shown and parameter not in self.fixed
 
@@ -122,7 +122,7 @@ MainConfig: type[PipelineConfig] = create_model(
 
 
 def needed_steps(config: PipelineConfig) -> list[Step]:
-    """The chosen steps, less those whose products the user has given.
+    """Return the chosen steps, less those whose products the user has given.
 
     A step that feeds others is needed while one of them lacks a required parameter. A step that
     lacks all of `Step.one_of` is left out.
@@ -151,7 +151,7 @@ def _can_run(step: Step, config: PipelineConfig, needed: list[Step]) -> bool:
 
 
 def is_synthetic(needed: list[Step]) -> bool:
-    """Whether the pipeline works on a Moon that it makes itself."""
+    """Return whether the pipeline works on a Moon that it makes itself."""
     return any(step.name == "synthesize" for step in needed)
 
 
@@ -162,12 +162,12 @@ def with_service_model(config: PipelineConfig, needed: list[Step]) -> PipelineCo
 
 
 def is_required(step: Step, parameter: str) -> bool:
-    """Whether the step cannot do without this parameter."""
+    """Return whether the step cannot do without this parameter."""
     return next(s.required for s in specs(step.config) if s.name == parameter)
 
 
 def step_values(step: Step, config: PipelineConfig, made: dict[str, str]) -> dict[str, Any]:
-    """What `main` passes to a step: its own values, then what earlier steps made.
+    """Return what `main` passes to a step: its own values, then what earlier steps made.
 
     Args:
         step: the step to configure.
@@ -198,5 +198,5 @@ def step_values(step: Step, config: PipelineConfig, made: dict[str, str]) -> dic
 
 
 def as_parameters(config: StepConfig) -> dict[str, str]:
-    """A step's parameters as ``mlflow run`` takes them."""
+    """Write a step's parameters as ``mlflow run`` takes them."""
     return {s.name: to_text(s, getattr(config, s.name)) for s in specs(type(config))}

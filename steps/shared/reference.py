@@ -51,7 +51,7 @@ _PYTHON = "3.11"
 
 
 def mlproject() -> str:
-    """The MLproject file: every entry point, its typed parameters and its command."""
+    """Write the MLproject file: every entry point, its typed parameters and its command."""
     lines = [
         "# Written by `make reference` from lunar_models/config; do not edit.",
         "name: lunar-models",
@@ -127,14 +127,14 @@ def needed_packages(pins: Mapping[str, str]) -> set[str]:
 
 
 def read_pins(file: Path) -> dict[str, str]:
-    """``name==version`` lines as a dict."""
+    """Read ``name==version`` lines as a dict."""
     lines = (line.strip() for line in file.read_text().splitlines())
     pairs = (line.split("==", 1) for line in lines if line and not line.startswith("#"))
     return {canonicalize_name(name): version for name, version in pairs}
 
 
 def parameter_table(name: str) -> str:
-    """One entry point's parameters as a Markdown table."""
+    """Return one entry point's parameters as a Markdown table."""
     rows = ["| parameter | default | meaning |", "|---|---|---|"]
     for spec in specs(ENTRY_POINTS[name]):
         default = "required" if spec.required else f"`{to_text(spec, spec.default)}`"

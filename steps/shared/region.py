@@ -1,4 +1,4 @@
-"""Analyses of a region among the artifacts of a run."""
+"""Log the analysis of a region among the artifacts of a run."""
 
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -37,7 +37,7 @@ MOST_EXPORTED = 200_000
 
 
 def choices(config: AnalyseConfig, mosaics: Sequence[Mosaic]) -> Choices:
-    """The parameters as the library takes them."""
+    """Return the parameters as the library takes them."""
     published = (config.diffusivity_m2_per_myr, config.diffusivity_exponent) == (
         MARE.at_1_km_m2_per_myr,
         MARE.exponent,
@@ -166,7 +166,7 @@ def headline(analysis: Analysis) -> str:
 
 
 def background(mosaic: Mosaic) -> Background:
-    """An overview of the mosaic to draw behind maps."""
+    """Return an overview of the mosaic to draw behind maps."""
     image, (west, east, south, north) = read_overview(mosaic)
     return Background(image, Bounds(west, east, south, north))
 

@@ -158,20 +158,20 @@ def _quiet_about_hints() -> Iterator[None]:
 
 
 def example(crop: npt.NDArray[np.uint8]) -> list[dict[str, str]]:
-    """A request body's ``inputs`` for one (S, S) uint8 crop."""
+    """Make a request body's ``inputs`` for one (S, S) uint8 crop."""
     buffer = io.BytesIO()
     Image.fromarray(crop).save(buffer, "PNG")
     return [{"image": base64.b64encode(buffer.getvalue()).decode()}]
 
 
 def golden_crops(crop_set: CropSet) -> npt.NDArray[np.uint8]:
-    """(n, S, S) the first few test crops: what a model must make of them travels with it."""
+    """Return (n, S, S) the first few test crops: what a model must make of them travels with it."""
     rows = crop_set.indices("test")[:GOLDEN_CROPS]
     return np.array(crop_set.crops[rows if len(rows) else slice(GOLDEN_CROPS)])
 
 
 def find_encoder(uri: str) -> Path:
-    """The checkpoint folder behind pretrained:NAME, a model URI, a runs:/ URI or a path.
+    """Return the checkpoint folder behind pretrained:NAME, a model URI, a runs:/ URI or a path.
 
     Raises:
         CheckpointError: the package has no encoder of that name.

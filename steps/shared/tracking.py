@@ -209,7 +209,7 @@ def git(*arguments: str) -> str:
 
 
 def resolve_artifacts(uri: str, *, part: str | None = None) -> Path:
-    """A local folder or file for a path or an MLflow URI (``runs:/…``, ``models:/…``).
+    """Return a local folder or file for a path or an MLflow URI (``runs:/…``, ``models:/…``).
 
     Args:
         uri: what is wanted.

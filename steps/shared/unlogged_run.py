@@ -1,4 +1,4 @@
-"""What a run could not log: kept in a folder of this disk, copied to the server later."""
+"""Keep what a run could not log in a folder of this disk, and copy it to the server later."""
 
 import fcntl
 import json
@@ -20,7 +20,7 @@ _MOST_IN_BATCH = 1000
 
 
 def unlogged_folder() -> Path:
-    """Where runs that could not be logged are kept: ``~/.local/state/lunar-models/unlogged``."""
+    """Return where unlogged runs are kept: ``~/.local/state/lunar-models/unlogged``."""
     base = os.environ.get("XDG_STATE_HOME") or "~/.local/state"
     return Path(base).expanduser() / "lunar-models" / "unlogged"
 

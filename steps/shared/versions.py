@@ -29,7 +29,7 @@ def find_aliases(name: str) -> dict[str, str]:
 
 
 def find_version(name: str, alias_or_number: str) -> ModelVersion | None:
-    """The version behind an alias or a number; None where the registry says there is none.
+    """Return the version behind an alias or a number; None where the registry says there is none.
 
     Raises:
         UserError: the registry did not answer.
@@ -48,7 +48,7 @@ def find_version(name: str, alias_or_number: str) -> ModelVersion | None:
 
 
 def find_versions(name: str) -> list[ModelVersion]:
-    """All versions of a registered model, newest first.
+    """Return all versions of a registered model, newest first.
 
     Raises:
         UserError: the registry did not answer.
@@ -61,7 +61,7 @@ def find_versions(name: str) -> list[ModelVersion]:
 
 
 def quoted(text: str) -> str:
-    """A text as MLflow's filters take it."""
+    """Return a text as MLflow's filters take it."""
     return f'"{text}"' if "'" in text else f"'{text}'"
 
 

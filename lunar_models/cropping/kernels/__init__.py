@@ -1,1 +1,1 @@
-"""Compiled sampling kernels."""
+"""Sample crops with compiled kernels."""

@@ -27,7 +27,7 @@ def sample_exact(
 ) -> bool:
     """Sample a crop by mapping every pixel exactly, averaging a grid of samples if it is coarser.
 
-    Arguments as in `warp.sample_crops` and `warp.Sites`, for one crater; angles in radians.
+    Arguments as in `separable.sample_crops` and its `Sites`, for one crater; in radians.
     Sets both `image` (times cover) and `cover`; True if no pixel lacks data.
     """
     size = image.shape[0]

@@ -1,1 +1,1 @@
-"""The crop set while it is being made: work folder, crops file, assembly."""
+"""Store a crop set while it is being made: work folder, crops file, assembly."""

@@ -19,7 +19,7 @@ class ThreadBuffer(threading.local):
         self._bytes = np.empty(0, np.uint8)
 
     def array(self, *shape: int) -> npt.NDArray[np.uint8]:
-        """An uninitialised C-contiguous uint8 array."""
+        """Return an uninitialised C-contiguous uint8 array."""
         size = math.prod(shape)
         if size > self._bytes.size:
             self._bytes = np.empty(size, np.uint8)

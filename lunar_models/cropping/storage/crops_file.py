@@ -150,7 +150,7 @@ class CropsFile:
         return np.stack(list(pool.map(check, range(len(checksums)))))
 
     def read(self, start: int, count: int) -> npt.NDArray[np.uint8]:
-        """(count, S, S) finished crops from position `start`."""
+        """Return (count, S, S) finished crops from position `start`."""
         values = np.fromfile(
             self.path, np.uint8, count * self.crop_bytes, offset=self._final_offset(start)
         )
@@ -187,7 +187,7 @@ def _load_group(file: Path) -> npt.NDArray[np.int64]:
 
 
 def kept_order(keep: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
-    """(n,) positions of the n kept crops: as they were, with holes filled from the end."""
+    """Return (n,) positions of the n kept crops: as they were, with holes filled from the end."""
     count = int(keep.sum())
     order = np.arange(count)
     order[~keep[:count]] = count + np.flatnonzero(keep[count:])

@@ -22,7 +22,7 @@ class Summary(NamedTuple):
 
 
 def summarise_piece(piece: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
-    """(288,): histogram (256) and sha256 (32) of a piece."""
+    """Summarise a piece as (288,): histogram (256) and sha256 (32)."""
     digest = np.frombuffer(hashlib.sha256(piece.data).digest(), np.uint8)
     thin = max(1, piece.shape[1] // _THIN_SIDE_PX)
     return np.concatenate([_histogram(piece[:, ::thin, ::thin]), digest.astype(np.int64)])
@@ -36,7 +36,7 @@ def summarise(records: npt.NDArray[np.int64], crater_id: Sequence[str]) -> Summa
 
 
 def hex_digests(records: npt.NDArray[np.int64]) -> list[str]:
-    """The sha256 in each of (n, 288) records, hexadecimal."""
+    """Return the sha256 in each of (n, 288) records, hexadecimal."""
     return [record[256:].astype(np.uint8).tobytes().hex() for record in records]
 
 

@@ -94,7 +94,7 @@ class WorkFolder:
         return cls(path, output, crops, shared)
 
     def is_sampled(self, segment: Segment) -> bool:
-        """Whether nothing is left to sample; a damaged marker is deleted, and means no."""
+        """Return whether nothing is left to sample; a damaged marker is deleted, and means no."""
         marker = self._marker(segment)
         if not marker.exists():
             return False
@@ -117,7 +117,7 @@ class WorkFolder:
                 marker.unlink(missing_ok=True)
 
     def load_measures(self, segments: list[Segment]) -> npt.NDArray[np.float32]:
-        """(N, M) float32: `measures.MEASURES` of all crops."""
+        """Return (N, M) float32: `measures.MEASURES` of all crops."""
         return np.concatenate([np.load(self._marker(s), allow_pickle=False) for s in segments])
 
     @property

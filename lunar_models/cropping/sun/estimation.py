@@ -28,7 +28,7 @@ def sun_table(
     confidence: FloatArray | float,
     incidence_deg: FloatArray | float,
 ) -> pd.DataFrame:
-    """Build the Sun's metadata: the last six of `crop_set.SUN_COLUMNS`."""
+    """Build the Sun's metadata: the last six of `column_names.SUN_COLUMNS`."""
     rotation, flipped = orientation(azimuth_deg)
     columns: dict[str, Any] = {
         "sun_azimuth_deg": azimuth_deg,

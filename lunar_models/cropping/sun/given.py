@@ -32,7 +32,7 @@ def given_sun(config: PreprocessConfig, craters: pd.DataFrame) -> pd.DataFrame |
         craters: N rows as from `catalogue.table.read_catalogue`.
 
     Returns:
-        N rows as from `sun.sun_table`; azimuths are NaN where the source has none.
+        N rows as from `estimation.sun_table`; azimuths are NaN where the source has none.
 
     Raises:
         CatalogueError: a column is missing, or holds impossible values.

@@ -108,7 +108,7 @@ class EnsembleEncoder(FittedEncoder):
         return self._together([member._embed(crops) for member in self.members])
 
     def outputs(self, crops: Tensor) -> dict[str, Tensor]:
-        """As `Encoder.outputs`; the score is that of `degradation`."""
+        """Return what `Encoder.outputs` does; the score is that of `degradation`."""
         told = [member.outputs(crops) for member in self.members]
         taught = next((each for each in told if "score" in each), {})
         names = ("score", "score_deviation")
@@ -120,7 +120,7 @@ class EnsembleEncoder(FittedEncoder):
         return (joined - self.centre) * self.scale
 
     def degradation(self, crops: Tensor) -> tuple[Tensor, Tensor] | None:
-        """Of the first member that has been taught to tell."""
+        """Return the score of the first member that has been taught to tell."""
         answers = (member.degradation(crops) for member in self.members)
         return next((answer for answer in answers if answer is not None), None)
 

@@ -30,7 +30,7 @@ class CropsIn(nn.Module):
         return ["crops", "contrast"] if self.encoder.adapts else ["crops"]
 
     def example(self, count: int = BATCH) -> tuple[Tensor, ...]:
-        """(count, S, S) float32 crops of noise, and a contrast where one is asked for."""
+        """Return (count, S, S) float32 crops of noise, and a contrast where one is asked for."""
         side = self.encoder.crop_size_px
         generator = torch.Generator().manual_seed(0)
         crops = (torch.rand(count, side, side, generator=generator) * 200 + 20).round()

@@ -37,7 +37,7 @@ class InputFormat:
         return ((crops + 1) / 2 - mean) / std
 
     def undo(self, pixels: Tensor, crop_size_px: int) -> Tensor:
-        """(B, C, side, side) -> (B, 1, S, S) in [-1, 1]."""
+        """Convert (B, C, side, side) to (B, 1, S, S) in [-1, 1]."""
         mean, std = (_per_channel(tuple(v), pixels.device) for v in (self.mean, self.std))
         grey = ((pixels * std + mean) * 2 - 1).mean(1, keepdim=True)
         if grey.shape[-1] == crop_size_px:

@@ -1,4 +1,4 @@
-"""Routes that look into the reference set: craters, clusters, similar ones."""
+"""Define the routes that look into the reference set: craters, clusters, similar ones."""
 
 import asyncio
 from typing import Annotated, Any
@@ -55,7 +55,7 @@ class Cluster(BaseModel):
 
 
 def describe_row(served: Served, row: int, options: Options) -> CropAnswer:
-    """What the model says about a reference crater; the crater itself is not among the similar."""
+    """Tell what the model says about a reference crater, which is not among its similar ones."""
     index = served.bundle.neighbours
     assert index is not None
     wider = options.model_copy(update={"top_k": options.top_k + 1 if options.top_k else 0})
@@ -138,7 +138,7 @@ async def cluster(
     cluster_id: Annotated[int, Path(ge=-1, le=1_000_000)],
     top_k: TopK = 12,
 ) -> Cluster:
-    """The members nearest to the middle of a cluster."""
+    """Return the members nearest to the middle of a cluster."""
     _, index = reference(request)
     if "cluster_id" not in index.craters:
         raise Problem(404, "no_clusters", "This model was registered without clusters.")

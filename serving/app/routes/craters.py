@@ -1,4 +1,4 @@
-"""Routes of one crater: of the reference set, or of the release."""
+"""Define the routes of one crater: of the reference set, or of the release."""
 
 import asyncio
 import io
@@ -53,7 +53,7 @@ def _released(served: Served, release: Release, row: int, options: Options) -> C
 
 @router.get("/v1/craters/{crater_id}", response_model=Crater, responses=READ_FAULTS)
 async def crater(request: Request, crater_id: CraterId, top_k: TopK = 5) -> Crater:
-    """A crater of the reference set, or else of the release: what the release says of it.
+    """Return a crater of the reference set, or else of the release: what the release says of it.
 
     Craters like one of the release are named if the model in service is the one that made it.
     """
@@ -81,7 +81,7 @@ async def crater(request: Request, crater_id: CraterId, top_k: TopK = 5) -> Crat
     responses={200: {"content": {"image/png": {}}}, **READ_FAULTS},
 )
 async def image(request: Request, crater_id: CraterId) -> Response:
-    """A reference crater, the Sun in the east, or one of the release cut from the mosaic.
+    """Return a reference crater, the Sun in the east, or one of the release cut from the mosaic.
 
     Stretched for display (2-98 %).
     """

@@ -15,5 +15,5 @@ class Health(BaseModel):
 @router.get("/health")
 @router.get("/ping", include_in_schema=False)
 async def health() -> Health:
-    """The process runs; says nothing about the model."""
+    """Tell that the process runs; says nothing about the model."""
     return Health(status="ok")

@@ -1,4 +1,4 @@
-"""Routes of the page /label: the next craters, their pictures, and the answers."""
+"""Define the routes of the page /label: the next craters, and the answers."""
 
 from dataclasses import asdict
 from typing import Annotated, Any, Literal
@@ -76,13 +76,13 @@ def _caller(request: Request) -> Caller:
 
 @router.get("/label", include_in_schema=False)
 async def page() -> Response:
-    """The page."""
+    """Return the page."""
     return page_file("label")
 
 
 @router.get("/label/worker.js", include_in_schema=False)
 async def service_worker() -> Response:
-    """The service worker, which opens the page without a network."""
+    """Return the service worker, which opens the page without a network."""
     headers = {"service-worker-allowed": "/label", "cache-control": "no-cache"}
     file = PAGE / "label" / "worker.js"
     return FileResponse(file, headers=headers, media_type="text/javascript")
@@ -90,7 +90,7 @@ async def service_worker() -> Response:
 
 @router.get("/v1/label/setup")
 async def setup(request: Request) -> dict[str, Any]:
-    """The scheme, who is asking, and how pictures are made."""
+    """Return the scheme, who is asking, and how pictures are made."""
     labelling, caller = labelling_of(request), _caller(request)
     info = labelling.crop_set.info
     return {
@@ -110,7 +110,7 @@ async def setup(request: Request) -> dict[str, Any]:
 async def tasks(
     request: Request, count: Annotated[int, Query(ge=1, le=_MOST_TASKS)] = 1
 ) -> dict[str, Any]:
-    """The next craters of the caller, the same until they are answered."""
+    """Return the next craters of the caller, the same until they are answered."""
     labelling, caller = labelling_of(request), _caller(request)
 
     def find() -> dict[str, Any]:
@@ -144,7 +144,7 @@ async def votes(request: Request) -> Receipts:
 
 @router.get("/v1/label/after/{crater_id:path}")
 async def after(request: Request, crater_id: CraterId) -> dict[str, Any]:
-    """What a model, a known answer and others say: only to who has answered for good."""
+    """Tell what a model, a known answer and others say, only to who has answered for good."""
     labelling, caller = labelling_of(request), _caller(request)
 
     def look() -> dict[str, Any]:

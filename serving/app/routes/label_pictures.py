@@ -1,4 +1,4 @@
-"""Routes of the pictures on the page /label."""
+"""Define the routes of the pictures on the page /label."""
 
 import asyncio
 from typing import Annotated
@@ -21,7 +21,7 @@ _PICTURE = {"cache-control": "private, max-age=86400"}
     responses={200: {"content": {"image/png": {}}}},
 )
 async def crop(request: Request, crater_id: CraterId) -> Response:
-    """A crop, pixel by pixel, stretched for display (2-98 %)."""
+    """Return a crop, pixel by pixel, stretched for display (2-98 %)."""
     labelling = labelling_of(request)
     _row(labelling, crater_id)
     picture = await asyncio.to_thread(labelling.picture, crater_id)
@@ -34,7 +34,7 @@ async def crop(request: Request, crater_id: CraterId) -> Response:
     responses={200: {"content": {"image/png": {}}}},
 )
 async def detailed(request: Request, crater_id: CraterId) -> Response:
-    """The same as the crop, with all pixels of the mosaic where there is one."""
+    """Return the same as the crop, with all pixels of the mosaic where there is one."""
     labelling = labelling_of(request)
     row = _row(labelling, crater_id)
     mosaic = labelling.surroundings
@@ -51,7 +51,7 @@ async def detailed(request: Request, crater_id: CraterId) -> Response:
     responses={200: {"content": {"image/png": {}}}},
 )
 async def surroundings(request: Request, crater_id: CraterId) -> Response:
-    """The crater 3 diameters wide, from the mosaic, stretched for display (2-98 %)."""
+    """Return the crater 3 diameters wide, from the mosaic, stretched for display (2-98 %)."""
     labelling = labelling_of(request)
     if labelling.surroundings is None:
         raise Problem(404, "no_mosaic", "This labelling has no mosaic; start it with --mosaic.")

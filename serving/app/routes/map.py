@@ -1,4 +1,4 @@
-"""Routes of the map: its craters, all at once or a tile at a time, and the mosaic below them."""
+"""Define the routes of the map: its craters, at once or by tiles, and the mosaic below them."""
 
 import math
 from typing import Annotated, Any
@@ -70,7 +70,7 @@ def _release(request: Request) -> Release:
 
 @router.get("/v1/release", response_model=ReleaseAnswer, responses=_FAULTS)
 async def release(request: Request) -> ReleaseAnswer:
-    """The release whose craters the map shows."""
+    """Return the release whose craters the map shows."""
     shown = _release(request)
     said = shown.metadata
     locator = request.app.state.runtime.locator
@@ -116,7 +116,7 @@ def _json(values: list[Any]) -> list[Any]:
 
 @router.get("/v1/map", response_model=CraterMap, responses=READ_FAULTS)
 async def crater_map(request: Request) -> CraterMap:
-    """The largest craters of the reference set, and where the mosaic lies."""
+    """Return the largest craters of the reference set, and where the mosaic lies."""
     _, index = reference(request)
     locator = request.app.state.runtime.locator
     shown = index.craters.nlargest(_MOST_ON_MAP, "diameter_km", keep="first")
@@ -139,7 +139,7 @@ async def crater_map(request: Request) -> CraterMap:
     responses={200: {"content": {"image/jpeg": {}}}, **problems(401, 403, 404, 503)},
 )
 async def mosaic(request: Request) -> Response:
-    """The whole mosaic, small."""
+    """Return the whole mosaic, small."""
     locator = request.app.state.runtime.locator
     if locator is None:
         raise Problem(404, "no_mosaic", "This server has no mosaic; start it with --mosaic.")

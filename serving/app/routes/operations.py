@@ -44,13 +44,13 @@ class ModelDescription(BaseModel):
 
 @router.get("/", include_in_schema=False)
 async def page() -> Response:
-    """The page."""
+    """Return the page."""
     return FileResponse(PAGE / "index.html")
 
 
 @router.get("/ready", response_model=Ready, responses={503: {"model": Ready}})
 async def ready(request: Request) -> Response:
-    """Whether to send requests here: 503 until a model is loaded, and while shutting down."""
+    """Tell whether to send requests here: 503 until a model is loaded, and while shutting down."""
     runtime: WorkerState = request.app.state.runtime
     holder = runtime.holder
     able = holder.current is not None and not runtime.draining
@@ -73,7 +73,7 @@ async def prometheus() -> Response:
 
 @router.get("/v1/model")
 async def model(request: Request) -> ModelDescription:
-    """What the model in service can do."""
+    """Return what the model in service can do."""
     runtime: WorkerState = request.app.state.runtime
     served = runtime.served()
     bundle: Any = served.bundle

@@ -185,7 +185,7 @@ async def locate(
 async def locate_and_predict(
     runtime: WorkerState, request: Request, options: Options, **place: float
 ) -> Response:
-    """Shared by /v1/locate and /v1/similar.
+    """Answer /v1/locate and /v1/similar.
 
     Raises:
         Problem: 404 without a mosaic, or where it shows nothing.

@@ -1,4 +1,4 @@
-"""Routes of the search by examples: rank the reference set, and keep what was found as a tag."""
+"""Define the routes of the search by examples: rank the reference set, keep finds as a tag."""
 
 import asyncio
 import json
@@ -93,7 +93,7 @@ _backgrounds = _Backgrounds()
 
 @router.get("/search", include_in_schema=False)
 async def page() -> Response:
-    """The page."""
+    """Return the page."""
     return page_file("search")
 
 
@@ -184,7 +184,7 @@ async def tags(request: Request) -> dict[str, int]:
 
 @router.get("/v1/tags/{name}", response_model=Tag, responses=problems(401, 403, 404, 422, 503))
 async def tag(request: Request, name: Annotated[TagName, Path()]) -> Tag:
-    """The craters of a tag, confirmed and rejected."""
+    """Return the craters of a tag, confirmed and rejected."""
     table = await ask_store(_store(request).table)
     own = table[table["name"] == name]
     if own.empty:
