@@ -119,10 +119,11 @@ class ExportConfig(StepConfig):
 
     store: str = param("labels.db", help="Store of the votes: a file or a URL.", role="input")
     output: str = param(help="File to write.", role="output")
-    form: Literal["labels", "votes", "label_studio", "degree"] = param(
+    form: Literal["labels", "votes", "label_studio", "degree", "looks"] = param(
         "labels",
         help="labels: CSV with CRATER_ID,state for evaluate; votes: Parquet of all votes; "
-        "label_studio: JSON; degree: CSV with degree and second reader.",
+        "label_studio: JSON; degree: CSV with degree and second reader; looks: Parquet of who was "
+        "shown what about a crater, and when.",
     )
     scheme: str = param("degradation", help="Name of the scheme whose votes are written.")
     image_url: str = param(

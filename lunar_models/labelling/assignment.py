@@ -2,7 +2,7 @@
 
 import hashlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import islice
@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from lunar_models.errors import LabelsError
 from lunar_models.labelling.design import Design
 from lunar_models.labelling.ledger import Ledger, Standing
+from lunar_models.labelling.looks import Look, has_looked, record
 from lunar_models.labelling.scheme import Scheme
 from lunar_models.labelling.store import LabelStore
 from lunar_models.labelling.votes import BLIND_KINDS, Kind, Vote
@@ -93,6 +94,8 @@ class Assignment:
     def cast(self, vote: Vote, task_id: str) -> bool:
         """Take in a vote; its kind follows from the task, whatever it says.
 
+        It is blind only if nothing about the crater was shown to the person before.
+
         Args:
             vote: the answer, or the withdrawal of one.
             task_id: of the task that it answers.
@@ -113,11 +116,20 @@ class Assignment:
             with self._store.exclusive() as connection:
                 self._catch_up(connection)
                 known = self._store.find(connection, vote.vote_id)
+                looked = has_looked(connection, vote.labeller, vote.crater_id)
             kind = known.kind if known else self._kind(vote, task_id)
-            return self._store.add(vote.model_copy(update={"kind": kind}))
+            blind = known.blind if known else vote.blind and not looked
+            return self._store.add(vote.model_copy(update={"kind": kind, "blind": blind}))
 
-    def others(self, labeller: str, crater: str) -> dict[str, Standing] | None:
-        """Return what others say of a crater.
+    def others(
+        self, labeller: str, crater: str, more: Sequence[Look] = ()
+    ) -> dict[str, Standing] | None:
+        """Return what others say of a crater, once it is on record that the person is shown it.
+
+        Args:
+            labeller: the person.
+            crater: the crater.
+            more: what else the person is shown with it.
 
         Returns:
             The label of each other person; None while this person has not given theirs, or has to
@@ -131,7 +143,11 @@ class Assignment:
             if not answered or any(c == crater for c, _ in ledger.repeats_of(labeller)):
                 return None
             labels = ledger.labels(crater)
-        return {person: vote for person, vote in labels.items() if person != labeller}
+            found = {person: vote for person, vote in labels.items() if person != labeller}
+            looks = [Look(crater, labeller, "label", p, vote.value) for p, vote in found.items()]
+            with self._store.exclusive() as connection:
+                record(connection, [*looks, *more])
+        return found
 
     def progress(self, labeller: str, *, decides: bool = False) -> Progress:
         """Count what is done.

@@ -43,7 +43,7 @@ def export_labels(config: ExportConfig) -> str:
     output = Path(config.output)
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
-        return f"{_write(config, votes, scheme)} in {output}."
+        return f"{_write(config, store, votes, scheme)} in {output}."
     except OSError as error:
         raise LabelsError(f"output={output} cannot be written ({error.strerror}).") from error
 
@@ -56,7 +56,7 @@ def _open_existing(url: str) -> LabelStore:
     return LabelStore(url)
 
 
-def _write(config: ExportConfig, votes: pd.DataFrame, scheme: Scheme) -> str:
+def _write(config: ExportConfig, store: LabelStore, votes: pd.DataFrame, scheme: Scheme) -> str:
     output = Path(config.output)
     match config.form:
         case "labels":
@@ -67,6 +67,8 @@ def _write(config: ExportConfig, votes: pd.DataFrame, scheme: Scheme) -> str:
             return formats.write_degree(output, votes, scheme)
         case "label_studio":
             return label_studio.write(output, votes, scheme, config.image_url)
+        case "looks":
+            return formats.write_looks(output, store.looks())
 
 
 def import_labels(config: ImportConfig) -> str:

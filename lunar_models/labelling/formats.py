@@ -41,8 +41,17 @@ def write_votes(path: Path, votes: pd.DataFrame) -> str:
     return f"{len(votes)} votes"
 
 
+def write_looks(path: Path, looks: pd.DataFrame) -> str:
+    """Write who was shown what about a crater, and when, as Parquet."""
+    looks.to_parquet(path, index=False)
+    return f"{len(looks)} looks"
+
+
 def write_degree(path: Path, votes: pd.DataFrame, scheme: Scheme) -> str:
-    """Write CRATER_ID,degree,state,second_reader_agrees of craters with a first label."""
+    """Write CRATER_ID,degree,state,second_reader_agrees of craters with a first label.
+
+    Whether a second reader agrees is told only of labels that are both blind.
+    """
     _check_degrees(scheme)
     standing = current_votes(votes)
     blind = standing[standing["kind"].isin(BLIND_KINDS)]
@@ -50,7 +59,8 @@ def write_degree(path: Path, votes: pd.DataFrame, scheme: Scheme) -> str:
     rows = []
     for crater, labels in blind.groupby("crater_id", sort=False):
         states = [scheme.rank(value) for value in labels["value"]]
-        agrees = str(states[0] == states[1]) if len(states) > 1 else ""
+        both = len(states) > 1 and labels["blind"].iloc[:2].all()
+        agrees = str(states[0] == states[1]) if both else ""
         if _DIFFERED in set(labels["note"]):
             agrees = "False"
         rows.append((crater, DEGREES[states[0] - 1], states[0], agrees))

@@ -16,6 +16,7 @@ from sqlalchemy.exc import IntegrityError
 
 from lunar_models.errors import LabelsError
 from lunar_models.labelling.database import database_url, open_database, reachable
+from lunar_models.labelling.looks import read_looks
 from lunar_models.labelling.scheme import Scheme
 from lunar_models.labelling.tables import CLAIMS, METADATA, SCHEMES, VOTES, triggers
 from lunar_models.labelling.votes import VOTE_COLUMNS, Vote
@@ -87,6 +88,11 @@ class LabelStore:
             "sun_azimuth_deg": "float64", "rotation_deg": "float64",
         }  # fmt: skip
         return table.astype(types)
+
+    def looks(self) -> pd.DataFrame:
+        """Read who was shown what about a crater, `LOOK_COLUMNS`, in order."""
+        with self.snapshot() as connection:
+            return read_looks(connection)
 
     def keep_scheme(self, scheme: Scheme) -> None:
         """Record the content of a scheme, so that votes can be read with it later.

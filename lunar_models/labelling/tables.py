@@ -77,9 +77,24 @@ CLAIMS = sa.Table(
 )
 """What was handed out to whom, so that two people do not get the same crater by chance."""
 
+LOOKS = sa.Table(
+    "looks",
+    METADATA,
+    _sequence(),
+    _text("crater_id"),
+    _text("labeller"),
+    _text("shown"),
+    _text("whose"),
+    _text("value", optional=True),
+    sa.Column("time_utc", _UtcTime, nullable=False),
+    sa.Index("looks_of_whom", "labeller", "crater_id"),
+    sqlite_autoincrement=True,
+)
+"""Who was shown what about a crater: others' labels, a model's guess, a known answer."""
+
 
 def triggers(backend: str) -> Iterator[str]:
-    """Write the statements that make votes and schemes append-only.
+    """Write the statements that make votes, schemes and looks append-only.
 
     Args:
         backend: sqlite or postgresql.
@@ -89,7 +104,7 @@ def triggers(backend: str) -> Iterator[str]:
             "CREATE OR REPLACE FUNCTION lunar_append_only() RETURNS trigger LANGUAGE plpgsql AS "
             "$$ BEGIN RAISE EXCEPTION USING MESSAGE = TG_TABLE_NAME || ' is append-only'; END $$"
         )
-    for table in (VOTES.name, SCHEMES.name):
+    for table in (VOTES.name, SCHEMES.name, LOOKS.name):
         yield from _postgresql(table) if backend == "postgresql" else _sqlite(table)
 
 
@@ -107,9 +122,11 @@ def _sqlite(table: str) -> Iterator[str]:
             f"CREATE TRIGGER IF NOT EXISTS {table}_no_{event.lower()} BEFORE {event} ON {table} "
             f"BEGIN SELECT RAISE(ABORT, '{table} is append-only'); END"
         )
-    key = "vote_id = NEW.vote_id OR sequence = NEW.sequence"
-    if table == SCHEMES.name:
-        key = "name = NEW.name AND version = NEW.version"
+    key = {
+        VOTES.name: "vote_id = NEW.vote_id OR sequence = NEW.sequence",
+        SCHEMES.name: "name = NEW.name AND version = NEW.version",
+        LOOKS.name: "sequence = NEW.sequence",
+    }[table]
     # INSERT OR REPLACE deletes without asking the trigger above.
     yield (
         f"CREATE TRIGGER IF NOT EXISTS {table}_no_replace BEFORE INSERT ON {table} "

@@ -61,6 +61,10 @@ class Labelling:
         """
         return self._rows[crater_id]
 
+    def has(self, crater_id: str) -> bool:
+        """Whether the crater is in the crop set."""
+        return crater_id in self._rows
+
     def picture(self, crater_id: str) -> bytes:
         """Return the crop as PNG, one pixel a pixel, stretched for display.
 

@@ -17,12 +17,14 @@ from helpers import make_crop_set_folder
 from label_server import person
 from live_server import live_server, wait_for
 from PIL import Image
+from service_parts import Parts
 
 from lunar_models.config.label import LabelServeConfig, read_label_config
 from lunar_models.crops.crop_set import METADATA_FILE, CropSet
 from lunar_models.crops.display import display_crop
 from lunar_models.errors import ConfigError, LabelsError, LabelStoreError
-from lunar_models.labelling import LabelStore
+from lunar_models.labelling import LabelStore, current_votes
+from lunar_models.labelling.agreement import first_answers, rank_votes
 from serving.app.label_application import create_label_app
 from serving.app.tokens import create_token
 from serving.cli.label import main
@@ -171,6 +173,42 @@ def test_others_are_seen_only_after_ones_own_label(crop_set: CropSet, tmp_path: 
     ]
 
 
+def test_the_server_knows_who_has_looked_whatever_the_page_says(
+    crop_set: CropSet, tmp_path: Path
+) -> None:
+    guesses = tmp_path / "guesses.csv"
+    ids = crop_set.metadata["crater_id"]
+    pd.DataFrame({"CRATER_ID": ids, "state": ["Old"] * len(ids)}).to_csv(guesses, index=False)
+    ben = person(tmp_path / "tokens.json", "ben")
+    api = Api(tmp_path, crop_set, repeat_share=0.0, double_share=1.0, guesses=str(guesses))
+    task, other = api.tasks(2)
+    first, untouched = api.vote(task), api.vote(other)
+    api.send(first, untouched)
+    api.send(api.vote(api.tasks(token=ben)[0], "Old"), token=ben)
+    path = f"/v1/label/after/{task['crater_id']}"
+    assert api.get(path, token=api.reader).status_code == 403
+    assert api.votes()["blind"].all()
+    assert api.get(path).status_code == 200
+    lie = api.vote(task, "Old", blind=True, supersedes=first["vote_id"])
+    again = api.vote(other, "Old", blind=True, supersedes=untouched["vote_id"])
+    for outcome in ("stored", "known"):  # sent twice, after a lost reply
+        receipts = api.send(lie, again, first).json()["receipts"]
+        assert [receipt["outcome"] for receipt in receipts] == [outcome, outcome, "known"]
+    blind = api.votes().set_index("vote_id")["blind"]
+    assert not blind[lie["vote_id"]]
+    assert blind[[first["vote_id"], again["vote_id"]]].all()
+    looks = LabelStore(api.store_path).looks()
+    assert looks[["crater_id", "labeller"]].drop_duplicates().to_numpy().tolist() == [
+        [task["crater_id"], "ada"]
+    ]
+    assert sorted(zip(looks["shown"], looks["whose"], looks["value"], strict=True)) == [
+        ("guess", "guesses", "Old"), ("label", "ben", "Old"),
+    ]  # fmt: skip
+    votes = rank_votes(current_votes(api.votes()), ("New", "Semi-New", "Semi-Old", "Old"))
+    # The corrected label counts for nothing where people are compared.
+    assert len(first_answers(votes)) == 2
+
+
 def test_pictures_are_the_crops_stretched(api: Api, crop_set: CropSet) -> None:
     (task,) = api.tasks()
     row = crop_set.metadata["crater_id"].tolist().index(task["crater_id"])
@@ -257,6 +295,19 @@ def test_the_model_server_has_the_page_too(
         assert "Label craters" in live.get("/label").text
         assert live.get("/v1/label/setup").json()["labeller"] == "local"
         assert len(live.get("/v1/label/tasks?count=3").json()["tasks"]) == 3
+
+
+def test_who_reads_the_models_answer_labels_no_longer_blind(
+    bundle_folder: Path, crop_set: CropSet, parts: Parts, tmp_path: Path
+) -> None:
+    file, store = tmp_path / "labelling.yaml", tmp_path / "labels.db"
+    parts_crops, crater = str(parts.crop_set.path), parts.crop_set.metadata["crater_id"].iloc[3]
+    file.write_text(yaml.safe_dump({"crops": parts_crops, "store": str(store)}))
+    with live_server(tmp_path, bundle_folder, labelling=str(file)) as live:
+        assert live.get(f"/v1/craters/{crater}").json()["prediction"]["state"]
+        assert live.get("/v1/craters/nowhere").status_code == 404
+    (look,) = LabelStore(store).looks().to_dict("records")
+    assert (look["crater_id"], look["labeller"], look["shown"]) == (crater, "local", "guess")
 
 
 def test_the_model_server_without_a_labelling_says_so(bundle_folder: Path, tmp_path: Path) -> None:

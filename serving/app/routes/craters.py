@@ -13,6 +13,7 @@ from starlette.responses import Response
 
 from lunar_models.crops.display import display_crop
 from lunar_models.neighbours import CRATER_COLUMNS
+from serving.app.looks import note_guess
 from serving.app.problems import Problem
 from serving.app.reference import reference, row_of
 from serving.app.release import Release, answer_of
@@ -61,6 +62,7 @@ async def crater(request: Request, crater_id: CraterId, top_k: TopK = 5) -> Crat
     release: Release | None = request.app.state.runtime.release
     served: Served = request.app.state.runtime.served()
     index = served.bundle.neighbours
+    await note_guess(request, crater_id, served.identity.model_id or "model")
     if release is not None and (index is None or index.row_of(crater_id) is None):
         row = release.row_of(crater_id)
         if row is None:

@@ -11,6 +11,7 @@ from lunar_models.crops.display import STRETCH_NOTE
 from lunar_models.errors import LabelsError, LabelStoreError
 from lunar_models.labelling.votes import Vote
 from serving.app.labelling import Labelling, labelling_of
+from serving.app.looks import known_answers
 from serving.app.pages import PAGE, page_file, refuse_other_sites
 from serving.app.problems import Problem
 from serving.app.stores import ask_store
@@ -148,7 +149,8 @@ async def after(request: Request, crater_id: CraterId) -> dict[str, Any]:
     labelling, caller = labelling_of(request), _caller(request)
 
     def look() -> dict[str, Any]:
-        others = labelling.assignment.others(caller.name, crater_id)
+        more = known_answers(labelling, caller.name, crater_id)
+        others = labelling.assignment.others(caller.name, crater_id, more)
         if others is None:
             detail = "Others' answers are shown when yours stands, and you will not be asked again."
             raise Problem(403, "answer_first", detail)

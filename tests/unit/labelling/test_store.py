@@ -18,6 +18,7 @@ from live_server import wait_for
 
 from lunar_models.errors import LabelsError, LabelStoreError
 from lunar_models.labelling import LabelStore, Vote, current_votes, default_scheme
+from lunar_models.labelling.looks import Look, record
 from lunar_models.labelling.scheme import Scheme
 from lunar_models.labelling.tags import TagStore
 from lunar_models.labelling.votes import VOTE_COLUMNS
@@ -103,8 +104,11 @@ def test_nobody_supersedes_what_is_not_theirs(store: LabelStore, make_vote) -> N
 def test_the_database_itself_refuses_to_change_or_delete(store: LabelStore, make_vote) -> None:
     store.add(make_vote())
     store.keep_scheme(default_scheme())
+    with store.exclusive() as connection:
+        record(connection, [Look("c1", "ada", "label", "ben", "Old")])
     for statement in (
         "UPDATE votes SET value = 'Old'", "DELETE FROM votes", "DELETE FROM schemes",
+        "DELETE FROM looks", "UPDATE looks SET labeller = 'ben'",
         "UPDATE schemes SET content = ''",
     ):  # fmt: skip
         with pytest.raises(LabelsError, match="append-only"), store.exclusive() as connection:
