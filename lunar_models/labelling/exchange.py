@@ -12,11 +12,11 @@ from lunar_models.config.label import ExportConfig, ImportConfig
 from lunar_models.errors import LabelsError
 from lunar_models.labelling import formats, label_studio
 from lunar_models.labelling.database import database_url
+from lunar_models.labelling.intake import NAMESPACE, Intake
 from lunar_models.labelling.scheme import Scheme, default_scheme, read_scheme
 from lunar_models.labelling.store import LabelStore
 from lunar_models.labelling.votes import Vote
 
-_NAMESPACE = uuid.UUID("6a2d3a52-0f0a-4a7c-9d0c-6c756e61726c")
 _MOST_BYTES = 512 * 2**20
 
 
@@ -72,13 +72,14 @@ def _write(config: ExportConfig, store: LabelStore, votes: pd.DataFrame, scheme:
 
 
 def import_labels(config: ImportConfig) -> str:
-    """Append the labels of a file to a store; the same file again adds nothing.
+    """Append the labels of a file to a store, all or none; the same file again adds nothing.
 
     Returns:
         One sentence on what was added.
 
     Raises:
-        LabelsError: the file cannot be read in this form; nothing is added then.
+        LabelsError: the file cannot be read in this form, or the store refuses one of its votes;
+            nothing is added then.
     """
     source = Path(config.source)
     if source.is_file() and source.stat().st_size > _MOST_BYTES:
@@ -92,43 +93,11 @@ def import_labels(config: ImportConfig) -> str:
     }
     votes = list(_checked(readers[config.form](source, scheme, config.labeller), source, scheme))
     store = LabelStore(config.store)
-    store.keep_scheme(scheme)
-    if config.form == "label_studio":
-        known = store.votes()
-        following = dict(zip(known["supersedes"], known["vote_id"], strict=True))
-        outcome = Counter(_add_changed(store, vote, following) for vote in votes)
-    else:
-        outcome = Counter(store.add(vote) for vote in votes)
+    with store.exclusive() as connection:
+        store.append_scheme(connection, scheme)
+        intake = Intake(store, connection, changes=config.form == "label_studio")
+        outcome = Counter(intake.take(vote) for vote in votes)
     return f"{outcome[True]} votes added to {config.store}, {outcome[False]} were there already."
-
-
-def _add_changed(store: LabelStore, vote: Vote, following: dict[str | None, str]) -> bool:
-    """Append a vote that may have been changed under its id: then it supersedes the former.
-
-    Args:
-        store: where to.
-        vote: as it is now; its time is that of the last change.
-        following: the vote that supersedes each one; kept up to date.
-    """
-
-    def told(known: Vote) -> tuple[str | None, str]:
-        return known.value, known.note
-
-    with store.snapshot() as connection:
-        known = store.find(connection, vote.vote_id)
-        if known is None:
-            return store.add(vote)
-        if told(known) == told(vote) and known.time_utc == vote.time_utc:
-            return False
-        former = vote.vote_id
-        while former in following:
-            former = following[former]
-        newest = store.find(connection, former)
-    if newest is None or told(newest) == told(vote):
-        return False
-    words = "\x1f".join((former, str(vote.value), vote.note, vote.time_utc.isoformat()))
-    following[former] = str(uuid.uuid5(_NAMESPACE, words))
-    return store.add(vote.model_copy(update={"vote_id": following[former], "supersedes": former}))
 
 
 def _checked(
@@ -138,7 +107,7 @@ def _checked(
     for k, row in enumerate(rows, start=1):
         plain = {"scheme": scheme.name, "scheme_version": scheme.version, "seconds": 0.0} | row
         known = "\x1f".join(f"{name}={plain[name]}" for name in sorted(plain))
-        plain.setdefault("vote_id", str(uuid.uuid5(_NAMESPACE, known)))
+        plain.setdefault("vote_id", str(uuid.uuid5(NAMESPACE, known)))
         try:
             vote = Vote(**plain)  # type: ignore[arg-type]
         except ValidationError as error:

@@ -12,7 +12,6 @@ from typing import Any
 
 import pandas as pd
 import sqlalchemy as sa
-from sqlalchemy.exc import IntegrityError
 
 from lunar_models.errors import LabelsError
 from lunar_models.labelling.database import database_url, open_database, reachable
@@ -52,24 +51,27 @@ class LabelStore:
             LabelsError: another vote has this id, or the superseded vote is not one of this
                 person on this crater.
         """
-        with self._reachable():
-            try:
-                with self._one_writer() as connection:
-                    self._check_superseded(connection, vote)
-                    row = vote.model_dump() | {"received_utc": datetime.now(UTC)}
-                    connection.execute(VOTES.insert().values(row))
-                    return True
-            except IntegrityError:
-                with self._engine.connect() as connection:
-                    known = self.find(connection, vote.vote_id)
-                if known is None:
-                    raise
-        if known != vote:
+        with self.exclusive() as connection:
+            return self.append(connection, vote)
+
+    def append(self, connection: sa.Connection, vote: Vote) -> bool:
+        """Like `add`, within a transaction.
+
+        Args:
+            connection: from `exclusive`.
+            vote: to append.
+        """
+        known = self.find(connection, vote.vote_id)
+        if known is None:
+            self._check_superseded(connection, vote)
+            row = vote.model_dump() | {"received_utc": datetime.now(UTC)}
+            connection.execute(VOTES.insert().values(row))
+        elif known != vote:
             raise LabelsError(
                 f"Vote {vote.vote_id} is stored already with another content; give each vote an "
                 "id of its own."
             )
-        return False
+        return known is None
 
     def votes(self, after: int = 0) -> pd.DataFrame:
         """Read the votes with a sequence number above `after`, in order of arrival.
@@ -100,18 +102,27 @@ class LabelStore:
         Raises:
             LabelsError: another scheme has this name and version.
         """
+        with self.exclusive() as connection:
+            self.append_scheme(connection, scheme)
+
+    def append_scheme(self, connection: sa.Connection, scheme: Scheme) -> None:
+        """Like `keep_scheme`, within a transaction.
+
+        Args:
+            connection: from `exclusive`.
+            scheme: to record.
+        """
         key = {"name": scheme.name, "version": scheme.version}
         known = sa.select(SCHEMES.c.content).filter_by(**key)
-        with self.exclusive() as connection:
-            content = connection.execute(known).scalar()
-            if content is None:
-                row = key | {"digest": scheme.digest, "content": scheme.model_dump_json()}
-                connection.execute(SCHEMES.insert().values(row | {"time_utc": datetime.now(UTC)}))
-            elif Scheme.model_validate_json(content).digest != scheme.digest:
-                raise LabelsError(
-                    f"Scheme {scheme.name} version {scheme.version} has changed since labels were "
-                    "given with it; raise its version."
-                )
+        content = connection.execute(known).scalar()
+        if content is None:
+            row = key | {"digest": scheme.digest, "content": scheme.model_dump_json()}
+            connection.execute(SCHEMES.insert().values(row | {"time_utc": datetime.now(UTC)}))
+        elif Scheme.model_validate_json(content).digest != scheme.digest:
+            raise LabelsError(
+                f"Scheme {scheme.name} version {scheme.version} has changed since labels were "
+                "given with it; raise its version."
+            )
 
     def schemes(self) -> dict[tuple[str, int], Scheme]:
         """Read all schemes that votes were given with, by name and version."""

@@ -127,6 +127,58 @@ def test_a_vote_is_known_again_after_label_studio_has_had_it(
     assert standing[standing["labeller"] == "1"]["value"].tolist() == ["Semi-New"]
 
 
+@pytest.mark.parametrize("forms", [("label_studio", "votes"), ("votes", "label_studio")])
+def test_both_forms_of_the_same_votes_are_the_same_votes(
+    store: LabelStore, tmp_path: Path, make_vote, forms: tuple[str, str]
+) -> None:
+    """Label Studio's form has neither undone votes nor how pictures were turned."""
+    turned = make_vote("turned", rotation_deg=12.0, mirrored=True, sun_azimuth_deg=80.0)
+    store.add(turned)
+    store.add(make_vote("turned", value="Old", supersedes=turned.vote_id, rotation_deg=12.0))
+    for form in forms:
+        export(store, form, tmp_path / form)
+        bring(tmp_path / form, tmp_path / "b.db", form)
+        for again in forms[: forms.index(form) + 1]:
+            assert "0 votes added" in bring(tmp_path / again, tmp_path / "b.db", again)
+    columns = ["vote_id", "crater_id", "labeller", "value", "kind", "time_utc"]
+    ours, theirs = (current_votes(s.votes()) for s in (store, LabelStore(tmp_path / "b.db")))
+    pd.testing.assert_frame_equal(
+        theirs[columns].sort_values("vote_id", ignore_index=True),
+        ours[columns].sort_values("vote_id", ignore_index=True),
+    )
+
+
+@pytest.mark.parametrize("where", ["id", "supersedes"])
+def test_an_import_that_fails_leaves_nothing(
+    store: LabelStore, tmp_path: Path, make_vote, where: str
+) -> None:
+    export(store, "votes", tmp_path / "votes.parquet")
+    table = pd.read_parquet(tmp_path / "votes.parquet")
+    other = LabelStore(tmp_path / "b.db")
+    if where == "id":  # the last vote's id is another vote's there
+        other.keep_scheme(default_scheme())
+        other.add(make_vote("elsewhere", vote_id=table["vote_id"].iloc[-2]))
+    else:  # the last vote replaces one that nobody has
+        table.loc[len(table) - 1, "supersedes"] = str(uuid.UUID(int=1))
+        table.to_parquet(tmp_path / "votes.parquet")
+    before, schemes = other.votes(), other.schemes()
+    with pytest.raises(LabelsError, match=r"another content|supersedes"):
+        bring(tmp_path / "votes.parquet", tmp_path / "b.db", "votes")
+    pd.testing.assert_frame_equal(other.votes(), before)
+    assert other.schemes() == schemes
+
+
+def test_labels_that_are_not_blind_agree_with_nobody(tmp_path: Path, make_vote) -> None:
+    store = LabelStore(tmp_path / "labels.db")
+    store.keep_scheme(default_scheme())
+    for crater, blind in (("a", True), ("b", False)):
+        store.add(make_vote(crater, labeller="ada", value="Old"))
+        store.add(make_vote(crater, labeller="ben", value="Old", kind="second", blind=blind))
+    export(store, "degree", tmp_path / "out.csv")
+    out = pd.read_csv(tmp_path / "out.csv", dtype=str, keep_default_na=False)
+    assert out["second_reader_agrees"].tolist() == ["True", ""]
+
+
 def test_what_label_studio_itself_exports_is_read(tmp_path: Path) -> None:
     """As Label Studio 1.x writes it: the annotator as a number or an object, skipped ones too."""
 

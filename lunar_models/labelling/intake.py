@@ -1,0 +1,83 @@
+"""Take votes from a file into a store, each once, whichever form of file it came in first."""
+
+import uuid
+
+import sqlalchemy as sa
+
+from lunar_models.labelling.store import LabelStore
+from lunar_models.labelling.votes import Vote
+
+NAMESPACE = uuid.UUID("6a2d3a52-0f0a-4a7c-9d0c-6c756e61726c")
+"""Of the ids of votes that come without one."""
+
+
+class Intake:
+    """Votes of one file, within one transaction.
+
+    Args:
+        store: where to.
+        connection: from its `exclusive`.
+        changes: whether a vote may have been changed under its id, as Label Studio does; then
+            it supersedes the former.
+    """
+
+    def __init__(self, store: LabelStore, connection: sa.Connection, *, changes: bool) -> None:
+        self._store, self._connection, self._changes = store, connection, changes
+        rows = store.rows(connection, 0)
+        self._following = {row["supersedes"]: row["vote_id"] for row in rows}
+
+    def take(self, vote: Vote) -> bool:
+        """Append a vote unless the same answer is there.
+
+        Forms of files tell different details of a vote, such as how the picture was turned: the
+        same person's same answer at the same time under the same id is the same vote.
+
+        Returns:
+            Whether it is new.
+
+        Raises:
+            LabelsError: another vote has this id, or the superseded vote is missing.
+        """
+        known = self._store.find(self._connection, vote.vote_id)
+        if known is None:
+            return self._append(vote)
+        if _answer(known) == _answer(vote):
+            self._withdraw_superseded(vote, known)
+            return False
+        if self._changes:
+            return self._append_change(vote, known)
+        return self._append(vote)  # which refuses it
+
+    def _append(self, vote: Vote) -> bool:
+        new = self._store.append(self._connection, vote)
+        if new and vote.supersedes is not None:
+            self._following[vote.supersedes] = vote.vote_id
+        return new
+
+    def _withdraw_superseded(self, vote: Vote, known: Vote) -> None:
+        """A form that leaves out undone votes has left out that this one replaced another."""
+        former = vote.supersedes
+        if former is None or known.supersedes is not None or former in self._following:
+            return
+        if self._store.find(self._connection, former) is not None:
+            words = f"{former}\x1f{vote.vote_id}"
+            changed = {"vote_id": str(uuid.uuid5(NAMESPACE, words)), "value": None, "note": ""}
+            self._append(vote.model_copy(update=changed))
+
+    def _append_change(self, vote: Vote, known: Vote) -> bool:
+        """Append what became of a vote; its time is that of the last change."""
+        if (known.value, known.note, known.time_utc) == (vote.value, vote.note, vote.time_utc):
+            return False
+        former = vote.vote_id
+        while former in self._following:
+            former = self._following[former]
+        newest = self._store.find(self._connection, former)
+        if newest is None or (newest.value, newest.note) == (vote.value, vote.note):
+            return False
+        words = "\x1f".join((former, str(vote.value), vote.note, vote.time_utc.isoformat()))
+        changed = {"vote_id": str(uuid.uuid5(NAMESPACE, words)), "supersedes": former}
+        return self._append(vote.model_copy(update=changed))
+
+
+def _answer(vote: Vote) -> tuple[object, ...]:
+    return (vote.crater_id, vote.labeller, vote.scheme, vote.value, vote.note, vote.time_utc)
