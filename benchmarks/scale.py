@@ -79,6 +79,8 @@ def main() -> None:
             f"{found['cpu']:6.0f} {found['peak']:8.2f} {os.getloadavg()[1]:5.1f}  {stages}",
             flush=True,
         )
+        parts = " + ".join(f"{part:.2f}" for part in found["parts"] if part >= 0.01)
+        print(f"{'':10} memory: {parts} GB of the driver and its children", flush=True)
     if way != "plain":
         _on_paper(found["stages"], arguments.craters)
 
@@ -108,7 +110,7 @@ def _measured(way: str, arguments: argparse.Namespace) -> dict[str, Any]:
         shutil.rmtree(output)
     return {
         "seconds": seconds, "craters": count, "cpu": cpu, "peak": watch.peak / 1e9,
-        "stages": stages,
+        "parts": [part / 1e9 for part in watch.parts], "stages": stages,
     }  # fmt: skip
 
 
@@ -200,19 +202,20 @@ class _Watch:
     """The largest memory of this process and its children together (proportional set size)."""
 
     def __init__(self) -> None:
-        self.peak = 0
+        self.peak, self.parts = 0, [0]
         threading.Thread(target=self._look, daemon=True).start()
 
     def _look(self) -> None:
         me = psutil.Process()
         while True:
-            total = 0
+            parts = []
             for process in (me, *me.children(recursive=True)):
                 try:
-                    total += process.memory_full_info().pss
+                    parts.append(process.memory_full_info().pss)
                 except psutil.Error:
                     continue
-            self.peak = max(self.peak, total)
+            if sum(parts) > self.peak:
+                self.peak, self.parts = sum(parts), parts
             time.sleep(1.0)
 
 

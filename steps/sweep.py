@@ -2,6 +2,8 @@
 
 import itertools
 import json
+import os
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -9,17 +11,20 @@ from urllib.parse import quote
 import click
 import mlflow
 import optuna
-from mlflow.exceptions import ExecutionException
+from mlflow.entities import RunInfo
 from mlflow.utils.mlflow_tags import MLFLOW_RUN_NOTE
 
 from lunar_models.config.base import ParamSpec
 from lunar_models.config.sweep import SweepConfig
 from lunar_models.config.train import deciding_specs
 from lunar_models.errors import ConfigError
+from serving.batch.engines import Engine, Task
 from serving.cli.options import UserError, config_command, from_text, to_text
+from steps.shared.ending import close_children
 from steps.shared.inputs import open_crops
 from steps.shared.store import prepare
-from steps.shared.tracking import PROJECT, step_run
+from steps.shared.tracking import step_run
+from steps.shared.trainings import Training, run_training, training_engine
 
 Distributions = dict[str, optuna.distributions.BaseDistribution]
 
@@ -37,11 +42,15 @@ def main(config: SweepConfig) -> None:
         study = optuna.create_study(direction=config.direction, sampler=sampler)
         for combination in grid or ():
             study.enqueue_trial(combination)
-        for _ in range(config.trials if grid is None else len(grid)):
-            trial = study.ask(space)
-            study.tell(trial, *_train(trial, config, run.info.experiment_id))
+        wanted = config.trials if grid is None else len(grid)
+        with closing(training_engine(config.engine, config.address, config.workers)) as engine:
+            at_once = engine.capacity if grid is None else wanted
+            for begun in range(0, wanted, at_once):
+                trials = [study.ask(space) for _ in range(min(at_once, wanted - begun))]
+                _train(study, trials, config, run.info, engine)
         finished = [t for t in study.trials if t.value is not None]
         if not finished:
+            close_children(run, "FAILED")
             raise UserError("No training of the sweep finished; what each said is above.")
         best = study.best_trial
         mlflow.MlflowClient().set_tag(best.user_attrs["run_id"], "best", "true")
@@ -123,31 +132,52 @@ def _combinations(space: Distributions, most: int) -> list[dict[str, Any]]:
 
 
 def _train(
-    trial: optuna.Trial, config: SweepConfig, experiment_id: str
-) -> tuple[float | None, optuna.trial.TrialState]:
-    """One nested train run; a failed one counts as such and the sweep goes on."""
-    # Trials start in the project's folder, wherever this step was started.
+    study: optuna.Study,
+    trials: list[optuna.Trial],
+    config: SweepConfig,
+    parent: RunInfo,
+    engine: Engine,
+) -> None:
+    """Train all trials and tell the study; one that fails counts as such and stops no other."""
+    threads = max(1, len(os.sched_getaffinity(0)) // config.workers)
     fixed = {
         "crops": str(Path(config.crops).resolve()),
         "epochs": config.epochs,
         "seed": config.seed,
         "registered_model": "none",
     }
-    try:
-        submitted = mlflow.projects.run(
-            uri=str(PROJECT),
-            entry_point="train",
+    trainings = [
+        Training(
+            number=trial.number,
             parameters={name: str(value) for name, value in (fixed | trial.params).items()},
-            experiment_id=experiment_id,
-            env_manager="local",
+            parent_id=parent.run_id,
+            experiment_id=parent.experiment_id,
+            tracking_uri=mlflow.get_tracking_uri(),
+            folder=str(Path.cwd()),
+            threads=threads if config.engine == "local" else 1,
         )
-    except ExecutionException:
-        return None, optuna.trial.TrialState.FAIL
-    trial.set_user_attr("run_id", submitted.run_id)
-    metrics = mlflow.get_run(submitted.run_id).data.metrics
-    if config.metric not in metrics:
-        raise UserError(f"train logs no {config.metric!r}; choose one of {', '.join(metrics)}.")
-    return metrics[config.metric], optuna.trial.TrialState.COMPLETE
+        for trial in trials
+    ]
+    numbered = {trial.number: trial for trial in trials}
+    values: dict[int, float] = {}
+    for ended in engine.run([Task(run_training, (training,)) for training in trainings]):
+        trial = numbered[ended.task.arguments[0].number]
+        if ended.error is not None:
+            click.echo(
+                f"Training {trial.number} with {trial.params} failed: {ended.error}", err=True
+            )
+            trial.set_user_attr("error", str(ended.error))
+            continue
+        trial.set_user_attr("run_id", ended.result.run_id)
+        metrics = ended.result.metrics
+        if config.metric not in metrics:
+            raise UserError(f"train logs no {config.metric!r}; choose one of {', '.join(metrics)}.")
+        values[trial.number] = metrics[config.metric]
+    for trial in trials:  # in their order, so that a search does not depend on which was faster
+        if trial.number in values:
+            study.tell(trial, values[trial.number])
+        else:
+            study.tell(trial, state=optuna.trial.TrialState.FAIL)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,10 @@
 
 from typing import Literal
 
-from lunar_models.config.base import StepConfig, param
+from lunar_models.config.base import StepConfig, param, specs
+from lunar_models.config.classify import Engine, WorkConfig
+
+_WORK = {spec.name: spec for spec in specs(WorkConfig)}
 
 
 class SweepConfig(StepConfig):
@@ -23,3 +26,13 @@ class SweepConfig(StepConfig):
     )
     epochs: int = param(25, help="Number of epochs of each training.", minimum=1, maximum=100_000)
     seed: int = param(0, help="Random seed of the search and of each training.", minimum=0)
+    engine: Engine = _WORK["engine"].declare("local")
+    address: str = _WORK["address"].declare("auto")
+    workers: int = param(
+        1,
+        help="Trainings at once; on this machine each gets its share of the cores, on Ray one CPU "
+        "or one GPU.",
+        minimum=1,
+        maximum=4096,
+        role="runtime",
+    )

@@ -5,20 +5,22 @@ task stops no other.
 """
 
 import multiprocessing
+import multiprocessing.connection
 import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol
 
 from lunar_models.errors import LunarModelsError
 
 ATTEMPTS = 3
 """How often a task is begun whose process dies."""
 
-R = TypeVar("R")
+_PATIENCE = 1.0
+"""Seconds until a process is told again to end."""
 
 
 class Task(NamedTuple):
@@ -40,11 +42,15 @@ class Ended(NamedTuple):
 class Engine(Protocol):
     """Runs tasks."""
 
+    @property
+    def capacity(self) -> int:
+        """Tasks that it works on at once."""
+
     def run(self, tasks: Sequence[Task]) -> Iterator[Ended]:
         """Yield every task as it ends, in any order."""
 
     def close(self) -> None:
-        """Give back what the engine holds."""
+        """Give back what the engine holds; tasks that still run are given up."""
 
 
 class WorkerDied(LunarModelsError):
@@ -53,6 +59,8 @@ class WorkerDied(LunarModelsError):
 
 class InlineEngine:
     """Run tasks one after the other in this process."""
+
+    capacity = 1
 
     def run(self, tasks: Sequence[Task]) -> Iterator[Ended]:
         """Yield every task as it ends."""
@@ -72,22 +80,28 @@ def call(task: Task) -> Ended:
 
 
 class ProcessEngine:
-    """Run tasks in processes of this machine; the task of one that is killed is begun again."""
+    """Run tasks in processes of this machine; the task of one that is killed is begun again.
 
-    def __init__(self, workers: int) -> None:
-        self._workers = workers
+    Args:
+        workers: processes.
+        preload: modules that are imported once, before the processes are forked, so that they
+            share the memory.
+    """
+
+    def __init__(self, workers: int, *, preload: Sequence[str] = ("serving.batch.tasks",)) -> None:
+        self.capacity = workers
         self._context = multiprocessing.get_context("forkserver")
-        # Imported once, before the processes are forked, so that they share the memory.
-        self._context.set_forkserver_preload(["serving.batch.tasks"])
+        self._context.set_forkserver_preload(list(preload))
         self._pool = self._new_pool()
+        self._running: dict[Future[Any], int] = {}
 
     def run(self, tasks: Sequence[Task]) -> Iterator[Ended]:
         """Yield every task as it ends, in any order."""
         begun = dict.fromkeys(range(len(tasks)), 0)
         waiting = list(reversed(range(len(tasks))))
-        running: dict[Future[Any], int] = {}
+        running = self._running = {}
         while waiting or running:
-            while waiting and len(running) < 2 * self._workers:
+            while waiting and len(running) < 2 * self.capacity:
                 number = waiting.pop()
                 begun[number] += 1
                 try:
@@ -112,12 +126,17 @@ class ProcessEngine:
                 yield Ended(tasks[number], None if error else future.result(), error)
 
     def close(self) -> None:
-        """End the processes."""
+        """End the processes, those too that still work."""
+        # One that has ended a task may begin the next, which waits for it already.
+        while self._running and (alive := multiprocessing.active_children()):
+            for process in alive:
+                process.terminate()
+            multiprocessing.connection.wait([process.sentinel for process in alive], _PATIENCE)
         self._pool.shutdown(cancel_futures=True)
 
     def _new_pool(self) -> ProcessPoolExecutor:
         return ProcessPoolExecutor(
-            self._workers, mp_context=self._context, initializer=_end_with_parent
+            self.capacity, mp_context=self._context, initializer=_end_with_parent
         )
 
 

@@ -1,11 +1,23 @@
 """A sweep: what may be searched, and two real trainings."""
 
+import os
+import signal
+import subprocess
+import sys
+import time
+from importlib.util import find_spec
+from pathlib import Path
+
 import mlflow
 import optuna
+import psutil
 import pytest
 
 from serving.cli.options import UserError
 from steps.sweep import main, parse_space
+
+ROOT = Path(__file__).parents[2]
+needs_ray = pytest.mark.skipif(find_spec("ray") is None, reason="Ray is not installed: [ray]")
 
 
 def test_lists_and_ranges():
@@ -88,3 +100,61 @@ def test_a_search_draws_from_a_range(run_step, crop_set, monkeypatch):
     tried = [r.data.params["latent_dim"] for r in runs if r.data.tags["step"] == "train"]
     assert len(tried) == 2
     assert all(2 <= int(dim) <= 8 for dim in tried)
+
+
+def children_of(runs, parent):
+    return [r for r in runs if r.data.tags.get("mlflow.parentRunId") == parent.info.run_id]
+
+
+@pytest.mark.parametrize(
+    "options", [{"workers": 2}, pytest.param({"engine": "ray", "address": "local", "workers": 2},
+                                             marks=[needs_ray, pytest.mark.slow])]
+)  # fmt: skip
+def test_trainings_run_at_once_and_one_that_fails_is_told_and_stops_no_other(
+    run_step, crop_set, options
+):
+    space = "encoder=pca;latent_dim=2|4000|8"  # PCA has at most one dimension per crop
+    result = run_step(main, crops=crop_set.path, space=space, **options)
+    assert result.exit_code == 0
+    assert "Training 1 with {'encoder': 'pca', 'latent_dim': '4000'} failed: " in result.output
+    assert "Best of 2" in result.output
+    runs = mlflow.search_runs(search_all_experiments=True, output_format="list")
+    parent = next(run for run in runs if run.data.tags["step"] == "sweep")
+    children = sorted(children_of(runs, parent), key=lambda run: run.data.tags["trial"])
+    assert [run.info.status for run in children] == ["FINISHED", "FAILED", "FINISHED"]
+    assert [run.data.params["latent_dim"] for run in children] == ["2", "4000", "8"]
+    assert all(run.data.tags["step"] == "train" for run in children)
+    assert parent.info.status == "FINISHED"
+    table = mlflow.artifacts.load_text(f"runs:/{parent.info.run_id}/tables/trials.csv")
+    assert "user_attrs_error" in table
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("engine", ["local", pytest.param("ray", marks=needs_ray)])
+def test_an_interrupted_sweep_ends_its_trainings_and_closes_their_runs(
+    store, crop_set, tmp_path, engine, number
+):
+    options = {"crops": crop_set.path, "space": "encoder=cae;latent_dim=2|3|4", "epochs": 5000,
+               "engine": engine, "address": "local", "workers": 2}  # fmt: skip
+    arguments = [part for k, v in options.items() for part in (f"--{k}", str(v))]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "MLFLOW_TRACKING_URI": store}
+    sweep = subprocess.Popen(
+        [sys.executable, "-m", "steps.sweep", *arguments], cwd=tmp_path, env=environment
+    )
+
+    def runs():
+        found = mlflow.search_runs(search_all_experiments=True, output_format="list")
+        return [run for run in found if "step" in run.data.tags]
+
+    end = time.monotonic() + 300
+    while len([r for r in runs() if "loss/train" in r.data.metrics]) < 2:
+        assert sweep.poll() is None
+        assert time.monotonic() < end
+        time.sleep(0.5)
+    family = psutil.Process(sweep.pid).children(recursive=True)
+    sweep.send_signal(number)
+    assert sweep.wait(60) != 0
+    assert {run.info.status for run in runs()} == {"KILLED"}
+    _, alive = psutil.wait_procs(family, timeout=20)
+    assert not alive
