@@ -30,6 +30,20 @@ def keep_memory() -> bool:
     return any(mapping) and bool(library.mallopt(_TRIM_THRESHOLD, _LARGEST))
 
 
+def give_memory_back() -> bool:
+    """Give freed memory back to the system, also that which `keep_memory` lets the process keep.
+
+    For the end of a long piece of work: what it needed is not what the next needs. Does nothing
+    where the C library is not glibc.
+
+    Returns:
+        Whether any was given back.
+    """
+    if sys.platform != "linux" or not hasattr(library := ctypes.CDLL(None), "malloc_trim"):
+        return False
+    return bool(library.malloc_trim(0))
+
+
 def read_crops(
     crops: npt.NDArray[np.uint8], positions: npt.NDArray[np.int64]
 ) -> npt.NDArray[np.uint8]:

@@ -19,6 +19,7 @@ from lunar_models.cropping.storage.work_folder import disk_errors, work_key
 from lunar_models.errors import CropSetError
 from lunar_models.mosaic.radiometry import fit_radiometry
 from lunar_models.mosaic.raster import Mosaic
+from lunar_models.page_cache import give_memory_back
 from serving.batch.arrow import write_rows
 from serving.batch.files import sync, temporary
 from serving.batch.job import (
@@ -76,6 +77,7 @@ def open_or_plan(crops: PreprocessConfig, model: Model, *, shards: int | None) -
             (folder / name).mkdir(parents=True, exist_ok=True)
         if not (folder / PLAN).exists():
             _make_plan(folder, crops, mosaics, model, key, shards)
+            give_memory_back()  # workers begin now, and need it more
     job = Job.open(folder)
     _check_same(job, key, shards)
     return job

@@ -5,6 +5,8 @@ of a few bytes. Ray begins tasks again whose worker or node died.
 """
 
 import os
+import signal
+import threading
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -29,6 +31,7 @@ class RayEngine:
     """
 
     def __init__(self, address: str, *, workers: int | None, gpus: bool) -> None:
+        on_sigterm = signal.getsignal(signal.SIGTERM)
         self._ray = _import_ray()
         self._gpus = gpus
         own = address == "local"
@@ -48,6 +51,10 @@ class RayEngine:
                 f"address={address}: no Ray cluster answers there ({error}). Start one with "
                 "`ray start --head`, or give address=local."
             ) from error
+        finally:
+            if threading.current_thread() is threading.main_thread():
+                # Ray puts its own there, which would hide from the step that it was terminated.
+                signal.signal(signal.SIGTERM, on_sigterm)
 
     @property
     def capacity(self) -> int:

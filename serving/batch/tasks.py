@@ -23,6 +23,7 @@ from lunar_models.cropping.storage.assembly import describe_crops
 from lunar_models.cropping.storage.crops_file import mirror
 from lunar_models.cropping.streaming import stream_crops
 from lunar_models.cropping.sun.estimation import find_sun
+from lunar_models.page_cache import give_memory_back
 from serving.batch.answers import load_answerer
 from serving.batch.arrow import write_rows
 from serving.batch.files import Record, read_record, write_recorded, write_whole
@@ -59,6 +60,7 @@ def run_task(folder: str, stage: Stage, shard: int, device: str = "cpu") -> Reco
             return _classify(job, shard, device)
     finally:
         torch.set_num_threads(threads)
+        give_memory_back()
 
 
 def _measure(job: Job, shard: int) -> Record:
