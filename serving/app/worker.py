@@ -118,9 +118,14 @@ class DrainingServer(uvicorn.Server):
         self._drained_at = float("inf")
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Begin to drain; a second signal ends the server at once."""
+        """Begin to drain; a second signal ends the server at once.
+
+        uvicorn would raise the signal again in the end, and this process die of it before the last
+        lines of the log are written.
+        """
         if self._runtime.draining:
-            super().handle_exit(sig, frame)
+            self.force_exit = self.should_exit
+            self.should_exit = True
             return
         self._drained_at = time.monotonic() + self._runtime.config.drain_s
         self._runtime.draining = True

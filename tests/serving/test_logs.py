@@ -3,7 +3,13 @@
 import io
 import json
 import logging
+import os
+import signal
+import subprocess
+import sys
 
+import pytest
+import requests
 from live_server import wait_for
 
 from serving.app.logs import BatchingHandler, JsonFormatter
@@ -48,3 +54,48 @@ def test_a_stream_that_is_gone_harms_nobody() -> None:
     log = logger(stream)
     stream.close()
     log.error("nobody reads this")
+
+
+SERVER = """
+import logging, sys
+from types import SimpleNamespace
+import uvicorn
+from serving.app import logs
+from serving.app.worker import DrainingServer, bind
+
+async def app(scope, receive, send):
+    if scope["type"] == "http":
+        number = int(scope["path"][1:])
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"ok"})
+        logging.getLogger("serving.access").info("request", extra={"number": number})
+
+logs.configure("info")
+door = bind("127.0.0.1", 0)
+door.listen()
+print(door.getsockname()[1], flush=True)
+state = SimpleNamespace(draining=False, config=SimpleNamespace(drain_s=float(sys.argv[1])))
+DrainingServer(uvicorn.Config(app, log_config=None, access_log=False), state).run([door])
+"""
+
+
+@pytest.mark.parametrize(("drain_s", "signals"), [(0.0, 1), (60.0, 2)])
+def test_no_line_is_lost_when_the_server_ends(drain_s: float, signals: int) -> None:
+    """After one signal, and after a second that cuts the draining short."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", SERVER, str(drain_s)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    port = int(process.stdout.readline())
+    with requests.Session() as session:
+        for number in range(200):
+            assert session.get(f"http://127.0.0.1:{port}/{number}", timeout=30).ok
+    for _ in range(signals):
+        os.kill(process.pid, signal.SIGTERM)
+        wait_for(lambda: process.poll() is not None or signals == 2, 30)
+    _, written = process.communicate(timeout=60)
+    assert process.returncode == 0
+    found = [json.loads(line) for line in written.splitlines()]
+    assert [line["number"] for line in found if "number" in line] == list(range(200))
