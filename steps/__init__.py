@@ -3,6 +3,8 @@
 import os
 import warnings
 
+from serving.model.artifacts import keep_to_server
+
 # Threads that wait by spinning make two busy programs on one machine crawl. OpenMP reads this when
 # torch is imported.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -11,3 +13,5 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 # would not help, since it sets one of its own first.
 with warnings.catch_warnings(record=True):
     import mlflow.pyfunc  # noqa: F401
+
+keep_to_server()

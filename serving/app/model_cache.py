@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from lunar_models.errors import ConfigError
+from serving.model import artifacts
 
 _BUNDLE = ("", "bundle", "artifacts/bundle")
 _ABSOLUTE = re.compile(r"^(/|file:///|[\w+-]+:////|[\w+-]+://[^/])")
@@ -55,13 +56,11 @@ class ModelCache:
             ConfigError: it holds no bundle.
             Exception: whatever MLflow raises; nothing is left behind.
         """
-        import mlflow  # takes a second
-
         folder = self.folder / f"{key}-{time.time_ns()}"
         partial = folder.with_suffix(".partial")
         try:
             partial.mkdir()
-            mlflow.artifacts.download_artifacts(artifact_uri=uri, dst_path=str(partial))
+            artifacts.download(uri, partial)
             bundle_in(partial)
             os.replace(partial, folder)
         except BaseException as error:

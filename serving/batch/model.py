@@ -7,6 +7,7 @@ from typing import Any
 
 from lunar_models.encoders.checkpoint import Checkpoint
 from lunar_models.errors import CheckpointError, ConfigError
+from serving.model import artifacts
 from serving.model import bundle as bundles
 from serving.model.bundle import identify
 from serving.model.seal import BUNDLE_FILE, seal_digest
@@ -85,7 +86,7 @@ def download(uri: str) -> Path:
     import mlflow  # takes a second, and is not needed for a local folder
 
     try:
-        return Path(mlflow.artifacts.download_artifacts(artifact_uri=uri))
+        return artifacts.download(uri)
     except (mlflow.MlflowException, OSError, ValueError) as error:
         raise CheckpointError(
             f"{uri} is neither a folder here nor a model of the registry: {error}"

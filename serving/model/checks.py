@@ -13,6 +13,7 @@ from PIL import Image
 
 from lunar_models.embedding import embed_crops
 from lunar_models.encoders.checkpoint import Checkpoint
+from serving.model import artifacts
 from serving.model.bundle import ENCODER, GOLDEN_TOLERANCE, golden_crops
 from serving.model.pyfunc import ARTIFACT
 
@@ -36,7 +37,7 @@ def serving_checks(uri: str, *, max_latency_ms: float) -> list[Check]:
         uri: ``models:/name/version``.
         max_latency_ms: budget of one crop, 95th percentile.
     """
-    folder = Path(mlflow.artifacts.download_artifacts(uri))
+    folder = artifacts.download(uri)
     pickles = sorted(p.name for p in folder.rglob("*") if p.suffix in _PICKLES)
     checks = [Check("no pickle", not pickles, ", ".join(pickles) or "none among its files")]
     os.environ["MLFLOW_ALLOW_PICKLE_DESERIALIZATION"] = "false"
