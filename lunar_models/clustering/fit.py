@@ -45,12 +45,7 @@ def fit_clusters(
         sample, standardise=config.scaling == "standard", pca_variance=config.pca_variance
     )
     points = preparation.apply(sample)
-    selection = None
-    if config.n_clusters is None and config.method != "hdbscan":
-        selection = selection_table(
-            points, config, on_candidate=lambda k: on_progress(f"trying {k} clusters")
-        )
-    n_clusters = _number(config, selection)
+    n_clusters, selection = _select_number(points, config, on_progress)
     on_progress(f"fitting {config.method} on {len(points)} craters")
     fit = fit_method(points, n_clusters, config)
     canonical = _canonical_ids(points, fit.index)
@@ -94,10 +89,16 @@ def _sample(embeddings: FloatArray, config: ClusterConfig) -> FloatArray:
     return np.asarray(rows[as_bytes.argsort(kind="stable")[shuffled]], dtype=np.float32)
 
 
-def _number(config: ClusterConfig, selection: pd.DataFrame | None) -> int:
-    if selection is None:
-        return config.n_clusters or config.k_min
-    return int(selection.loc[selection["chosen"], "n_clusters"].iloc[0])
+def _select_number(
+    points: FloatArray, config: ClusterConfig, on_progress: Callable[[str], None]
+) -> tuple[int, pd.DataFrame | None]:
+    """Return the number of clusters, and the table behind it where it was not given."""
+    if config.n_clusters is not None or config.method == "hdbscan":
+        return config.n_clusters or config.k_min, None
+    selection = selection_table(
+        points, config, on_candidate=lambda k: on_progress(f"trying {k} clusters")
+    )
+    return int(selection.loc[selection["chosen"], "n_clusters"].iloc[0]), selection
 
 
 def _canonical_ids(points: FloatArray, index: IntArray) -> IntArray:

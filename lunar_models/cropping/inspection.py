@@ -162,13 +162,23 @@ def _place(
     if not len(chosen):
         found.warnings.append("no crater can be cut out with these parameters")
         return
-    radiometry = fit_radiometry(mosaics)
     found.craters = catalogue.iloc[chosen].assign(native_px=place["native_px"].iloc[chosen])
-    for row in chosen:
-        crater: Any = catalogue.iloc[row]
+    _cut_out(found, config, mosaics, place["mosaic"].to_numpy()[chosen])
+
+
+def _cut_out(
+    found: Inspection,
+    config: PreprocessConfig,
+    mosaics: tuple[Mosaic, ...],
+    number: npt.NDArray[np.int64],
+) -> None:
+    """Cut out `found.craters`, each from the mosaic of its number; warn of those that fail."""
+    radiometry = fit_radiometry(mosaics)
+    crater: Any
+    for n, (_, crater) in zip(number, found.craters.iterrows(), strict=True):
         try:
             crop = extract_crop(
-                mosaics[int(place["mosaic"].iloc[row])],
+                mosaics[int(n)],
                 longitude_deg=float(crater["longitude_deg"]),
                 latitude_deg=float(crater["latitude_deg"]),
                 diameter_km=float(crater["diameter_km"]),

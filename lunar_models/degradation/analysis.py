@@ -70,17 +70,8 @@ def analyse(craters: pd.DataFrame, area: CountingArea, choices: Choices) -> Anal
     Raises:
         CatalogueError: no crater lies on the area, or they cover it too often.
     """
-    counted = area.touched(craters) if choices.buffered else area.contains(craters)
-    inside = craters[counted].reset_index(drop=True)
+    inside = _counted(craters, area, choices)
     size: CountedArea = area.buffered_km2 if choices.buffered else area.area_km2
-    if inside.empty:
-        raise CatalogueError(
-            f"None of the {len(craters):,} craters lies on the area {area.source} "
-            f"({area.area_km2:,.6g} km²); check its longitudes (east positive)."
-        )
-    _check_sizes(craters[area.contains(craters)], area)
-    if choices.scheme is not None:
-        inside = in_scheme(inside, choices.scheme)
     names = state_names(inside)
     groups = {0: inside, **{s: inside[inside["state"] == s] for s in names}}
     titles = {0: ALL, **names}
@@ -110,6 +101,19 @@ def analyse(craters: pd.DataFrame, area: CountingArea, choices: Choices) -> Anal
             *_fit_notes(inside, size, age, choices),
         ),
     )  # fmt: skip
+
+
+def _counted(craters: pd.DataFrame, area: CountingArea, choices: Choices) -> pd.DataFrame:
+    """Return the craters that count on the area, with their states in the chosen scheme."""
+    counted = area.touched(craters) if choices.buffered else area.contains(craters)
+    inside = craters[counted].reset_index(drop=True)
+    if inside.empty:
+        raise CatalogueError(
+            f"None of the {len(craters):,} craters lies on the area {area.source} "
+            f"({area.area_km2:,.6g} km²); check its longitudes (east positive)."
+        )
+    _check_sizes(craters[area.contains(craters)], area)
+    return inside if choices.scheme is None else in_scheme(inside, choices.scheme)
 
 
 def _check_sizes(centred: pd.DataFrame, area: CountingArea) -> None:

@@ -65,24 +65,9 @@ def read_encoding(data: Any, band: int | None, name: str) -> Encoding:
             "or RGB."
         )
     bands = _choose_bands(data, band, name)
-    dtypes = {data.dtypes[b - 1] for b in bands}
-    if len(dtypes) > 1:
-        raise MosaicError(
-            f"{name} has bands of several types ({', '.join(sorted(dtypes))}); say which one is "
-            "brightness, such as band=1."
-        )
-    (dtype,) = dtypes
-    if "complex" in dtype or np.dtype(dtype).kind not in "iuf":
-        raise MosaicError(
-            f"{name} holds {dtype} values; convert it to real ones with gdal_translate -ot Float32."
-        )
-    scales, offsets = ([factors[b - 1] for b in bands] for factors in (data.scales, data.offsets))
-    _require_scale(scales, offsets, name)
+    dtype = _dtype_of(data, bands, name)
     bits = int(data.tags(bands[0], ns="IMAGE_STRUCTURE").get("NBITS", np.dtype(dtype).itemsize * 8))
-    if data.tags(ns="IMAGE_STRUCTURE").get("MINISWHITE") == "YES":
-        _require_unsigned(dtype, name)
-        offsets = [s * (2.0**bits - 1.0) + o for s, o in zip(scales, offsets, strict=True)]
-        scales = [-scale for scale in scales]
+    scales, offsets = _scaling(data, bands, dtype, bits, name)
     check_storage(data, name)
     empty, bright = special_constants(data, dtype)
     special = _special_pixels(data, dtype)
@@ -93,8 +78,8 @@ def read_encoding(data: Any, band: int | None, name: str) -> Encoding:
         dtype=dtype,
         bands=bands,
         weights=LUMINANCE_WEIGHTS if len(bands) == 3 else (1.0,),
-        scales=tuple(scales),
-        offsets=tuple(offsets),
+        scales=scales,
+        offsets=offsets,
         nodata=tuple(None if stated else data.nodatavals[b - 1] for b in bands),
         valid_range=special[0],
         bright_range=special[1],
@@ -105,6 +90,35 @@ def read_encoding(data: Any, band: int | None, name: str) -> Encoding:
         alpha=opaque[0] if opaque else 0,
         bits=bits,
     )
+
+
+def _dtype_of(data: Any, bands: tuple[int, ...], name: str) -> str:
+    """Return the type of the bands' values: one for all, and of real numbers."""
+    dtypes = {data.dtypes[b - 1] for b in bands}
+    if len(dtypes) > 1:
+        raise MosaicError(
+            f"{name} has bands of several types ({', '.join(sorted(dtypes))}); say which one is "
+            "brightness, such as band=1."
+        )
+    dtype: str = dtypes.pop()
+    if "complex" in dtype or np.dtype(dtype).kind not in "iuf":
+        raise MosaicError(
+            f"{name} holds {dtype} values; convert it to real ones with gdal_translate -ot Float32."
+        )
+    return dtype
+
+
+def _scaling(
+    data: Any, bands: tuple[int, ...], dtype: str, bits: int, name: str
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Return scale and offset of each band; they turn a grey whose smallest value is white."""
+    scales, offsets = ([factors[b - 1] for b in bands] for factors in (data.scales, data.offsets))
+    _require_scale(scales, offsets, name)
+    if data.tags(ns="IMAGE_STRUCTURE").get("MINISWHITE") == "YES":
+        _require_unsigned(dtype, name)
+        offsets = [s * (2.0**bits - 1.0) + o for s, o in zip(scales, offsets, strict=True)]
+        scales = [-scale for scale in scales]
+    return tuple(scales), tuple(offsets)
 
 
 def _require_scale(scales: list[float], offsets: list[float], name: str) -> None:

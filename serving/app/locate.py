@@ -15,6 +15,7 @@ from lunar_models.cropping.single import extract_crop
 from lunar_models.cropping.sun.azimuth import azimuth_evidence, own_azimuth
 from lunar_models.cropping.sun.estimation import LEAST_CONFIDENCE
 from lunar_models.cropping.sun.geometry import incidence_from_azimuth, orientation
+from lunar_models.crops.crop_set import Radiometry
 from lunar_models.encoders.checkpoint import Checkpoint, reading_of
 from lunar_models.errors import MosaicError
 from lunar_models.mosaic.brightness import brightness_to_uint8
@@ -70,9 +71,7 @@ class Locator:
             Problem: 404 outside the mosaic, 503 when too many requests wait for it.
         """
 
-        radiometry = checkpoint.radiometry
-        if radiometry.source_dtype != self._radiometry.source_dtype:
-            radiometry = self._radiometry
+        radiometry = self._radiometry_for(checkpoint)
 
         def extract(rotation_deg: float = 0.0) -> npt.NDArray[np.uint8]:
             return extract_crop(
@@ -96,14 +95,23 @@ class Locator:
             crop, incidence_deg = await self._run(extract_aligned)
         except MosaicError as error:
             raise Problem(404, "not_in_mosaic", "The mosaic does not show this place.") from error
-        scale = min(float(axis) for axis in self._mosaic.projection.scale_px(latitude_deg))
         across = 2.0 * half_side(np.asarray(diameter_km), checkpoint.context_diameters)
-        known = {"native_px": float(across) * scale, "diameter_km": diameter_km}
+        known = {"native_px": float(across) * self._scale_px(latitude_deg)}
+        known["diameter_km"] = diameter_km
         if self._mosaic.sun is not None:
             incidence_deg = self._mosaic.sun.incidence_deg
         if np.isfinite(incidence_deg):
             known["incidence_deg"] = incidence_deg
         return crop, known
+
+    def _scale_px(self, latitude_deg: float) -> float:
+        """Return the mosaic's pixels per radian of arc, along its coarser axis."""
+        return min(float(axis) for axis in self._mosaic.projection.scale_px(latitude_deg))
+
+    def _radiometry_for(self, checkpoint: Checkpoint) -> Radiometry:
+        """Return how brightness becomes uint8: as in the crop set if pixel types agree."""
+        like_here = checkpoint.radiometry.source_dtype == self._radiometry.source_dtype
+        return checkpoint.radiometry if like_here else self._radiometry
 
     def warnings(self, checkpoint: Checkpoint) -> list[QualityWarning]:
         """Tell if the crops of the encoder came from a mosaic that was read in another way."""

@@ -14,6 +14,7 @@ from lunar_models.cropping.crop_plan import CropPlan
 from lunar_models.cropping.kernels.measures import MEASURES
 from lunar_models.cropping.quality import crop_faults
 from lunar_models.cropping.storage.crops_file import CropsFile, kept_order
+from lunar_models.cropping.storage.piece_summary import Summary
 from lunar_models.cropping.storage.work_folder import (
     WorkFolder,
     disk_errors,
@@ -82,20 +83,30 @@ def assemble(
         described.result()
         rejected = pd.concat([plan.rejected, dropped], ignore_index=True)
         rejected.to_csv(work.path / REJECTED_FILE, index=False)
-        info = CropSetInfo(
-            count=len(metadata),
-            crop_size_px=config.crop_size_px,
-            context_diameters=config.context_diameters,
-            digest=summary.digest,
-            radiometry=plan.radiometry,
-            normalisation=_fit_normalisation(work.crops, metadata, config, plan.radiometry),
-            preprocess=resolved_settings(config),
-            sources=sources,
-            alignment=_alignment(config, metadata),
-            statistics=_statistics(metadata, summary.histogram) | {"lit_level": plan.lit_level},
-        )
-        write_info(work.path, info)
+        write_info(work.path, _info(work.crops, plan, metadata, summary, sources))
         return work.publish()
+
+
+def _info(
+    crops: CropsFile,
+    plan: CropPlan,
+    metadata: pd.DataFrame,
+    summary: Summary,
+    sources: dict[str, str],
+) -> CropSetInfo:
+    config = plan.config
+    return CropSetInfo(
+        count=len(metadata),
+        crop_size_px=config.crop_size_px,
+        context_diameters=config.context_diameters,
+        digest=summary.digest,
+        radiometry=plan.radiometry,
+        normalisation=_fit_normalisation(crops, metadata, config, plan.radiometry),
+        preprocess=resolved_settings(config),
+        sources=sources,
+        alignment=_alignment(config, metadata),
+        statistics=_statistics(metadata, summary.histogram) | {"lit_level": plan.lit_level},
+    )
 
 
 def _usable(fault: pd.Series) -> npt.NDArray[np.bool_]:
