@@ -12,6 +12,8 @@ from types import FrameType
 import mlflow
 from mlflow.entities import Run
 
+from steps.shared.stay_killed import let_stay_killed
+
 PROCESS_TAG = "process"
 _KILLED, _FAILED, _OPEN = "KILLED", "FAILED", ("RUNNING", "SCHEDULED")
 _CANCELLED_MS = 60_000
@@ -23,11 +25,12 @@ class _Terminated(KeyboardInterrupt):
 
 
 @contextmanager
-def closed_when_killed(run: Run) -> Iterator[None]:
+def closed_when_killed(run: Run, *, joined: bool) -> Iterator[None]:
     """End the active run as KILLED on SIGTERM or Ctrl-C, and those that a SIGKILL left open.
 
     Args:
         run: the active run.
+        joined: whether `mlflow run` made it.
     """
     mlflow.set_tag(PROCESS_TAG, f"{socket.gethostname()}:{os.getpid()}")
     _close_abandoned(run)
@@ -42,6 +45,8 @@ def closed_when_killed(run: Run) -> Iterator[None]:
             signal.signal(number, signal.SIG_IGN)
         mlflow.end_run(_KILLED)
         close_children(run, _KILLED)
+        if joined:
+            let_stay_killed(run.info.run_id)
         if isinstance(interrupt, _Terminated):
             raise SystemExit(128 + signal.SIGTERM) from None
         raise

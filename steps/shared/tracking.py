@@ -98,7 +98,7 @@ def step_run(step: str, config: StepConfig, *, name: str) -> Iterator[mlflow.Act
         _log_snapshot(config)
         started = time.perf_counter()
         with keeping(allowed=step not in _NEEDS_THE_SERVER):
-            with closed_when_killed(run):
+            with closed_when_killed(run, joined=joined):
                 yield run
             peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # KiB; bytes on macOS
             mib = peak / 2**20 if sys.platform == "darwin" else peak / 2**10

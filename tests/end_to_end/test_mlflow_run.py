@@ -9,6 +9,7 @@ from pathlib import Path
 
 import mlflow
 import pytest
+from live_server import wait_for
 
 from steps.main import HEADLINES
 from steps.shared.pipeline import STEP_NAMES
@@ -57,6 +58,8 @@ def start(place, **parameters) -> "subprocess.Popen[str]":
         stderr=subprocess.STDOUT,
         text=True,
         start_new_session=True,
+        # A shell that runs the tests in the background lets its children ignore Ctrl-C.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
 
 
@@ -100,15 +103,35 @@ def test_pipeline_then_one_changed_parameter(place, client):
     }
 
 
-@pytest.mark.slow
-def test_killed_and_started_again_goes_on(place, client):
-    process = start(place, seed=7)
+def interrupt(place, client, number, seed: int) -> str:
+    """Start a pipeline, and send a signal to all its processes when it trains; what it printed."""
+    process = start(place, seed=seed)
     deadline = time.monotonic() + 300
-    while not any(run.data.params["seed"] == "7" for run in runs(client, "train")):
+    while not any(run.data.params["seed"] == str(seed) for run in runs(client, "train")):
         assert time.monotonic() < deadline
         time.sleep(1)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.communicate()
+    os.killpg(process.pid, number)
+    output, _ = process.communicate(timeout=120)
+    assert process.returncode != 0
+    return output
+
+
+@pytest.mark.slow
+def test_ctrl_c_kills_parent_and_child(place, client):
+    """A terminal sends it to all processes of the pipeline at once."""
+    output = interrupt(place, client, signal.SIGINT, seed=8)
+    assert "Traceback" not in output
+    [child] = [r for r in runs(client, "train") if r.data.params["seed"] == "8"]
+    parent = child.data.tags["mlflow.parentRunId"]
+    wait_for(lambda: client.get_run(parent).info.status == "KILLED")  # MLflow says FAILED first
+    assert client.get_run(child.info.run_id).info.status == "KILLED"
+    experiment = client.get_experiment_by_name("small").experiment_id
+    assert client.search_runs([experiment], "attributes.status = 'RUNNING'") == []
+
+
+@pytest.mark.slow
+def test_killed_and_started_again_goes_on(place, client):
+    interrupt(place, client, signal.SIGKILL, seed=7)
     output = finish(start(place, seed=7))
     assert output.count("nothing changed, reusing run") == 2  # the Moon and its crops
     finished = [r for r in runs(client, "train") if r.data.params["seed"] == "7"]
