@@ -12,7 +12,7 @@ from lunar_models.evaluation.paired_bootstrap import Candidate, compare
 from serving.cli.options import UserError, config_command
 from serving.model.checks import Check, serving_checks
 from steps.compare import read_predictions
-from steps.shared.outage import download_patiently
+from steps.shared.outage import patiently
 from steps.shared.promotion import (
     LEASE_SECONDS,
     drop_alias,
@@ -62,7 +62,7 @@ def _judge(challenger: ModelVersion, champion: ModelVersion | None, config: Prom
         UserError: it fails a check, which is noted on the version.
     """
     uri = f"models:/{challenger.name}/{challenger.version}"
-    checks = download_patiently(partial(serving_checks, uri, max_latency_ms=config.max_latency_ms))
+    checks = patiently(partial(serving_checks, uri, max_latency_ms=config.max_latency_ms))
     checks.append(_head(challenger))
     checks.append(_better(challenger, champion, config))
     _record(checks)

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import TypeVar
 
 import mlflow
+import requests
 from mlflow.environment_variables import MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR
 
 from lunar_models.errors import LunarModelsError
@@ -21,6 +22,10 @@ _RETRIES_VARIABLE = "MLFLOW_HTTP_REQUEST_MAX_RETRIES"
 _LONGEST_WAIT_S = 120.0
 _NO_ANSWER = "API request to"
 """How MLflow begins what it says of a request that got no answer, or none that is one."""
+_AWAY = frozenset({401, 429, *range(500, 600)})
+"""Answers to requests for files; 401 is what MLflow's sign-in says while its database is away."""
+STORE_ERRORS = (mlflow.MlflowException, requests.RequestException)
+"""What MLflow raises where a server does not answer or refuses; the latter for files."""
 _REMEDIES = {
     401: "Set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD.",
     403: "Ask its administrator, or use an experiment and registered models of your own.",
@@ -38,26 +43,26 @@ def be_patient() -> None:
         logger.propagate = False
 
 
-def download_patiently(download: Callable[[], R]) -> R:
-    """Download from the tracking server, and wait for it as long as for a single request.
+def patiently(fetch: Callable[[], R]) -> R:
+    """Fetch or send files, and wait for the server as long as for a single request.
 
     MLflow asks for the hundreds of files of a model one by one. If each of them waited for a server
     that is away, they would take hours together; here all wait at once, and start anew.
 
     Raises:
-        MlflowException: the server stayed away, or refused.
+        MlflowException, RequestException: the server stayed away, or refused.
     """
     chosen = os.environ.get(_RETRIES_VARIABLE)
     for attempt in range(RETRIES if chosen is None else int(chosen)):
         try:
             with _retries_of_a_request("1"):
-                return download()
-        except mlflow.MlflowException as error:
+                return fetch()
+        except STORE_ERRORS as error:
             if not is_outage(error):
                 raise
         time.sleep(min(MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR.get() * 2**attempt, _LONGEST_WAIT_S))
     with _retries_of_a_request("0"):
-        return download()
+        return fetch()
 
 
 @contextmanager
@@ -82,7 +87,7 @@ def store_errors() -> Iterator[None]:
     """
     try:
         yield
-    except mlflow.MlflowException as error:
+    except STORE_ERRORS as error:
         if said := _said_before(error):
             raise said from error
         if is_outage(error):
@@ -107,7 +112,7 @@ def no_second_wait() -> Iterator[None]:
     """End the run at once when the server stayed unreachable. Enter it inside the run."""
     try:
         yield
-    except mlflow.MlflowException as error:
+    except STORE_ERRORS as error:
         if is_outage(error):
             give_up()
         raise
@@ -118,14 +123,20 @@ def give_up() -> None:
     os.environ[_RETRIES_VARIABLE] = "0"
 
 
-def is_outage(error: mlflow.MlflowException) -> bool:
+def is_outage(error: Exception) -> bool:
     """Tell whether the store was unreachable, rather than refusing a request."""
+    if isinstance(error, requests.RequestException):
+        return error.response is None or error.response.status_code in _AWAY
+    if not isinstance(error, mlflow.MlflowException):
+        return False
     status = error.get_http_status_code()
     return status == 503 or (_NO_ANSWER in str(error.message) and (status >= 500 or status == 429))
 
 
-def _told(error: mlflow.MlflowException) -> str:
+def _told(error: Exception) -> str:
     """What the store says; of a refusal by the sign-in, its text and the remedy."""
+    if not isinstance(error, mlflow.MlflowException):
+        return str(error)
     message, remedy = str(error.message), _REMEDIES.get(error.get_http_status_code())
     if remedy is None or _NO_ANSWER not in message:
         return message

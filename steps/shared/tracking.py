@@ -28,7 +28,7 @@ from lunar_models.config.base import StepConfig, specs
 from serving.cli.options import UserError, to_text
 from steps.shared.cache import KEY_TAG, OUTPUT_TAG, step_key
 from steps.shared.ending import closed_when_killed
-from steps.shared.outage import download_patiently, is_outage, no_second_wait, store_errors
+from steps.shared.outage import STORE_ERRORS, is_outage, no_second_wait, patiently, store_errors
 from steps.shared.unlogged import current_run_id, keeping, kept, return_to_server
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -120,6 +120,7 @@ def _describe(run: mlflow.ActiveRun, step: str) -> None:
 set_tag = kept(mlflow.set_tag)
 log_text = kept(mlflow.log_text)
 log_artifact = kept(mlflow.log_artifact)
+log_artifacts = kept(mlflow.log_artifacts)
 log_table = kept(mlflow.log_table)
 
 
@@ -192,7 +193,7 @@ def _log_snapshot(config: StepConfig) -> None:
     with tempfile.TemporaryDirectory() as folder:
         for name, text in texts.items():
             (Path(folder) / name).write_text(text + "\n")
-        mlflow.log_artifacts(folder, "snapshot")
+        log_artifacts(folder, "snapshot")
 
 
 def git(*arguments: str) -> str:
@@ -218,16 +219,16 @@ def resolve_artifacts(uri: str, *, part: str | None = None) -> Path:
 
     Raises:
         UserError: there is nothing there.
-        MlflowException: the server is away.
+        MlflowException, RequestException: the server is away.
     """
     if Path(uri).exists():
         inside = Path(uri, part or "")
         return inside if inside.exists() else Path(uri)
     return_to_server()
     try:
-        return download_patiently(partial(_download, uri, part))
-    except (mlflow.MlflowException, OSError, ValueError) as error:
-        if isinstance(error, mlflow.MlflowException) and is_outage(error):
+        return patiently(partial(_download, uri, part))
+    except (*STORE_ERRORS, OSError, ValueError) as error:
+        if isinstance(error, STORE_ERRORS) and is_outage(error):
             raise
         raise UserError(
             f"{uri!r} is neither a path here nor an artifact of the tracking store: {error}"

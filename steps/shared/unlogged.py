@@ -15,9 +15,10 @@ from typing import ParamSpec, TextIO, TypeVar
 
 import click
 import mlflow
+import requests
 
 from serving.cli.options import UserError
-from steps.shared.outage import give_up, is_outage
+from steps.shared.outage import STORE_ERRORS, give_up, is_outage, patiently
 from steps.shared.unlogged_run import ABOUT_FILE, Unlogged, unlogged_folder
 
 P = ParamSpec("P")
@@ -35,15 +36,26 @@ def kept(log: Callable[P, R]) -> Callable[P, R]:
 
     @functools.wraps(log)
     def call(*arguments: P.args, **options: P.kwargs) -> R:
+        once = functools.partial(log, *arguments, **options)
         try:
-            return log(*arguments, **options)
-        except mlflow.MlflowException as error:
+            return _waiting(once)
+        except STORE_ERRORS as error:
             if not (_may_divert and is_outage(error)):
                 raise
         _divert()
-        return log(*arguments, **options)
+        return once()
 
     return call
+
+
+def _waiting(log: Callable[[], R]) -> R:
+    """Log, and wait where MLflow does not wait by itself: for files that are refused with 401."""
+    try:
+        return log()
+    except requests.RequestException as error:
+        if not is_outage(error):
+            raise
+        return patiently(log)
 
 
 def current_run_id() -> str:
@@ -102,9 +114,9 @@ def log_unlogged(tracking_uri: str) -> None:
             continue
         try:
             done = ours.log_to_server()
-        except mlflow.MlflowException as error:
+        except STORE_ERRORS as error:
             click.echo(
-                f"What run {ours.run_id} could not log is refused: {error.message} "
+                f"What run {ours.run_id} could not log is refused: {error} "
                 f"Delete {ours.folder} to give it up."
             )
             continue

@@ -11,7 +11,7 @@ from typing import TextIO
 import mlflow
 from mlflow.entities import Param, Run, RunTag
 
-from steps.shared.outage import is_outage
+from steps.shared.outage import STORE_ERRORS, is_outage
 
 ABOUT_FILE = "run.json"
 _TABLES_TAG = "mlflow.loggedArtifacts"
@@ -66,14 +66,14 @@ class Unlogged:
         """Log it; False where the server is away or a living process still adds to it.
 
         Raises:
-            MlflowException: the server refuses it.
+            MlflowException, RequestException: the server refuses it.
         """
         if (lock := self.lock()) is None:
             return False
         with lock:
             try:
                 self.copy_to_server(end=True)
-            except mlflow.MlflowException as error:
+            except STORE_ERRORS as error:
                 if is_outage(error):
                     return False
                 raise

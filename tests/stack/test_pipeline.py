@@ -2,6 +2,7 @@
 
 import json
 import re
+import sys
 import time
 from pathlib import Path
 
@@ -44,11 +45,11 @@ def test_a_non_admin_runs_the_whole_pipeline(ana, pipeline, monkeypatch):
     assert (ana.folder / "data").is_dir()  # relative to the folder of the caller
 
 
-def test_no_step_fetches_the_code_of_a_model(stack, pipeline, log):
+def test_no_step_fetches_the_code_of_a_model(ana, stack, pipeline, monkeypatch, log):
     """Of the encoder's 400 files the steps after the training need three."""
-    asked = re.findall(
-        r'"GET \S+/artifacts/1/models/\S+', (stack.folder / "tracking.log").read_text()
-    )
+    experiment = ana.sign_in(monkeypatch).get_experiment_by_name("team-ana").experiment_id
+    server_log = (stack.folder / "tracking.log").read_text()
+    asked = re.findall(rf'"GET \S+/artifacts/{experiment}/models/\S+', server_log)
     assert asked
     assert not [line for line in asked if "/code/" in line]
     log(f"{len(asked)} files of models were fetched by the pipeline")
@@ -168,3 +169,10 @@ def test_two_promotions_at_once(ana, challengers, monkeypatch, log):
     assert all("Traceback" not in output for output in outputs.values())
     assert locks(client) == []
     log(f"two promotions at once: {len(live)} went through, version {champion.version} is champion")
+
+
+def test_the_demo_asks_the_champion_on_the_server(ana, pipeline, log):
+    """What `make demo` does after the pipeline, as somebody who has no key of the store."""
+    output = finish(ana.call(sys.executable, "-m", "steps.demo"))
+    assert output.count("the model answers:") >= 3
+    log("the demo served the champion from the server, and was answered")

@@ -5,6 +5,7 @@ import shutil
 import mlflow
 import pandas as pd
 import pytest
+import requests
 from matplotlib.figure import Figure
 from mlflow.exceptions import MlflowException
 
@@ -62,6 +63,35 @@ def log_everything(server):
     tracking.log_text("a,b", "tables/t.csv")
     tracking.log_output("crops", "data/crops")
     tracking.set_tag("encoder", "cae")
+
+
+@pytest.mark.parametrize("times", [2, 1000])
+def test_files_that_are_refused_while_the_sign_in_has_no_database(
+    server, store, last_run, monkeypatch, times
+):
+    """MLflow answers 401 for them then, and does not wait: neither for long nor for ever."""
+    monkeypatch.setattr(outage.time, "sleep", lambda _: None)
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
+    answer, left = requests.Response(), [0]
+    answer.status_code = 401
+    for name in ("log_artifact", "log_artifacts"):
+        real = getattr(mlflow.MlflowClient, name)
+
+        def refuse(self, *arguments, _real=real, **options):
+            left[0] -= 1
+            if left[0] >= 0 and self.tracking_uri == store:
+                raise requests.HTTPError("401", response=answer)
+            return _real(self, *arguments, **options)
+
+        monkeypatch.setattr(mlflow.MlflowClient, name, refuse)
+    with tracking.step_run("s", Sample(), name="n"):
+        left[0] = times
+        tracking.log_text("a,b", "tables/t.csv")
+        tracking.log_figures({"figures/empty.png": Figure()})
+        assert left[0] < times
+        left[0] = min(left[0], 0)  # the database is back
+    files = mlflow.MlflowClient().list_artifacts(last_run().info.run_id)
+    assert {a.path for a in files} == {"tables", "figures", "snapshot"}
 
 
 def run_step(step, server, then=lambda: None):
