@@ -79,6 +79,11 @@ class LabelConfig(StepConfig):
         maximum=240,
     )
     seed: int = param(0, help="Seed of order, double labels and repeats.", minimum=0)
+    relabel_encoder: str | None = param(
+        None,
+        help="Encoder (pretrained:NAME, a registered model URI or a folder) of the head that the "
+        "page's button fits on the labels, for those who adjudicate; none: it tells the command.",
+    )
 
 
 def read_label_config(path: str | Path) -> LabelConfig:

@@ -122,7 +122,7 @@ class Assignment:
             return self._store.add(vote.model_copy(update={"kind": kind, "blind": blind}))
 
     def others(
-        self, labeller: str, crater: str, more: Sequence[Look] = ()
+        self, labeller: str, crater: str, more: Sequence[Look] = (), *, labels: bool = True
     ) -> dict[str, Standing] | None:
         """Return what others say of a crater, once it is on record that the person is shown it.
 
@@ -130,6 +130,7 @@ class Assignment:
             labeller: the person.
             crater: the crater.
             more: what else the person is shown with it.
+            labels: whether others' labels are wanted at all.
 
         Returns:
             The label of each other person; None while this person has not given theirs, or has to
@@ -142,8 +143,8 @@ class Assignment:
             answered = any(ledger.standing(crater, labeller, kind) for kind in kinds)
             if not answered or any(c == crater for c, _ in ledger.repeats_of(labeller)):
                 return None
-            labels = ledger.labels(crater)
-            found = {person: vote for person, vote in labels.items() if person != labeller}
+            given = ledger.labels(crater) if labels else {}
+            found = {person: vote for person, vote in given.items() if person != labeller}
             looks = [Look(crater, labeller, "label", p, vote.value) for p, vote in found.items()]
             with self._store.exclusive() as connection:
                 record(connection, [*looks, *more])
@@ -230,9 +231,8 @@ class Assignment:
                 "reload the page."
             )
         replaced = self._ledger.slot(vote.supersedes)
-        if replaced is not None:
-            return replaced
-        return self._ledger.first_kind(labeller, crater) if kind == "ordinary" else kind
+        own = self._ledger.first_kind(labeller, crater) if kind == "ordinary" else kind
+        return replaced or own
 
     def _task_id(self, labeller: str, crater: str, kind: Kind) -> str:
         blind = "first" if kind in BLIND_KINDS else kind

@@ -23,6 +23,7 @@ from serving.app.routes import (
     health,
     label,
     label_pictures,
+    label_relabel,
     map,
     operations,
     predict,
@@ -71,7 +72,18 @@ def create_app(config: ServeConfig, pointer_file: Path) -> FastAPI:
     app.state.runtime = runtime
     app.state.tags = None if config.tags is None else TagStore(config.tags)
     app.state.labelling = _labelling(config)
-    routers = (predict, catalogue, craters, map, search, health, operations, label, label_pictures)
+    routers = (
+        predict,
+        catalogue,
+        craters,
+        map,
+        search,
+        health,
+        operations,
+        label,
+        label_pictures,
+        label_relabel,
+    )
     for routes in routers:
         app.include_router(routes.router)
     tokens = TokenStore(Path(config.tokens)) if config.tokens else None

@@ -15,7 +15,7 @@ from serving.app.body_limits import BodyBudget
 from serving.app.gate import Gate
 from serving.app.labelling import open_labelling
 from serving.app.pages import new_application
-from serving.app.routes import health, label, label_pictures
+from serving.app.routes import health, label, label_pictures, label_relabel
 from serving.app.tokens import TokenStore
 from serving.app.worker import bind, server_config
 
@@ -41,7 +41,7 @@ def create_label_app(config: LabelServeConfig) -> FastAPI:
         bodies=label.EXTRA_SCHEMAS,
     )
     app.state.labelling = open_labelling(config)
-    for routes in (label, label_pictures, health):
+    for routes in (label, label_pictures, label_relabel, health):
         app.include_router(routes.router)
     app.add_api_route("/", _to_page, include_in_schema=False)
     tokens = TokenStore(Path(config.tokens)) if config.tokens else None

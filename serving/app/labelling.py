@@ -24,6 +24,7 @@ from lunar_models.labelling.design import Design, random_order
 from lunar_models.labelling.scheme import MOST_ID
 from serving.app.order import FollowedAssignment
 from serving.app.problems import Problem
+from serving.app.relabelling import Relabelling
 
 if TYPE_CHECKING:  # the crop engine takes seconds to import, and only mosaics need it
     from serving.app.surroundings import Surroundings
@@ -45,6 +46,7 @@ class Labelling:
     gold: Mapping[str, str]
     guesses: Mapping[str, str]
     surroundings: "Surroundings | None"
+    relabelling: Relabelling
     edition: str
     """Differs where the pictures do: no browser shows those of another set under the same ids."""
 
@@ -173,6 +175,7 @@ def open_labelling(config: LabelConfig) -> Labelling:
         gold=gold,
         guesses=read_answers(config.guesses, scheme) if config.guesses else {},
         surroundings=_surroundings(config, crop_set),
+        relabelling=Relabelling(config.store, config.crops, scheme.name, config.relabel_encoder),
         edition=_edition(config, crop_set),
     )
 

@@ -11,12 +11,14 @@ if TYPE_CHECKING:
     from serving.app.labelling import Labelling
 
 
-def known_answers(labelling: "Labelling", labeller: str, crater_id: str) -> list[Look]:
-    """List what there is to show about a crater besides people's labels."""
+def known_answers(
+    labelling: "Labelling", labeller: str, crater_id: str, *, guess: bool
+) -> list[Look]:
+    """List what there is to show about a crater besides people's labels, with a guess or not."""
     found = []
     if (value := labelling.gold.get(crater_id)) is not None:
         found.append(Look(crater_id, labeller, "known answer", "", value))
-    if (value := labelling.guesses.get(crater_id)) is not None:
+    if guess and (value := labelling.guesses.get(crater_id)) is not None:
         found.append(Look(crater_id, labeller, "guess", "guesses", value))
     return found
 

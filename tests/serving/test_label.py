@@ -1,6 +1,7 @@
 """The routes of /label: who may do what, what is refused, and that nothing is lost."""
 
 import io
+import os
 import shutil
 import uuid
 from pathlib import Path
@@ -26,6 +27,7 @@ from lunar_models.errors import ConfigError, LabelsError, LabelStoreError
 from lunar_models.labelling import LabelStore, current_votes
 from lunar_models.labelling.agreement import first_answers, rank_votes
 from serving.app.label_application import create_label_app
+from serving.app.relabelling import Relabelling
 from serving.app.tokens import create_token
 from serving.cli.label import main
 
@@ -187,8 +189,10 @@ def test_the_server_knows_who_has_looked_whatever_the_page_says(
     api.send(api.vote(api.tasks(token=ben)[0], "Old"), token=ben)
     path = f"/v1/label/after/{task['crater_id']}"
     assert api.get(path, token=api.reader).status_code == 403
-    assert api.votes()["blind"].all()
-    assert api.get(path).status_code == 200
+    training = api.get(f"{path}?others=false").json()
+    assert (training["guess"], training["others"]) == (None, [])
+    assert LabelStore(api.store_path).looks().empty
+    assert api.get(path).json()["others"]
     lie = api.vote(task, "Old", blind=True, supersedes=first["vote_id"])
     again = api.vote(other, "Old", blind=True, supersedes=untouched["vote_id"])
     for outcome in ("stored", "known"):  # sent twice, after a lost reply
@@ -295,6 +299,48 @@ def test_the_model_server_has_the_page_too(
         assert "Label craters" in live.get("/label").text
         assert live.get("/v1/label/setup").json()["labeller"] == "local"
         assert len(live.get("/v1/label/tasks?count=3").json()["tasks"]) == 3
+
+
+def test_only_who_decides_fits_the_model_on_the_labels(crop_set: CropSet, tmp_path: Path) -> None:
+    judge = create_token(tmp_path / "tokens.json", name="judge", scopes=["label", "adjudicate"])
+    api = Api(tmp_path, crop_set)
+    for method in (api.client.get, api.client.post):
+        headers = {"authorization": f"Bearer {api.token}"}
+        assert method("/v1/label/relabel", headers=headers).status_code == 403
+    elsewhere = {"authorization": f"Bearer {judge}", "sec-fetch-site": "cross-site"}
+    assert api.client.post("/v1/label/relabel", headers=elsewhere).status_code == 403
+    told = api.client.post(
+        "/v1/label/relabel", headers={"authorization": f"Bearer {judge}"}
+    ).json()  # no encoder was named
+    assert told["state"] == "unavailable"
+    assert f"-e relabel --env-manager local -P votes={api.store_path}" in told["command"]
+
+
+def test_the_button_starts_the_step_once(
+    crop_set: CropSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    gate = tmp_path / "gate"
+    os.mkfifo(gate)
+    stand_in = tmp_path / "steps"
+    stand_in.mkdir()
+    (stand_in / "__init__.py").touch()
+    (stand_in / "relabel.py").write_text(
+        f"import sys\nopen({str(gate)!r}).read()\nprint(*sys.argv[1:])\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.chdir(tmp_path)  # where -m looks first
+    step = Relabelling("labels.db", str(crop_set.path), "degradation", "pretrained:craters-48")
+    other_worker = Relabelling("labels.db", str(crop_set.path), "degradation", "runs:/x/encoder")
+    assert step.status().state == "idle"
+    assert step.start().state == "started"
+    assert [step.start().state, other_worker.start().state] == ["running", "running"]
+    gate.write_text("go on")
+    wait_for(lambda: other_worker.status().state == "idle")
+    assert step.status().said == (
+        f"--votes labels.db --crops {crop_set.path} --scheme degradation "
+        "--encoder_uri pretrained:craters-48"
+    )
 
 
 def test_who_reads_the_models_answer_labels_no_longer_blind(

@@ -71,7 +71,7 @@ def desk(crop_set: CropSet, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         states = [k % 4 + 1 for k in range(len(craters))]
         table = pd.DataFrame({"CRATER_ID": craters, "state": states})
         table.to_csv(folder / f"{name}.csv", index=False)
-    tokens = [person(folder / "tokens.json", f"person {k + 1}") for k in range(8)]
+    tokens = [person(folder / "tokens.json", f"person {k + 1}") for k in range(9)]
     files = {name: folder / f"{name}.csv" for name in ("reference", "guesses")}
     with label_server(
         folder, crop_set.path, **files, tokens=folder / "tokens.json", repeat_share=0,
@@ -368,3 +368,36 @@ def test_the_end_is_said_and_can_be_undone(crop_set: CropSet, tmp_path: Path, op
         page.page.wait_for_selector("#done:not([hidden])")
         page.wait_until_saved()
         assert current_votes(server.votes())["value"].tolist() == ["New", "Semi-Old"]
+
+
+def test_refused_answers_are_named_sent_again_or_deleted(open_page, server: Desk) -> None:
+    page = open_page(server.url, token=server.token).page
+    page.evaluate(
+        """() => localStorage.setItem("lunar-label:vote:000000000000001:x", JSON.stringify({
+          vote_id: "7b5a1f0e-0000-4000-8000-000000000001", task_id: "none", crater_id: "nowhere",
+          value: "New", scheme_version: 1, time_utc: "2026-01-02T03:04:05Z", seconds: 1,
+          blind: true, note: "", supersedes: null}))"""
+    )
+    page.keyboard.press("1")
+    page.wait_for_function("() => document.getElementById('saved').textContent === '1 refused'")
+    page.click("#more summary")
+    assert "nowhere, New: There is no such crater." in page.inner_text("#refused")
+    page.click("#resend")
+    page.wait_for_function("() => document.getElementById('saved').textContent === '1 refused'")
+    page.click("#drop")
+    assert page.inner_text("#saved") == "all saved"
+    assert page.is_hidden("#refused-box")
+    assert page.is_hidden("#relabel-box")  # this person does not decide
+    assert len(server.votes()) == 1
+
+
+def test_who_decides_is_told_how_to_fit_the_model(
+    open_page, crop_set: CropSet, tmp_path: Path
+) -> None:
+    judge = person(tmp_path / "tokens.json", "judge", "adjudicate")
+    with label_server(tmp_path, crop_set.path, tokens=tmp_path / "tokens.json") as alone:
+        page = open_page(alone.url, "phone", token=judge).page
+        page.click("#more summary")
+        page.click("#relabel")
+        page.wait_for_function("() => document.getElementById('relabel-note').textContent !== ''")
+        assert "mlflow run . -e relabel" in page.inner_text("#relabel-note")

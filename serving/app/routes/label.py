@@ -144,23 +144,27 @@ async def votes(request: Request) -> Receipts:
 
 
 @router.get("/v1/label/after/{crater_id:path}")
-async def after(request: Request, crater_id: CraterId) -> dict[str, Any]:
-    """Tell what a model, a known answer and others say, only to who has answered for good."""
+async def after(request: Request, crater_id: CraterId, others: bool = True) -> dict[str, Any]:
+    """What a model, a known answer and others say: only to who has answered for good.
+
+    What is shown is put on record. With `others=false` it is the known answer alone.
+    """
     labelling, caller = labelling_of(request), _caller(request)
 
     def look() -> dict[str, Any]:
-        more = known_answers(labelling, caller.name, crater_id)
-        others = labelling.assignment.others(caller.name, crater_id, more)
-        if others is None:
+        known = known_answers(labelling, caller.name, crater_id, guess=others)
+        found = labelling.assignment.others(caller.name, crater_id, known, labels=others)
+        if found is None:
             detail = "Others' answers are shown when yours stands, and you will not be asked again."
             raise Problem(403, "answer_first", detail)
+        said = {look.shown: look.value for look in known}
         return {
             "crater_id": crater_id,
-            "expected": labelling.gold.get(crater_id),
-            "guess": labelling.guesses.get(crater_id),
+            "expected": said.get("known answer"),
+            "guess": said.get("guess"),
             "others": [
                 {"labeller": name, "value": vote.value, "note": vote.note}
-                for name, vote in others.items()
+                for name, vote in found.items()
             ],
         }
 

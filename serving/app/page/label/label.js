@@ -4,6 +4,7 @@ import { call, getJson, setToken } from "/static/api.js";
 import { $ } from "/static/dom.js";
 import { aroundPath, clear, cropPath, detailPath, picture, setEdition } from "./pictures.js";
 import { newId, Queue } from "./queue.js";
+import { watchRelabel } from "./relabel.js";
 import { drawLast, drawProgress, drawScheme, drawTask } from "./view.js";
 
 const AHEAD = 30, LOW = 15, AROUND_AHEAD = 6;
@@ -25,7 +26,7 @@ function drawSaved() {
   const away = offline || queue.problem;
   chip.textContent = refused.length ? `${refused.length} refused` : waiting ? `${away ? "offline · " : ""}${waiting} to send` : away ? "offline · all sent" : "all saved";
   chip.className = `chip ${refused.length ? "amiss" : waiting || away ? "waiting" : "ok"}`;
-  $("refused").hidden = !refused.length;
+  $("refused-box").hidden = !refused.length;
   $("refused").textContent = refused.map((vote) => `${vote.crater_id}, ${vote.value}: ${vote.reason}`).join("\n");
 }
 
@@ -155,12 +156,12 @@ async function confirmed(votes) {
 async function showAfter(answer) {
   let after;
   try {
-    after = await getJson(`/v1/label/after/${encodeURIComponent(answer.crater_id)}`);
+    const others = $("show-after").checked;  // the server puts on record what it shows
+    after = await getJson(`/v1/label/after/${encodeURIComponent(answer.crater_id)}?others=${others}`);
   } catch {
     return;  // not to be seen, or offline
   }
   if (answer !== last) return;
-  if (!$("show-after").checked) after = { expected: after.expected };
   if (after.expected || after.guess || after.others?.length) seen.add(answer.crater_id);
   drawLast(last, after);
 }
@@ -259,6 +260,7 @@ async function begin() {
   $("more").open = false;
   $("who").textContent = setup.labeller;
   $("who").hidden = false;
+  watchRelabel(setup);
   $("show-after").checked = kept("after") ?? false;
   drawScheme(setup, answer);
   for (const vote of queue.pending()) {
@@ -299,6 +301,8 @@ $("forget").addEventListener("click", async () => {
   await clear();
   location.reload();
 });
+$("resend").addEventListener("click", () => queue.resend());
+$("drop").addEventListener("click", () => queue.drop());
 $("undo").addEventListener("click", undo);
 $("undo-last").addEventListener("click", undo);
 $("open-note").addEventListener("click", writeNote);

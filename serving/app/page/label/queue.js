@@ -36,6 +36,18 @@ export class Queue {
   pending() { return keys(PENDING).map(read); }
   refused() { return keys(REFUSED).map(read); }
 
+  // Refused answers once more, under their ids: what refused them may have been mended.
+  resend() {
+    for (const { reason, ...vote } of this.refused()) this.add(vote);
+    this.drop();
+  }
+
+  // Refused answers are no labels; who has read why may let them go.
+  drop() {
+    for (const key of keys(REFUSED)) localStorage.removeItem(key);
+    this.changed();
+  }
+
   // Throws when the device has no room left: then the answer must not look as if it were kept.
   add(vote) {
     this.last = Math.max(Date.now(), (this.last ?? 0) + 1);

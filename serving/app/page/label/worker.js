@@ -5,7 +5,7 @@ const FILES = [
   "/label", "/static/icon.svg", "/static/api.js", "/static/common.css", "/static/dom.js",
   "/static/label/label.css",
   "/static/label/label.js", "/static/label/queue.js", "/static/label/pictures.js",
-  "/static/label/view.js",
+  "/static/label/view.js", "/static/label/relabel.js",
 ];
 
 self.addEventListener("install", (event) => {
