@@ -1,6 +1,5 @@
 """Write log lines as JSON, one object per line, never with the content of a request."""
 
-import atexit
 import json
 import logging
 import sys
@@ -35,7 +34,8 @@ class JsonFormatter(logging.Formatter):
 class BatchingHandler(logging.Handler):
     """Writes lines together, a few times a second, so that no request waits for the disk.
 
-    Warnings and worse are written at once, with what came before them.
+    Warnings and worse are written at once, with what came before them. What is left at the end of
+    the process is written by `logging.shutdown`.
     """
 
     def __init__(self, stream: TextIO) -> None:
@@ -43,7 +43,6 @@ class BatchingHandler(logging.Handler):
         self._stream = stream
         self._records: deque[logging.LogRecord] = deque()
         self._waiting = threading.Event()
-        atexit.register(self.flush)
         threading.Thread(target=self._run, name="log", daemon=True).start()
 
     def emit(self, record: logging.LogRecord) -> None:
