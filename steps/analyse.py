@@ -14,12 +14,14 @@ from lunar_models.degradation.area_files import read_area
 from lunar_models.degradation.areas import CountingArea, bounds_area
 from lunar_models.degradation.mosaic_area import mosaic_area
 from lunar_models.degradation.population import read_population
+from lunar_models.degradation.tag_columns import tag_names
 from lunar_models.errors import AreaError
+from lunar_models.labelling.tags import read_tags
 from lunar_models.mosaic.raster import Mosaic
 from serving.cli.options import config_command
 from steps.shared.region import background, choices, headline, log_analysis
 from steps.shared.store import prepare
-from steps.shared.tracking import log_text, resolve_artifacts, step_run
+from steps.shared.tracking import log_dataset, log_text, resolve_artifacts, step_run
 
 
 @config_command(AnalyseConfig)
@@ -35,6 +37,8 @@ def main(config: AnalyseConfig) -> None:
             depths=config.depths,
             label_order=config.label_order,
         )
+        if config.tags is not None:
+            craters = _tagged(craters, config.tags)
         mosaics = _mosaics(config)
         area = counting_area(config, mosaics)
         if len(rejected):
@@ -75,6 +79,14 @@ def counting_area(config: AnalyseConfig, mosaics: Sequence[Mosaic]) -> CountingA
     for other in others:
         whole = whole.intersection(other)
     return whole
+
+
+def _tagged(craters: pd.DataFrame, url: str) -> pd.DataFrame:
+    """The craters with what people said of them in named tags; other columns of tags go."""
+    tags = read_tags(url)
+    log_dataset(url, name="tags", digest=tags.digest, context="tags")
+    columns = tags.columns(craters["crater_id"])
+    return pd.concat([craters.drop(columns=tag_names(craters)), columns], axis=1)
 
 
 def _left_out(rejected: pd.DataFrame, kept: int) -> str:

@@ -5,6 +5,7 @@ from typing import Literal, Self
 from pydantic import model_validator
 
 from lunar_models.config.base import StepConfig, param
+from lunar_models.config.databases import refuse_password
 from lunar_models.errors import ConfigError
 
 
@@ -39,6 +40,12 @@ class AnalyseConfig(StepConfig):
     )
     depths: str | None = param(
         None, help="Table (CSV) of CRATER_ID and measured depth_over_diameter.", role="input"
+    )
+    tags: str | None = param(
+        None,
+        help="Database of named tags (file, or URL without password), whose columns craters.csv, "
+        ".geojson, .gpkg and robbins.csv get; none: those of the table.",
+        role="input",
     )
     area: str | None = param(
         None,
@@ -125,6 +132,7 @@ class AnalyseConfig(StepConfig):
 
     @model_validator(mode="after")
     def _check_together(self) -> Self:
+        refuse_password("tags", self.tags)
         if self.bounds_deg and len(self.bounds_deg) != 4:
             raise ConfigError(
                 f"bounds_deg has {len(self.bounds_deg)} numbers; give west,south,east,north."

@@ -12,6 +12,7 @@ from lunar_models.catalogue.states import MOST_STATES, ordered_states
 from lunar_models.catalogue.text import SUFFIXES as TEXT_SUFFIXES
 from lunar_models.catalogue.text import read_whole_text
 from lunar_models.catalogue.values import read_numbers
+from lunar_models.degradation.tag_columns import tag_names, with_tags
 from lunar_models.errors import CatalogueError, LabelsError
 
 _NUMBERS = (
@@ -26,7 +27,7 @@ COLUMNS = ("state", "state_name", "physical_state", *_NUMBERS, *DEPTH_COLUMNS)
 def read_state_columns(
     path: Path, *, states: bool = True, label_order: Sequence[str] = ()
 ) -> pd.DataFrame | None:
-    """Read crater_id and those of `COLUMNS` that a table has; None if it has none of them.
+    """Read crater_id, those of `COLUMNS` that a table has, and tags; None if it has none of them.
 
     Args:
         path: delimited text, Excel, Parquet, or what GDAL's vector drivers open.
@@ -34,7 +35,8 @@ def read_state_columns(
         label_order: states in words from freshest to oldest; empty: as in `ordered_states`.
 
     Returns:
-        crater_id (str, unique), state (Int64 from 1), state_name, and numbers as float64. States
+        crater_id (str, unique), state (Int64 from 1), state_name, numbers as float64, and tags
+        (``tag_…``) as nullable booleans. States
         in words (New … Old) are ranked as labels are; without a column state, physical_state is.
 
     Raises:
@@ -44,7 +46,7 @@ def read_state_columns(
     frame = _read(path)
     frame.columns = frame.columns.astype("str").str.strip().str.lower()
     wanted = COLUMNS if states else (*_NUMBERS, *DEPTH_COLUMNS)
-    kept = [name for name in dict.fromkeys(wanted) if name in frame.columns]
+    kept = [name for name in dict.fromkeys(wanted) if name in frame.columns] + tag_names(frame)
     if not kept:
         return None
     if "crater_id" not in frame.columns:
@@ -63,7 +65,7 @@ def read_state_columns(
         frame = frame.rename(columns={"image_sun_azimuth_deg": "sun_azimuth_deg"})
     if "depth_over_diameter" not in frame:
         frame = frame.rename(columns={"d_over_d": "depth_over_diameter"})
-    frame = _with_numbers(frame, path)
+    frame = _with_numbers(with_tags(frame, str(path)), path)
     return _with_states(frame, path, label_order) if "state" in frame else frame
 
 

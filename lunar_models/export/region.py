@@ -7,6 +7,7 @@ import pandas as pd
 
 from lunar_models.colours import UNKNOWN, state_colours
 from lunar_models.degradation.analysis import Analysis
+from lunar_models.degradation.tag_columns import tag_names
 from lunar_models.export.craterstats import write_craterstats
 from lunar_models.export.geopackage_style import add_state_style, use_fixed_time
 from lunar_models.export.journal import journal_table, write_cds, write_robbins_csv
@@ -98,6 +99,8 @@ def write_exports(folder: Path, analysis: Analysis) -> None:
         write_shapefiles(folder / "cratertools", f"state_{state}", group, analysis.area)
     write_cds(folder / "vizier", table, title=title)
     write_pds4(folder / "pds4", table, title=title, identifier=_IDENTIFIER)
+    tags = analysis.craters[tag_names(analysis.craters)].reset_index(drop=True)
+    table = pd.concat([table, tags], axis=1)  # the formats above have fixed columns
     write_robbins_csv(folder / "robbins.csv", table)
     write_geojson(folder / "craters.geojson", table, layer="craters")
     write_csv(folder / "craters.csv", table)

@@ -7,6 +7,7 @@ import shapely
 from click.testing import CliRunner
 
 from lunar_models.catalogue.craterstats import read_craterstats
+from lunar_models.labelling.tags import TagStore
 from steps.analyse import main
 
 
@@ -95,3 +96,44 @@ def test_what_cannot_be_analysed_ends_with_a_message(inputs, store, arguments, m
     result = run(inputs, *arguments)
     assert result.exit_code == 2
     assert message in result.output
+
+
+@pytest.mark.parametrize("source", ["table", "database"])
+def test_tags_are_in_the_exports(inputs, store, source):
+    table = pd.read_csv(inputs / "clusters.csv", dtype={"crater_id": "str"})
+    ids, more = table["crater_id"], []
+    if source == "table":  # as cluster and classify write them
+        said = [True, False, *[None] * (len(table) - 2)]
+        table.assign(tag_rayed=said).to_csv(inputs / "clusters.csv", index=False)
+    else:
+        tags = TagStore(inputs / "labels.db")
+        tags.add("rayed", positives=[ids[0]], negatives=[ids[1]], labeller="ada", model="m")
+        tags.close()
+        more = [f"--tags={inputs / 'labels.db'}"]
+    result = run(inputs, f"--area={inputs / 'area.gpkg'}", *more)
+    assert result.exit_code == 0, result.output
+    found = mlflow.search_runs(search_all_experiments=True, output_format="list")
+    (done,) = [r for r in found if r.data.tags["step"] == "analyse"]
+    folder = mlflow.artifacts.download_artifacts(
+        run_id=done.info.run_id, artifact_path="exports", dst_path=str(inputs / "downloaded")
+    )
+    exported = {
+        "csv": pd.read_csv(f"{folder}/craters.csv", dtype={"crater_id": "str"}),
+        "gpkg": gpd.read_file(f"{folder}/craters.gpkg", layer="craters"),
+        "geojson": gpd.read_file(f"{folder}/craters.geojson"),
+        "robbins": pd.read_csv(f"{folder}/robbins.csv", dtype={"CRATER_ID": "str"}).rename(
+            columns={"CRATER_ID": "crater_id", "TAG_RAYED": "tag_rayed"}
+        ),
+    }
+    for name, written in exported.items():
+        rayed = written.set_index("crater_id")["tag_rayed"]
+        assert (bool(rayed[ids[0]]), bool(rayed[ids[1]])) == (True, False), name
+        assert rayed.isna().sum() == len(table) - 2, name
+
+
+def test_a_tag_that_is_neither_true_nor_false(inputs, store):
+    table = pd.read_csv(inputs / "clusters.csv", dtype={"crater_id": "str"})
+    table.assign(tag_rayed="perhaps").to_csv(inputs / "clusters.csv", index=False)
+    result = run(inputs, f"--area={inputs / 'area.gpkg'}")
+    assert result.exit_code == 2
+    assert "column tag_rayed: 'perhaps' is neither true nor false" in result.output
