@@ -12,11 +12,11 @@ from lunar_models.config.train import Precision
 from lunar_models.encoders.base import Encoder
 from lunar_models.encoders.checkpoint import Checkpoint
 from lunar_models.encoders.inference import inference_copy
-from lunar_models.encoders.overlap import batch_size_for, pinned, run_overlapped
+from lunar_models.encoders.overlap import batch_size_for, read_pinned, run_overlapped
 from lunar_models.encoders.precision import autocast, compute_dtype, pick_device
 from lunar_models.errors import ConfigError
 from lunar_models.heads.physical import PhysicalPrediction
-from lunar_models.page_cache import keep_memory, read_crops
+from lunar_models.page_cache import keep_memory
 
 WORTH_PREPARING = 256
 """Crops from which on a faster copy of the encoder pays."""
@@ -239,7 +239,7 @@ def _fill(
         yield from _run_on_cpu(done, starts, several=encoder is not checkpoint.encoder)
         return
     yield from run_overlapped(
-        lambda start: pinned(_read(crops, start, start + size), device),
+        lambda start: _read(crops, start, start + size, device),
         lambda stored: compute(_normalised(checkpoint, stored, device)),
         store,
         starts,
@@ -266,9 +266,11 @@ def _run_on_cpu(done: Callable[[int], int], starts: range, *, several: bool) -> 
         torch.set_num_threads(threads)  # else threads to come would begin with a worker's share
 
 
-def _read(crops: npt.NDArray[np.uint8], start: int, stop: int) -> torch.Tensor:
+def _read(
+    crops: npt.NDArray[np.uint8], start: int, stop: int, device: torch.device
+) -> torch.Tensor:
     """Some neighbouring crops, as they are stored."""
-    return torch.from_numpy(read_crops(crops, np.arange(start, min(stop, len(crops)))))
+    return read_pinned(crops, np.arange(start, min(stop, len(crops))), device)
 
 
 def _normalised(checkpoint: Checkpoint, stored: torch.Tensor, device: torch.device) -> torch.Tensor:
@@ -279,7 +281,8 @@ def _load(
     checkpoint: Checkpoint, encoder: Encoder, crops: npt.NDArray[np.uint8], start: int, stop: int
 ) -> torch.Tensor:
     """Some neighbouring crops, normalised, on the encoder's device."""
-    return _normalised(checkpoint, _read(crops, start, stop), encoder.device)
+    stored = _read(crops, start, stop, encoder.device)
+    return _normalised(checkpoint, stored, encoder.device)
 
 
 def reconstruct_crops(

@@ -45,7 +45,9 @@ def give_memory_back() -> bool:
 
 
 def read_crops(
-    crops: npt.NDArray[np.uint8], positions: npt.NDArray[np.int64]
+    crops: npt.NDArray[np.uint8],
+    positions: npt.NDArray[np.int64],
+    out: npt.NDArray[np.uint8] | None = None,
 ) -> npt.NDArray[np.uint8]:
     """Copy some crops out of an array, or of the file behind a memory map.
 
@@ -55,14 +57,15 @@ def read_crops(
     Args:
         crops: (N, S, S) uint8; may be a memory map, C-contiguous.
         positions: (B,) in [0, N).
+        out: (B, S, S) uint8, C-contiguous, to read into; None for a new array.
 
     Returns:
-        (B, S, S) uint8.
+        (B, S, S) uint8, `out` if it was given.
     """
+    values = np.empty((len(positions), *crops.shape[1:]), np.uint8) if out is None else out
     # A part of a map does not know its own offset.
     if not (isinstance(crops, np.memmap) and isinstance(crops.base, mmap.mmap)):
-        return crops[positions]
-    values = np.empty((len(positions), *crops.shape[1:]), np.uint8)
+        return np.take(crops, positions, axis=0, out=values)
     runs = np.split(np.arange(len(values)), np.flatnonzero(np.diff(positions) != 1) + 1)
     with open(crops.filename, "rb", buffering=0) as file:
         for run in filter(len, runs):

@@ -171,6 +171,13 @@ class Encoder(nn.Module, ABC):
     def loss(self, crops: Tensor, generator: torch.Generator | None = None) -> dict[str, Tensor]:
         """Scalars to report; ``"loss"`` among them is the one to minimise."""
 
+    def blocks(self) -> list[nn.Module]:
+        """Large parts that are run one after the other and worth compiling for training on a GPU.
+
+        Those of equal shape are compiled once.
+        """
+        return []
+
     def parameter_groups(self) -> list[dict[str, Any]]:
         """Return what to train: ``params``, and ``scale`` for the learning rate."""
         return [{"params": [p for p in self.parameters() if p.requires_grad], "scale": 1.0}]

@@ -10,8 +10,7 @@ import torch
 from torch import Tensor
 
 from lunar_models.encoders.base import CPU
-from lunar_models.encoders.overlap import pinned, send
-from lunar_models.page_cache import read_crops
+from lunar_models.encoders.overlap import read_pinned, send
 
 Indices = npt.NDArray[np.int64]
 
@@ -38,7 +37,7 @@ def read_batches(
 
     def read(batch: Indices) -> Tensor:
         # Ascending: neighbouring reads of the file.
-        return pinned(torch.from_numpy(read_crops(crops, np.sort(batch)))[:, None], device)
+        return read_pinned(crops, np.sort(batch), device)[:, None]
 
     waiting: deque[Future[Tensor]] = deque()
     with ThreadPoolExecutor(1) as reader:
@@ -63,8 +62,8 @@ def resident(crops: npt.NDArray[np.uint8], device: torch.device) -> Tensor | Non
         return None
     stored = torch.empty(crops.shape, dtype=torch.uint8, device=device)
     for numbers in np.array_split(np.arange(len(crops)), crops.nbytes // _PIECE_BYTES + 1):
-        piece = send(torch.from_numpy(read_crops(crops, numbers)), device)
-        stored[numbers[0] : numbers[-1] + 1] = piece
+        piece = read_pinned(crops, numbers, device)
+        stored[numbers[0] : numbers[-1] + 1].copy_(piece, non_blocking=True)
     return stored
 
 

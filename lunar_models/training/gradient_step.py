@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from lunar_models.training import distributed
+from lunar_models.training.compilation import CompiledBlocks
 from lunar_models.training.recording import RecordedStep
 
 
@@ -22,6 +23,7 @@ class GradientStep:
         clip: float,
         autocast: torch.autocast,
         recorded_draws: Sequence[torch.Generator] | None = None,
+        compiled: Sequence[nn.Module] = (),
     ) -> None:
         """Args:
         losses: of a batch; ``"loss"`` among them is the one to minimise. Other tensors that it
@@ -32,9 +34,12 @@ class GradientStep:
         autocast: context in which the losses are computed.
         recorded_draws: record the step (see `RecordedStep`), which draws from these generators;
             None runs it eagerly.
+        compiled: see `Encoder.blocks`.
         """
         self.losses, self.clip, self.autocast = losses, clip, autocast
         self.parameters: list[nn.Parameter] = [p for group in groups for p in group["params"]]
+        self._blocks = CompiledBlocks(compiled)
+        self._untried = bool(compiled)
         recorded = recorded_draws is not None
         self.optimiser = torch.optim.AdamW(
             groups, lr=1.0, weight_decay=weight_decay, fused=True, capturable=recorded
@@ -73,12 +78,24 @@ class GradientStep:
         group["lr"].fill_(rate)
 
     def _eager(self, *inputs: Tensor) -> dict[str, Tensor]:
-        self.optimiser.zero_grad(set_to_none=True)
-        with self.autocast:
-            losses = self.losses(*inputs)
-        losses["loss"].backward()  # type: ignore[no-untyped-call]
+        try:
+            losses = self._gradients(*inputs)
+        except RuntimeError as error:  # so are the errors of compilers
+            if not self._untried:
+                raise
+            self._blocks.give_up(error)
+            losses = self._gradients(*inputs)
+        self._untried = False
         distributed.average_gradients(self.parameters)
         if self.clip:
             torch.nn.utils.clip_grad_norm_(self.parameters, self.clip)
         self.optimiser.step()
         return {name: value.detach() for name, value in losses.items()}
+
+    def _gradients(self, *inputs: Tensor) -> dict[str, Tensor]:
+        self.optimiser.zero_grad(set_to_none=True)
+        with self._blocks.active():
+            with self.autocast:
+                losses = self.losses(*inputs)
+            losses["loss"].backward()  # type: ignore[no-untyped-call]
+        return losses

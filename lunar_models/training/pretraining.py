@@ -129,7 +129,7 @@ class Pretraining:
         for learner in self.learners:
             learner.encoder.train()
         for _ in range(steps):
-            self._one_step()
+            self.take_step()
         means: dict[str, float] = {}
         for number, learner in enumerate(self.learners):
             prefix = f"{number}-{self.config.networks[number]}/" if len(self.learners) > 1 else ""
@@ -141,7 +141,8 @@ class Pretraining:
             )
         return means
 
-    def _one_step(self) -> None:
+    def take_step(self) -> None:
+        """Take one gradient step of each network."""
         *photographs, scale, truth = self.replay.draw(self.config.batch_size // 2)
         first, second = (
             lunar_view(

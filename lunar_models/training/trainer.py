@@ -65,7 +65,8 @@ class Trainer:
         self.training, self.validation = (self._split(name) for name in ("train", "validation"))
         on_device = encoder.stays_on_device and self.device.type == "cuda"
         self.generator = torch.Generator(self.device if on_device else CPU)
-        self._recorded = on_device and config.compiled and self.world == 1
+        self._compiled = on_device and config.compiled
+        self._recorded = self._compiled and self.world == 1
         self.batch_size = min(config.batch_size, len(self.training) // self.world)
         self.steps_per_epoch = len(self.training) // (self.batch_size * self.world)
 
@@ -117,6 +118,7 @@ class Trainer:
             clip=self.config.gradient_clip,
             autocast=self.autocast,
             recorded_draws=[self.generator] if self._recorded else None,
+            compiled=self.encoder.blocks() if self._compiled else (),
         )
         self.rate = LearningRate.from_config(self.config, self.steps_per_epoch)
 

@@ -4,7 +4,7 @@ from dataclasses import asdict
 from typing import Any, Self
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from lunar_models.config.train import ModelSize, Pooling, Trainable, TrainConfig
@@ -133,6 +133,9 @@ class ViTMaeEncoder(Encoder):
             "trainable": self.trainable,
             "layer_decay": self.layer_decay,
         }
+
+    def blocks(self) -> list[nn.Module]:
+        return [*self.model.vit.layers, *self.model.decoder.decoder_layers]
 
     def _positions(self) -> list[Tensor]:
         embeddings, decoder = self.model.vit.embeddings, self.model.decoder
