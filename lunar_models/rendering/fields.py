@@ -17,6 +17,14 @@ def _wavenumbers(side: int, device: torch.device) -> Tensor:
     return torch.hypot(vertical, torch.fft.rfftfreq(side, device=device)[None])
 
 
+@functools.cache
+def _log_wavenumbers(side: int, device: torch.device) -> Tensor:
+    """(side, side // 2 + 1) natural logarithms of the cycles along a side, infinite of none."""
+    wavenumbers = _wavenumbers(side, device).clone()
+    wavenumbers[0, 0] = math.inf
+    return (wavenumbers * side).log()
+
+
 def blur(image: Tensor, sigma_px: Tensor) -> Tensor:
     """Blur (B, H, H) images by Gaussians of (B,) sigmas; the edges wrap around."""
     if not len(image):  # which no Fourier transform takes
@@ -30,9 +38,7 @@ def blur(image: Tensor, sigma_px: Tensor) -> Tensor:
 
 def texture(chance: Chance, side: int, steepness: Tensor) -> Tensor:
     """Draw (B, side, side) random fields, unit deviation, amplitudes ~ wavenumber^-steepness."""
-    wavenumbers = _wavenumbers(side, steepness.device).clone()
-    wavenumbers[0, 0] = math.inf
-    amplitudes = (wavenumbers * side).log().mul(-each(steepness)).exp()
+    amplitudes = _log_wavenumbers(side, steepness.device).mul(-each(steepness)).exp()
     noise = torch.fft.rfft2(chance.normal(1.0, side, side))
     field: Tensor = torch.fft.irfft2(noise * amplitudes, s=(side, side))
     return field / field.std((1, 2), keepdim=True)

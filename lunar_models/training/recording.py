@@ -72,12 +72,20 @@ class RecordedStep:
 
     def _record(self, inputs: tuple[Tensor, ...]) -> None:
         self._inputs = tuple(value.clone() for value in inputs)
+        device = inputs[0].device
+        generators = *self._generators, torch.cuda.default_generators[device.index or 0]
+        states = [generator.get_state() for generator in generators]
         graph = torch.cuda.CUDAGraph()
         for generator in self._generators:
             graph.register_generator_state(generator)
-        # Other threads read batches ahead meanwhile.
-        with torch.cuda.graph(graph, capture_error_mode="thread_local"):
-            self._outputs = self._step(*self._inputs)
+        try:
+            # Other threads read batches ahead meanwhile.
+            with torch.cuda.graph(graph, capture_error_mode="thread_local"):
+                self._outputs = self._step(*self._inputs)
+        except RuntimeError:
+            for generator, state in zip(generators, states, strict=True):
+                _renew(generator, state)
+            raise
         self._replay = graph.replay
 
     def _give_up(self, error: RuntimeError) -> None:
@@ -88,3 +96,10 @@ class RecordedStep:
             "slower: %s",
             str(error).strip().partition("\n")[0],
         )
+
+
+def _renew(generator: torch.Generator, state: Tensor) -> None:
+    """Free a generator from a recording that broke off, after which it would refuse to draw."""
+    fresh = torch.Generator(generator.device)
+    fresh.set_state(state)
+    generator.graphsafe_set_state(fresh.graphsafe_get_state())  # type: ignore[attr-defined]

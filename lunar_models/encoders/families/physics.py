@@ -13,6 +13,7 @@ from lunar_models.encoders.augmentation import lunar_view
 from lunar_models.encoders.base import CPU, Encoder, evaluating
 from lunar_models.encoders.families.vicreg import PROJECTION_DIM, vicreg_terms
 from lunar_models.encoders.layers.convolutions import ConvolutionalNetwork, projector
+from lunar_models.encoders.layers.likelihood import gaussian_loss
 from lunar_models.encoders.overlap import send
 from lunar_models.errors import ConfigError
 from lunar_models.joint_batch import gather
@@ -157,7 +158,7 @@ class PhysicsEncoder(Encoder):
 
     def _regression(self, features: Tensor, targets: Tensor) -> Tensor:
         mean, log_variance = self._predict(features)
-        return functional.gaussian_nll_loss(mean, targets, log_variance.exp())
+        return gaussian_loss(mean, targets, log_variance).mean()
 
     @torch.no_grad()
     def _remember(self, features: Tensor) -> None:
