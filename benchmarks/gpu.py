@@ -62,7 +62,7 @@ FP32_TOLERANCE, BF16_TOLERANCE = 2e-3, 1e-1
 """Largest difference of an embedding from the CPU's, in standard deviations of the embeddings."""
 LOSS_TOLERANCE = 2e-2
 """Largest relative difference between the losses of recorded and of eager steps, in bf16."""
-SIMULATION_TOLERANCE = 0.15
+SIMULATION_TOLERANCE = 0.25
 """Largest difference between the means of simulated crops, in standard deviations."""
 PEAK_FLOPS = 790e12
 """Of an H100 in bf16, measured on large matrix products of random values."""
@@ -197,7 +197,8 @@ def _measure_pretraining(bench: Bench, batch_size: int) -> None:
                     compiled=compiled, steps=10**6,
                 )
             )  # fmt: skip
-            training.encoder.train()
+            for learner in training.learners:
+                learner.encoder.train()
             rates.append(bench.rate(_pretraining(training, batch_size), 6))
     case = Case("inverse_rendering", 48, 0, 0, {}, {}, {})
     eager, ours = rates
@@ -257,7 +258,8 @@ def _steps_apart(config: TrainConfig, crop_set: CropSet) -> float:
 def _simulations_apart(device: torch.device) -> float:
     """Greatest difference of means and spreads between simulations on the device and on the CPU.
 
-    In standard deviations of a crop's: the random numbers are others.
+    In standard deviations of a crop's. The random numbers are others; what the crops of a mosaic
+    share has only 512 samples, whose means lie .06 apart by chance.
 
     Raises:
         SystemExit: it is larger than chance explains.
@@ -268,7 +270,7 @@ def _simulations_apart(device: torch.device) -> float:
         made = [
             simulate_crops(1024, crop_size_px=48, context_diameters=1.5,
                            generator=generator, mosaics=64)
-            for _ in range(4)
+            for _ in range(8)
         ]  # fmt: skip
         truth = torch.cat([part.truth[:, 0, :5] for part in made]).cpu()
         relative = torch.cat([part.brightness[:, 0] for part in made]).cpu()
