@@ -85,7 +85,7 @@ class Case(NamedTuple):
 
 CASES = (
     Case("ViT-MAE-base", 224, 16_384, 64,
-         {"encoder": "vit_mae", "model_size": "base", "patch_size_px": 16, "batch_size": 1024},
+         {"encoder": "vit_mae", "model_size": "base", "patch_size_px": 16, "batch_size": 512},
          {"embedding": 3_735, "training": 3_018}, {"training": 6_046}),
     Case("physics", 48, 400_000, 256, {"encoder": "physics", "batch_size": 1024},
          {"embedding": 16_201, "training": 2_545}, {"embedding": 150_000, "training": 20_000}),
@@ -241,7 +241,7 @@ def _steps_apart(config: TrainConfig, crop_set: CropSet) -> float:
     """
     curves = []
     for compiled in (False, True):
-        trainer = _trainer(config.replace(compiled=compiled, batch_size=64), crop_set)
+        trainer = _trainer(config.replace(compiled=compiled), crop_set)
         batches = trainer.training_batches(np.random.default_rng(0))
         losses = [
             trainer.step(step, crops).clone()

@@ -102,4 +102,4 @@ def _renew(generator: torch.Generator, state: Tensor) -> None:
     """Free a generator from a recording that broke off, after which it would refuse to draw."""
     fresh = torch.Generator(generator.device)
     fresh.set_state(state)
-    generator.graphsafe_set_state(fresh.graphsafe_get_state())  # type: ignore[attr-defined]
+    generator.graphsafe_set_state(fresh.graphsafe_get_state())
