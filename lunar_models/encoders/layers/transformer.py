@@ -2,7 +2,6 @@
 
 import functools
 from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,19 +9,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from lunar_models.config.train import Trainable
 from lunar_models.errors import CheckpointError, ConfigError
 
 ATTENTION = "lunar_models"
 """Name of `attention` in transformers, once `register_attention` has been called."""
-_SHORT_SEQUENCES = [
-    SDPBackend.FLASH_ATTENTION,
-    SDPBackend.EFFICIENT_ATTENTION,
-    SDPBackend.MATH,
-]
-"""Kernels of attention on a GPU; cuDNN's, PyTorch's first choice, is made for longer sequences."""
 PREPROCESSING_FILE = "preprocessor_config.json"
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
@@ -91,9 +83,7 @@ def attention(
         queries, keys, values = (part.flatten(0, 1) for part in (query, key, value))
         products = (queries @ keys.transpose(1, 2)).float() * scaling
         mixed = (products.softmax(2).to(values) @ values).view_as(query)
-        return mixed.transpose(1, 2), None
-    # The choice of kernels is the whole process's, so that threads on CPUs keep off it.
-    with sdpa_kernel(_SHORT_SEQUENCES) if query.is_cuda else nullcontext():
+    else:
         mixed = functional.scaled_dot_product_attention(query, key, value, scale=scaling)
     return mixed.transpose(1, 2), None
 
