@@ -100,6 +100,7 @@ class Bench:
     def __init__(self, device: torch.device, seconds: float) -> None:
         self.device, self.seconds = device, seconds
         self.rows: list[dict[str, Any]] = []
+        self.faults: list[str] = []
 
     def rate(self, work: Iterator[int], warm_up: int = 1, seconds: float | None = None) -> float:
         """crops/s of work that yields their numbers; its first pieces warm up."""
@@ -118,6 +119,13 @@ class Bench:
         """Until the device has done its work."""
         if self.device.type == "cuda":
             torch.cuda.synchronize()
+
+    def check(self, what: str, found: float, most: float) -> float:
+        """Tell a difference larger than rounding or chance explains; it fails the whole run."""
+        if not found <= most:
+            self.faults.append(f"{what}: {found:.2g} apart, at most {most} are explained.")
+            print(f"WRONG: {self.faults[-1]}", flush=True)
+        return found
 
     def row(self, case: Case, task: str, **values: float | None) -> None:
         """Print and keep one row."""
@@ -161,6 +169,7 @@ def main() -> None:
     if arguments.json:
         told = {"torch": torch.__version__, "device": name, "rows": bench.rows}
         arguments.json.write_text(json.dumps(told, indent=2) + "\n")
+    raise SystemExit("\n".join(bench.faults) or 0)
 
 
 def _measure(bench: Bench, case: Case, folder: Path) -> None:
@@ -169,13 +178,13 @@ def _measure(bench: Bench, case: Case, folder: Path) -> None:
     torch.manual_seed(0)
     encoder = build_encoder(config, crop_size_px=case.side)
     checkpoint = Checkpoint.for_crops(encoder.eval(), crop_set)
-    fp32, bf16 = _apart(checkpoint, np.array(crop_set.crops[: case.checked]), bench.device)
+    fp32, bf16 = _apart(bench, checkpoint, np.array(crop_set.crops[: case.checked]))
     ours = bench.rate(_embedding(checkpoint, crop_set, bench.device))
     tuned = bench.rate(_tuned_embedding(bench, checkpoint, crop_set), 3)
     # Without bf16 a fixed default would be fp32: what a user gets who does not say.
     bench.row(case, "embedding", ours=ours, tuned=tuned, of_tuned=ours / tuned,
               apart_fp32=fp32, apart_bf16=bf16)  # fmt: skip
-    apart = _steps_apart(config, crop_set)
+    apart = _steps_apart(bench, config, crop_set)
     eager = bench.rate(_training(_trainer(config.replace(compiled=False), crop_set)), 3)
     trainer = _trainer(config, crop_set)
     ours = bench.rate(_training(trainer), 6)
@@ -187,7 +196,7 @@ def _measure(bench: Bench, case: Case, folder: Path) -> None:
 
 def _measure_pretraining(bench: Bench, batch_size: int) -> None:
     """Training of `inverse_rendering`, each crater simulated on the device and used once."""
-    apart = _simulations_apart(bench.device)
+    apart = _simulations_apart(bench)
     rates = []
     with tempfile.TemporaryDirectory() as folder:
         for compiled in (False, True):
@@ -207,20 +216,17 @@ def _measure_pretraining(bench: Bench, batch_size: int) -> None:
     bench.row(case, "simulation", ours=made)
 
 
-def _apart(checkpoint: Checkpoint, crops: np.ndarray, device: torch.device) -> tuple[float, float]:
-    """Largest difference of the device's embeddings from the CPU's in fp32, in fp32 and in bf16.
-
-    Raises:
-        SystemExit: it is larger than rounding explains.
-    """
+def _apart(bench: Bench, checkpoint: Checkpoint, crops: np.ndarray) -> tuple[float, float]:
+    """Largest difference of the device's embeddings from the CPU's in fp32, in fp32 and in bf16."""
+    device = bench.device
     expected = embed_crops(checkpoint, crops, device="cpu", precision="fp32")
     scale = max(float(expected.std()), 1e-12)
     found = []
     for precision, most in (("fp32", FP32_TOLERANCE), ("auto", BF16_TOLERANCE)):
         embeddings = embed_crops(checkpoint, crops, device=device.type, precision=precision)
-        found.append(float(np.abs(embeddings - expected).max()) / scale)
-        if not found[-1] <= most:
-            raise SystemExit(f"{precision} on {device} is {found[-1]:.2g} std from the CPU's fp32.")
+        apart = float(np.abs(embeddings - expected).max()) / scale
+        what = f"{type(checkpoint.encoder).name} in {precision} on {device}, in standard deviations"
+        found.append(bench.check(what, apart, most))
     return found[0], found[1]
 
 
@@ -233,12 +239,8 @@ def _trainer(config: TrainConfig, crop_set: CropSet) -> Trainer:
     return trainer
 
 
-def _steps_apart(config: TrainConfig, crop_set: CropSet) -> float:
-    """Greatest relative difference between the losses of recorded and of eager steps.
-
-    Raises:
-        SystemExit: it is larger than rounding explains.
-    """
+def _steps_apart(bench: Bench, config: TrainConfig, crop_set: CropSet) -> float:
+    """Greatest relative difference between the losses of recorded and of eager steps."""
     curves = []
     for compiled in (False, True):
         trainer = _trainer(config.replace(compiled=compiled), crop_set)
@@ -250,22 +252,17 @@ def _steps_apart(config: TrainConfig, crop_set: CropSet) -> float:
         curves.append(torch.stack(losses).cpu())
     eager, recorded = curves
     apart = float(((recorded - eager) / eager).abs().max())
-    if not apart <= LOSS_TOLERANCE:
-        raise SystemExit(f"Losses of recorded steps are {apart:.2g} from eager ones: {curves}.")
-    return apart
+    return bench.check(f"losses of recorded steps of {config.encoder}", apart, LOSS_TOLERANCE)
 
 
-def _simulations_apart(device: torch.device) -> float:
+def _simulations_apart(bench: Bench) -> float:
     """Greatest difference of means and spreads between simulations on the device and on the CPU.
 
     In standard deviations of a crop's. The random numbers are others; what the crops of a mosaic
     share has only 512 samples, whose means lie .06 apart by chance.
-
-    Raises:
-        SystemExit: it is larger than chance explains.
     """
     statistics = []
-    for where in (CPU, device):
+    for where in (CPU, bench.device):
         generator = torch.Generator(where).manual_seed(0 if where is CPU else 1)
         made = [
             simulate_crops(1024, crop_size_px=48, context_diameters=1.5,
@@ -280,9 +277,7 @@ def _simulations_apart(device: torch.device) -> float:
         statistics.append(torch.cat([truth, others], 1))
     cpu, gpu = statistics
     apart = float(((gpu.mean(0) - cpu.mean(0)) / cpu.std(0)).abs().max())
-    if not apart <= SIMULATION_TOLERANCE:
-        raise SystemExit(f"Simulated crops on {device} are {apart:.2g} std from the CPU's.")
-    return apart
+    return bench.check("simulated crops, in standard deviations", apart, SIMULATION_TOLERANCE)
 
 
 def _flops_of_a_crop(trainer: Trainer) -> float:
