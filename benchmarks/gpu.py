@@ -97,8 +97,10 @@ CASES = (
 class Bench:
     """Measures and prints row after row, and keeps them."""
 
-    def __init__(self, device: torch.device, seconds: float) -> None:
-        self.device, self.seconds = device, seconds
+    def __init__(self, device: torch.device, seconds: float, file: Path | None) -> None:
+        self.device, self.seconds, self.file = device, seconds, file
+        name = torch.cuda.get_device_name() if device.type == "cuda" else "CPU"
+        self.machine = {"torch": torch.__version__, "device": name}
         self.rows: list[dict[str, Any]] = []
         self.faults: list[str] = []
 
@@ -136,7 +138,9 @@ class Bench:
         numbers = "".join(f"{row.get(name) or math.nan:11,.0f}" for name in names)
         told = {name: row[name] for name in values if name not in names}
         notes = "  ".join(f"{name.replace('_', ' ')} {value:.2g}" for name, value in told.items())
-        print(f"{case.label:17} {task:9} {numbers}  {notes}".replace("nan", "  -"), flush=True)
+        print(f"{case.label:17} {task:10} {numbers}  {notes}".replace("nan", "  -"), flush=True)
+        if self.file:
+            self.file.write_text(json.dumps(self.machine | {"rows": self.rows}, indent=2) + "\n")
 
 
 def main() -> None:
@@ -149,11 +153,10 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="file for the numbers")
     arguments = parser.parse_args()
     device, started = torch.device(arguments.device), time.perf_counter()
-    name = torch.cuda.get_device_name() if device.type == "cuda" else "CPU"
-    print(f"torch {torch.__version__} on {name}; crops/s")
+    bench = Bench(device, arguments.seconds, arguments.json)
+    print("torch {torch} on {device}; crops/s".format(**bench.machine))
     columns = ("before", "ours", "eager", "tuned", "aim")
-    print(f"{'network':17} {'task':9} {''.join(f'{column:>11}' for column in columns)}  notes")
-    bench = Bench(device, arguments.seconds)
+    print(f"{'network':17} {'task':10} {''.join(f'{column:>11}' for column in columns)}  notes")
     for case in CASES:
         if arguments.only and case.label not in arguments.only.split(","):
             continue
@@ -166,9 +169,6 @@ def main() -> None:
     if not arguments.only or "inverse_rendering" in arguments.only.split(","):
         _measure_pretraining(bench, 32 if arguments.small else 1024)
     print(f"{time.perf_counter() - started:.0f} s in all")
-    if arguments.json:
-        told = {"torch": torch.__version__, "device": name, "rows": bench.rows}
-        arguments.json.write_text(json.dumps(told, indent=2) + "\n")
     raise SystemExit("\n".join(bench.faults) or 0)
 
 
@@ -181,7 +181,6 @@ def _measure(bench: Bench, case: Case, folder: Path) -> None:
     fp32, bf16 = _apart(bench, checkpoint, np.array(crop_set.crops[: case.checked]))
     ours = bench.rate(_embedding(checkpoint, crop_set, bench.device))
     tuned = bench.rate(_tuned_embedding(bench, checkpoint, crop_set), 3)
-    # Without bf16 a fixed default would be fp32: what a user gets who does not say.
     bench.row(case, "embedding", ours=ours, tuned=tuned, of_tuned=ours / tuned,
               apart_fp32=fp32, apart_bf16=bf16)  # fmt: skip
     apart = _steps_apart(bench, config, crop_set)
