@@ -20,6 +20,24 @@ export async function call(path, options = {}) {
 
 export const getJson = async (path, options) => (await call(path, options)).json();
 
+// The objects of a reply of JSON lines, as many at once as have come.
+export async function* jsonLines(reply) {
+  const reader = reply.body.pipeThrough(new TextDecoderStream()).getReader();
+  let rest = "";
+  for (;;) {
+    let part;
+    try {
+      part = await reader.read();
+    } catch {
+      throw new Error("The answer broke off; ask again.");
+    }
+    if (part.done) return;
+    const lines = (rest + part.value).split("\n");
+    rest = lines.pop();
+    if (lines.length) yield lines.map((line) => JSON.parse(line));
+  }
+}
+
 // With a token images cannot be plain links, because links carry no header.
 export async function showImage(image, path) {
   try {

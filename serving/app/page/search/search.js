@@ -1,6 +1,6 @@
 // Finds craters like those that are marked: marks, searches, refines, saves as a tag.
 
-import { call, craterPath, getJson, place, setToken } from "/static/api.js";
+import { call, craterPath, getJson, jsonLines, place, setToken } from "/static/api.js";
 import { $, element } from "/static/dom.js";
 import { Marks } from "./marks.js";
 import { onFailure, show } from "./pictures.js";
@@ -112,7 +112,7 @@ function search() {
     const body = JSON.stringify({ ...marks.examples(), limit: MOST_RESULTS });
     const reply = await call("/v1/search", { method: "POST", headers: json, body, signal });
     let head = null;
-    for await (const lines of parsedLines(reply)) {
+    for await (const lines of jsonLines(reply)) {
       if (!current()) return;
       if (!head) {
         head = lines.shift();
@@ -132,24 +132,6 @@ function begin(head) {
   $("title").textContent = `${count(head.total)} craters ranked${cut}; the probe was fitted in ${head.fit_ms.toFixed(0)} ms`;
   drawPrecision();
   scrollTo(0, 0);
-}
-
-// Objects of a JSON-lines reply, as many at once as have come.
-async function* parsedLines(reply) {
-  const reader = reply.body.pipeThrough(new TextDecoderStream()).getReader();
-  let rest = "";
-  for (;;) {
-    let part;
-    try {
-      part = await reader.read();
-    } catch {
-      throw new Error("The answer broke off; search again.");
-    }
-    if (part.done) return;
-    const lines = (rest + part.value).split("\n");
-    rest = lines.pop();
-    if (lines.length) yield lines.map((line) => JSON.parse(line));
-  }
 }
 
 function closer(crater) {
