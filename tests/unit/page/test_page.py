@@ -1,109 +1,13 @@
-"""The interactive page: what is in the file, and what it does in a real browser."""
-
-import base64
-import io
-import json
-import re
+"""The interactive page in a real browser."""
 
 import numpy as np
 import pandas as pd
 import pytest
 from browser import Window, needs_chromium
-from PIL import Image
+from page_craters import craters
 
-from lunar_models.clustering.projection_2d import View2D
 from lunar_models.colours import FRESH_TO_OLD
-from lunar_models.errors import CatalogueError
 from lunar_models.page import write_page
-from lunar_models.page.atlas import build_atlas
-from lunar_models.plots.cluster_map import Background
-from lunar_models.plots.thumbnails import Bounds
-
-
-def craters(count: int) -> tuple[pd.DataFrame, list[View2D], np.ndarray]:
-    rng = np.random.default_rng(0)
-    cluster = rng.integers(-1, 3, count)
-    table = pd.DataFrame(
-        {
-            "crater_id": [f"c{n}" for n in range(count)],
-            "longitude_deg": rng.uniform(-90, 0, count),
-            "latitude_deg": rng.uniform(0, 60, count),
-            "diameter_km": rng.uniform(1, 10, count),
-            "cluster_id": cluster.astype(np.int32),
-            "confidence": rng.random(count).astype(np.float32),
-            "state": rng.integers(0, 5, count),
-            "given_label": np.array(["", "New", "Old"])[rng.integers(0, 3, count)],
-            "note": ["</script><script>alert(1)</script><!--<script>"] * count,
-        }
-    )
-    # clusters stand side by side in the view: -1, 0, 1, 2 from left to right
-    points = np.stack([cluster + rng.uniform(-0.3, 0.3, count), rng.random(count)], axis=1)
-    partial = points.astype(np.float32)
-    partial[1::2] = np.nan
-    crops = np.full((count, 16, 16), 90, np.uint8)
-    crops[:, :, 8:] = 30
-    return table, [View2D("pca", points), View2D("tsne", partial)], crops
-
-
-@pytest.fixture(scope="module")
-def small(tmp_path_factory):
-    path = tmp_path_factory.mktemp("page") / "page.html"
-    table, views, crops = craters(300)
-    background = Background(np.full((60, 90), 120, np.uint8), Bounds(-90, 0, 0, 60))
-    # every crater looks like the two after it
-    similar = (np.arange(300)[:, None] + [1, 2]) % 300
-    write_page(
-        path, table, views, crops, background,
-        similar=similar, alignment="side", title="Craters & <Moon>",
-    )  # fmt: skip
-    return path, table
-
-
-def test_the_file_refers_to_nothing_outside(small) -> None:
-    text = small[0].read_text()
-    assert not re.findall(r"""(?:src|href)\s*=\s*["'](?!data:)""", text)
-    assert not re.findall(r"https?://|localStorage|fetch\(|import\(", text)
-    assert "{{" not in text
-    assert "<title>Craters &amp; &lt;Moon&gt;</title>" in text
-    assert "</script><script>alert" not in text
-    assert "<!--" not in text
-
-
-def test_the_data_survives(small) -> None:
-    path, table = small
-    text = re.search(r'type="application/json">(.*?)</script>', path.read_text(), re.S)[1]
-    data = json.loads(text)
-    columns = {c["name"]: c for c in data["columns"]}
-    stored = np.frombuffer(base64.b64decode(columns["longitude_deg"]["base64"]), "<f4")
-    np.testing.assert_array_equal(stored, table["longitude_deg"].to_numpy(np.float32))
-    assert columns["diameter_km"]["unit"] == "km"
-    assert columns["note"]["texts"][0].startswith("</script>")
-    assert [item["id"] for item in data["groupings"][0]["items"]] == [0, 1, 2, -1]
-
-
-def test_rows_must_match(tmp_path) -> None:
-    table, views, crops = craters(10)
-    with pytest.raises(CatalogueError, match=r"\[9, 10\] craters"):
-        write_page(tmp_path / "page.html", table, views, crops[:9])
-
-
-def test_crops_lie_in_the_atlas_in_order() -> None:
-    crops = np.zeros((300, 128, 128), np.uint8)
-    crops[:, :64] = (np.arange(300) % 200 + 40).astype(np.uint8)[:, None, None]
-    crops[:, :, 120:] = 255
-    atlas = build_atlas(crops)
-    assert (atlas["sprite_px"], atlas["across"], len(atlas["pages"])) == (64, 32, 1)
-    page = np.asarray(Image.open(io.BytesIO(base64.b64decode(atlas["pages"][0]))).convert("L"))
-    assert page.shape == (10 * 64, 32 * 64)
-    # the last crop: bright above, dark below
-    cell = page[9 * 64 : 10 * 64, (299 % 32) * 64 : (299 % 32) * 64 + 40]
-    assert cell[:28].mean() > cell[36:].mean() + 50
-
-
-def test_many_crops_are_drawn_smaller_on_several_pages() -> None:
-    atlas = build_atlas(np.zeros((20_001, 40, 40), np.uint8))
-    assert atlas["sprite_px"] == 40
-    assert len(atlas["pages"]) == -(-20_001 // (2048 // 40) ** 2)
 
 
 @pytest.fixture
@@ -304,10 +208,6 @@ def test_the_selection_is_saved_as_csv(small, open_page, tmp_path) -> None:
         page.locator("#selection textarea").input_value()
         == (tmp_path / "selection.csv").read_text()
     )
-
-
-def test_mirrored_crops_are_noted(small) -> None:
-    assert "Crops with the Sun in the west are mirrored left-right" in small[0].read_text()
 
 
 @needs_chromium
