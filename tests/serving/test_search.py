@@ -5,11 +5,16 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 from live_server import Live, live_server
 from service_parts import Parts
 
+from lunar_models.labelling.appearance import appearance, search_features
 from lunar_models.labelling.tags import TagStore
+from lunar_models.neighbours import NeighbourIndex
+from serving.app.routes.search import Searchable
 from serving.app.tokens import create_token
 
 
@@ -143,3 +148,18 @@ def test_a_lost_database_is_a_reason_to_ask_again(
         for reply in (live.get("/v1/tags"), live.post("/v1/tags/a", json={"positives": ids[:1]})):
             assert reply.status_code == 503
             assert "retry-after" in reply.headers
+
+
+def test_thumbnails_are_searched_by_their_look_too() -> None:
+    rng = np.random.default_rng(0)
+    embeddings = rng.normal(size=(30, 8)).astype(np.float32)
+    place = {name: np.zeros(30) for name in ("longitude_deg", "latitude_deg", "diameter_km")}
+    craters = pd.DataFrame({"crater_id": [f"c{k}" for k in range(30)], **place})
+    thumbnails = rng.integers(1, 255, (30, 48, 48)).astype(np.uint8)
+    bare = NeighbourIndex.build(embeddings, craters)
+    seen = NeighbourIndex.build(embeddings, craters, thumbnails=thumbnails)
+    np.testing.assert_array_equal(Searchable.of(bare, 1.5).features, embeddings)
+    np.testing.assert_array_equal(
+        Searchable.of(seen, 1.5).features,
+        search_features(embeddings, appearance(thumbnails, context_diameters=1.5)),
+    )

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 from functools import partial
-from typing import Annotated
+from typing import Annotated, NamedTuple, Self
 
 import numpy as np
 from fastapi import APIRouter, Path, Query, Request
@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from starlette.responses import Response, StreamingResponse
 
 from lunar_models.arrays import FloatArray, IntArray
+from lunar_models.labelling.appearance import MOST_LOOKED_AT, appearance, search_features
 from lunar_models.labelling.few_shot import MOST_EXAMPLES, Background, ranked
 from lunar_models.labelling.tags import TagName, TagStore
 from lunar_models.neighbours import NeighbourIndex
@@ -73,22 +74,40 @@ class Tag(BaseModel):
     negatives: list[str]
 
 
-class _Backgrounds:
-    """The background of the model in service, computed at its first search."""
+class Searchable(NamedTuple):
+    """What searches of a reference set compare."""
+
+    features: FloatArray
+    """(N, F): the embeddings, and the look of the thumbnails where that is quick to compute."""
+    background: Background
+
+    @classmethod
+    def of(cls, index: NeighbourIndex, context_diameters: float) -> Self:
+        """Compute that of a reference set, whose crops are so many diameters wide."""
+        features = index.embeddings
+        if index.thumbnails is not None and len(index) <= MOST_LOOKED_AT:
+            looks = appearance(index.thumbnails, context_diameters=context_diameters)
+            features = search_features(index.embeddings, looks)
+        return cls(features, Background.of(features))
+
+
+class _Searchables:
+    """That of the model in service, computed at its first search."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._index: NeighbourIndex | None = None
-        self._background: Background | None = None
+        self._searchable: Searchable | None = None
 
-    def of(self, index: NeighbourIndex) -> Background:
+    def of(self, index: NeighbourIndex, context_diameters: float) -> Searchable:
         with self._lock:
-            if self._background is None or self._index is not index:
-                self._index, self._background = index, Background.of(index.embeddings)
-            return self._background
+            if self._searchable is None or self._index is not index:
+                self._index = index
+                self._searchable = Searchable.of(index, context_diameters)
+            return self._searchable
 
 
-_backgrounds = _Backgrounds()
+_searchables = _Searchables()
 
 
 @router.get("/search", include_in_schema=False)
@@ -131,7 +150,9 @@ async def search(request: Request, wanted: Search) -> StreamingResponse:
             for side in (wanted.positives, wanted.negatives)]  # fmt: skip
     if set(rows[0]) & set(rows[1]):
         raise Problem(400, "bad_parameter", "A crater is among positives and negatives.")
-    scores, fit_ms = await admission.until(asyncio.to_thread(_score, index, *rows))
+    context = served.bundle.checkpoint.context_diameters
+    work = asyncio.to_thread(_score, index, context, *rows)
+    scores, fit_ms = await admission.until(work)
     head = {"model": served.identity.model_dump(mode="json"), "total": len(index),
             "fit_ms": round(fit_ms, 2)}  # fmt: skip
     marked = np.array([*rows[0], *rows[1]], np.int64)
@@ -140,14 +161,14 @@ async def search(request: Request, wanted: Search) -> StreamingResponse:
 
 
 def _score(
-    index: NeighbourIndex, positives: list[int], negatives: list[int]
+    index: NeighbourIndex, context_diameters: float, positives: list[int], negatives: list[int]
 ) -> tuple[FloatArray, float]:
     """(N,) scores of the reference set, and the time of the fit in milliseconds."""
-    background = _backgrounds.of(index)
+    features, background = _searchables.of(index, context_diameters)
     began = time.perf_counter()
-    probe = background.fit(index.embeddings[positives], index.embeddings[negatives])
+    probe = background.fit(features[positives], features[negatives])
     fit_ms = 1000.0 * (time.perf_counter() - began)
-    return probe.score(index.embeddings), fit_ms
+    return probe.score(features), fit_ms
 
 
 def _lines(
