@@ -136,4 +136,5 @@ def test_who_waits_gets_the_lock_when_it_is_free(client, versions, monkeypatch):
     client.create_registered_model(lock)
     monkeypatch.setattr(promotion.time, "sleep", lambda _: client.delete_registered_model(lock))
     with exclusive(NAME, wait_seconds=30):
-        pass
+        held = [m.tags["held_by"] for m in client.search_registered_models() if m.name == _lock(0)]
+        assert len(held) == 1

@@ -28,6 +28,12 @@ def test_overlap_of_planted_discs():
     assert (overlap[4:] == 0).all()  # equal is not larger
 
 
+@pytest.mark.parametrize("second", [390, 900])  # of the same octave of sizes, and of another
+def test_parts_inside_several_larger_craters_are_joined(second):
+    table = craters((0, 0, 2), (200, 0, 400), (0, second / 2, second))
+    assert overlap_larger(table, table)[0] == pytest.approx(1 - 0.5 * 0.5, abs=0.01)
+
+
 def test_overlap_on_the_rim_is_half():
     table = craters((0, 0, 400), (200, 0, 1))
     assert overlap_larger(table, table)[1] == pytest.approx(0.5, abs=0.005)
@@ -67,6 +73,23 @@ def test_first_fault_is_the_reason():
         "native_px is below 8.0",
         "",
     ]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["valid_fraction", "shadow_fraction", "saturated_fraction", "overlap_larger", "contrast"],
+)
+def test_a_crop_at_a_threshold_is_kept_and_one_beyond_is_not(name):
+    limits = {
+        "min_valid_fraction": 0.75, "max_shadow_fraction": 0.5, "max_saturated_fraction": 0.25,
+        "max_overlap_larger": 0.5, "min_contrast": 0.125,
+    }  # fmt: skip
+    config = PreprocessConfig(mosaic=("m.tif",), catalogue="c.csv", **limits)
+    row = {limit.split("_", 1)[1]: value for limit, value in limits.items()}
+    assert crop_faults(pd.DataFrame([row]), config).tolist() == [""]
+    beyond = -1e-3 if name in ("valid_fraction", "contrast") else 1e-3
+    (fault,) = crop_faults(pd.DataFrame([row | {name: row[name] + beyond}]), config)
+    assert fault.startswith(name)
 
 
 def test_crop_faults_follow_the_thresholds():

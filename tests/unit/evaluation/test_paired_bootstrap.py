@@ -1,5 +1,6 @@
 """Comparisons of runs tell better from equal, and refuse what cannot be compared."""
 
+import numpy as np
 import pytest
 from evaluated_moon import embed, judge
 
@@ -16,6 +17,20 @@ def test_comparison_tells_better_from_equal(candidates):
     same = table.loc["strong again"]
     assert (same["difference"].abs() < 1e-12).all()
     assert not same["distinct"].any()
+
+
+def test_the_order_of_the_rows_does_not_matter(case):
+    first = case[2]
+    assert first.predictions["overlaps_training"].any()
+    runs = {
+        "one": Candidate(first.digest, first.predictions),
+        "other": Candidate(first.digest, first.predictions.sample(frac=1, random_state=1)),
+    }
+    comparison = compare(runs, replicates=20)
+    assert comparison.judged == (~first.predictions["overlaps_training"]).sum()
+    differences = comparison.differences[["difference", "low", "high"]].dropna()
+    assert len(differences)
+    np.testing.assert_allclose(differences, 0.0, atol=1e-12)
 
 
 def test_paired_differences_are_surer_than_either_run(candidates, case):
