@@ -52,7 +52,7 @@ browser:
 	  || echo "Chromium is not here and cannot be installed by this user: see the test summary."
 
 demo: setup
-	mlflow run . --env-manager local --experiment-name demo -P epochs=15 -P batch_size=64
+	mlflow run . --env-manager local --experiment-name "$(or $(MLFLOW_EXPERIMENT_NAME),demo)" -P epochs=15 -P batch_size=64
 	python -m steps.demo
 
 check: setup

@@ -145,3 +145,15 @@ def test_a_failing_step_fails_the_pipeline_and_says_why(place):
     assert process.returncode != 0
     assert "latent_dim=4000 needs more than that many training crops" in output
     assert "finished steps are reused" in output
+
+
+@pytest.mark.parametrize(("name", "expected"), [(None, "demo"), ("of ana", "of ana")])
+def test_the_demo_goes_to_the_experiment_of_the_caller(name, expected):
+    """On a team's server the experiment `demo` is somebody else's."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("MLFLOW_", "MAKE"))}
+    given = {} if name is None else {"MLFLOW_EXPERIMENT_NAME": name}
+    done = subprocess.run(
+        ["make", "--dry-run", "demo"],
+        cwd=ROOT, env=kept | given, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert f'--experiment-name "{expected}" ' in done.stdout
