@@ -119,14 +119,13 @@ class TokenStore:
 
     def _reload(self) -> None:
         self._checked = time.monotonic()
-        state = self._look()
-        if state == self._state:
+        if self._look() == self._state:
             return
         try:
             self._load()
         except ConfigError as error:
-            # A file that cannot be read must not open or close doors; said once.
-            self._state = state
+            # A file that cannot be read must not open or close doors; said once, since `_load` has
+            # noted the state that it met.
             _log.error("tokens cannot be read again", extra={"reason": str(error)})
 
 
