@@ -42,6 +42,7 @@ STRATEGIES: dict[str, tuple[Method, Method, int, bool]] = {
     "random, stratified": ("random", "random", 0, True),
     "design": ("design", "design", 0, False),
     "design, stratified": ("design", "design", 0, True),
+    "design then weighted, stratified": ("design", "weighted", 30, True),
     "design then uncertain, stratified": ("design", "uncertain", 60, True),
     "typical, stratified": ("typical", "typical", 0, True),
     "covering, stratified": ("covering", "covering", 0, True),

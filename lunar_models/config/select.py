@@ -10,7 +10,9 @@ from lunar_models.config.databases import refuse_password
 
 _VOTES = {spec.name: spec for spec in specs(VotesConfig)}
 
-Strategy = Literal["auto", "design", "typical", "covering", "uncertain", "margin", "random"]
+Strategy = Literal[
+    "auto", "design", "weighted", "typical", "covering", "uncertain", "margin", "random"
+]
 
 
 class SelectConfig(StepConfig):
@@ -41,8 +43,8 @@ class SelectConfig(StepConfig):
     count: int = param(50, help="Number of craters to select.", minimum=1, maximum=100_000)
     method: Strategy = param(
         "auto",
-        help="Query strategy; auto is design up to 60 labels, then uncertain. uncertain and margin "
-        "need labels of two states at least.",
+        help="Query strategy; auto is design up to 30 labels, then weighted. weighted, uncertain "
+        "and margin need labels of two states at least.",
     )
     bins: int = param(
         2,

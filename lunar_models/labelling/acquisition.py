@@ -21,6 +21,11 @@ Allowed = Callable[[], npt.NDArray[np.bool_]]
 DESIGN_PENALTY = 10.0
 """Ridge penalty in `transductive_design`, chosen on another map than that of the benchmark."""
 
+WEIGHTED_PENALTY = 30.0
+"""Ridge penalty in `weighted_design`, chosen on other seeds than those of the benchmark."""
+_LEAST_VARIANCE = 0.02
+"""Of a predicted rank: nobody is as certain as a head fitted on a few labels."""
+
 _MOST_CLUSTERS = 500
 _NEIGHBOURS = 20
 _PURITY = 0.95
@@ -31,7 +36,7 @@ _CHUNK = 1_024
 
 
 def transductive_design(
-    scaled: Float64Array, labelled: IntArray, allowed: Allowed
+    scaled: Float64Array, labelled: IntArray, allowed: Allowed, penalty: float = DESIGN_PENALTY
 ) -> Iterable[int]:
     """Choose craters whose labels most reduce the variance of all craters' predictions.
 
@@ -42,8 +47,9 @@ def transductive_design(
         scaled: (N, D) standardised embeddings.
         labelled: (L,) rows with a label.
         allowed: asked before each choice.
+        penalty: of the ridge regression.
     """
-    covariance = DESIGN_PENALTY * np.eye(scaled.shape[1])
+    covariance = penalty * np.eye(scaled.shape[1])
     covariance += scaled[labelled].T @ scaled[labelled]
     inverse = np.linalg.inv(covariance)
     root = np.linalg.cholesky(scaled.T @ scaled / len(scaled) + 1e-9 * np.eye(len(inverse)))
@@ -59,6 +65,27 @@ def transductive_design(
         to_all -= np.outer(with_row, to_all[row] / shrink)
         by_inverse -= np.outer(with_row, by_inverse[row] / shrink)
         own -= with_row**2 / shrink
+
+
+def weighted_design(
+    scaled: Float64Array, probabilities: FloatArray, labelled: IntArray, allowed: Allowed
+) -> Iterable[int]:
+    """Choose by `transductive_design`, each crater weighted by how uncertain its state is.
+
+    In a design for a generalised linear model the weight is the information of an answer, here that
+    of an ordinal head: the standard deviation of the predicted rank.
+
+    Args:
+        scaled: (N, D) standardised embeddings.
+        probabilities: (N, K) of a head fitted on the labels.
+        labelled: (L,) rows with a label.
+        allowed: asked before each choice.
+    """
+    rank = np.arange(probabilities.shape[1])
+    variance = probabilities @ rank**2 - (probabilities @ rank) ** 2
+    weight = np.sqrt(np.maximum(variance, _LEAST_VARIANCE))
+    features = np.hstack((scaled, np.ones((len(scaled), 1)))) * np.sqrt(weight)[:, None]
+    return transductive_design(features, labelled, allowed, WEIGHTED_PENALTY)
 
 
 def typical(

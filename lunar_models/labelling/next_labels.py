@@ -13,10 +13,10 @@ from lunar_models.errors import ConfigError, LabelsError
 from lunar_models.evaluation.probes import ordinal_probe
 from lunar_models.labelling.consensus import find_consensus
 from lunar_models.labelling.reading import VoteSet
-from lunar_models.labelling.selection import Method, Rows, select, stratify
+from lunar_models.labelling.selection import NEED_PROBABILITIES, Method, Rows, select, stratify
 
-DESIGN_FIRST = 60
-"""Labels up to which `auto` follows a design; chosen on photographs, see docs."""
+DESIGN_FIRST = 30
+"""Labels up to which `auto` follows a design without a model."""
 
 
 def strata_properties(metadata: pd.DataFrame) -> dict[str, FloatArray]:
@@ -66,7 +66,7 @@ def choose_next(
         votes: those so far; None without any.
         count: craters to select, at most those without a vote.
         without: ids that are never asked about, such as gold.
-        method: of `select`; auto is design up to `DESIGN_FIRST` labels, then uncertain.
+        method: of `select`; auto is design up to `DESIGN_FIRST` labels, then weighted.
         bins: groups of equal size for each of `strata_properties`; 1 keeps no mix.
         seed: of clusters and draws.
 
@@ -78,11 +78,11 @@ def choose_next(
     labelled = _labelled(ids, votes)
     open_rows = np.flatnonzero(~np.isin(ids, list(without)) | np.isin(ids, ids[labelled]))
     if method == "auto":
-        method = "design" if len(labelled) < DESIGN_FIRST else "uncertain"
+        method = "design" if len(labelled) < DESIGN_FIRST else "weighted"
     embeddings = np.asarray(embeddings, np.float64)[open_rows]
     own = np.searchsorted(open_rows, labelled)
     probabilities = None
-    if method in ("uncertain", "margin"):
+    if method in NEED_PROBABILITIES:
         probabilities = _probabilities(ids[open_rows], embeddings, votes)
     properties = strata_properties(metadata)
     strata = stratify(*(values[open_rows] for values in properties.values()), bins=bins)
@@ -116,14 +116,17 @@ def _probabilities(
 ) -> FloatArray:
     """(N, K) of a head fitted on the consensus of the votes."""
     if votes is None:
-        raise ConfigError("method=uncertain and margin need votes; begin with method=design.")
+        raise ConfigError(
+            "method=weighted, uncertain or margin needs votes; begin with method=design."
+        )
     state = find_consensus(votes.votes, votes.states).table.set_index("crater_id")["state"]
     rank = state.map({name: k for k, name in enumerate(votes.states)}).reindex(ids)
     known = rank.notna().to_numpy()
     ranks = rank[known].to_numpy(np.int64)
     if len(np.unique(ranks)) < 2:
         raise ConfigError(
-            "method=uncertain and margin need labels of two states; begin with method=design."
+            "method=weighted, uncertain or margin needs labels of two states; begin with "
+            "method=design."
         )
     probe = ordinal_probe().fit(embeddings[known], ranks)
     probabilities = np.zeros((len(ids), len(votes.states)))

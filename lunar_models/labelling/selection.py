@@ -21,9 +21,11 @@ from lunar_models.labelling.acquisition import (
     transductive_design,
     typical,
     uncertain,
+    weighted_design,
 )
 
-Method = Literal["design", "typical", "covering", "uncertain", "margin", "random"]
+Method = Literal["design", "weighted", "typical", "covering", "uncertain", "margin", "random"]
+NEED_PROBABILITIES = ("weighted", "uncertain", "margin")
 Rows = npt.NDArray[np.int64]
 
 
@@ -44,9 +46,10 @@ def select(
         embeddings: (N, D) finite, of all craters that may be or have been labelled.
         count: rows to select, at most those without a label.
         labelled: (L,) rows with a label.
-        probabilities: (N, K) of a head fitted on those labels, for uncertain and margin.
+        probabilities: (N, K) of a head fitted on those labels, for weighted, uncertain and margin.
         strata: (N,) group of each crater (`stratify`), kept in proportion; None: no quotas.
-        method: design, from embeddings alone (`transductive_design`); typical (TypiClust);
+        method: design, from embeddings alone (`transductive_design`); weighted, the same with
+            uncertain craters counting more (`weighted_design`); typical (TypiClust);
             covering (ProbCover); uncertain, and unlike each other (BADGE); margin, uncertain
             only; random.
         n_states: states of the scale, for covering.
@@ -59,7 +62,7 @@ def select(
         ConfigError: too few craters are left, or there are no probabilities where they are needed.
     """
     quota = _Quota(labelled, strata, count, len(embeddings))
-    if probabilities is None and method in ("uncertain", "margin"):
+    if probabilities is None and method in NEED_PROBABILITIES:
         raise ConfigError(f"method={method} needs the probabilities of a head; label some first.")
     rng = np.random.default_rng(seed)
     scaled = np.asarray(embeddings, np.float64)
@@ -67,6 +70,8 @@ def select(
     match method:
         case "design":
             order = transductive_design(scaled, labelled, quota.allowed)
+        case "weighted":
+            order = weighted_design(scaled, np.asarray(probabilities), labelled, quota.allowed)
         case "typical":
             order = typical(scaled, labelled, count, quota.allowed, seed)
         case "covering":

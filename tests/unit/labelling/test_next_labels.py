@@ -99,7 +99,7 @@ def test_uncertain_needs_labels_of_two_states(craters):
     assert near[chosen].mean() < 0.6 * near[60:].mean()
 
 
-def test_auto_is_a_design_first_and_then_asks_about_uncertain_craters(craters):
+def test_auto_is_a_design_first_and_then_weighs_uncertain_craters(craters):
     table, embeddings = craters
     rank = (embeddings[:70, 0] > 0).astype(int) * 3
 
@@ -107,8 +107,8 @@ def test_auto_is_a_design_first_and_then_asks_about_uncertain_craters(craters):
         votes = votes_on(table["crater_id"][:count], np.array(STATE_NAMES)[rank[:count]])
         return choose_next(table, embeddings, votes, 10, method=method).order["CRATER_ID"].tolist()
 
-    assert chosen(59, "auto") == chosen(59, "design")
-    assert chosen(60, "auto") == chosen(60, "uncertain") != chosen(60, "design")
+    assert chosen(29, "auto") == chosen(29, "design")
+    assert chosen(30, "auto") == chosen(30, "weighted") != chosen(30, "design")
 
 
 def test_votes_on_other_craters_are_refused(craters):

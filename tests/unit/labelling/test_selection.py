@@ -8,7 +8,7 @@ from lunar_models.errors import ConfigError
 from lunar_models.labelling.acquisition import covering, margins
 from lunar_models.labelling.selection import select, stratify
 
-METHODS = ("design", "typical", "covering", "uncertain", "margin", "random")
+METHODS = ("design", "weighted", "typical", "covering", "uncertain", "margin", "random")
 
 
 @pytest.fixture(scope="module")
@@ -30,6 +30,27 @@ def test_every_method_gives_new_craters_in_proportion(cloud, method):
     assert len(set(chosen)) == 40
     assert not set(chosen) & set(labelled)
     assert np.bincount(strata[chosen]).tolist() == [10, 20, 10]  # with the 20: 30, 20, 10
+
+
+def test_a_weighted_design_equals_the_definition(cloud):
+    """The variance of all predicted ranks, each crater weighted by how uncertain its rank is."""
+    embeddings, probabilities = cloud[0][:60], cloud[1][:60]
+    scaled = (embeddings - embeddings.mean(axis=0)) / embeddings.std(axis=0)
+    rank = np.arange(probabilities.shape[1])
+    spread = [np.sqrt(max(np.cov(rank, aweights=p, ddof=0), 0.02)) for p in probabilities]
+    features = np.sqrt(spread)[:, None] * np.hstack((scaled, np.ones((60, 1))))
+
+    def variance(rows):
+        information = 30.0 * np.eye(9) + features[rows].T @ features[rows]
+        return np.trace(features @ np.linalg.inv(information) @ features.T)
+
+    rows = [3]
+    for _ in range(6):
+        rows.append(min(set(range(60)) - set(rows), key=lambda n: variance([*rows, n])))
+    chosen = select(
+        embeddings, 6, labelled=np.array([3]), probabilities=probabilities, method="weighted"
+    )
+    assert chosen.tolist() == rows[1:]
 
 
 @pytest.mark.parametrize("method", METHODS)
