@@ -10,6 +10,7 @@ import mlflow
 import pandas as pd
 import pytest
 import requests
+from live_server import wait_for
 from mlflow.exceptions import MlflowException
 from team_member import SMALL, finish
 from team_stack import BUCKET, USERS
@@ -126,6 +127,26 @@ def test_pipelines_of_two_users_and_of_one_at_once(ana, ben, pipeline, monkeypat
     assert sorted(counts) == [2, 3, 4]
     assert locks(client) == []
     log(f"three pipelines at once took {time.monotonic() - began:.1f} s")
+
+
+def sent_code(stack) -> int:
+    """How many files of models' code were asked of the server."""
+    return (stack.folder / "tracking.log").read_text().count("/artifacts/code/")
+
+
+def test_the_server_restarts_while_a_model_is_sent(ana, stack, pipeline, monkeypatch, log):
+    client = ana.sign_in(monkeypatch)
+    process = ana.start(**{**SMALL, "service_model": "restarted", "n_clusters": 5})
+    wait_for(lambda: "register: running" in process.file.read_text(), 900)
+    before = sent_code(stack)
+    wait_for(lambda: sent_code(stack) > before + 50 or process.poll() is not None, 300)
+    stack.stop_tracking()
+    time.sleep(3)
+    stack.start_tracking()
+    output = finish(process)
+    assert "Traceback" not in output
+    assert client.get_registered_model("restarted").aliases == {"champion": "1"}
+    log("the server restarted while a model was sent to it: the pipeline went on")
 
 
 CHOICE = {"service_model": MODEL, "margin": -1.0, "max_latency_ms": 10_000}
