@@ -1,7 +1,6 @@
 """Embed many crops in batches, in bounded memory."""
 
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,19 +8,10 @@ import numpy.typing as npt
 import torch
 
 from lunar_models.config.train import Precision
-from lunar_models.encoders.base import Encoder
+from lunar_models.encoders.batched import fill_by_batches, prepare_encoder
 from lunar_models.encoders.checkpoint import Checkpoint
-from lunar_models.encoders.inference import inference_copy
-from lunar_models.encoders.overlap import batch_size_for, read_pinned, run_overlapped
-from lunar_models.encoders.precision import autocast, compute_dtype, pick_device
-from lunar_models.errors import ConfigError
+from lunar_models.encoders.precision import autocast, pick_device
 from lunar_models.heads.physical import PhysicalPrediction
-from lunar_models.page_cache import keep_memory
-
-WORTH_PREPARING = 256
-"""Crops from which on a faster copy of the encoder pays."""
-MOST_WORKERS = 4
-"""Batches in memory at once."""
 
 Progress = Callable[[int], object]
 """Called with the number of crops just finished."""
@@ -54,14 +44,14 @@ def embed_crops(
         ConfigError: the crops' side is not the encoder's.
     """
     precision = precision or ("fp32" if pick_device(device).type == "cpu" else "auto")
-    encoder = _prepared(checkpoint, crops, device, precision)
+    encoder = prepare_encoder(checkpoint, crops, device, precision)
     embeddings = np.empty((len(crops), encoder.embedding_dim), np.float32)
 
     def embed(batch: torch.Tensor) -> torch.Tensor:
         with autocast(precision, encoder.device):
             return encoder.embed(batch)
 
-    for count in _fill(embeddings, embed, checkpoint, encoder, crops, batch_size):
+    for count in fill_by_batches(embeddings, embed, checkpoint, encoder, crops, batch_size):
         if progress is not None:
             progress(count)
     return embeddings
@@ -172,9 +162,9 @@ def _tell(
     checkpoint: Checkpoint, crops: npt.NDArray[np.uint8], batch_size: int | None, device: str
 ) -> dict[str, npt.NDArray[np.float32]] | None:
     """`Encoder.outputs` of all crops, float32; None from an encoder that only embeds."""
-    encoder = _prepared(checkpoint, crops, device)
+    encoder = prepare_encoder(checkpoint, crops, device)
     blank = torch.zeros(1, *crops.shape[1:], dtype=torch.uint8)
-    first = encoder.tell(_normalised(checkpoint, blank, encoder.device))
+    first = encoder.tell(checkpoint.prepare(blank.to(encoder.device)))
     shapes = {name: value.shape[1:] for name, value in first.items()}
     if shapes.keys() == {"embedding"}:
         return None
@@ -185,104 +175,10 @@ def _tell(
         told = encoder.tell(batch)
         return torch.cat([told[name].reshape(len(batch), -1) for name in shapes], 1)
 
-    for _ in _fill(rows, compute, checkpoint, encoder, crops, batch_size):
+    for _ in fill_by_batches(rows, compute, checkpoint, encoder, crops, batch_size):
         pass
     parts = zip(shapes.items(), np.split(rows, columns[:-1], axis=1), strict=True)
     return {name: part.reshape(len(rows), *shape) for (name, shape), part in parts}
-
-
-def _prepared(
-    checkpoint: Checkpoint,
-    crops: npt.NDArray[np.uint8],
-    device: str,
-    precision: Precision = "fp32",
-) -> Encoder:
-    """The encoder on its device, as a faster copy where there are many crops."""
-    side = (checkpoint.stored or checkpoint.geometry).size_px
-    if crops.shape[1:] != (side, side):
-        raise ConfigError(
-            f"The encoder takes crops of {side} px, these have "
-            f"{crops.shape[-1]} px; run preprocess with crop_size_px={side}."
-        )
-    encoder = checkpoint.encoder.to(pick_device(device))
-    if len(crops) < WORTH_PREPARING:
-        return encoder
-    keep_memory()
-    return inference_copy(encoder, compute_dtype(precision, encoder.device))
-
-
-def _fill(
-    target: npt.NDArray[np.float32],
-    compute: Callable[[torch.Tensor], torch.Tensor],
-    checkpoint: Checkpoint,
-    encoder: Encoder,
-    crops: npt.NDArray[np.uint8],
-    batch_size: int | None,
-) -> Iterator[int]:
-    """Put what `compute` makes of normalised batches into `target`; yield their numbers of crops.
-
-    On a GPU batches are read and fetched while others are computed.
-    """
-    device = encoder.device
-    size = batch_size or batch_size_for(device, encoder.crop_size_px)
-    starts = range(0, len(crops), size)
-
-    def store(start: int, result: torch.Tensor) -> None:
-        target[start : start + len(result)] = result.numpy()
-
-    def done(start: int) -> int:
-        batch = _load(checkpoint, encoder, crops, start, start + size)
-        store(start, compute(batch))
-        return len(batch)
-
-    if device.type == "cpu":
-        yield from _run_on_cpu(done, starts, several=encoder is not checkpoint.encoder)
-        return
-    yield from run_overlapped(
-        lambda start: _read(crops, start, start + size, device),
-        lambda stored: compute(_normalised(checkpoint, stored, device)),
-        store,
-        starts,
-    )
-
-
-def _run_on_cpu(done: Callable[[int], int], starts: range, *, several: bool) -> Iterator[int]:
-    """Work on some batches at once, each with its share of the cores.
-
-    A small network's layers are too short to be divided among many. Only of the faster copy
-    (`several`), which stays in evaluation mode: the first batch to end switches the original back.
-    """
-    threads = torch.get_num_threads()
-    workers = min(threads, MOST_WORKERS, len(starts)) if several else 1
-    if workers < 2:
-        yield from map(done, starts)
-        return
-    try:
-        with ThreadPoolExecutor(
-            workers, initializer=torch.set_num_threads, initargs=(threads // workers,)
-        ) as pool:
-            yield from pool.map(done, starts)
-    finally:
-        torch.set_num_threads(threads)  # else threads to come would begin with a worker's share
-
-
-def _read(
-    crops: npt.NDArray[np.uint8], start: int, stop: int, device: torch.device
-) -> torch.Tensor:
-    """Some neighbouring crops, as they are stored."""
-    return read_pinned(crops, np.arange(start, min(stop, len(crops))), device)
-
-
-def _normalised(checkpoint: Checkpoint, stored: torch.Tensor, device: torch.device) -> torch.Tensor:
-    return checkpoint.prepare(stored.to(device, non_blocking=True))
-
-
-def _load(
-    checkpoint: Checkpoint, encoder: Encoder, crops: npt.NDArray[np.uint8], start: int, stop: int
-) -> torch.Tensor:
-    """Some neighbouring crops, normalised, on the encoder's device."""
-    stored = _read(crops, start, stop, encoder.device)
-    return _normalised(checkpoint, stored, encoder.device)
 
 
 def reconstruct_crops(

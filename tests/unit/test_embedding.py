@@ -3,7 +3,6 @@ import pytest
 import torch
 from helpers import bowl_crops
 
-from lunar_models import embedding
 from lunar_models.config.train import TrainConfig
 from lunar_models.crops.crop_set import CropSet
 from lunar_models.embedding import (
@@ -13,6 +12,7 @@ from lunar_models.embedding import (
     reconstruct_crops,
     score_crops,
 )
+from lunar_models.encoders import batched
 from lunar_models.encoders.build import build_encoder
 from lunar_models.encoders.checkpoint import Checkpoint
 from lunar_models.encoders.families.ensemble import EnsembleEncoder
@@ -78,7 +78,7 @@ def test_many_crops_give_what_few_give(encoder: str, monkeypatch: pytest.MonkeyP
         chosen.train()
         chosen.loss(checkpoint.normalisation(torch.from_numpy(crops)))  # moves the batch norms
     few = embed_crops(checkpoint, crops, device="cpu")
-    monkeypatch.setattr("lunar_models.embedding.WORTH_PREPARING", 1)
+    monkeypatch.setattr("lunar_models.encoders.batched.WORTH_PREPARING", 1)
     many = embed_crops(checkpoint, crops, device="cpu")
     np.testing.assert_allclose(many, few, atol=1e-5)
     copy = inference_copy(chosen)
@@ -161,7 +161,7 @@ def test_batches_worked_on_at_once_give_what_one_after_another_gives(
         torch.set_num_threads(3)
         several = embed_crops(checkpoint, crops, device="cpu", progress=done.append)
         assert torch.get_num_threads() == 3  # also after the workers had their shares
-        monkeypatch.setattr(embedding, "MOST_WORKERS", 1)
+        monkeypatch.setattr(batched, "MOST_WORKERS", 1)
         one = embed_crops(checkpoint, crops, device="cpu")
     finally:
         torch.set_num_threads(threads)
