@@ -7,7 +7,7 @@ from lunar_models.rendering.simulation import QUANTITIES, normalised, simulate_c
 
 _MOSAIC = 128
 """Craters simulated in the same light."""
-_MOSAICS = 16
+_MOSAICS = 64
 """Of them at once on a GPU, which one does not fill; one on other devices."""
 
 

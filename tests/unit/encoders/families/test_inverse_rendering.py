@@ -1,11 +1,14 @@
 """Test the encoder that infers depth, degradation and incidence."""
 
+from typing import ClassVar
+
 import numpy as np
 import pytest
 import torch
 from encoder_contract import EncoderContract, generator
 from torch import Tensor
 
+from lunar_models.config.pretrain import NetworkSize
 from lunar_models.config.train import TrainConfig
 from lunar_models.crops.normalisation import Normalisation
 from lunar_models.encoders.build import Encoder
@@ -23,11 +26,12 @@ from lunar_models.rendering.simulation import normalised, simulate_crops
 
 class TestInverseRendering(EncoderContract):
     name = "inverse_rendering"
+    model_size: ClassVar[NetworkSize] = "small"
 
     @pytest.fixture
     def encoder(self) -> Encoder:
         torch.manual_seed(0)
-        encoder = InverseRenderingEncoder(crop_size_px=32, latent_dim=6)
+        encoder = InverseRenderingEncoder(crop_size_px=32, latent_dim=6, model_size=self.model_size)
         made = simulate_crops(64, crop_size_px=32, context_diameters=1.5, generator=generator())
         scale = made.scale[:, 0]
         encoder.calibrate(normalised(made.brightness[:, 0], scale), scale, made.truth[:, 0])
@@ -102,3 +106,8 @@ class TestInverseRendering(EncoderContract):
     test_a_batch_of_two = None  # type: ignore[assignment]
     test_gradients_reach_every_trainable_parameter = None  # type: ignore[assignment]
     test_one_batch_can_be_overfitted = None  # type: ignore[assignment]
+
+
+@pytest.mark.slow
+class TestLargeInverseRendering(TestInverseRendering):
+    model_size = "large"
