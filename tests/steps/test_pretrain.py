@@ -74,6 +74,33 @@ def test_pretrain_logs_its_figures(run_step, last_run, tmp_path):
     assert "train/regression" in run.data.metrics
 
 
+def test_networks_of_one_run_are_told_apart(run_step, last_run, tmp_path):
+    done = run_step(
+        pretrain, **SMALL, networks="large,student", output=tmp_path / "several",
+        registered_model="several",
+    )  # fmt: skip
+    assert done.exit_code == 0, done.output
+    run = last_run()
+    sizes = {}
+    for name in ("0-large", "1-student"):
+        assert run.data.tags[f"output.encoder_uri.{name}"].startswith("models:/")
+        assert 0.3 < run.data.metrics[f"{name}/physics/depth_over_diameter_coverage_68"] < 1.0
+        encoder = Checkpoint.load(tmp_path / "several" / "encoder" / name).encoder
+        sizes[name] = encoder.model_size
+        assert sum(p.numel() for p in encoder.state_dict().values()) == pytest.approx(
+            run.data.metrics[f"{name}/encoder/parameters"]
+        )
+    assert sizes == {"0-large": "large", "1-student": "small"}
+    assert "train/1-student/imitation" in run.data.metrics
+    assert len(mlflow.MlflowClient().search_model_versions("name = 'several'")) == 2
+
+
+def test_a_student_without_a_teacher(run_step, tmp_path):
+    done = run_step(pretrain, **SMALL, networks="student", output=tmp_path / "alone")
+    assert done.exit_code == 2
+    assert "large before it" in done.output
+
+
 def test_states_and_quantities_without_a_label(encoder_uri, crop_set, run_step, last_run):
     done = run_step(cluster, crops=crop_set.path, encoder_uri=encoder_uri, views="none",
                     stability_rounds=0, interval_levels="0.5,0.9")  # fmt: skip
