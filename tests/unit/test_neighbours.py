@@ -155,3 +155,18 @@ def test_a_missing_graph_is_refused(index: NeighbourIndex, tmp_path: Path) -> No
     (tmp_path / "index.usearch").unlink()
     with pytest.raises(CheckpointError):
         NeighbourIndex.load(tmp_path)
+
+
+def test_near_craters_closer_than_half_precision_are_ordered_exactly() -> None:
+    """The graph keeps float16; more candidates than asked for are compared in float32."""
+    rng = np.random.default_rng(0)
+    dense = (3.0 + rng.normal(size=(200, 8)) * 2e-3).astype(np.float32)
+    embeddings = np.concatenate([rng.normal(size=(300, 8)).astype(np.float32), dense])
+    craters = pd.DataFrame({"crater_id": [f"c{n}" for n in range(500)]}).assign(
+        longitude_deg=0.0, latitude_deg=0.0, diameter_km=1.0, cluster_id=0, cluster_distance=0.0
+    )
+    found = NeighbourIndex.build(embeddings, craters, threads=1).search(dense[:50], 10).rows
+    distance = np.linalg.norm(embeddings[None] - dense[:50, None], axis=2)
+    truth = distance.argsort(axis=1)[:, :10]
+    hits = [len({*a} & {*b}) for a, b in zip(found.tolist(), truth.tolist(), strict=True)]
+    assert np.mean(hits) > 9.0  # 7 without the further candidates
