@@ -191,11 +191,14 @@ class InverseRenderingEncoder(Encoder):
         features = self.network(torch.cat([crops, crops.flip(2)]), contrast.repeat(2)).float()
         mean, log_variance = self.predict(features)
         mean = mean.view(2, -1, len(QUANTITIES)).mean(0)
-        if self.mosaic_incidence is not None:
-            oblique = mean[:, INCIDENCE] - self.mosaic_incidence
-            depth = mean[:, DEPTH] + self.incidence_weight * self.incidence_share * oblique
-            mean = torch.cat([mean[:, :DEPTH], depth[:, None], mean[:, DEPTH + 1 :]], 1)
         variance = log_variance.exp().view(2, -1, len(QUANTITIES)).mean(0)
+        if self.mosaic_incidence is not None:
+            weight = self.incidence_weight * self.incidence_share
+            light, uncertain = torch.zeros_like(mean), torch.zeros_like(variance)
+            light[:, DEPTH] = weight * (mean[:, INCIDENCE] - self.mosaic_incidence)
+            # The difference that is read is itself as uncertain as predicted incidences are.
+            uncertain[:, DEPTH] = (weight * INCIDENCE_NOISE) ** 2
+            mean, variance = mean + light, variance + uncertain
         return features.view(2, -1, features.shape[1]).mean(0), mean, variance
 
     def predict(self, features: Tensor) -> tuple[Tensor, Tensor]:

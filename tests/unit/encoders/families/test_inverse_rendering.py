@@ -80,6 +80,17 @@ class TestInverseRendering(EncoderContract):
         encoder.see_mosaic(crops)  # another time, as for another crop set
         torch.testing.assert_close(encoder._look(crops)[1], among)
 
+    def test_what_the_light_tells_is_uncertain(
+        self, encoder: InverseRenderingEncoder, crops: Tensor
+    ) -> None:
+        encoder.eval()
+        alone = encoder._look(crops)[2]
+        encoder.see_mosaic(crops)
+        wider = encoder._look(crops)[2]
+        added = (INCIDENCE_WEIGHT * encoder.incidence_share * INCIDENCE_NOISE) ** 2
+        torch.testing.assert_close(wider[:, 1] - alone[:, 1], torch.full((len(crops),), added))
+        torch.testing.assert_close(wider[:, [0, 2]], alone[:, [0, 2]])
+
     def test_a_mosaic_under_many_suns_is_not_read_that_way(
         self, encoder: InverseRenderingEncoder, crops: Tensor
     ) -> None:
