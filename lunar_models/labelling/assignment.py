@@ -91,7 +91,7 @@ class Assignment:
             self._store.claim(connection, labeller, fresh)
         return [Task(self._task_id(labeller, *each), each[0]) for each in found]
 
-    def cast(self, vote: Vote, task_id: str) -> bool:
+    def cast(self, vote: Vote, task_id: str, *, decides: bool = False) -> bool:
         """Take in a vote; its kind follows from the task, whatever it says.
 
         It is blind only if nothing about the crater was shown to the person before.
@@ -99,13 +99,14 @@ class Assignment:
         Args:
             vote: the answer, or the withdrawal of one.
             task_id: of the task that it answers.
+            decides: whether the person decides between differing labels.
 
         Returns:
             Whether it is new; False if it was taken in before.
 
         Raises:
-            LabelsError: the task or the value is not of this labelling, or the store refuses
-                the vote.
+            LabelsError: the task or the value is not of this labelling or not this person's, or
+                the store refuses the vote.
         """
         if vote.value is not None and vote.value not in self.scheme.values:
             raise LabelsError(
@@ -117,7 +118,7 @@ class Assignment:
                 self._catch_up(connection)
                 known = self._store.find(connection, vote.vote_id)
                 looked = has_looked(connection, vote.labeller, vote.crater_id)
-            kind = known.kind if known else self._kind(vote, task_id)
+            kind = known.kind if known else self._kind(vote, task_id, decides)
             blind = known.blind if known else vote.blind and not looked
             return self._store.add(vote.model_copy(update={"kind": kind, "blind": blind}))
 
@@ -220,7 +221,7 @@ class Assignment:
         time = self._ledger.claimed[labeller].get(crater)
         return time is None or now - time > self._lease / 2
 
-    def _kind(self, vote: Vote, task_id: str) -> Kind:
+    def _kind(self, vote: Vote, task_id: str, decides: bool) -> Kind:
         crater, labeller = vote.crater_id, vote.labeller
         kinds: tuple[Kind, ...] = ("ordinary", "repeat", "gold", "adjudication")
         kind = next((k for k in kinds if self._task_id(labeller, crater, k) == task_id), None)
@@ -230,9 +231,20 @@ class Assignment:
                 f"Task {task_id} on crater {crater} was not given to {labeller} in this labelling; "
                 "reload the page."
             )
-        replaced = self._ledger.slot(vote.supersedes)
-        own = self._ledger.first_kind(labeller, crater) if kind == "ordinary" else kind
-        return replaced or own
+        if replaced := self._ledger.slot(vote.supersedes):
+            return replaced
+        # The name of a task is no secret: whoever knows one need not have been given it.
+        if kind == "adjudication" and not decides:
+            raise LabelsError(
+                f"{labeller} may not decide between the labels of crater {crater}; that takes a "
+                "token with the scope adjudicate."
+            )
+        if kind == "repeat" and labeller not in self._ledger.labels(crater):
+            raise LabelsError(
+                f"Crater {crater} comes again only after {labeller} has labelled it; reload the "
+                "page."
+            )
+        return self._ledger.first_kind(labeller, crater) if kind == "ordinary" else kind
 
     def _task_id(self, labeller: str, crater: str, kind: Kind) -> str:
         blind = "first" if kind in BLIND_KINDS else kind

@@ -93,6 +93,14 @@ def import_labels(config: ImportConfig) -> str:
     }
     votes = list(_checked(readers[config.form](source, scheme, config.labeller), source, scheme))
     store = LabelStore(config.store)
+    known = {*store.schemes(), (scheme.name, scheme.version)}
+    for vote in votes:
+        if (vote.scheme, vote.scheme_version) not in known:
+            raise LabelsError(
+                f"{source}: crater {vote.crater_id} was labelled by version {vote.scheme_version} "
+                f"of scheme {vote.scheme}, which {config.store} does not have; give that file as "
+                "--scheme."
+            )
     with store.exclusive() as connection:
         store.append_scheme(connection, scheme)
         intake = Intake(store, connection, changes=config.form == "label_studio")

@@ -31,7 +31,10 @@ def _canonical(text: str) -> str:
 
 
 def _utc(time: datetime) -> datetime:
-    return time.astimezone(UTC)
+    try:
+        return time.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("lies outside the years 1 to 9999 in UTC") from None
 
 
 VoteId = Annotated[str, StringConstraints(max_length=40), AfterValidator(_canonical)]

@@ -114,6 +114,7 @@ def test_a_refused_vote_says_why_and_holds_up_no_other(api: Api) -> None:
         api.vote(first, "Ancient"), api.vote(first, crater_id="nowhere"),
         api.vote(first, vote_id="7"), api.vote(first, seconds=-1.0),
         api.vote(first, note="x" * 1001), api.vote(first, time_utc="yesterday"),
+        api.vote(first, time_utc="0001-01-01T00:00:00+14:00"),
         api.vote(first, scheme_version=2), api.vote(first, None),
         api.vote(first, supersedes=str(uuid.uuid4())), api.vote(first, task_id="guessed"),
     ]  # fmt: skip

@@ -198,7 +198,8 @@ def _cast(labelling: Labelling, caller: Caller, answer: Answer) -> Receipt:
         )
         if vote.scheme_version > labelling.scheme.version:
             raise LabelsError(f"Version {vote.scheme_version} of the scheme is not known here.")
-        new = labelling.assignment.cast(vote, answer.task_id)
+        decides = "adjudicate" in caller.scopes
+        new = labelling.assignment.cast(vote, answer.task_id, decides=decides)
     except LabelStoreError:
         raise
     except ValidationError as error:

@@ -40,7 +40,7 @@ def label(work: Assignment, labeller: str, count: int, value: str = "New", **opt
     craters = []
     for _ in range(count):
         (task,) = work.tasks(labeller, 1, **options)
-        work.cast(vote_on(task, labeller, value), task.task_id)
+        work.cast(vote_on(task, labeller, value), task.task_id, **options)
         craters.append(task.crater_id)
     return craters
 
@@ -149,10 +149,23 @@ def test_differing_labels_go_to_who_decides_and_only_once(begin) -> None:
     decide = work.tasks("cleo", 9, decides=True)
     assert len(decide) == 3
     assert work.others("cleo", decide[0].crater_id) is None
-    work.cast(vote_on(decide[0], "cleo", "Old"), decide[0].task_id)
+    guessed = vote_on(decide[0], "ben", "Old")
+    with pytest.raises(LabelsError, match="scope adjudicate"):
+        work.cast(guessed, work._task_id("ben", guessed.crater_id, "adjudication"))
+    assert work.progress("cleo", decides=True).disputed == 3
+    work.cast(vote_on(decide[0], "cleo", "Old"), decide[0].task_id, decides=True)
     assert {v.value for v in work.others("cleo", decide[0].crater_id).values()} == {"New", "Old"}
     assert work.tasks("cleo", 9, decides=True) == decide[1:]
     assert stored(work)["kind"].tolist()[-1] == "adjudication"
+
+
+def test_a_repeat_is_not_taken_before_the_label_that_it_repeats(begin) -> None:
+    work = begin()
+    (task,) = work.tasks("ada", 1)
+    guessed = work._task_id("ada", task.crater_id, "repeat")
+    with pytest.raises(LabelsError, match="comes again only after"):
+        work.cast(vote_on(task, "ada"), guessed)
+    assert stored(work).empty
 
 
 def test_nobody_sees_others_before_their_own_label_stands(begin) -> None:

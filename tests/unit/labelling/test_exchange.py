@@ -76,6 +76,18 @@ def test_all_votes_go_round_through_parquet_once(store: LabelStore, tmp_path: Pa
     pd.testing.assert_frame_equal(again, store.votes().drop(columns="received_utc"))
 
 
+@pytest.mark.parametrize("other", [{"scheme": "rays"}, {"scheme_version": 2}])
+def test_votes_by_a_scheme_that_the_store_lacks_are_refused(
+    store: LabelStore, tmp_path: Path, other: dict[str, object]
+) -> None:
+    """They could never be read again."""
+    export(store, "votes", tmp_path / "votes.parquet")
+    pd.read_parquet(tmp_path / "votes.parquet").assign(**other).to_parquet(tmp_path / "o.parquet")
+    with pytest.raises(LabelsError, match="does not have; give that file as --scheme"):
+        bring(tmp_path / "o.parquet", tmp_path / "b.db", "votes")
+    assert LabelStore(tmp_path / "b.db").votes().empty
+
+
 def test_label_studio_goes_round(store: LabelStore, tmp_path: Path) -> None:
     export(store, "label_studio", tmp_path / "tasks.json", image_url="https://x/{crater_id}.png")
     tasks = json.loads((tmp_path / "tasks.json").read_text())
