@@ -38,6 +38,8 @@ class Columns:
 def plain_name(name: str) -> str:
     """Normalise a column name: no case, spaces, brackets, degree or comment signs."""
     name = name.lower().strip().lstrip("#%;").strip()
+    # `dia_m` is in metres; without its sign it would be `diam`, a diameter without a unit.
+    name = re.sub(r"^dia(?=[ _(\[{.<]+m\b)", "diameter", name)
     return re.sub(r"[ _()\[\]{}°.\ufeff<>\"']", "", name)
 
 

@@ -11,6 +11,8 @@ import pytest
 from shapely.geometry import Point
 
 from lunar_models.catalogue import read_catalogue
+from lunar_models.catalogue.column_names import ALIASES
+from lunar_models.catalogue.columns import match_columns, plain_name
 from lunar_models.catalogue.formats import understand_catalogue
 from lunar_models.errors import CatalogueError
 
@@ -159,3 +161,22 @@ def test_geometry_on_an_ellipsoid_is_refused(tmp_path: Path) -> None:
     table.to_file(tmp_path / "c.gpkg")
     with pytest.raises(CatalogueError, match=r"1738\.1 by 1736\.0 km.*-a_srs"):
         read_catalogue(tmp_path / "c.gpkg")
+
+
+def test_no_name_stands_for_two_fields() -> None:
+    """Names are compared without spaces and signs: `dia_m` must not become `diam`."""
+    fields: dict[str, set[str]] = {}
+    for field, aliases in ALIASES.items():
+        for alias in aliases:
+            fields.setdefault(plain_name(alias), set()).add(field)
+    assert not {name: found for name, found in fields.items() if len(found) > 1}
+
+
+@pytest.mark.parametrize(
+    ("name", "field"),
+    [("diam", "diameter"), ("Diam", "diameter"), ("DIAM.", "diameter"), ("dia", "diameter"),
+     ("dia_m", "diameter_m"), ("Dia (m)", "diameter_m"), ("DIA M", "diameter_m"),
+     ("diam_km", "diameter_km")],
+)  # fmt: skip
+def test_a_diameter_is_in_metres_only_if_its_name_says_so(name: str, field: str) -> None:
+    assert match_columns(["id", "lon", "lat", name], None).found[field] == name
