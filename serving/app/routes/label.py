@@ -75,6 +75,11 @@ def _caller(request: Request) -> Caller:
     return caller
 
 
+def _decides(caller: Caller) -> bool:
+    """Whether the caller decides between differing labels."""
+    return "adjudicate" in caller.scopes
+
+
 @router.get("/label", include_in_schema=False)
 async def page() -> Response:
     """Return the page."""
@@ -96,7 +101,7 @@ async def setup(request: Request) -> dict[str, Any]:
     info = labelling.crop_set.info
     return {
         "labeller": caller.name,
-        "decides": "adjudicate" in caller.scopes,
+        "decides": _decides(caller),
         "scheme": labelling.scheme.model_dump(),
         "stretch": STRETCH_NOTE,
         "context_diameters": info.context_diameters,
@@ -116,7 +121,7 @@ async def tasks(
 
     def find() -> dict[str, Any]:
         assignment = labelling.assignment
-        decides = "adjudicate" in caller.scopes
+        decides = _decides(caller)
         found = assignment.tasks(caller.name, count, decides=decides)
         return {
             "tasks": [
@@ -198,8 +203,7 @@ def _cast(labelling: Labelling, caller: Caller, answer: Answer) -> Receipt:
         )
         if vote.scheme_version > labelling.scheme.version:
             raise LabelsError(f"Version {vote.scheme_version} of the scheme is not known here.")
-        decides = "adjudicate" in caller.scopes
-        new = labelling.assignment.cast(vote, answer.task_id, decides=decides)
+        new = labelling.assignment.cast(vote, answer.task_id, decides=_decides(caller))
     except LabelStoreError:
         raise
     except ValidationError as error:
