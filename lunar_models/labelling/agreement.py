@@ -1,7 +1,8 @@
 """Compute how well people agree with each other, and with themselves.
 
 Only blind answers count: votes given after a guess or another's label was seen, adjudications and
-training examples say nothing about how reproducible a label is. Craters are resampled, not
+training examples say nothing about how reproducible a label is. A blind answer counts even where
+its author changed it after such a look. Craters are resampled, not
 votes: all votes on one crater share its difficulty.
 """
 
@@ -19,7 +20,7 @@ from lunar_models.errors import LabelsError
 from lunar_models.evaluation.bootstrap import BlockBootstrap, percentile_interval
 from lunar_models.evaluation.metrics import quadratic_weighted_kappa
 from lunar_models.labelling.scheme import CANNOT_TELL, NOT_A_CRATER
-from lunar_models.labelling.votes import BLIND_KINDS
+from lunar_models.labelling.votes import BLIND_KINDS, is_blind
 
 ALL_PAIRS = "all pairs"
 """Name of the row that pools every pair of labellers."""
@@ -55,8 +56,8 @@ def measure_agreement(
     """Compute quadratic-weighted kappa between labellers and of each with themselves.
 
     Args:
-        votes: those that stand (`current_votes`): crater_id, labeller, value, kind, and blind
-            where the store told it.
+        votes: `votes_that_count`: crater_id, labeller, value, kind, and blind where the store
+            told it.
         states: names, freshest first.
         replicates: bootstrap replicates by crater.
         level: coverage of the intervals.
@@ -101,14 +102,8 @@ def rank_votes(votes: pd.DataFrame, states: Sequence[str]) -> pd.DataFrame:
 
 def first_answers(ranked: pd.DataFrame) -> pd.DataFrame:
     """Select the blind first votes that name a state, one per person and crater."""
-    chosen = ranked["kind"].isin(BLIND_KINDS) & _blind(ranked) & (ranked["rank"] >= 0)
+    chosen = ranked["kind"].isin(BLIND_KINDS) & is_blind(ranked) & (ranked["rank"] >= 0)
     return ranked[chosen].drop_duplicates(["crater_id", "labeller"])
-
-
-def _blind(votes: pd.DataFrame) -> "pd.Series[bool]":
-    if "blind" in votes:
-        return votes["blind"].astype("bool")
-    return pd.Series(True, index=votes.index)
 
 
 def _pairs_of_labellers(first: pd.DataFrame) -> Iterator[tuple[str, str, pd.DataFrame]]:
@@ -123,7 +118,7 @@ def _pairs_of_labellers(first: pd.DataFrame) -> Iterator[tuple[str, str, pd.Data
 def _pairs_with_self(
     ranked: pd.DataFrame, first: pd.DataFrame
 ) -> Iterator[tuple[str, pd.DataFrame]]:
-    again = ranked[(ranked["kind"] == "repeat") & _blind(ranked) & (ranked["rank"] >= 0)]
+    again = ranked[(ranked["kind"] == "repeat") & is_blind(ranked) & (ranked["rank"] >= 0)]
     keys = ["crater_id", "labeller"]
     both = first.merge(again.drop_duplicates(keys), on=keys, suffixes=("_a", "_b"))
     for name, pair in both.groupby("labeller"):

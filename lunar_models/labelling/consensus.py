@@ -18,6 +18,7 @@ from scipy.special import logsumexp
 from lunar_models.arrays import FloatArray
 from lunar_models.errors import LabelsError
 from lunar_models.labelling.agreement import rank_votes
+from lunar_models.labelling.votes import is_blind
 
 Ranks = npt.NDArray[np.integer[Any]]
 
@@ -53,8 +54,8 @@ def find_consensus(
     vote on a crater the confidence rests on how well that person agrees with others elsewhere.
 
     Args:
-        votes: those that stand (`current_votes`): crater_id, labeller, value, kind, and blind
-            where the store told it.
+        votes: `votes_that_count`: crater_id, labeller, value, kind, and blind where the store
+            told it.
         states: names, freshest first.
         most_rounds: of expectation-maximisation.
         tolerance: largest change of a probability at which it stops.
@@ -66,7 +67,7 @@ def find_consensus(
     ranked = ranked[ranked["rank"] >= 0]
     decided = ranked[ranked["kind"] == "adjudication"].groupby("crater_id")["rank"].last()
     heard = ranked[ranked["kind"] != "adjudication"]
-    heard = heard[heard["blind"].astype("bool")] if "blind" in heard else heard
+    heard = heard[is_blind(heard)]
     if ranked.empty:
         raise LabelsError("No vote names a state; label some craters first.")
     craters = np.unique(np.concatenate((heard["crater_id"], decided.index)).astype(str))

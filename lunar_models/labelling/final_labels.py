@@ -3,14 +3,19 @@
 import pandas as pd
 
 from lunar_models.labelling.scheme import Scheme
-from lunar_models.labelling.votes import BLIND_KINDS, current_votes
+from lunar_models.labelling.votes import BLIND_KINDS, blind_votes, current_votes
+
+_PERSON = ["crater_id", "labeller"]
 
 
 def final_labels(votes: pd.DataFrame, scheme: Scheme) -> pd.DataFrame:
     """Join the votes on each crater without weighing people.
 
-    A decision counts before labels; of several decisions the last. Labels that agree count as
-    one; labels that differ leave the crater disputed. Repeats and gold do not count.
+    A decision counts before labels; of several decisions the last. Labels agree where at least two
+    people gave the same one blind. Where blind labels differ the crater is disputed until somebody
+    decides: whoever sees another's label and then takes it over closes nothing. Where somebody
+    changes a label after a look to one that differs, the crater is disputed, too. Repeats and gold
+    do not count.
 
     Args:
         votes: `VOTE_COLUMNS`; those of other schemes are left out.
@@ -19,18 +24,20 @@ def final_labels(votes: pd.DataFrame, scheme: Scheme) -> pd.DataFrame:
     Returns:
         One row per labelled crater, in order of the first vote: crater_id; value (str, NaN while
         disputed); state (int64, 1 the freshest, 0 for every value that is no state); votes (int64:
-        how many people labelled it); basis (decided, agreed, single or disputed).
+        how many people labelled it blind); basis (decided, agreed, single, not blind or disputed).
     """
-    standing = current_votes(votes[votes["scheme"] == scheme.name])
-    labels = standing[standing["kind"].isin(BLIND_KINDS)]
+    own = votes[votes["scheme"] == scheme.name]
+    standing = current_votes(own)
+    labels, blind = _label_of_each(standing), _label_of_each(blind_votes(own))
     decided = standing[standing["kind"] == "adjudication"].groupby("crater_id")["value"].last()
-    # One label for each person, should both kinds stand.
-    labels = labels.drop_duplicates(["crater_id", "labeller"], keep="last")
-    grouped = labels.groupby("crater_id", sort=False)["value"]
-    table = grouped.agg(value="first", votes="size", distinct="nunique").reset_index()
+    said = pd.concat([labels, blind]).groupby("crater_id")["value"].nunique()
+    people = labels.merge(blind[_PERSON], on=_PERSON).groupby("crater_id").size()
+    table = labels.groupby("crater_id", sort=False)["value"].first().reset_index()
+    table["votes"] = table["crater_id"].map(people).fillna(0).astype("int64")
     table["basis"] = "agreed"
     table.loc[table["votes"] == 1, "basis"] = "single"
-    disputed = table["distinct"] > 1
+    table.loc[table["votes"] == 0, "basis"] = "not blind"
+    disputed = table["crater_id"].map(said) > 1
     table.loc[disputed, "basis"] = "disputed"
     table.loc[disputed, "value"] = None
     by_decision = table["crater_id"].map(decided)
@@ -38,5 +45,9 @@ def final_labels(votes: pd.DataFrame, scheme: Scheme) -> pd.DataFrame:
     table["value"] = by_decision.where(by_decision.notna(), table["value"])
     ranks = {name: scheme.rank(name) for name in scheme.values}
     table["state"] = table["value"].map(ranks).fillna(0).astype("int64")
-    table["votes"] = table["votes"].astype("int64")
     return table[["crater_id", "value", "state", "votes", "basis"]]
+
+
+def _label_of_each(votes: pd.DataFrame) -> pd.DataFrame:
+    """One label for each person and crater, should both kinds stand."""
+    return votes[votes["kind"].isin(BLIND_KINDS)].drop_duplicates(_PERSON, keep="last")

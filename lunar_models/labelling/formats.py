@@ -11,7 +11,7 @@ from lunar_models.errors import LabelsError
 from lunar_models.labelling.answers import read_answers
 from lunar_models.labelling.final_labels import final_labels
 from lunar_models.labelling.scheme import Scheme
-from lunar_models.labelling.votes import BLIND_KINDS, VOTE_COLUMNS, Vote, current_votes
+from lunar_models.labelling.votes import BLIND_KINDS, VOTE_COLUMNS, Vote, blind_votes, current_votes
 
 DEGREES = ("v-fr", "r-fr", "r-dr", "v-dr")
 """The original project's degrees, very fresh to very degraded: the four states."""
@@ -50,23 +50,28 @@ def write_looks(path: Path, looks: pd.DataFrame) -> str:
 def write_degree(path: Path, votes: pd.DataFrame, scheme: Scheme) -> str:
     """Write CRATER_ID,degree,state,second_reader_agrees of craters with a first label.
 
-    Whether a second reader agrees is told only of labels that are both blind.
+    The degree is the first label that stands. Whether a second reader agrees is told only of two
+    blind labels, and as they were before either was changed after a look.
     """
     _check_degrees(scheme)
     standing = current_votes(votes)
-    blind = standing[standing["kind"].isin(BLIND_KINDS)]
-    blind = blind[blind["value"].isin(scheme.state_names)]
+    labels = _states_of(standing, scheme)
+    blind = _states_of(blind_votes(votes), scheme).groupby("crater_id", sort=False)["value"]
+    first_two = blind.agg(
+        lambda values: values.iloc[0] == values.iloc[1] if len(values) > 1 else ""
+    )
     rows = []
-    for crater, labels in blind.groupby("crater_id", sort=False):
-        states = [scheme.rank(value) for value in labels["value"]]
-        both = len(states) > 1 and labels["blind"].iloc[:2].all()
-        agrees = str(states[0] == states[1]) if both else ""
-        if _DIFFERED in set(labels["note"]):
-            agrees = "False"
-        rows.append((crater, DEGREES[states[0] - 1], states[0], agrees))
+    for crater, own in labels.groupby("crater_id", sort=False):
+        state = scheme.rank(own["value"].iloc[0])
+        agrees = "False" if _DIFFERED in set(own["note"]) else str(first_two.get(crater, ""))
+        rows.append((crater, DEGREES[state - 1], state, agrees))
     table = pd.DataFrame(rows, columns=["CRATER_ID", "degree", "state", "second_reader_agrees"])
     table.to_csv(path, index=False)
-    return f"{len(table)} craters ({len(standing) - len(blind)} further votes left out)"
+    return f"{len(table)} craters ({len(standing) - len(labels)} further votes left out)"
+
+
+def _states_of(votes: pd.DataFrame, scheme: Scheme) -> pd.DataFrame:
+    return votes[votes["kind"].isin(BLIND_KINDS) & votes["value"].isin(scheme.state_names)]
 
 
 def read_plain(path: Path, scheme: Scheme, labeller: str) -> Iterator[dict[str, Any]]:

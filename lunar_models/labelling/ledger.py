@@ -38,14 +38,18 @@ class Ledger:
         self.row = {crater: k for k, crater in enumerate(design.craters)}
         self.wanted = design.wanted()
         self.given = np.zeros(len(self.wanted), np.int64)
-        """How many people have labelled each crater."""
+        """How many people have labelled each crater blind, and have a label standing."""
         self.answers: dict[str, int] = defaultdict(int)
         """Answers given by each person, undone ones included."""
         self.disputed: dict[str, None] = {}
-        """Craters whose labels differ and that nobody has decided on, the earliest first."""
+        """Craters with labels that differ and that nobody has decided on, the earliest first.
+
+        A blind label that was changed or withdrawn after a look still counts here.
+        """
         self.claimed: dict[str, dict[str, datetime]] = defaultdict(dict)
         """Person -> crater -> when it was last handed out, for craters not yet answered."""
         self._standing: dict[str, dict[tuple[str, str], Standing]] = defaultdict(dict)
+        self._blind: dict[str, dict[tuple[str, str], Standing]] = defaultdict(dict)
         self._slot: dict[str, tuple[str, str, Kind]] = {}
         self._mine: dict[str, npt.NDArray[np.bool_]] = {}
         self._repeats: dict[str, dict[str, int]] = defaultdict(dict)
@@ -106,7 +110,7 @@ class Ledger:
     def _note(self, row: Mapping[str, Any]) -> None:
         crater, labeller, kind = row["crater_id"], row["labeller"], row["kind"]
         if row["supersedes"] is not None:
-            self._withdraw(row["supersedes"])
+            self._withdraw(row["supersedes"], blind=row["blind"])
         if row["value"] is None:
             return
         vote = Standing(row["vote_id"], row["value"], row["note"], self.answers[labeller])
@@ -114,32 +118,36 @@ class Ledger:
         self._standing[crater][labeller, kind] = vote
         self._slot[vote.vote_id] = (crater, labeller, kind)
         if kind in BLIND_KINDS:
+            if row["blind"]:
+                self._blind[crater][labeller, kind] = vote
             self.claimed[labeller].pop(crater, None)
         self._recount(crater, labeller)
 
-    def _withdraw(self, vote_id: str) -> None:
+    def _withdraw(self, vote_id: str, *, blind: bool) -> None:
         slot = self._slot.pop(vote_id, None)
         if slot is None:
             return
-        crater, labeller, kind = slot
-        vote = self.standing(crater, labeller, kind)
-        if vote is not None and vote.vote_id == vote_id:
-            del self._standing[crater][labeller, kind]
-            self._recount(crater, labeller)
+        crater, *key = slot
+        for votes in (self._standing, self._blind) if blind else (self._standing,):
+            vote = votes[crater].get((key[0], key[1]))
+            if vote is not None and vote.vote_id == vote_id:
+                del votes[crater][key[0], key[1]]
+        self._recount(crater, key[0])
 
     def _recount(self, crater: str, labeller: str) -> None:
         row = self.row.get(crater)
         if row is None:
             return
         labels = self.labels(crater)
-        self.given[row] = len(labels)
+        blind = self._blind.get(crater, {})
+        self.given[row] = len(labels.keys() & {person for person, _ in blind})
         self.mine(labeller)[row] = labeller in labels
         self._repeats[labeller].pop(crater, None)
         repeated = self.standing(crater, labeller, "repeat") is not None
         if labeller in labels and not repeated and self.design.repeats(labeller, crater):
             self._repeats[labeller][crater] = labels[labeller].position
-        differ = len({vote.value for vote in labels.values()}) > 1
-        if differ and not self.decided(crater):
+        said = {vote.value for vote in (*labels.values(), *blind.values())}
+        if len(said) > 1 and not self.decided(crater):
             self.disputed.setdefault(crater)
         else:
             self.disputed.pop(crater, None)

@@ -1,10 +1,10 @@
-"""Read the votes that stand, from a label store or a table, together with their states."""
+"""Read the votes that count, from a label store or a table, together with their states."""
 
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import pandas as pd
 
@@ -13,7 +13,7 @@ from lunar_models.catalogue.states import STATE_NAMES
 from lunar_models.errors import LabelsError
 from lunar_models.labelling.agreement import rank_votes
 from lunar_models.labelling.store import LabelStore
-from lunar_models.labelling.votes import Kind, current_votes
+from lunar_models.labelling.votes import Kind, is_blind, votes_that_count
 
 _NEEDED = ("crater_id", "labeller", "value")
 _SQLITE_MARK = b"SQLite format 3\0"
@@ -21,10 +21,11 @@ _SQLITE_MARK = b"SQLite format 3\0"
 
 @dataclass(frozen=True)
 class VoteSet:
-    """Votes of one scheme that stand."""
+    """Votes of one scheme that count."""
 
     votes: pd.DataFrame
-    """crater_id, labeller, value, kind; from a store all `VOTE_COLUMNS`."""
+    """crater_id, labeller, value, kind; from a store all `VOTE_COLUMNS`. Blind votes that were
+    changed after a look are among them, beside what they were changed to, which is not blind."""
     states: tuple[str, ...]
     """Names, freshest first."""
     name: str
@@ -32,14 +33,16 @@ class VoteSet:
 
     @property
     def digest(self) -> str:
-        """Sha256 over states, craters, labellers, values and kinds, whatever the order of votes."""
+        """Sha256 over states, craters, labellers, values, kinds and blindness, in any order."""
         columns = ["crater_id", "labeller", "kind", "value"]
-        rows = self.votes[columns].sort_values(columns).to_csv(index=False, lineterminator="\n")
+        kind = self.votes["kind"].where(is_blind(self.votes), self.votes["kind"] + ", not blind")
+        table = self.votes.assign(kind=kind)[columns].sort_values(columns)
+        rows = table.to_csv(index=False, lineterminator="\n")
         return hashlib.sha256(("\n".join(self.states) + "\n\n" + rows).encode()).hexdigest()
 
 
 def read_votes(source: str, *, scheme: str | None = None, states: Sequence[str] = ()) -> VoteSet:
-    """Read the votes that stand.
+    """Read the votes that count.
 
     Args:
         source: label store (SQLite file or URL), or a Parquet or CSV table with crater_id,
@@ -84,7 +87,7 @@ def _stored(source: str) -> pd.DataFrame:
         _is_sqlite(Path(source.removeprefix("sqlite:///")))
     store = LabelStore(source)
     try:
-        return current_votes(store.votes())
+        return votes_that_count(store.votes())
     finally:
         store.close()
 
@@ -107,8 +110,10 @@ def _table(path: Path, states: Sequence[str]) -> pd.DataFrame:
             f"votes={path} has no column {', '.join(missing)}; its columns are "
             f"{', '.join(map(str, table.columns))}."
         )
+    if "blind" in table:
+        table = table.assign(blind=_read_blind(table["blind"], path))
     if {"supersedes", "vote_id", "scheme", "kind"} <= {*table}:
-        table = current_votes(table)
+        table = votes_that_count(table)
     table = table.assign(kind=table.get("kind", "ordinary"))
     empty = table[list(_NEEDED)].isna().any(axis=1)
     unknown = ~table["kind"].isin(get_args(Kind))
@@ -120,6 +125,16 @@ def _table(path: Path, states: Sequence[str]) -> pd.DataFrame:
                 f"kinds are {', '.join(get_args(Kind))}."
             )
     return table
+
+
+def _read_blind(cells: "pd.Series[Any]", path: Path) -> "pd.Series[bool]":
+    told = cells.astype("str").str.strip().str.lower()
+    if (odd := ~told.isin(("true", "false"))).any():
+        raise LabelsError(
+            f"votes={path} has blind={cells[odd].iloc[0]!r} in row {int(odd.argmax()) + 1}; write "
+            "True or False."
+        )
+    return told == "true"
 
 
 def _decided(path: Path, states: Sequence[str]) -> pd.DataFrame:

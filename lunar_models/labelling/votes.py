@@ -103,3 +103,38 @@ def current_votes(votes: pd.DataFrame) -> pd.DataFrame:
     stands = votes["value"].notna() & ~votes["vote_id"].isin(superseded)
     slot = ["crater_id", "labeller", "scheme", "kind"]
     return votes[stands].drop_duplicates(slot, keep="last").reset_index(drop=True)
+
+
+def is_blind(votes: pd.DataFrame) -> "pd.Series[bool]":
+    """Return which votes are blind; all of a table that does not say."""
+    if "blind" in votes:
+        return votes["blind"].astype("bool")
+    return pd.Series(True, index=votes.index)
+
+
+def blind_votes(votes: pd.DataFrame) -> pd.DataFrame:
+    """Select each person's last answer before anything about the crater was shown to them.
+
+    A slip that was corrected before a look is corrected; what was changed or withdrawn after it
+    still says what the person saw in the crater, so it stands here.
+
+    Args:
+        votes: `VOTE_COLUMNS`, as `LabelStore.votes` gives them.
+
+    Returns:
+        The blind rows that no other blind row replaces, in order of arrival.
+    """
+    return current_votes(votes[is_blind(votes)])
+
+
+def votes_that_count(votes: pd.DataFrame) -> pd.DataFrame:
+    """Select the votes that stand, and the blind ones that were changed or withdrawn after a look.
+
+    Args:
+        votes: `VOTE_COLUMNS`, as `LabelStore.votes` gives them.
+
+    Returns:
+        The rows of `current_votes` and of `blind_votes`, in order of arrival.
+    """
+    chosen = {*current_votes(votes)["vote_id"], *blind_votes(votes)["vote_id"]}
+    return votes[votes["vote_id"].isin(chosen)].reset_index(drop=True)
