@@ -27,7 +27,7 @@ ALIASES: dict[str, tuple[str, ...]] = {
         "x_coord",  # Head and Povilaitis, shapefile
         "PositiveEast360Longitude", "PositiveEast180Longitude",  # ISIS
         "longitude_e", "east_longitude", "lon_e", "lon_deg", "long_deg", "lng", "lon_center",
-        "centre_longitude", "crater_lon",
+        "centre_longitude", "crater_lon", "lon_dd", "longitude_dd", "decimal_longitude",
     ),
     "longitude_west": (
         "longitude_w", "west_longitude", "lon_w", "long_w", "longitude_west", "wlon",
@@ -38,7 +38,8 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "latitude_deg": (
         "latitude_deg", "LAT_CIRC_IMG", "Latitude(degree)", "Latitude", "center_latitude",
         "center_lat", "Lat", "lat0", "y_coord", "latitude_n", "lat_n", "lat_deg", "lat_center",
-        "centre_latitude", "crater_lat", "PlanetocentricLatitude",
+        "centre_latitude", "crater_lat", "lat_dd", "latitude_dd", "decimal_latitude",
+        "PlanetocentricLatitude",
     ),
     "diameter_km": (
         "diameter_km",

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from lunar_models.catalogue.column_names import ALIASES, BOX, FIELDS, SIZES
+from lunar_models.catalogue.unusual import unusual_columns
 from lunar_models.errors import CatalogueError
 
 _DBF_LETTERS = 10
@@ -86,16 +87,25 @@ def match_columns(
     matched = Columns(found, tuple(dict.fromkeys(identifiers)), rivals)
     missing = list(_missing(matched, columns or {}, geometry, outlines))
     if missing:
+        lacks = f"The catalogue has no column for {', '.join(dict.fromkeys(missing))}; "
+        unusual = unusual_columns(known)
+        said = [
+            f"column {known[plain]!r} {what}"
+            for plain, (kind, what) in unusual.items()
+            if any(field.startswith((kind, "diameter" if kind == "radius" else kind))
+                   for field in missing)
+        ]  # fmt: skip
+        if said:
+            raise CatalogueError(f"{lacks}{'. '.join(said)}.")
         raise CatalogueError(
-            f"The catalogue has no column for {', '.join(dict.fromkeys(missing))}; its columns are "
-            f"{', '.join(names) or '(none)'}. Rename them, or say which they are, such as "
-            "columns=longitude_deg=LON,latitude_deg=LAT,diameter_km=D."
+            f"{lacks}its columns are {', '.join(names) or '(none)'}. Rename them, or say which "
+            "they are, such as columns=longitude_deg=LON,latitude_deg=LAT,diameter_km=D."
         )
     return matched
 
 
 def _check_meaning(found: Mapping[str, str], known: Mapping[str, str]) -> None:
-    """Raise CatalogueError for longitudes whose name says west, and for minutes beside degrees."""
+    """Raise CatalogueError for names that say west or another unit, and for minutes of arc."""
     west = map(plain_name, ALIASES["longitude_west"])
     longitude = found.get("longitude_deg")
     if longitude is not None and plain_name(longitude) in west:
@@ -103,12 +113,18 @@ def _check_meaning(found: Mapping[str, str], known: Mapping[str, str]) -> None:
             f"Longitudes in {longitude!r} count westward by their name; say "
             f"columns=longitude_west={longitude},… (or rename it)."
         )
+    named = {plain_name(name): (field, name) for field, name in found.items() if field != "minutes"}
+    for plain, (_, what) in unusual_columns(named).items():
+        field, name = named[plain]
+        raise CatalogueError(f"Column {name!r}, to be {field}, {what}; or rename it.")
+    axes = {field[:3] for field in found}
     minutes = [
         known[name]
         for name in map(plain_name, ALIASES["minutes"])
         if name in known and name.replace("min", "max") not in known  # bounds of an outline
-    ]
-    if minutes and {"longitude_deg", "longitude_west"} & found.keys():
+        and name[:3] in axes
+    ]  # fmt: skip
+    if minutes:
         raise CatalogueError(
             f"Column {minutes[0]!r} looks like minutes of arc beside whole degrees; write decimal "
             "degrees, or rename it if it is none."

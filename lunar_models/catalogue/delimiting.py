@@ -52,6 +52,20 @@ def first_line(lines: list[str]) -> TextLayout:
     return TextLayout(first, delimiter, _split(line, delimiter) if lines else [])
 
 
+def note_lines(text: bytes, layout: TextLayout) -> list[str]:
+    """Return the lines above the header and all comments, without the header itself."""
+    lines = text.decode("utf-8", errors="ignore").splitlines()
+    header = next((n for n, line in enumerate(lines) if _is_header(line, layout)), 0)
+    above = [line for line in lines[:header] if line.strip()]
+    return above + [line for line in lines[header + 1 :] if _is_comment(line)]
+
+
+def _is_header(line: str, layout: TextLayout) -> bool:
+    names = [name for name in layout.names if name]
+    split = [field for field in _split(line, layout.delimiter) if field]
+    return bool(names) and names in (split, line.lstrip("#% ").split())
+
+
 def read_spaced(
     text: str, columns: Mapping[str, str] | None, path: Path
 ) -> tuple[bytes, TextLayout] | None:

@@ -13,6 +13,7 @@ from lunar_models.catalogue import craterstats, text, vector
 from lunar_models.catalogue.columns import Columns, match_columns
 from lunar_models.catalogue.delimiting import HEADER_SEARCH_LINES
 from lunar_models.catalogue.interpretation import CatalogueReading, standardise
+from lunar_models.catalogue.statements import apply_statements
 from lunar_models.errors import CatalogueError
 
 EXCEL = (".xlsx", ".xlsm", ".xls")
@@ -70,7 +71,10 @@ def _read_craterstats(path: Path) -> tuple[pd.DataFrame, Columns, list[str]]:
             f"{parts} of {len(count.craters)} craters lie on the area in part, as their fraction "
             "says; here each counts as a whole"
         )
-    return count.craters, Columns({name: name for name in names}, ()), notes
+    lines = path.read_text(errors="ignore").splitlines()
+    comments = [line for line in lines if line.lstrip().startswith(("#", ";"))]
+    matched, said = apply_statements(Columns({n: n for n in names}, ()), comments, path)
+    return count.craters, matched, [*notes, *said]
 
 
 def _read_excel(
@@ -79,7 +83,7 @@ def _read_excel(
     """The one sheet that has the columns needed."""
     sheets = pd.read_excel(path, sheet_name=None, header=None, dtype=object)
     found: dict[str, tuple[pd.DataFrame, Columns]] = {}
-    fault = CatalogueError(f"{path} has no sheet with data.")
+    fault, notes = CatalogueError(f"{path} has no sheet with data."), []
     for name, sheet in sheets.items():
         for row in range(min(len(sheet), HEADER_SEARCH_LINES)):
             cells = ["" if pd.isna(value) else str(value) for value in sheet.iloc[row]]
@@ -89,6 +93,10 @@ def _read_excel(
             except CatalogueError as error:
                 fault = error if row == 0 and name == next(iter(sheets)) else fault
                 continue
+            if columns is None:
+                above = [" ".join(map(str, line)) for line in sheet.iloc[:row].to_numpy()]
+                matched, said = apply_statements(matched, above, path)
+                notes += said
             table = sheet.iloc[row + 1 :].set_axis(names, axis=1)
             found[name] = table.infer_objects(), matched
             break
@@ -100,4 +108,4 @@ def _read_excel(
             "save the one that is meant as CSV."
         )
     ((name, (table, matched)),) = found.items()
-    return table, matched, [f"sheet {name!r}"] if len(sheets) > 1 else []
+    return table, matched, [*notes, *([f"sheet {name!r}"] if len(sheets) > 1 else [])]

@@ -23,8 +23,13 @@ from lunar_models.catalogue.doubts import (
     foreign_rows,
 )
 from lunar_models.catalogue.times import sub_solar_columns
-from lunar_models.catalogue.units import LENGTHS, apply_units, split_units_row
-from lunar_models.catalogue.values import apply_hemisphere, hemisphere_signs, read_numbers
+from lunar_models.catalogue.units import apply_units, apply_units_of_cells, split_units_row
+from lunar_models.catalogue.values import (
+    apply_hemisphere,
+    carry_directions,
+    hemisphere_signs,
+    read_numbers,
+)
 from lunar_models.errors import CatalogueError
 from lunar_models.moon import MOON_RADIUS_KM
 
@@ -93,7 +98,7 @@ def standardise(
         for axis in ("longitude", "latitude"):
             rows[f"{axis}_deg"] = _coordinate(axis, numbers, table, matched, taken, notes, path)
         check_latitudes(rows["latitude_deg"].to_numpy(), rows["longitude_deg"].to_numpy(), path)
-        _apply_unit_column(table, matched, numbers, notes)
+        matched = apply_units_of_cells(table, matched, numbers, notes, path)
         rows["diameter_km"] = _diameters(numbers, matched, notes, path)
         notes += doubtful_units(numbers, rows, matched.size)
     computed, said = sub_solar_columns(table, matched)
@@ -154,18 +159,22 @@ def _coordinate(
     path: Path,
 ) -> Float64Array:
     """Longitude (east positive) or latitude in degrees."""
-    if axis == "longitude" and "longitude_deg" not in numbers:
-        values = _eastward(numbers["longitude_west"])
-        notes.append(f"longitudes of {matched.found['longitude_west']!r} are positive west")
-    else:
-        values = numbers[f"{axis}_deg"]
+    west = axis == "longitude" and "longitude_deg" not in numbers
+    values = numbers["longitude_west" if west else f"{axis}_deg"]
     beside = _hemisphere_column(axis, values, table, matched, path)
+    if west and beside is None:
+        name = matched.found["longitude_west"]
+        if carry_directions(table[name]):
+            notes.append(f"longitudes of {name!r} are east or west by their cells")
+        else:
+            values = _eastward(values)
+            notes.append(f"longitudes of {name!r} are positive west")
     if beside is not None:
         column, signs = beside
         values = apply_hemisphere(values, signs, str(path), column)
         taken[f"{axis}_hemisphere"] = column
         notes.append(f"column {column!r} gives the sign of the {axis}")
-    elif axis == "longitude" and "coordinate_system" in matched.found:
+    elif axis == "longitude" and not west and "coordinate_system" in matched.found:
         system = table[matched.found["coordinate_system"]].astype("str").str.lower()
         westward = system.str.contains(r"\+\s*west", regex=True).to_numpy()
         if westward.any():
@@ -202,19 +211,6 @@ def _hemisphere_column(
             f"of the {axis}; say which with columns={axis}_hemisphere=NAME,…"
         )
     return found[0] if found else None
-
-
-def _apply_unit_column(
-    table: pd.DataFrame, matched: Columns, numbers: dict[str, Float64Array], notes: list[str]
-) -> None:
-    """Bring sizes of unnamed unit to km by the column beside them, if it holds units of length."""
-    size, name = matched.size, matched.found.get("diameter_unit")
-    if size not in ("diameter", "radius") or name is None:
-        return
-    factor = table[name].astype("str").str.strip().str.lower().map(LENGTHS)
-    if factor.notna().all():  # else it is a geological unit
-        numbers[size] = numbers[size] * factor.to_numpy(np.float64)
-        notes.append(f"column {name!r} gives the unit of {matched.found[size]!r}")
 
 
 def _diameters(

@@ -16,13 +16,17 @@ from lunar_models.catalogue.delimiting import (
     TextLayout,
     find_header,
     first_line,
+    note_lines,
     read_spaced,
 )
+from lunar_models.catalogue.statements import apply_statements
+from lunar_models.catalogue.units import apply_units, units_in_notes
 from lunar_models.catalogue.values import DIRECTIONS
 from lunar_models.errors import CatalogueError
 
 SUFFIXES = (".csv", ".txt", ".tsv", ".tab", ".dat", ".gz")
 _PREVIEW_ROWS = 500
+_TAIL_BYTES = 1 << 16
 
 
 def read_text(
@@ -35,6 +39,7 @@ def read_text(
     """
     source, notes = plain_text(path)
     start = _head(source)
+    stated = source
     head = start.decode("utf-8", errors="ignore").splitlines()[:HEADER_SEARCH_LINES]
     layout = find_header(head, columns)
     if layout is None:
@@ -52,6 +57,11 @@ def read_text(
         )
     names = unique_names(layout.names)
     matched = match_columns(names, columns)
+    if columns is None:
+        lines = note_lines(_head(stated) + _tail(stated), layout)
+        matched, said = apply_units(matched, units_in_notes(lines, matched, names), path)
+        matched, more = apply_statements(matched, lines, path)
+        notes = [*notes, *said, *more]
     preview = _parse(start, layout, names, {}, rows=_PREVIEW_ROWS)
     wanted = [*matched.found.values(), *matched.rivals, *matched.identifiers]
     wanted += _directions(preview)
@@ -119,6 +129,15 @@ def _head(source: Path | bytes) -> bytes:
         return source[:HEAD_BYTES]
     with source.open("rb") as file:
         return file.read(HEAD_BYTES)
+
+
+def _tail(source: Path | bytes) -> bytes:
+    """The end of a text longer than `_head`, where footnotes stand."""
+    if isinstance(source, bytes):
+        return source[HEAD_BYTES:][-_TAIL_BYTES:]
+    with source.open("rb") as file:
+        file.seek(max(HEAD_BYTES, source.stat().st_size - _TAIL_BYTES))
+        return file.read()
 
 
 def _parse(

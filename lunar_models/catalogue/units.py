@@ -5,21 +5,28 @@ names of the Climate and Forecast conventions.
 """
 
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
+from lunar_models.arrays import Float64Array
 from lunar_models.catalogue.column_names import NUMBERS
 from lunar_models.catalogue.columns import Columns
+from lunar_models.catalogue.unit_names import (
+    KILOMETRES,
+    LENGTHS,
+    METRES,
+    OTHER_ANGLES,
+    OTHER_LENGTHS,
+)
+from lunar_models.catalogue.values import carry_units
 from lunar_models.errors import CatalogueError
 
-_METRES = ("m", "meter", "meters", "metre", "metres")
-_KILOMETRES = ("km", "kilometer", "kilometers", "kilometre", "kilometres")
-LENGTHS = dict.fromkeys(_KILOMETRES, 1.0) | dict.fromkeys(_METRES, 1e-3)
-"""Unit -> kilometres."""
 _WEST = ("degw", "degrees_west", "degree_west", "degrees_w", "°w")
 _DEGREES = ("deg", "degree", "degrees", "°", "dege", "degn", "degrees_east", "degrees_north",
             "degree_east", "degree_north", "degrees_e", "degrees_n", "°e", "°n")  # fmt: skip
@@ -35,12 +42,28 @@ def split_units_row(table: pd.DataFrame, matched: Columns) -> tuple[pd.DataFrame
     columns = [name for field, name in matched.found.items() if field in NUMBERS]
     if table.empty:
         return table, {}
-    units = {name: str(table[name].iloc[0]).strip(" ()[]").lower() for name in columns}
-    known = {*LENGTHS, *_WEST, *_DEGREES, *_NONE}
-    if not set(units.values()) <= known or set(units.values()) <= set(_NONE):
-        return table, {}
-    stated = {name: unit for name, unit in units.items() if unit not in _NONE}
-    return table.iloc[1:].reset_index(drop=True), stated
+    stated = _only_units({name: str(table[name].iloc[0]) for name in columns})
+    return (table.iloc[1:].reset_index(drop=True), stated) if stated else (table, {})
+
+
+def units_in_notes(lines: Iterable[str], matched: Columns, names: list[str]) -> dict[str, str]:
+    """Column -> unit, by a comment that has a unit for each column; {} without one."""
+    columns = {name for field, name in matched.found.items() if field in NUMBERS}
+    for line in lines:
+        fields = re.split(r"\s*[,;|\t]\s*|\s+", line.strip().lstrip("#% "))
+        if len(fields) == len(names):
+            cells = dict(zip(names, fields, strict=True))
+            if stated := _only_units({name: cells[name] for name in columns}):
+                return stated
+    return {}
+
+
+def _only_units(cells: dict[str, str]) -> dict[str, str]:
+    units = {name: cell.strip(" ()[]").lower() for name, cell in cells.items()}
+    known = {*LENGTHS, *OTHER_LENGTHS, *OTHER_ANGLES, *_WEST, *_DEGREES, *_NONE}
+    if not set(units.values()) <= known:
+        return {}
+    return {name: unit for name, unit in units.items() if unit not in _NONE}
 
 
 def stated_units(schema: Any) -> dict[str, str]:
@@ -72,7 +95,7 @@ def apply_units(
         if unit is None or field not in NUMBERS:
             continue
         if field.startswith(("diameter", "radius")) and not field.endswith("_px"):
-            kind = "km" if unit in _KILOMETRES else "m" if unit in _METRES else None
+            kind = "km" if unit in KILOMETRES else "m" if unit in METRES else None
             new = f"{field.split('_')[0]}_{kind}"
             wrong = kind is None or ("_" in field and field != new)
         elif field.startswith("longitude") and unit in _WEST:
@@ -83,10 +106,52 @@ def apply_units(
             new, wrong = field, unit not in _DEGREES
         if wrong:
             raise CatalogueError(
-                f"{path}: the unit {unit!r} of column {name!r} does not fit {field}. Correct it, "
-                "or say what the column holds, such as columns=…,diameter_m=NAME."
+                f"{path}: the unit {unit!r} of column {name!r} does not fit {field}. "
+                f"{_remedy(unit)}, or correct the unit."
             )
         del found[field]
         found[new] = name
         notes.append(f"column {name!r} is in {unit}")
     return replace(matched, found=found), notes
+
+
+def _remedy(unit: str) -> str:
+    if unit in OTHER_LENGTHS:
+        return f"Multiply by {OTHER_LENGTHS[unit]:g} for km"
+    return f"Multiply {OTHER_ANGLES[unit]} for degrees" if unit in OTHER_ANGLES else "Correct it"
+
+
+def apply_units_of_cells(
+    table: pd.DataFrame,
+    matched: Columns,
+    numbers: dict[str, Float64Array],
+    notes: list[str],
+    path: Path,
+) -> Columns:
+    """Bring sizes to km by the units in their cells, or in a column beside them.
+
+    Raises:
+        CatalogueError: that column contradicts the name.
+    """
+    size = matched.size
+    assert size is not None
+    name, beside = matched.found[size], matched.found.get("diameter_unit")
+    kind, own = size.split("_")[0], (*size.split("_"), None)[1]
+    factor = None
+    if beside is not None:
+        unit = table[beside].astype("str").str.strip().str.lower()
+        if unit.isin([*LENGTHS]).all():  # else it is a geological unit
+            factor = unit.map(LENGTHS).to_numpy(np.float64)
+    if factor is not None and own is not None and (factor != LENGTHS[own]).any():
+        raise CatalogueError(
+            f"{path}: column {beside!r} says other units than the name of {name!r}. Correct one, "
+            f"or rename {beside!r}."
+        )
+    if own is not None or (factor is None and not carry_units(table[name])):
+        return matched
+    if factor is not None:
+        numbers[size] = numbers[size] * factor
+        notes.append(f"column {beside!r} gives the unit of {name!r}")
+    numbers[f"{kind}_km"] = numbers.pop(size)
+    found = {field: column for field, column in matched.found.items() if field != size}
+    return replace(matched, found={**found, f"{kind}_km": name})

@@ -62,6 +62,31 @@ def read_numbers(columns: dict[str, "pd.Series[Any]"], name: str) -> dict[str, F
     return result
 
 
+def carry_units(values: "pd.Series[Any]") -> bool:
+    """Whether cells of a column of sizes name their units."""
+    return not _is_number(values) and bool(_text(values).str.contains(r"(?i)\dk?m$|\sk?m$").any())
+
+
+def carry_directions(values: "pd.Series[Any]") -> bool:
+    """Whether the cells of a column of longitudes say E or W.
+
+    Raises:
+        CatalogueError: some do and others do not.
+    """
+    if _is_number(values):
+        return False
+    text = _text(values)
+    text = text[text != ""]
+    named = text.str.contains(r"(?i)^(?:[ew]|east|west)\b|(?:[ew]|east|west)$")
+    if named.any() and not named.all():
+        raise CatalogueError(
+            f"Column {values.name!r} says east or west in some cells, such as "
+            f"{text[named].iloc[0]!r}, and not in others, such as {text[~named].iloc[0]!r}. Write "
+            "it in all."
+        )
+    return bool(named.any())
+
+
 def _lengths(key: str, text: "pd.Series[str]", name: str) -> Float64Array:
     """Numbers that may carry their unit, in the unit of their field (kilometres if it has none).
 

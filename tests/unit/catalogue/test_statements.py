@@ -1,0 +1,200 @@
+"""What notes of a catalogue state is honoured or asked about, never passed over in silence."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from lunar_models.catalogue.formats import understand_catalogue
+from lunar_models.errors import CatalogueError
+
+HEADER = "id,lon,lat,diameter\n"
+ROWS = "A,25.25,15.125,2.5\nB,249.5,-43.75,85\n"
+EAST, WEST = [25.25, 249.5], [-25.25, 110.5]
+
+
+def write(folder: Path, text: str, name: str = "c.csv") -> Path:
+    (folder / name).write_text(text)
+    return folder / name
+
+
+def longitudes(path: Path, **options: object) -> list[float]:
+    found = understand_catalogue(path, options.get("columns")).rows["longitude_deg"]
+    return list(found)
+
+
+@pytest.mark.parametrize(
+    "note",
+    [
+        "longitudes are positive west", "Longitudes: W", "west longitudes", "positive-west",
+        "lon west positive", "Lon: degrees west, 0 to 360", "longitude 0-360 W", "+West",
+        "Longitude is positive towards the west", "longitude increases to the West",
+        "east longitudes are negative", "coordinate_system: positive_west",
+        "lon (°W), lat (°N)", "POSITIVE_LONGITUDE_DIRECTION = WEST", "westward longitudes",
+        "longitudes measured westward", "Longitude direction: west",
+    ],
+)  # fmt: skip
+def test_longitudes_stated_westward(tmp_path: Path, note: str) -> None:
+    for text in (f"# {note}\n{HEADER}{ROWS}", f"{note}\n{HEADER}{ROWS}", f"{HEADER}{ROWS}# {note}"):
+        path = write(tmp_path, text)
+        assert longitudes(path) == WEST
+        assert any(
+            "positive west, as a note says" in s for s in understand_catalogue(path, None).notes
+        )
+    spaced = f"# {note}\n{HEADER}{ROWS}".replace(HEADER + ROWS, (HEADER + ROWS).replace(",", "  "))
+    assert longitudes(write(tmp_path, spaced)) == WEST
+
+
+@pytest.mark.parametrize(
+    "note",
+    [
+        "positive east", "longitudes are positive east", "lon east positive, -180..180",
+        "West is negative", "west longitudes are negative", "east positive, west negative",
+        "Longitude range 30 W to 10 E", "Area: 18° W - 58.4° W", "w/o duplicates, lon and lat",
+        "craters of western Procellarum, longitude and latitude in degrees", "0 to 360 E",
+        "Longitudes of craters west of Copernicus", "longitude in degrees east",
+        "radius of the Moon 1737.4 km", "diameters are twice the fitted radius",
+        "Craters with diameter > 1 km", "planetocentric, not planetographic",
+        "within a search radius of 3 km",
+    ],
+)  # fmt: skip
+def test_notes_that_change_nothing(tmp_path: Path, note: str) -> None:
+    rows = understand_catalogue(write(tmp_path, f"# {note}\n{HEADER}{ROWS}"), None).rows
+    assert list(rows["longitude_deg"]) == EAST
+    assert list(rows["diameter_km"]) == [2.5, 85.0]
+
+
+@pytest.mark.parametrize(
+    ("note", "question"),
+    [
+        ("longitude: positive east, not west", "columns=longitude_west=lon"),
+        ("longitudes not positive west", "columns=longitude_west=lon"),
+        ("longitude convention: west or east", "columns=longitude_west=lon"),
+        ("positive west\n# positive east", "'positive west' and 'positive east'"),
+        ("planetographic latitudes", "are planetographic.*columns=latitude_deg=lat"),
+        ("coordinates in radians", "radians.*columns=latitude_deg=lat"),
+        ("lat and lon in arc minutes", "arc minutes.*columns=latitude_deg=lat"),
+        ("the latitude column holds colatitude", "count from a pole"),
+        ("D is the radius, not the diameter", "radius_km=diameter or columns=…,diameter_km"),
+        ("radii in km", "radius_km=diameter"),
+        ("diameters in miles", "Multiply it by 1.60934"),
+        ("diameter in lunar radii", "Multiply it by 1737.4"),
+        ("diameters in m\n# diameters in km", "m or km"),
+        ("log10 of diameter", "may hold logarithms"),
+    ],
+)
+def test_unclear_notes_are_questions(tmp_path: Path, note: str, question: str) -> None:
+    path = write(tmp_path, f"# {note}\n{HEADER}{ROWS}")
+    with pytest.raises(CatalogueError, match=question):
+        understand_catalogue(path, None)
+    answer = {"longitude_deg": "lon", "latitude_deg": "lat", "diameter_km": "diameter"}
+    assert longitudes(path, columns=answer) == EAST
+
+
+@pytest.mark.parametrize(
+    ("note", "unit"),
+    [("diameters in metres", "m"), ("Sizes in m", "m"), ("D in km", "km"),
+     ("Diameter unit: km", "km"), ("diameter (km), depth (m)", "km")],
+)  # fmt: skip
+def test_a_stated_unit_is_taken(tmp_path: Path, note: str, unit: str) -> None:
+    reading = understand_catalogue(write(tmp_path, f"# {note}\n{HEADER}{ROWS}"), None)
+    factor = {"km": 1.0, "m": 1e-3}[unit]
+    assert list(reading.rows["diameter_km"]) == pytest.approx([2.5 * factor, 85.0 * factor])
+    assert not any("names no unit" in note for note in reading.notes)
+    other = {"km": "diameter_m", "m": "diameter_km"}[unit]
+    path = write(tmp_path, f"# {note}\n{HEADER}{ROWS}".replace(",diameter\n", f",{other}\n"))
+    with pytest.raises(CatalogueError, match="may be in"):
+        understand_catalogue(path, None)
+
+
+def test_names_that_contradict_a_note(tmp_path: Path) -> None:
+    for name, note in (("lon_e", "positive west"), ("lon_w", "positive east")):
+        path = write(tmp_path, f"# {note}\nid,{name},lat,diam_km\n{ROWS}")
+        with pytest.raises(CatalogueError, match="eastward or westward"):
+            understand_catalogue(path, None)
+    path = write(tmp_path, f"# positive west\nid,lon_w,lat,diam_km\n{ROWS}")
+    assert longitudes(path) == WEST
+
+
+def test_directions_of_cells_come_before_notes_and_names(tmp_path: Path) -> None:
+    rows = "A,25.25 W,15.125,2.5\nB,110.5 E,-43.75,85\n"
+    for header in ("# positive west\nid,lon,lat,diam_km\n", "id,lon_w,lat,diam_km\n"):
+        assert longitudes(write(tmp_path, header + rows)) == WEST
+        with pytest.raises(CatalogueError, match="east or west in some cells"):
+            understand_catalogue(write(tmp_path, header + rows.replace(" E", "")), None)
+    beside = "A,25.25,W,15.125,2.5\nB,110.5,E,-43.75,85\n"
+    assert longitudes(write(tmp_path, f"# positive west\nid,lon,EW,lat,diam_km\n{beside}")) == WEST
+
+
+def test_units_in_a_comment_below_the_header(tmp_path: Path) -> None:
+    rows = "A 25.25 15.125 2500\nB 249.5 -43.75 85000\n"
+    for comment in ("# - degW degN m", "# none degrees_west degrees_north metres"):
+        for header in ("# id lon lat diameter", "id lon lat diameter"):
+            reading = understand_catalogue(write(tmp_path, f"{header}\n{comment}\n{rows}"), None)
+            assert list(reading.rows["longitude_deg"]) == WEST
+            assert list(reading.rows["diameter_km"]) == [2.5, 85.0]
+
+
+def test_notes_in_excel_and_craterstats(tmp_path: Path) -> None:
+    lines = [["Longitudes are positive west"], ["id", "lon", "lat", "D"]]
+    cells = [*lines, ["A", 25.25, 15.125, 2.5], ["B", 249.5, -43.75, 85.0]]
+    pd.DataFrame(cells).to_excel(tmp_path / "c.xlsx", index=False, header=False)
+    assert longitudes(tmp_path / "c.xlsx") == WEST
+    text = "# longitudes are positive west\narea = 100\ncrater = {diameter, fraction, lon, lat\n"
+    text += "2.5 1 25.25 15.125\n85 1 249.5 -43.75\n}\n"
+    assert longitudes(write(tmp_path, text, "c.diam")) == WEST
+
+
+@pytest.mark.parametrize(
+    ("sizes", "unit"), [(["2500 m", "85000 m"], None), (["2.5 km", "85 km"], None),
+                        (["2500", "85000"], "m"), (["250000 m", "85000 m"], None)],
+)  # fmt: skip
+def test_units_of_cells_leave_no_question(
+    tmp_path: Path, sizes: list[str], unit: str | None
+) -> None:
+    table = pd.DataFrame({"id": ["A", "B"], "lon": EAST, "lat": [15.0, -43.0], "D": sizes})
+    if unit is not None:
+        table["unit"] = unit
+    table.to_csv(tmp_path / "c.csv", index=False)
+    reading = understand_catalogue(tmp_path / "c.csv", None)
+    expected = float(sizes[0].split()[0]) * (1.0 if "km" in sizes[0] else 1e-3)
+    assert reading.rows["diameter_km"][0] == pytest.approx(expected)
+    assert not any("names no unit" in note for note in reading.notes)
+
+
+def test_a_column_of_units_that_contradicts_the_name(tmp_path: Path) -> None:
+    path = write(tmp_path, "id,lon,lat,diameter_km,unit\nA,25,15,2500,m\n")
+    with pytest.raises(CatalogueError, match="'unit' says other units than the name"):
+        understand_catalogue(path, None)
+
+
+@pytest.mark.parametrize(
+    ("header", "said"),
+    [
+        ("id,lon_rad,lat_rad,diam_km", "'lon_rad' is in another unit.*180/pi"),
+        ("id,Longitude (radians),lat,diam_km", "180/pi"),
+        ("id,lon,lat_arcmin,diam_km", "'lat_arcmin' .*multiply by 1/60"),
+        ("id,lon_arcsec,lat,diam_km", "multiply by 1/3600"),
+        ("id,lon_h,lat,diam_km", "'lon_h' .*multiply by 15"),
+        ("id,Lon [hours],lat,diam_km", "multiply by 15"),
+        ("id,lon,colat,diam_km", "'colat' counts from a pole; write 90 minus it"),
+        ("id,lon,Co-latitude,diam_km", "counts from a pole"),
+        ("id,lon,lat,diameter_mi", "'diameter_mi' is in mi by its name; multiply by 1.60934"),
+        ("id,lon,lat,Diameter (miles)", "multiply by 1.60934"),
+        ("id,lon,lat,diam_ft", "multiply by 0.0003048"),
+        ("id,lon,lat,log10_d", "'log10_d' holds logarithms"),
+        ("id,lon,lat,log_D_km", "holds logarithms"),
+        ("id,lon_m,lat,diam_km", "'lon_m' is a length on a map"),
+        ("id,lon,lat,radius_miles", "'radius_miles' is in miles by its name"),
+    ],
+)
+def test_other_units_are_refused_with_their_conversion(
+    tmp_path: Path, header: str, said: str
+) -> None:
+    path = write(tmp_path, f"{header}\nA,0.25,0.125,2.5\n")
+    with pytest.raises(CatalogueError, match=said):
+        understand_catalogue(path, None)
+    _, *names = header.split(",")
+    answer = dict(zip(("longitude_deg", "latitude_deg", "diameter_km"), names, strict=True))
+    with pytest.raises(CatalogueError, match="or rename it"):
+        understand_catalogue(path, answer)
