@@ -88,7 +88,8 @@ def create_app(config: ServeConfig, pointer_file: Path) -> FastAPI:
         app.include_router(routes.router)
     tokens = TokenStore(Path(config.tokens)) if config.tokens else None
     limit = int(config.max_body_mb * 2**20)
-    app.add_middleware(Gate, max_body_bytes=limit, tokens=tokens, runtime=runtime)
+    direct = predict.direct_routes()
+    app.add_middleware(Gate, max_body_bytes=limit, tokens=tokens, runtime=runtime, direct=direct)
     if config.cors_origins:  # around the gate: a browser may read refusals, too
         app.add_middleware(
             CORSMiddleware,

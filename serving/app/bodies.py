@@ -91,8 +91,8 @@ def read_json(body: bytes, *, max_items: int) -> Question:
         Problem: 400, 413 or 415.
     """
     body = _as_utf8(body)
-    values = sum(body.count(sign) for sign in _STRUCTURE)
-    if values > _VALUES_PER_ITEM * (max_items + 16):
+    most = _VALUES_PER_ITEM * (max_items + 16)
+    if len(body) > most and sum(body.count(sign) for sign in _STRUCTURE) > most:
         detail = f"The body holds more values than the {max_items} images that are allowed need."
         raise Problem(413, "too_many", detail)
     try:

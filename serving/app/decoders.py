@@ -1,6 +1,6 @@
 """Decode expensive images in processes that can be killed.
 
-An image that is cheap to decode for sure (`preparation.decoding_cost` is 0) is left to the batcher:
+An image that is cheap to decode for sure (`decoding_cost` is 0) is left to the batcher:
 sending it about would cost more than decoding it. The others wait here. Requests take turns by the
 seconds their images took so far, so that one full of large pictures holds up nobody else.
 """
@@ -107,7 +107,12 @@ class DecoderPool:
         cost = sum(costs)
         with self._changed:
             if self._cost and self._cost + cost > _MOST_WAITING:
-                raise Problem(503, "busy", "Too many pixels are waiting.", {"retry-after": "2"})
+                raise Problem(
+                    503,
+                    "busy",
+                    "Too many pixels are waiting to be decoded; try again.",
+                    {"retry-after": "2"},
+                )
             self._cost += cost
             ask.spent = self._clock
             self._requests.append(ask)

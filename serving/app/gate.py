@@ -1,22 +1,29 @@
 """Handle what all requests share: id, token, size limit, log line, metrics, no stack traces."""
 
+import itertools
 import logging
 import re
 import secrets
 import time
+from collections.abc import Mapping
 from typing import Any, Protocol
 
-from starlette.requests import ClientDisconnect
+from fastapi.routing import APIRoute
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serving.app import metrics
 from serving.app.body_limits import BodyBudget, BoundedBody
-from serving.app.problems import Problem
+from serving.app.problems import Problem, http_problem
 from serving.app.tokens import SCOPES, Caller, TokenStore
 
 _log = logging.getLogger("serving.access")
 _crash_log = logging.getLogger(__name__)
 _REQUEST_ID = re.compile(r"^[A-Za-z0-9._-]{1,64}$")
+_PROCESS, _NUMBERS = secrets.token_hex(5), itertools.count()
+"""Parts of a request's id: of this process, and counted."""
 _OPEN_PATHS = (
     "/", "/health", "/ready", "/ping", "/version", "/openapi.json", "/label", "/label/worker.js",
     "/search",
@@ -57,12 +64,26 @@ def scope_of(path: str, method: str) -> str | None:
 
 
 class Gate:
-    """ASGI middleware around the whole application."""
+    """ASGI middleware around the whole application.
+
+    Args:
+        app: what answers.
+        max_body_bytes: most bytes of a body, inflated.
+        tokens: who may do what; None: everybody everything.
+        runtime: of this process.
+        direct: routes by path whose POST endpoints are called here, without the layers of `app`.
+    """
 
     def __init__(
-        self, app: ASGIApp, *, max_body_bytes: int, tokens: TokenStore | None, runtime: Worker
+        self,
+        app: ASGIApp,
+        *,
+        max_body_bytes: int,
+        tokens: TokenStore | None,
+        runtime: Worker,
+        direct: Mapping[str, APIRoute] = {},
     ) -> None:
-        self._app = app
+        self._app, self._direct = app, direct
         self._max_body_bytes = max_body_bytes
         self._tokens = tokens
         self._runtime = runtime
@@ -72,18 +93,20 @@ class Gate:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        exchange = _Exchange(scope, receive, send, self._runtime.draining)
+        headers = dict(scope["headers"])
+        exchange = _Exchange(scope, receive, send, headers, self._runtime.draining)
         body: BoundedBody | None = None
         try:
-            headers = dict(scope["headers"])
             self._admit(scope, headers)
             encoding = headers.get(b"content-encoding", b"").decode("latin-1").strip().lower()
             body = BoundedBody(receive, encoding, self._max_body_bytes, self._runtime.bodies)
-            await self._app(scope, body.receive, exchange.send)
+            await self._answer(scope, body.receive, exchange.send)
         except Problem as problem:
             await exchange.refuse(problem)
+        except HTTPException as error:
+            await exchange.refuse(http_problem(error))
         except ClientDisconnect:
-            await exchange.refuse(Problem(408, "disconnected", "The caller has gone."))
+            await exchange.refuse(Problem(408, "disconnected", "The caller has disconnected."))
         except Exception:
             _crash_log.exception("unexpected error", extra={"request_id": exchange.request_id})
             await exchange.refuse(Problem(500, "internal", "Something went wrong on our side."))
@@ -91,6 +114,15 @@ class Gate:
             if body is not None:
                 body.close()
             exchange.note()
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        route = self._direct.get(scope["path"]) if scope["method"] == "POST" else None
+        if route is None:
+            await self._app(scope, receive, send)
+            return
+        scope["route"] = route
+        response: Response = await route.endpoint(Request(scope, receive, send))
+        await response(scope, receive, send)
 
     def _admit(self, scope: Scope, headers: dict[bytes, bytes]) -> None:
         need = scope_of(scope["path"], scope["method"])
@@ -111,9 +143,16 @@ class Gate:
 class _Exchange:
     """One request and its reply: its id, its headers, its line in the log."""
 
-    def __init__(self, scope: Scope, receive: Receive, send: Send, draining: bool) -> None:
-        given = dict(scope["headers"]).get(b"x-request-id", b"").decode("latin-1")
-        self.request_id = given if _REQUEST_ID.match(given) else secrets.token_hex(8)
+    def __init__(
+        self,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+        headers: Mapping[bytes, bytes],
+        draining: bool,
+    ) -> None:
+        given = headers.get(b"x-request-id", b"").decode("latin-1")
+        self.request_id = given if _REQUEST_ID.match(given) else f"{_PROCESS}{next(_NUMBERS):06x}"
         scope["request_id"] = self.request_id
         self._scope, self._receive, self._send = scope, receive, send
         self._draining = draining

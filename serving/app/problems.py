@@ -57,12 +57,17 @@ def on_problem(request: Request, error: Exception) -> Response:
 
 
 def on_http_error(request: Request, error: Exception) -> Response:
-    """Translate the framework's own errors: unknown path, wrong method, broken multipart."""
+    """Translate the framework's own errors."""
     assert isinstance(error, HTTPException)
+    return http_problem(error).reply(request_id(request))
+
+
+def http_problem(error: HTTPException) -> Problem:
+    """Return the problem for an unknown path, a wrong method or a broken multipart body."""
     code = HTTPStatus(error.status_code).phrase.lower().replace(" ", "_")
     details = {404: "There is nothing at this path.", 405: "This path has other methods."}
     detail = details.get(error.status_code, "The request cannot be read.")
-    return Problem(error.status_code, code, detail, error.headers).reply(request_id(request))
+    return Problem(error.status_code, code, detail, error.headers)
 
 
 def on_validation_error(request: Request, error: Exception) -> Response:

@@ -18,13 +18,14 @@ from serving.app.bodies import Question
 from serving.app.body_limits import BodyBudget
 from serving.app.connection import EOF
 from serving.app.decoders import DecoderPool
+from serving.app.decoding_cost import decoding_cost
 from serving.app.problems import Problem
 from serving.app.release import Release
 from serving.app.served import ModelHolder, Served
 from serving.model.bundle import Bundle
 from serving.model.classify import BATCH
 from serving.model.crop_input import CropInput
-from serving.model.preparation import CropForm, decoding_cost
+from serving.model.preparation import CropForm
 from serving.model.schema import CropAnswer
 from serving.model.table import table
 
@@ -68,7 +69,9 @@ class WorkerState:
         wanted = request.headers.get(_DEADLINE_HEADER)
         if wanted is not None:
             if not wanted.isascii() or not wanted.isdigit():
-                raise Problem(400, "bad_parameter", "X-Deadline-Ms is not a whole number.")
+                raise Problem(
+                    400, "bad_parameter", "X-Deadline-Ms must be a whole number of milliseconds."
+                )
             seconds = min(seconds, int(wanted[:12]) / 1000.0)
         return time.monotonic() + seconds
 
@@ -96,8 +99,10 @@ class WorkerState:
             encode: makes the reply's body.
             embed_only: whether only the embeddings are wanted.
 
+        The caller sees to the deadline (`Admission.until`).
+
         Raises:
-            Problem: 503 when busy; 504 when the deadline is over.
+            Problem: 503 when busy.
         """
         served = admission.served
         bundle = served.embedder if embed_only else served.bundle
@@ -106,7 +111,7 @@ class WorkerState:
         size = sum(len(crop.data) for crop in question.crops if isinstance(crop, CropInput))
         if len(question.crops) > BATCH or size > _LONG_BYTES:
             work = _or_disconnect(admission.request, work)
-        return Response(await admission.until(work), media_type="application/json")
+        return Response(await work, media_type="application/json")
 
     async def _compute(
         self,
@@ -166,7 +171,7 @@ async def _or_disconnect(request: Request, work: Coroutine[Any, Any, bytes]) -> 
     try:
         await asyncio.wait((task, gone), return_when=asyncio.FIRST_COMPLETED)
         if not task.done():
-            raise Problem(408, "disconnected", "The caller has gone, or sends no more.")
+            raise Problem(408, "disconnected", "The caller has disconnected, or sends no more.")
         return task.result()
     finally:
         task.cancel()

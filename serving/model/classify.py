@@ -190,14 +190,16 @@ def _fill_states(
         abstained, least = bool(predicted.abstained[i]), head.abstain_below
         if option.abstain_below >= 0.0:
             abstained, least = max(probabilities) < option.abstain_below, option.abstain_below
-        doubt = f"The best probability, {max(probabilities):.2f}, is below {least:.2f}."
+        doubt = None
+        if abstained:
+            doubt = f"The best probability, {max(probabilities):.2f}, is below {least:.2f}."
         inside = predicted.conformal_set[i].tolist()
         answer.state = StateAnswer(
             label=str(predicted.state[i]),
             probabilities=dict(zip(head.states, probabilities, strict=True)),
             conformal_set=[s for s, keep in zip(head.states, inside, strict=True) if keep],
             abstained=abstained,
-            reason=doubt if abstained else None,
+            reason=doubt,
         )
         answer.degradation = DegradationAnswer(
             score=float(predicted.score[i]), uncertainty=float(predicted.score_std[i])

@@ -6,9 +6,11 @@ MLflow's clients and servers know several forms; each becomes a list of items. A
 
 import base64
 import binascii
+import contextlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -16,7 +18,7 @@ import pandas as pd
 from pydantic import ValidationError
 
 from lunar_models.errors import CropImageError
-from serving.model.image_structure import inspect
+from serving.model.image_structure import ImageStructure, inspect
 from serving.model.schema import CropHints, CropRequest, explain
 
 FORMS = ("inputs", "instances", "dataframe_split", "dataframe_records")
@@ -35,6 +37,11 @@ class CropInput:
     data: bytes
     """A PNG, JPEG, TIFF or NPY file, not yet decoded."""
     hints: CropHints = CropHints()
+
+    @cached_property
+    def structure(self) -> ImageStructure:
+        """What the headers of the image say. Raises as `inspect`."""
+        return inspect(self.data)
 
     @classmethod
     def from_item(cls, item: Any) -> "CropInput":
@@ -209,6 +216,8 @@ def decode_base64(text: str) -> bytes:
     """
     if len(text) > MAX_IMAGE_BYTES * 4 // 3 + 4 + text.count("\n", 0, 2**20) * 2 + 100:
         raise too_many_bytes()
+    with contextlib.suppress(ValueError):  # nearly all texts are plain, and need no cleaning
+        return base64.b64decode(text, validate=True)
     if start := _DATA_URI.match(text[:200].lstrip("\ufeff ")):
         text = text.lstrip("\ufeff ")[start.end() :]
     text = text.translate(_SPACES)

@@ -38,7 +38,7 @@ class Decoded:
     warnings: tuple[QualityWarning, ...] = ()
 
 
-def decode_image(data: bytes) -> Decoded:
+def decode_image(data: bytes, structure: ImageStructure | None = None) -> Decoded:
     """Decode a PNG, JPEG, TIFF or NPY to grey.
 
     Without data are: pixels that are not finite or beyond ±1e30, transparent ones (alpha 0),
@@ -48,13 +48,17 @@ def decode_image(data: bytes) -> Decoded:
 
     What decoding would cost is read from the headers, before anything is decompressed.
 
+    Args:
+        data: the file.
+        structure: what `inspect` says of it, if that is known already.
+
     Raises:
         CropImageError: undecodable, another format, too large, too small or too costly, or without
             a single pixel of data.
     """
     if len(data) > MAX_IMAGE_BYTES:
         raise too_many_bytes()
-    structure = inspect(data)
+    structure = structure or inspect(data)
     warnings: list[QualityWarning] = []
     missing: npt.NDArray[np.bool_] | None = None
     if structure.kind == "NPY":
@@ -68,7 +72,8 @@ def decode_image(data: bytes) -> Decoded:
         grey[~(np.abs(grey) <= _NO_DATA_BEYOND)] = np.nan
     if missing is not None:
         grey[missing] = np.nan
-    if np.isnan(grey).all():
+    whole_numbers = values.dtype.kind != "f" and missing is None
+    if not whole_numbers and np.isnan(grey).all():
         raise CropImageError("not_finite", "'image' has no pixel that is a finite number.")
     return Decoded(grey, values.dtype.name, tuple(warnings))
 
@@ -92,9 +97,8 @@ def _decode_picture(
             correct_byte_order(image)
             turned = image.getexif().get(_ORIENTATION, 1) not in (0, 1)
             image.load()  # turns a TIFF, and nothing else
-            values, missing = _pixels(
-                data, ImageOps.exif_transpose(image), structure, nodata_tag(image)
-            )
+            upright = ImageOps.exif_transpose(image) if turned else image
+            values, missing = _pixels(data, upright, structure, nodata_tag(image))
     except UnidentifiedImageError as error:
         raise _not_understood(structure) from error
     except CropImageError:

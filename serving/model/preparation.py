@@ -13,7 +13,6 @@ from lunar_models.crops.resampling import resize_crop
 from lunar_models.crops.training_domain import QUANTITIES, measured_terrain
 from lunar_models.errors import CropImageError
 from serving.model.crop_input import CropInput
-from serving.model.image_structure import inspect
 from serving.model.images import Decoded, decode_image
 from serving.model.schema import CropHints, QualityWarning
 
@@ -25,10 +24,6 @@ FEW_PX = 12
 MOST_UPSAMPLING = 3.0
 MOST_NODATA = 0.3
 _CONTEXT_SLACK = 0.1
-_CHEAP_BYTES = 2**18
-_CHEAP_COST = 2**18
-"""Samples: 512 x 512 grey, some 2 ms."""
-_CHEAP_KINDS = ("PNG", "JPEG", "NPY")
 
 
 @dataclass(frozen=True)
@@ -67,22 +62,6 @@ Crop = CropInput | Prepared | CropImageError
 """A crop of a request on its way: as it came, prepared, or refused."""
 
 
-def decoding_cost(crop: Crop) -> int:
-    """Tell from an image's headers how many samples decoding it produces; 0 if that is cheap.
-
-    Also 0 for what needs no decoding, and for what is refused before it is decoded.
-    """
-    if not isinstance(crop, CropInput):
-        return 0
-    try:
-        structure = inspect(crop.data)
-    except CropImageError:
-        return 0
-    plain = structure.kind in _CHEAP_KINDS and structure.cost <= _CHEAP_COST
-    cheap = not structure.kind or (plain and len(crop.data) <= _CHEAP_BYTES)
-    return 0 if cheap else structure.cost
-
-
 def prepare(checkpoint: "Checkpoint", item: Any) -> Prepared:
     """Bring the image of one item to the form in which the encoder saw its training crops.
 
@@ -98,7 +77,8 @@ def prepare(checkpoint: "Checkpoint", item: Any) -> Prepared:
 
 def prepare_input(form: CropForm, crop_input: CropInput) -> Prepared:
     """Decode an image and bring it to a form. Raises as `decode_image`."""
-    decoded, hints = decode_image(crop_input.data), crop_input.hints
+    hints = crop_input.hints
+    decoded = decode_image(crop_input.data, crop_input.structure)
     image, warnings = to_crop_units(decoded, form.radiometry)
     warnings = [*decoded.warnings, *warnings]
     image = _square(image, warnings)
@@ -243,10 +223,15 @@ def _filled(image: Float32Array) -> Float32Array:
     if not missing.any():
         return image
     if missing.all():
-        raise CropImageError("not_finite", "'image' has no data around its centre.")
+        raise CropImageError(
+            "not_finite",
+            "'image' has no data around its centre; send one that shows the whole crater.",
+        )
     return np.where(missing, image[~missing].mean(), image)
 
 
 def _check_features(crop: npt.NDArray[Any]) -> None:
     if crop.max() - crop.min() < 1e-3:
-        raise CropImageError("featureless", "'image' has the same brightness all over.")
+        raise CropImageError(
+            "featureless", "'image' has the same brightness everywhere, so it shows no crater."
+        )

@@ -19,10 +19,11 @@ from lunar_models.crops.crop_set import Radiometry
 from lunar_models.errors import CropImageError
 from serving.app import decoders as module
 from serving.app.decoders import DecoderPool
+from serving.app.decoding_cost import decoding_cost
 from serving.app.problems import Problem
 from serving.model.crop_input import CropInput
 from serving.model.images import decode_image
-from serving.model.preparation import CropForm, Prepared, decoding_cost, prepare_input
+from serving.model.preparation import CropForm, Prepared, prepare_input
 
 CROP = (np.indices((64, 64)).sum(0) * 2).astype(np.uint8)
 FORM = CropForm(32, 1.5, Radiometry())

@@ -3,9 +3,11 @@
 import base64
 import io
 import json
+from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
+from fastapi.routing import APIRoute
 from PIL import Image
 from pydantic import BaseModel
 from starlette.responses import Response
@@ -115,10 +117,7 @@ FAULTS = problems(400, 401, 403, 408, 413, 415, 422, 503, 504)
 async def invocations(request: Request) -> Response:
     """Answer as MLflow's own scoring server does at this path."""
     runtime: WorkerState = request.app.state.runtime
-
-    admission = runtime.admit(request)
-    question = read_json_question(request, max_items=runtime.config.max_items)
-    return await runtime.answer(admission, await admission.until(question))
+    return await answer_images(runtime, request, read=read_json_question)
 
 
 @router.post("/v1/classify", response_model=Predictions, responses=FAULTS, openapi_extra=BODY)
@@ -135,15 +134,31 @@ async def embed(request: Request) -> Response:
     return await answer_images(runtime, request, encode=_encode_embeddings, embed_only=True)
 
 
-async def answer_images(runtime: WorkerState, request: Request, **how: Any) -> Response:
-    """Answer a request whose body holds images; `how` is handed to `WorkerState.answer`.
+async def answer_images(
+    runtime: WorkerState,
+    request: Request,
+    *,
+    read: Callable[..., Awaitable[Question]] = read_question,
+    **how: Any,
+) -> Response:
+    """Answer a request whose body holds images.
+
+    Args:
+        runtime: the worker's.
+        request: not yet read.
+        read: reads its crops: `read_question` or `read_json_question`.
+        how: handed to `WorkerState.answer`.
 
     Raises:
         Problem: whatever is wrong with the request; 503 and 504.
     """
     admission = runtime.admit(request)
-    question = read_question(request, max_items=runtime.config.max_items)
-    return await runtime.answer(admission, await admission.until(question), **how)
+
+    async def work() -> Response:
+        question = await read(request, max_items=runtime.config.max_items)
+        return await runtime.answer(admission, question, **how)
+
+    return await admission.until(work())
 
 
 def _encode_embeddings(answers: list[CropAnswer]) -> bytes:
@@ -205,7 +220,18 @@ async def locate_and_predict(
         image = base64.b64encode(stream.getvalue()).decode()
         return json.dumps({"prediction": content["predictions"][0], "image": image}).encode()
 
-    return await runtime.answer(admission, Question([ready], options), encode=encode)
+    answer = runtime.answer(admission, Question([ready], options), encode=encode)
+    return await admission.until(answer)
+
+
+def direct_routes() -> dict[str, APIRoute]:
+    """Return the routes of images by path, which the gate calls itself.
+
+    They take nothing but the request and return a response, so FastAPI's routing, which would cost
+    as much as all else in the event loop, adds only their description.
+    """
+    routes = (route for route in router.routes if isinstance(route, APIRoute))
+    return {route.path: route for route in routes if route.methods == {"POST"}}
 
 
 # Named in the descriptions of bodies, which FastAPI does not read itself.
