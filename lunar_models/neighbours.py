@@ -13,7 +13,7 @@ processes share one copy; none of them is a pickle.
 
 import json
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -175,8 +175,8 @@ class NeighbourIndex:
 
     @cached_property
     def _positions(self) -> npt.NDArray[np.float64]:
-        names = ("longitude_deg", "latitude_deg")
-        return unit_vectors(**{name: self._columns[name] for name in names})
+        longitude, latitude = self._columns["longitude_deg"], self._columns["latitude_deg"]
+        return unit_vectors(longitude_deg=longitude, latitude_deg=latitude)
 
     def save(self, folder: str | Path) -> None:
         """Write the files named at the head of this module, into a folder made if missing."""
@@ -187,11 +187,8 @@ class NeighbourIndex:
         if self.thumbnails is not None:
             np.save(folder / "thumbnails.npy", self.thumbnails, allow_pickle=False)
         self.graph.save(str(folder / "index.usearch"))
-        description = {
-            "format_version": FORMAT_VERSION,
-            "centre": self.centre.tolist(),
-            "scale": self.scale,
-        }
+        scaling = {"centre": self.centre.tolist(), "scale": self.scale}
+        description = {"format_version": FORMAT_VERSION, **scaling}
         (folder / "neighbours.json").write_text(json.dumps(description) + "\n")
 
     @classmethod
@@ -233,9 +230,7 @@ def _view(file: Path) -> Index:
     return graph
 
 
-def _open(file: Path) -> npt.NDArray[Any]:
-    array: npt.NDArray[Any] = np.load(file, mmap_mode="r", allow_pickle=False)
-    return array
+_open = partial(np.load, mmap_mode="r", allow_pickle=False)
 
 
 def _check(
@@ -243,9 +238,7 @@ def _check(
 ) -> None:
     if missing := [name for name in CRATER_COLUMNS if name not in craters.columns]:
         raise LunarModelsError(f"The table of craters has no column {', '.join(missing)}.")
-    counts = {len(embeddings), len(craters)} | (
-        {len(thumbnails)} if thumbnails is not None else set()
-    )
+    counts = {len(part) for part in (embeddings, craters, thumbnails) if part is not None}
     if counts == {0} or len(counts) > 1:
         raise LunarModelsError(
             f"A reference set needs as many embeddings as craters and thumbnails, at least one; "

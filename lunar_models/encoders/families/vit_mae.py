@@ -7,8 +7,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from lunar_models.config.train import ModelSize, Pooling, Trainable, TrainConfig
+from lunar_models.config.train import Pooling, Trainable, TrainConfig
 from lunar_models.encoders.base import Encoder
+from lunar_models.encoders.families.vit_mae_sizes import architecture_of
 from lunar_models.encoders.layers.positions import interpolate_positions, sinusoids
 from lunar_models.encoders.layers.transformer import (
     ATTENTION,
@@ -24,20 +25,6 @@ from lunar_models.encoders.layers.transformer import (
 )
 from lunar_models.errors import ConfigError
 from lunar_models.joint_batch import draw
-
-SIZES: dict[ModelSize, dict[str, int]] = {
-    "tiny": {"hidden_size": 192, "num_attention_heads": 3, "decoder_hidden_size": 96},
-    "small": {"hidden_size": 384, "num_attention_heads": 6, "decoder_hidden_size": 192},
-    "base": {
-        "hidden_size": 768,
-        "num_attention_heads": 12,
-        "decoder_hidden_size": 512,
-        "decoder_num_attention_heads": 16,
-        "decoder_num_hidden_layers": 8,
-    },
-}
-"""Of models from scratch: DeiT's tiny and small (arXiv 2012.12877) with a light decoder, and the
-base of MAE (arXiv 2111.06377)."""
 
 
 class ViTMaeEncoder(Encoder):
@@ -97,7 +84,7 @@ class ViTMaeEncoder(Encoder):
                 f"patch_size_px={config.patch_size_px} does not divide crops of {crop_size_px} px "
                 "into 2 x 2 patches or more; choose a smaller divisor."
             )
-        architecture = _architecture(config.model_size, config.patch_size_px)
+        architecture = architecture_of(config.model_size, config.patch_size_px)
         return cls(architecture=architecture, input_format={"side_px": crop_size_px}, **options)
 
     @classmethod
@@ -241,20 +228,6 @@ class ViTMaeEncoder(Encoder):
 def _pick(patches: Tensor, numbers: Tensor) -> Tensor:
     """(B, T, P) patches, (B, K) numbers -> (B, K, P)."""
     return patches.gather(1, numbers[:, :, None].expand(-1, -1, patches.shape[2]))
-
-
-def _architecture(size: ModelSize, patch_px: int) -> dict[str, Any]:
-    sizes = SIZES[size]
-    return {
-        "num_channels": 1,
-        "patch_size": patch_px,
-        "num_hidden_layers": 12,
-        "intermediate_size": 4 * sizes["hidden_size"],
-        "decoder_num_hidden_layers": 2,
-        "decoder_num_attention_heads": sizes["num_attention_heads"],
-        "decoder_intermediate_size": 4 * sizes["decoder_hidden_size"],
-        **sizes,
-    }
 
 
 def _patch_statistics(patches: Tensor) -> tuple[Tensor, Tensor]:
