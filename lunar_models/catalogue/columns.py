@@ -127,7 +127,7 @@ def _check_meaning(found: Mapping[str, str], known: Mapping[str, str]) -> None:
     if minutes:
         raise CatalogueError(
             f"Column {minutes[0]!r} looks like minutes of arc beside whole degrees; write decimal "
-            "degrees, or rename it if it is none."
+            "degrees, or rename it if it is not."
         )
 
 

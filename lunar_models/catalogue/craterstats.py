@@ -132,7 +132,7 @@ def _parse(path: Path, lines: list[str]) -> tuple[dict[str, str], dict[str, pd.D
             continue
         if name in tables:
             raise CatalogueError(
-                f"{path} has two tables {name!r}; leave the one that counts, or split the file."
+                f"{path} has two tables {name!r}; keep the one that is meant, or split the file."
             )
         columns = [c.strip().lower() for c in re.split(r"[,\s]+", value.strip("{} ")) if c.strip()]
         tables[name] = _table(path, name, columns, rest)

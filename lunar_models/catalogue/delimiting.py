@@ -69,7 +69,7 @@ def _is_header(line: str, layout: TextLayout) -> bool:
 def read_spaced(
     text: str, columns: Mapping[str, str] | None, path: Path
 ) -> tuple[bytes, TextLayout] | None:
-    """Turn a text whose columns are parted by blanks into one parted by tabs.
+    """Turn a text whose columns are separated by blanks into one separated by tabs.
 
     Args:
         text: all of the file.
@@ -94,7 +94,7 @@ def read_spaced(
         odd = next((row for row in rows if len(row) != len(names)), None)
         if odd is not None:
             raise CatalogueError(
-                f"{path}: its columns are parted by blanks, but the row {' '.join(odd)!r} has "
+                f"{path}: its columns are separated by blanks, but the row {' '.join(odd)!r} has "
                 f"{len(odd)} fields where the header has {len(names)}. Save it as CSV."
             )
         tabbed = "\n".join("\t".join(fields) for fields in (names, *rows))

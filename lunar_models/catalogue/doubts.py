@@ -130,8 +130,8 @@ def check_pixels(boxes: Mapping[str, Float64Array], path: Path) -> None:
     values = values[np.isfinite(values)]
     if values.size and (np.abs(values) <= 1.0).all():
         raise CatalogueError(
-            f"{path}: all pixels are {values.max():g} at most, which looks like parts of the "
-            "image's width and height (YOLO). Multiply x by its width, y by its height."
+            f"{path}: all pixels are {values.max():g} at most, which looks like fractions of "
+            "the image's width and height (YOLO). Multiply x by its width, y by its height."
         )
 
 

@@ -48,7 +48,7 @@ def read_text(
         if spaced is not None:
             source, layout = spaced
             start = _head(source)
-            notes = [*notes, "columns are parted by blanks"]
+            notes = [*notes, "columns are separated by blanks"]
     layout = layout or first_line(head)
     if columns is None and _looks_like_data(layout.names):
         raise CatalogueError(

@@ -127,9 +127,12 @@ class TileFile:
             level, tile = (self.craters[name].to_numpy() for name in ("level", "tile"))
             missing = set(_COLUMNS) - set(self.craters.column_names)
         except (OSError, pa.ArrowInvalid, KeyError) as error:
-            raise CatalogueError(f"{path} cannot be read as map tiles ({error}).") from error
+            raise CatalogueError(
+                f"{path} cannot be read as map tiles ({error}); run classify into another output."
+            ) from error
         if missing:
-            raise CatalogueError(f"{path} lacks the columns {', '.join(sorted(missing))}.")
+            lacking = ", ".join(sorted(missing))
+            raise CatalogueError(f"{path} lacks the columns {lacking}; run classify again.")
         change = (np.diff(level) != 0) | (np.diff(tile) != 0)
         starts = [0, *(np.flatnonzero(change) + 1).tolist()] if len(level) else []
         stops = [*starts[1:], len(level)]

@@ -48,8 +48,8 @@ def _check_source(source: Any, path: Path) -> None:
 
     if path.suffix.lower() == ".gml":
         raise CatalogueError(
-            f"{path}: GML may count latitude first in a lunar reference system, and nothing says "
-            "so; convert it to GeoPackage with the program that wrote it."
+            f"{path}: GML in a lunar reference system may give latitude first, and the file does "
+            "not say; convert it to GeoPackage with the program that wrote it."
         )
     layers = [name for name, kind in pyogrio.list_layers(source) if kind is not None]
     if len(layers) > 1:

@@ -76,7 +76,7 @@ def _require_enough(count: int, config: ClusterConfig) -> None:
     if count < need:
         raise ConfigError(
             f"{count} craters cannot make {n_clusters} clusters with method={config.method}, which "
-            f"needs {need}; lower n_clusters or bring more craters."
+            f"needs {need}; lower n_clusters or use more craters."
         )
 
 

@@ -57,7 +57,7 @@ def view_2d(embeddings: FloatArray, kind: View, *, seed: int) -> View2D:
     if distinct < LEAST_DISTINCT:
         raise ConfigError(
             f"{_TITLES[kind]} needs {LEAST_DISTINCT} different embeddings, and {len(rows)} craters "
-            f"have {distinct}; bring more craters, or check the encoder and its crops."
+            f"have {distinct}; use more craters, or check the encoder and its crops."
         )
     # t-SNE starts from two principal axes, which one dimension does not have
     rows = np.pad(rows, ((0, 0), (0, max(0, 2 - rows.shape[1]))))

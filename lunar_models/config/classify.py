@@ -35,7 +35,7 @@ class WorkConfig(StepConfig):
     )
     workers: int | None = param(
         None,
-        help="Processes of one thread each; none for one per core, or per GPU.",
+        help="Number of processes, of one thread each; none for one per core, or per GPU.",
         minimum=1,
         maximum=4096,
         role="runtime",

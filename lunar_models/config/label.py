@@ -82,7 +82,8 @@ class LabelConfig(StepConfig):
     relabel_encoder: str | None = param(
         None,
         help="Encoder (pretrained:NAME, a registered model URI or a folder) of the head that the "
-        "page's button fits on the labels, for those who adjudicate; none: it tells the command.",
+        "page's button fits on the labels, for those who adjudicate; none: the button shows the "
+        "command to run.",
     )
 
 
@@ -110,7 +111,7 @@ class LabelServeConfig(LabelConfig):
     port: int = _SERVE["port"].declare(5001)
     tokens: str | None = param(
         None,
-        help="File of hashed tokens (see lunar-token): a person each, with the scope label, and "
+        help="File of hashed tokens (see lunar-token): one per person, with the scope label, and "
         "adjudicate for those who decide; none: everybody is the same labeller, 'local'.",
         role="runtime",
     )

@@ -48,8 +48,8 @@ class SelectConfig(StepConfig):
     )
     bins: int = param(
         2,
-        help="Groups of diameter, latitude, brightness and light each, whose mix is kept; 1 keeps "
-        "none.",
+        help="Number of groups each of diameter, latitude, brightness and illumination, from all "
+        "of which craters are drawn in proportion; 1 does not stratify.",
         minimum=1,
         maximum=5,
     )

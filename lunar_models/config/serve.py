@@ -63,7 +63,7 @@ class ServeConfig(StepConfig):
     )
     shade: str | None = param(
         None,
-        help="Light a height model, as AZIMUTH,INCIDENCE of the Sun in degrees, such as 90,65.",
+        help="Hillshade an elevation model with the Sun at AZIMUTH,INCIDENCE degrees, as in 90,65.",
     )
     tokens: str | None = param(
         None,

@@ -30,8 +30,8 @@ class SweepConfig(StepConfig):
     address: str = _WORK["address"].declare("auto")
     workers: int = param(
         1,
-        help="Trainings at once; on this machine each gets its share of the cores, on Ray one CPU "
-        "or one GPU.",
+        help="Number of trainings at once; on this machine each gets its share of the cores, "
+        "on Ray one CPU or one GPU.",
         minimum=1,
         maximum=4096,
         role="runtime",

@@ -55,7 +55,7 @@ class SynthesizeConfig(StepConfig):
     )
     seam_bands: int = param(
         4,
-        help="Longitude bands (sectors around a pole), each lit by a Sun of its own.",
+        help="Number of longitude bands (sectors around a pole), each lit by a Sun of its own.",
         minimum=1,
         maximum=100,
     )

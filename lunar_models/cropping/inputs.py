@@ -69,7 +69,8 @@ def read_craters(
         return catalogue, rejected
     if 0 < len(unplaced) < len(mosaics):
         raise MosaicError(
-            f"Of the images, only {unplaced[0]} has no georeference; give them apart."
+            f"Of the images, only {unplaced[0]} has no georeference; preprocess it in a run of "
+            "its own."
         )
     names = [Path(mosaic.path).name for mosaic in mosaics]
     picture = match_pictures(catalogue, names, config.catalogue)

@@ -40,7 +40,7 @@ def require_lunar_crs(crs: object, path: Path) -> CRS:
         reference = CRS.from_user_input(crs)
     except CRSError as error:
         raise AreaError(
-            f"{path} has the reference system {crs!r}, which is none. {_REMEDY}"
+            f"{path} has the reference system {crs!r}, which is not one. {_REMEDY}"
         ) from error
     ellipsoid = reference.ellipsoid
     radius = ellipsoid.semi_major_metre / 1000.0 if ellipsoid else np.nan

@@ -53,8 +53,8 @@ def read_state_columns(
         if not {"state", "k_over_r2", "k_m2"} & {*kept}:
             return None
         raise CatalogueError(
-            f"{path} has the column {kept[0]}, but no column crater_id to tell craters apart by; "
-            "name the column of their ids so."
+            f"{path} has the column {kept[0]}, but no column crater_id that identifies the "
+            "craters; rename the column of their ids to crater_id."
         )
     frame = frame.loc[:, ["crater_id", *kept]].dropna(subset="crater_id")
     frame["crater_id"] = frame["crater_id"].astype("str").str.strip()

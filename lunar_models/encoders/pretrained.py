@@ -26,5 +26,5 @@ def pretrained_folder(uri: str) -> Path:
     name = uri.removeprefix(SCHEME)
     if name not in pretrained_names():
         known = ", ".join(SCHEME + each for each in pretrained_names())
-        raise CheckpointError(f"{uri!r} is not in this package; it has {known or 'none'}.")
+        raise CheckpointError(f"{uri!r} is not in this package, which has {known or 'none'}.")
     return _WEIGHTS / name

@@ -141,8 +141,8 @@ def _require_unsigned(dtype: str, name: str) -> None:
 def _require_upright(data: Any, name: str) -> None:
     if not is_upright(data):
         raise MosaicError(
-            f"{name} is stored turned or mirrored (EXIF orientation, or that of TIFF), so that "
-            "nobody knows how its pixels are counted; save it upright (ImageMagick: mogrify "
+            f"{name} is stored turned or mirrored (EXIF orientation, or that of TIFF), so it "
+            "is unclear how its pixels are counted; save it upright (ImageMagick: mogrify "
             "-auto-orient)."
         )
 

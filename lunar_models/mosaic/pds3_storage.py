@@ -36,7 +36,7 @@ def check_storage(data: Any, name: str) -> None:
 
     Raises:
         MosaicError: a sample type, an order of bands, bytes at the end of lines or a direction of
-            display that GDAL does not mind.
+            display that GDAL ignores.
     """
     if data.driver != "PDS":
         return
@@ -57,8 +57,8 @@ def check_storage(data: Any, name: str) -> None:
     for key, usual in _UPRIGHT.items():
         if (direction := _word(items, key)) not in ("", usual):
             raise MosaicError(
-                f"{name} is stored with {key} = {direction}, which GDAL does not mind, so it would "
-                "be upside down or mirrored; bring it upright first (ISIS: pds2isis, flip, mirror)."
+                f"{name} is stored with {key} = {direction}, which GDAL ignores, so it would be "
+                "upside down or mirrored; bring it upright first (ISIS: pds2isis, flip, mirror)."
             )
 
 

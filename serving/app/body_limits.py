@@ -30,7 +30,9 @@ class BodyBudget:
         """
         if self.held + count > self._limit:
             headers = {"retry-after": "1", "connection": "close"}
-            raise Problem(503, "busy", "Too many large requests are being read.", headers)
+            raise Problem(
+                503, "busy", "Too many large requests are being read; try again.", headers
+            )
         self.held += count
 
     def give_back(self, count: int) -> None:

@@ -1,4 +1,4 @@
-"""Put on record who is shown a model's guess or a known answer about a crater to be labelled."""
+"""Record who is shown a model's guess or a known answer about a crater to be labelled."""
 
 from typing import TYPE_CHECKING
 

@@ -115,7 +115,10 @@ class Release:
                     found: dict[str, Any] = file.read_row_group(group).slice(row, 1).to_pylist()[0]
                     return found
                 row -= count
-        raise CropSetError(f"{self.folder / name} has fewer rows than {TILES_FILE} tells of.")
+        raise CropSetError(
+            f"{self.folder / name} has fewer rows than {TILES_FILE} lists; run classify into "
+            "another output."
+        )
 
 
 _READING = threading.Lock()

@@ -62,7 +62,12 @@ class Surroundings:
 
     async def _picture(self, row: int, context_diameters: float, side_px: int) -> bytes:
         if self._waiting >= _MOST_WAITING:
-            raise Problem(503, "busy", "Too many places are being looked up.", {"retry-after": "1"})
+            raise Problem(
+                503,
+                "busy",
+                "Too many positions are being looked up; try again.",
+                {"retry-after": "1"},
+            )
         self._waiting += 1
         try:
             return await asyncio.get_running_loop().run_in_executor(

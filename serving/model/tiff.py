@@ -46,7 +46,7 @@ def check_type(image: Image.Image, structure: ImageStructure) -> None:
         message = "The TIFF has a further band of unknown meaning; declare it as alpha, or drop it."
         raise CropImageError("bad_dtype", message)
     if structure.white_is_zero and image.mode in ("F", "I"):
-        message = "WhiteIsZero of floats or signed numbers may mean two things; send BlackIsZero."
+        message = "WhiteIsZero is ambiguous for floats and signed integers; send BlackIsZero."
         raise CropImageError("bad_dtype", message)
     meant = (structure.sample_format, structure.bits)
     if structure.kind == "TIFF" and image.mode in ("L", "I", "I;16") and (

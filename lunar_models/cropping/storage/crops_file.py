@@ -180,8 +180,8 @@ def _load_group(file: Path) -> npt.NDArray[np.int64]:
         checksums: npt.NDArray[np.int64] = np.load(file, allow_pickle=False)
     except (ValueError, EOFError, OSError) as error:
         raise CropSetError(
-            f"{file} is damaged, and the crops it tells of are moved already. Delete {file.parent} "
-            "and start again."
+            f"{file} is damaged, and the crops it lists have already been moved. Delete "
+            f"{file.parent} and start again."
         ) from error
     return checksums
 

@@ -59,7 +59,9 @@ def _from_raster(path: Path, craters: pd.DataFrame) -> Float64Array:
             values = data.read(1, masked=True).astype(np.float64).filled(np.nan)
             values = values * data.scales[0] + data.offsets[0]
     except RasterioError as error:
-        raise MosaicError(f"{path} cannot be opened as a raster ({error}).") from error
+        raise MosaicError(
+            f"{path} cannot be read as a raster ({error}); check sun_azimuth_map."
+        ) from error
     place = {name: craters[name].to_numpy() for name in ("longitude_deg", "latitude_deg")}
     column, row = (np.rint(p).astype(np.int64) for p in projection.to_pixels(**place))
     if not projection.pole:
@@ -79,9 +81,12 @@ def _from_polygons(path: Path, craters: pd.DataFrame) -> Float64Array:
         reads_parquet = path.suffix.lower() in (".parquet", ".geoparquet")
         polygons = geopandas.read_parquet(path) if reads_parquet else geopandas.read_file(path)
     except Exception as error:  # each reader raises its own kinds
-        raise MosaicError(f"{path} cannot be read as a vector map ({error}).") from error
+        raise MosaicError(
+            f"{path} cannot be read as polygons ({error}); give sun_azimuth_map as a raster, or as "
+            "polygons in GeoPackage, GeoJSON or GeoParquet."
+        ) from error
     if COLUMN not in polygons:
-        raise MosaicError(f"{path} has no column {COLUMN}; its columns are {list(polygons)}.")
+        raise MosaicError(f"{path} has no column {COLUMN}; name one of {list(polygons)} so.")
     if polygons.crs is None:
         raise MosaicError(f"{path} has no reference system; give it {LUNAR_GEOGRAPHIC}.")
     places = geopandas.points_from_xy(craters["longitude_deg"], craters["latitude_deg"])

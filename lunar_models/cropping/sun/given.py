@@ -90,8 +90,8 @@ def _from_sub_solar(
         times = parse_times(pd.Series([config.acquisition_time]))
         if np.isnat(times).any():
             raise ConfigError(
-                f"acquisition_time={config.acquisition_time} is no time such as "
-                "2009-11-29T14:51:21, in UTC."
+                f"acquisition_time={config.acquisition_time} is not a UTC time such as "
+                "2009-11-29T14:51:21."
             )
         longitude, latitude = sub_solar_point(times)
         return sun_from_sub_solar(craters, longitude_deg=longitude, latitude_deg=latitude)

@@ -121,7 +121,7 @@ async def similar(
 def _row_at(index: NeighbourIndex, **place: Any) -> int:
     row = index.row_at(**place)
     if row is None:
-        raise Problem(404, "unknown_place", "No reference crater holds this place.")
+        raise Problem(404, "unknown_place", "No reference crater contains this position.")
     return row
 
 

@@ -110,8 +110,14 @@ async def _cut(runtime: WorkerState, crater_id: str) -> npt.NDArray[np.uint8]:
     assert runtime.locator is not None
     place = runtime.release.place(crater_id)
     if place is None:
-        raise Problem(404, "unknown_crater", "Neither release nor reference set have this id.")
+        raise Problem(
+            404,
+            "unknown_crater",
+            "Neither the release nor the reference set has a crater of this id.",
+        )
     if place["diameter_km"] > MAX_DIAMETER_KM:
-        raise Problem(404, "no_image", f"Craters up to {MAX_DIAMETER_KM:g} km are cut out.")
+        raise Problem(
+            404, "no_image", f"Only craters up to {MAX_DIAMETER_KM:g} km are cut out of the mosaic."
+        )
     crop, _ = await runtime.locator.crop(runtime.served().bundle.checkpoint, **place)
     return crop

@@ -54,7 +54,9 @@ async def surroundings(request: Request, crater_id: CraterId) -> Response:
     """Return the crater 3 diameters wide, from the mosaic, stretched for display (2-98 %)."""
     labelling = labelling_of(request)
     if labelling.surroundings is None:
-        raise Problem(404, "no_mosaic", "This labelling has no mosaic; start it with --mosaic.")
+        raise Problem(
+            404, "no_mosaic", "This labelling has no mosaic; start the server with --mosaic."
+        )
     picture = await labelling.surroundings.around(_row(labelling, crater_id))
     return Response(picture, media_type="image/png", headers=_PICTURE)
 

@@ -1,4 +1,4 @@
-"""Routes of the button on /label that fits the head on the labels."""
+"""Define the routes of the button on /label that fits the head on the labels."""
 
 import asyncio
 

@@ -202,7 +202,7 @@ def test_bad_polygons_are_named(tmp_path, shape, crs, message):
 def test_a_wrong_reference_system_can_be_replaced(tmp_path):
     path = write(tmp_path, shapely.box(0, 0, 1, 1), crs="EPSG:4326")
     assert read_area(path, crs=GEOGRAPHIC).area_km2 == pytest.approx(band_km2(0, 0, 1, 1))
-    with pytest.raises(AreaError, match="which is none"):
+    with pytest.raises(AreaError, match="which is not one"):
         read_area(path, crs="moon")
 
 
