@@ -131,14 +131,7 @@ def _combinations(space: Distributions, most: int) -> list[dict[str, Any]]:
     return grid
 
 
-def _train(
-    study: optuna.Study,
-    trials: list[optuna.Trial],
-    config: SweepConfig,
-    parent: RunInfo,
-    engine: Engine,
-) -> None:
-    """Train all trials and tell the study; one that fails counts as such and stops no other."""
+def _trainings(trials: list[optuna.Trial], config: SweepConfig, parent: RunInfo) -> list[Training]:
     threads = max(1, len(os.sched_getaffinity(0)) // config.workers)
     fixed = {
         "crops": str(Path(config.crops).resolve()),
@@ -146,7 +139,7 @@ def _train(
         "seed": config.seed,
         "registered_model": "none",
     }
-    trainings = [
+    return [
         Training(
             number=trial.number,
             parameters={name: str(value) for name, value in (fixed | trial.params).items()},
@@ -158,6 +151,17 @@ def _train(
         )
         for trial in trials
     ]
+
+
+def _train(
+    study: optuna.Study,
+    trials: list[optuna.Trial],
+    config: SweepConfig,
+    parent: RunInfo,
+    engine: Engine,
+) -> None:
+    """Train all trials and tell the study; one that fails counts as such and stops no other."""
+    trainings = _trainings(trials, config, parent)
     numbered = {trial.number: trial for trial in trials}
     values: dict[int, float] = {}
     for ended in engine.run([Task(run_training, (training,)) for training in trainings]):

@@ -98,26 +98,20 @@ def evaluate(
     options = _bootstrap_options(evaluation_set, config)
     scores = score_predictions(judged, **options) | score_clusters(predictions, **options)
     ranks, folds = (evaluation_set.table[name].to_numpy() for name in ("rank", "fold"))
-    few = few_labels_accuracy(
-        chosen, ranks, n_labels=FEW_LABELS, n_states=len(evaluation_set.states), seed=config.seed
-    )
+    n_states, clusters = len(evaluation_set.states), predictions["kmeans_0"].to_numpy()
     return Evaluation(
         metrics={name: score.value for name, score in scores.items()}
-        | {f"probe/lda{FEW_LABELS}_balanced_accuracy": few}
+        | _few_labels(chosen, ranks, n_states, config)
         | _with_overlap(predictions, options)
-        | _geometry(chosen, predictions, len(evaluation_set.states), config)
+        | _geometry(chosen, predictions, n_states, config)
         | _counts(evaluation_set, judged, fitted.head.abstain_below),
         intervals=intervals_table(scores, config.interval),
         predictions=predictions,
         confusion=_confusion(judged, evaluation_set.states),
         **_by_group(judged, craters[kept], options, config),
         baselines=baselines_table(predictions, evaluation_set, craters, kept, config),
-        audit=audit(
-            embeddings, metadata, evaluation_set, predictions["kmeans_0"].to_numpy(), config
-        ),
-        learning_curve=learning_curve(
-            chosen, ranks, folds, n_states=len(evaluation_set.states), seed=config.seed
-        ),
+        audit=audit(embeddings, metadata, evaluation_set, clusters, config),
+        learning_curve=learning_curve(chosen, ranks, folds, n_states=n_states, seed=config.seed),
         rejected=evaluation_set.rejected,
         head=fitted.head,
         states=evaluation_set.states,
@@ -152,6 +146,15 @@ def _bootstrap_options(evaluation_set: EvaluationSet, config: EvaluateConfig) ->
         "replicates": config.bootstrap,
         "seed": config.seed,
     }
+
+
+def _few_labels(
+    chosen: FloatArray, ranks: npt.NDArray[Any], n_states: int, config: EvaluateConfig
+) -> dict[str, float]:
+    accuracy = few_labels_accuracy(
+        chosen, ranks, n_labels=FEW_LABELS, n_states=n_states, seed=config.seed
+    )
+    return {f"probe/lda{FEW_LABELS}_balanced_accuracy": accuracy}
 
 
 def _with_overlap(predictions: pd.DataFrame, options: dict[str, Any]) -> dict[str, float]:

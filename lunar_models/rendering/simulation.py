@@ -89,19 +89,7 @@ def simulate_crops(
     )
     is_complex = torch.arange(count, device=grid.device) >= count - complex_count
     absent = chance.happens(ABSENT)
-    smooth = torch.where(is_complex, chance.log_uniform(0.015, 0.07), chance.log_uniform(0.02, 0.3))
-    rounded = torch.where(chance.happens(SMOOTH), smooth, chance.log_uniform(0.005, 0.03))
-    relief, superposed = surrounded(
-        chance, grid, crater, is_complex=is_complex, absent=absent, rounded=rounded
-    )
-    relief += each(chance.normal(0.03)) * grid.east + each(chance.normal(0.03)) * grid.north
-    albedo = texture(chance, side, chance.uniform(0.8, 2.0))[:, 1:-1, 1:-1]
-    albedo = albedo * each(0.2 * chance.uniform(0, 1).square())
-    fresh_soil = torch.where(chance.happens(0.5), chance.uniform(0, BRIGHT), 0.0)
-    fresh_soil = fresh_soil * (1 - crater.wear) ** 2 * ~absent
-    halo = smoothstep((1.8 - crater.radius[:, 1:-1, 1:-1]) / 0.8)
-    albedo = (albedo + each(fresh_soil) * halo).exp()
-
+    relief, albedo, superposed = _ground(chance, grid, crater, is_complex, absent)
     truth = _truth(crater, superposed)
     shuffled = truth[torch.randperm(count, generator=generator, device=grid.device)]
     truth = torch.where(absent[:, None], shuffled, truth)
@@ -146,6 +134,24 @@ def _mosaic_of(each_count: int, complex_counts: tuple[int, ...], device: torch.d
     simple = [each_count - number for number in complex_counts]
     numbers = torch.arange(len(simple)).repeat(2)
     return numbers.repeat_interleave(torch.tensor([*simple, *complex_counts])).to(device)
+
+
+def _ground(
+    chance: Chance, grid: Grid, crater: CentralCrater, is_complex: Tensor, absent: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Heights and albedo of the ground around B craters, and what was superposed on each."""
+    smooth = torch.where(is_complex, chance.log_uniform(0.015, 0.07), chance.log_uniform(0.02, 0.3))
+    rounded = torch.where(chance.happens(SMOOTH), smooth, chance.log_uniform(0.005, 0.03))
+    relief, superposed = surrounded(
+        chance, grid, crater, is_complex=is_complex, absent=absent, rounded=rounded
+    )
+    relief += each(chance.normal(0.03)) * grid.east + each(chance.normal(0.03)) * grid.north
+    albedo = texture(chance, grid.side, chance.uniform(0.8, 2.0))[:, 1:-1, 1:-1]
+    albedo = albedo * each(0.2 * chance.uniform(0, 1).square())
+    fresh_soil = torch.where(chance.happens(0.5), chance.uniform(0, BRIGHT), 0.0)
+    fresh_soil = fresh_soil * (1 - crater.wear) ** 2 * ~absent
+    halo = smoothstep((1.8 - crater.radius[:, 1:-1, 1:-1]) / 0.8)
+    return relief, (albedo + each(fresh_soil) * halo).exp(), superposed
 
 
 def _truth(crater: CentralCrater, superposed: Tensor) -> Tensor:

@@ -56,15 +56,7 @@ def create_app(config: ServeConfig, pointer_file: Path) -> FastAPI:
         MosaicError: the mosaic cannot be used.
         LunarModelsError: the release or the labelling cannot be used.
     """
-    runtime = WorkerState(
-        config=config,
-        holder=ModelHolder(pointer_file),
-        batcher=Batcher(config.queue_items),
-        decoders=DecoderPool(config.decoders, config.decode_s),
-        bodies=BodyBudget(int(config.max_bodies_mb * 2**20)),
-        locator=_locator(config),
-        release=Release.open(Path(config.release)) if config.release else None,
-    )
+    runtime = _runtime(config, pointer_file)
     bodies = (*predict.EXTRA_SCHEMAS, *label.EXTRA_SCHEMAS)
     app = new_application(
         title="Lunar Models", description=_ABOUT, lifespan=_lifespan, bodies=bodies
@@ -99,6 +91,18 @@ def create_app(config: ServeConfig, pointer_file: Path) -> FastAPI:
             expose_headers=["x-request-id", "retry-after", "www-authenticate"],
         )
     return app
+
+
+def _runtime(config: ServeConfig, pointer_file: Path) -> WorkerState:
+    return WorkerState(
+        config=config,
+        holder=ModelHolder(pointer_file),
+        batcher=Batcher(config.queue_items),
+        decoders=DecoderPool(config.decoders, config.decode_s),
+        bodies=BodyBudget(int(config.max_bodies_mb * 2**20)),
+        locator=_locator(config),
+        release=Release.open(Path(config.release)) if config.release else None,
+    )
 
 
 def _locator(config: ServeConfig) -> "Locator | None":

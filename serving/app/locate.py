@@ -70,7 +70,6 @@ class Locator:
         Raises:
             Problem: 404 outside the mosaic, 503 when too many requests wait for it.
         """
-
         radiometry = self._radiometry_for(checkpoint)
 
         def extract(rotation_deg: float = 0.0) -> npt.NDArray[np.uint8]:
@@ -96,8 +95,8 @@ class Locator:
         except MosaicError as error:
             raise Problem(404, "not_in_mosaic", "The mosaic does not show this place.") from error
         across = 2.0 * half_side(np.asarray(diameter_km), checkpoint.context_diameters)
-        known = {"native_px": float(across) * self._scale_px(latitude_deg)}
-        known["diameter_km"] = diameter_km
+        native_px = float(across) * self._scale_px(latitude_deg)
+        known = {"native_px": native_px, "diameter_km": diameter_km}
         if self._mosaic.sun is not None:
             incidence_deg = self._mosaic.sun.incidence_deg
         if np.isfinite(incidence_deg):

@@ -97,27 +97,37 @@ def log_service_model(
             neighbours=neighbours,
             golden=golden_crops,
         )
-        with _quiet_about_hints():
-            info: ModelInfo = mlflow.pyfunc.log_model(
-                name="model",
-                python_model=str(PROJECT / "serving" / "model" / "pyfunc.py"),
-                artifacts={served.ARTIFACT: str(bundle)},
-                code_paths=[str(PROJECT / "serving"), str(PROJECT / "lunar_models")],
-                # Exact versions; MLflow's own inference takes seconds and drops local version tags.
-                pip_requirements=requirements(bundle / bundles.ENCODER),
-                # Only params: with a signature of the input MLflow would refuse a whole request for
-                # one item of a wrong type, and drop columns that it does not know without a word.
-                # MLflow lets only those keys be set later that are here.
-                model_config={"column": ""},
-                signature=infer_signature(params=Options().model_dump()),
-                input_example=(example(golden_crops[0]), Options().model_dump()),
-                registered_model_name=registered_model,
-                tags={key: tags[key] for key in VERSION_TAGS & {*tags}},
-                metadata={"lineage": tags},
-            )
+        info = _log_bundle(bundle, golden_crops[0], registered_model, tags)
     if registered_model is not None:
         number = str(info.registered_model_version)
         _describe(registered_model, number, _ABOUT[neighbours is not None], description, tags)
+    return info
+
+
+def _log_bundle(
+    bundle: Path,
+    golden_crop: npt.NDArray[np.uint8],
+    registered_model: str | None,
+    tags: dict[str, str],
+) -> ModelInfo:
+    with _quiet_about_hints():
+        info: ModelInfo = mlflow.pyfunc.log_model(
+            name="model",
+            python_model=str(PROJECT / "serving" / "model" / "pyfunc.py"),
+            artifacts={served.ARTIFACT: str(bundle)},
+            code_paths=[str(PROJECT / "serving"), str(PROJECT / "lunar_models")],
+            # Exact versions; MLflow's own inference takes seconds and drops local version tags.
+            pip_requirements=requirements(bundle / bundles.ENCODER),
+            # Only params: with a signature of the input MLflow would refuse a whole request for
+            # one item of a wrong type, and drop columns that it does not know without a word.
+            # MLflow lets only those keys be set later that are here.
+            model_config={"column": ""},
+            signature=infer_signature(params=Options().model_dump()),
+            input_example=(example(golden_crop), Options().model_dump()),
+            registered_model_name=registered_model,
+            tags={key: tags[key] for key in VERSION_TAGS & {*tags}},
+            metadata={"lineage": tags},
+        )
     return info
 
 

@@ -51,9 +51,8 @@ def sample_exact(
                 w = np.sqrt(w)
                 outward = w * cosine - v * sine  # from the axis, along the crater's meridian
                 x, y = _place(projection, u, outward, v * cosine + w * sine, longitude, column_px)
-                value, valid = _cubic_sample(
-                    strip, (x + 0.5) * shrink - 0.5, (y + 0.5) * shrink - 0.5
-                )
+                x, y = (x + 0.5) * shrink - 0.5, (y + 0.5) * shrink - 0.5
+                value, valid = _cubic_sample(strip, x, y)
                 total += value
                 weight += valid
             image[k, i] = total / (grain * grain)
