@@ -50,7 +50,7 @@ def check_sources(
     missing = list(dict.fromkeys(name for name in local if not Path(name).exists()))
     if missing:
         raise MosaicError(
-            f"{path} is made of tiles, {len(missing)} of which are missing, such as {missing[0]}; "
+            f"{path} is made of tiles of which {len(missing)} are missing, such as {missing[0]}; "
             "put them back, or make the VRT again with gdalbuildvrt."
         )
     for element in root.iter("SourceDataset"):  # of a warped VRT
