@@ -32,6 +32,10 @@ class LabelsError(LunarModelsError, ValueError):
     """A label table cannot be used as it is, or does not fit the catalogue."""
 
 
+class TaskError(LabelsError):
+    """A vote answers a task that was not given to this person, or is not theirs to answer."""
+
+
 class LabelStoreError(LabelsError):
     """The database of labels cannot be opened, read or written; the labels are not at fault."""
 

@@ -10,8 +10,10 @@ from itertools import islice
 import numpy as np
 import sqlalchemy as sa
 
-from lunar_models.errors import LabelsError
+from lunar_models.errors import LabelsError, TaskError
+from lunar_models.labelling.candidates import next_craters, training_left
 from lunar_models.labelling.design import Design
+from lunar_models.labelling.handouts import record_handouts, was_handed_out
 from lunar_models.labelling.ledger import Ledger, Standing
 from lunar_models.labelling.looks import Look, has_looked, record
 from lunar_models.labelling.scheme import Scheme
@@ -82,14 +84,17 @@ class Assignment:
         with self._lock, self._store.exclusive() as connection:
             self._catch_up(connection)
             now = datetime.now(UTC)
-            found = list(islice(self._candidates(labeller, now, decides), count))
+            found = list(islice(self._next(labeller, now, decides=decides), count))
+            tasks = [Task(self._task_id(labeller, *each), each[0]) for each in found]
             fresh = [
                 crater
                 for crater, kind in found
                 if kind in BLIND_KINDS and self._claim_is_old(labeller, crater, now)
             ]
             self._store.claim(connection, labeller, fresh)
-        return [Task(self._task_id(labeller, *each), each[0]) for each in found]
+            given = [(task.task_id, task.crater_id) for task in tasks]
+            record_handouts(connection, self.scheme.name, labeller, given)
+        return tasks
 
     def cast(self, vote: Vote, task_id: str, *, decides: bool = False) -> bool:
         """Take in a vote; its kind follows from the task, whatever it says.
@@ -105,22 +110,24 @@ class Assignment:
             Whether it is new; False if it was taken in before.
 
         Raises:
-            LabelsError: the task or the value is not of this labelling or not this person's, or
-                the store refuses the vote.
+            TaskError: the task was not handed out to this person.
+            LabelsError: the value is not of this labelling, or the store refuses the vote.
         """
         if vote.value is not None and vote.value not in self.scheme.values:
             raise LabelsError(
                 f"{vote.value!r} is not an answer of scheme {self.scheme.name}; give one of "
                 f"{', '.join(self.scheme.values)}."
             )
-        with self._lock:
-            with self._store.exclusive() as connection:
-                self._catch_up(connection)
-                known = self._store.find(connection, vote.vote_id)
-                looked = has_looked(connection, vote.labeller, vote.crater_id)
-            kind = known.kind if known else self._kind(vote, task_id, decides)
-            blind = known.blind if known else vote.blind and not looked
-            return self._store.add(vote.model_copy(update={"kind": kind, "blind": blind}))
+        with self._lock, self._store.exclusive() as connection:
+            self._catch_up(connection)
+            known = self._store.find(connection, vote.vote_id)
+            if known is not None:
+                kind, blind = known.kind, known.blind
+            else:
+                kind = self._kind(connection, vote, task_id, decides=decides)
+                blind = vote.blind and not has_looked(connection, vote.labeller, vote.crater_id)
+            told = vote.model_copy(update={"kind": kind, "blind": blind})
+            return self._store.append(connection, told)
 
     def others(
         self, labeller: str, crater: str, more: Sequence[Look] = (), *, labels: bool = True
@@ -134,15 +141,15 @@ class Assignment:
             labels: whether others' labels are wanted at all.
 
         Returns:
-            The label of each other person; None while this person has not given theirs, or has to
-            give it again.
+            The label of each other person; None while this person has not given theirs, and for a
+            while after it for craters that may come again.
         """
         with self._lock:
             self._refresh()
             ledger = self._ledger
             kinds = (*BLIND_KINDS, "gold", "adjudication")
             answered = any(ledger.standing(crater, labeller, kind) for kind in kinds)
-            if not answered or any(c == crater for c, _ in ledger.repeats_of(labeller)):
+            if not answered or self._withheld(labeller, crater):
                 return None
             given = ledger.labels(crater) if labels else {}
             found = {person: vote for person, vote in given.items() if person != labeller}
@@ -164,70 +171,35 @@ class Assignment:
                 labelled=int(np.minimum(ledger.given, ledger.wanted).sum()),
                 wanted=int(ledger.wanted.sum()),
                 disputed=len(ledger.disputed) if decides else 0,
-                training_left=len(self._training(labeller)),
+                training_left=len(training_left(ledger, labeller)),
             )
 
-    def _candidates(
-        self, labeller: str, now: datetime, decides: bool
-    ) -> Iterator[tuple[str, Kind]]:
-        for crater in self._training(labeller):
-            yield crater, "gold"
-        if decides:
-            for crater in self._to_decide(labeller):
-                yield crater, "adjudication"
-        repeats = self._repeats(labeller)
-        yield from ((crater, "repeat") for crater, left in repeats if left <= 0)
-        yield from self._first_labels(labeller, now)
-        # Nothing else is left, so that these come early.
-        yield from ((crater, "repeat") for crater, left in repeats if left > 0)
+    def _next(self, labeller: str, now: datetime, *, decides: bool) -> Iterator[tuple[str, Kind]]:
+        return next_craters(self._ledger, labeller, now, self._lease, decides=decides)
 
-    def _repeats(self, labeller: str) -> list[tuple[str, float]]:
-        """Craters to repeat, and how many answers must still come before; the first due first."""
-        pending = self._ledger.repeats_of(labeller)
-        due = [(crater, self._design.gap(labeller, crater) - past) for crater, past in pending]
-        return sorted(due, key=lambda each: each[1])
-
-    def _first_labels(self, labeller: str, now: datetime) -> Iterator[tuple[str, Kind]]:
-        ledger = self._ledger
-        mine = [crater for crater in ledger.claimed[labeller] if crater in ledger.row]
-        taken = ledger.given.copy()
-        for other, craters in ledger.claimed.items():
-            if other != labeller:
-                for crater, time in craters.items():
-                    if now - time < self._lease and crater in ledger.row:
-                        taken[ledger.row[crater]] += 1
-        open_rows = (taken < ledger.wanted) & ~ledger.mine(labeller)
-        for crater in mine:
-            row = ledger.row[crater]
-            if open_rows[row]:
-                open_rows[row] = False
-                yield crater, self._blind_kind(row)
-        for new in np.flatnonzero(open_rows).tolist():
-            yield self._design.craters[new], self._blind_kind(new)
-
-    def _blind_kind(self, row: int) -> Kind:
-        return "second" if self._ledger.given[row] else "ordinary"
-
-    def _training(self, labeller: str) -> list[str]:
-        craters = self._design.training(labeller)
-        return [c for c in craters if self._ledger.standing(c, labeller, "gold") is None]
-
-    def _to_decide(self, labeller: str) -> list[str]:
-        """Those first that the person has not labelled: they decide without a label to defend."""
-        disputed = self._ledger.disputed
-        return sorted(disputed, key=lambda crater: labeller in self._ledger.labels(crater))
+    def _withheld(self, labeller: str, crater: str) -> bool:
+        """Whether what others say is withheld, lest it tell what comes again."""
+        ledger, design = self._ledger, self._design
+        label = ledger.first(labeller, crater)
+        if label is None or crater not in ledger.row or not design.withholds(labeller, crater):
+            return False
+        if design.repeats(labeller, crater):
+            return ledger.standing(crater, labeller, "repeat") is None
+        if ledger.answers[labeller] - label.position > design.withholding():
+            return False
+        return next(self._next(labeller, datetime.now(UTC), decides=False), None) is not None
 
     def _claim_is_old(self, labeller: str, crater: str, now: datetime) -> bool:
         time = self._ledger.claimed[labeller].get(crater)
         return time is None or now - time > self._lease / 2
 
-    def _kind(self, vote: Vote, task_id: str, decides: bool) -> Kind:
+    def _kind(self, connection: sa.Connection, vote: Vote, task_id: str, *, decides: bool) -> Kind:
         crater, labeller = vote.crater_id, vote.labeller
         kinds: tuple[Kind, ...] = ("ordinary", "repeat", "gold", "adjudication")
         kind = next((k for k in kinds if self._task_id(labeller, crater, k) == task_id), None)
         # A crater of an earlier order may be answered after that order was replaced.
         if kind is None or (kind == "gold" and crater not in self._design.gold):
-            raise LabelsError(
+            raise TaskError(
                 f"Task {task_id} on crater {crater} was not given to {labeller} in this labelling; "
                 "reload the page."
             )
@@ -235,14 +207,19 @@ class Assignment:
             return replaced
         # The name of a task is no secret: whoever knows one need not have been given it.
         if kind == "adjudication" and not decides:
-            raise LabelsError(
+            raise TaskError(
                 f"{labeller} may not decide between the labels of crater {crater}; that takes a "
                 "token with the scope adjudicate."
             )
         if kind == "repeat" and labeller not in self._ledger.labels(crater):
-            raise LabelsError(
+            raise TaskError(
                 f"Crater {crater} comes again only after {labeller} has labelled it; reload the "
                 "page."
+            )
+        if not was_handed_out(connection, self.scheme.name, task_id):
+            raise TaskError(
+                f"Task {task_id} on crater {crater} has not been given to {labeller} yet; reload "
+                "the page and send it again."
             )
         return self._ledger.first_kind(labeller, crater) if kind == "ordinary" else kind
 

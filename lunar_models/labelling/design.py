@@ -51,6 +51,18 @@ class Design:
         """Return whether the crater is shown to this person again."""
         return draw(self.seed, "repeat", labeller, crater) < self.repeat_share
 
+    def withholds(self, labeller: str, crater: str) -> bool:
+        """Return whether what others say of it is kept from this person for a while.
+
+        That holds for what is shown again and for twice as many others: who is told nothing does
+        not know whether it comes again.
+        """
+        return draw(self.seed, "repeat", labeller, crater) < 3.0 * self.repeat_share
+
+    def withholding(self) -> int:
+        """Return for how many answers it is: more than any gap and a page's store of tasks."""
+        return 3 * self.repeat_gap
+
     def gap(self, labeller: str, crater: str) -> float:
         """Return after how many answers it is shown again: once to twice `repeat_gap`.
 

@@ -93,8 +93,20 @@ LOOKS = sa.Table(
 """Who was shown what about a crater: others' labels, a model's guess, a known answer."""
 
 
+HANDOUTS = sa.Table(
+    "handouts",
+    METADATA,
+    sa.Column("scheme", sa.Text, primary_key=True),
+    sa.Column("task_id", sa.Text, primary_key=True),
+    _text("crater_id"),
+    _text("labeller"),
+    sa.Column("time_utc", _UtcTime, nullable=False),
+)
+"""Which tasks were handed out, when first: no other is answered."""
+
+
 def triggers(backend: str) -> Iterator[str]:
-    """Write the statements that make votes, schemes and looks append-only.
+    """Write the statements that make votes, schemes, looks and handouts append-only.
 
     Args:
         backend: sqlite or postgresql.
@@ -104,7 +116,7 @@ def triggers(backend: str) -> Iterator[str]:
             "CREATE OR REPLACE FUNCTION lunar_append_only() RETURNS trigger LANGUAGE plpgsql AS "
             "$$ BEGIN RAISE EXCEPTION USING MESSAGE = TG_TABLE_NAME || ' is append-only'; END $$"
         )
-    for table in (VOTES.name, SCHEMES.name, LOOKS.name):
+    for table in (VOTES.name, SCHEMES.name, LOOKS.name, HANDOUTS.name):
         yield from _postgresql(table) if backend == "postgresql" else _sqlite(table)
 
 
@@ -126,6 +138,7 @@ def _sqlite(table: str) -> Iterator[str]:
         VOTES.name: "vote_id = NEW.vote_id OR sequence = NEW.sequence",
         SCHEMES.name: "name = NEW.name AND version = NEW.version",
         LOOKS.name: "sequence = NEW.sequence",
+        HANDOUTS.name: "scheme = NEW.scheme AND task_id = NEW.task_id",
     }[table]
     # INSERT OR REPLACE deletes without asking the trigger above.
     yield (

@@ -37,8 +37,15 @@ def _utc(time: datetime) -> datetime:
         raise ValueError("lies outside the years 1 to 9999 in UTC") from None
 
 
+def _storable(text: str) -> str:
+    if "\0" in text:
+        raise ValueError("holds a NUL character, which not every database keeps")
+    return text
+
+
+Storable = AfterValidator(_storable)
 VoteId = Annotated[str, StringConstraints(max_length=40), AfterValidator(_canonical)]
-Labeller = Annotated[str, StringConstraints(min_length=1, max_length=100)]
+Labeller = Annotated[str, StringConstraints(min_length=1, max_length=100), Storable]
 Degrees = Annotated[float, Field(ge=0, le=360, allow_inf_nan=False)]
 
 
@@ -52,11 +59,11 @@ class Vote(BaseModel):
 
     vote_id: VoteId
     """UUID made by whoever casts the vote: the same id sent again is the same vote."""
-    crater_id: CraterId
+    crater_id: Annotated[CraterId, Storable]
     labeller: Labeller
-    value: Annotated[str, StringConstraints(min_length=1, max_length=60)] | None
+    value: Annotated[str, StringConstraints(min_length=1, max_length=60), Storable] | None
     """Name of a state, `CANNOT_TELL` or `NOT_A_CRATER`; None withdraws the superseded vote."""
-    scheme: Name
+    scheme: Annotated[Name, Storable]
     scheme_version: int = Field(ge=1)
     time_utc: Annotated[AwareDatetime, Field(strict=False), AfterValidator(_utc)]
     """When the answer was given, by the labeller's clock."""
@@ -71,7 +78,7 @@ class Vote(BaseModel):
     """By which the picture was turned from north up, clockwise."""
     mirrored: bool = False
     """Whether the picture was mirrored left-right after that."""
-    note: Annotated[str, StringConstraints(max_length=MOST_NOTE)] = ""
+    note: Annotated[str, StringConstraints(max_length=MOST_NOTE), Storable] = ""
     supersedes: VoteId | None = None
 
     @validated(mode="after")

@@ -125,6 +125,64 @@ def test_a_refused_vote_says_why_and_holds_up_no_other(api: Api) -> None:
     assert api.votes()["crater_id"].tolist() == [second["crater_id"]]
 
 
+def test_a_repeat_that_was_not_handed_out_is_forbidden(crop_set: CropSet, tmp_path: Path) -> None:
+    """Its name can be computed from what is known; one that a page has fetched ahead is taken."""
+    api = Api(tmp_path, crop_set, repeat_share=1.0, repeat_gap=200, double_share=0.0)
+    first, second = api.tasks(2)
+    work = api.client.app.state.labelling.assignment
+    early = first | {"task_id": work._task_id("ada", first["crater_id"], "repeat")}
+    never = second | {
+        "crater_id": (crater := crop_set.metadata["crater_id"].iloc[-1]),
+        "task_id": work._task_id("ada", crater, "ordinary"),
+    }
+    assert crater not in {first["crater_id"], second["crater_id"]}
+    assert api.send(api.vote(first)).status_code == 200
+    for task in (early, never):
+        reply = api.send(vote := api.vote(task))
+        assert reply.status_code == 403
+        (receipt,) = reply.json()["receipts"]
+        assert (receipt["outcome"], receipt["status"]) == ("refused", 403)
+        assert "has not been given to ada yet" in receipt["reason"]
+    reply = api.send(api.vote(second), vote)  # the others are taken in
+    assert reply.status_code == 200
+    assert [r["status"] for r in reply.json()["receipts"]] == [200, 403]
+    assert api.votes()["kind"].tolist() == ["ordinary", "ordinary"]
+    assert early["task_id"] in {task["task_id"] for task in api.tasks(200)}
+    again = Api(tmp_path / "again", crop_set)  # a server that has started anew on the same store
+    again.client = TestClient(create_label_app(api.config), base_url="http://label.test")
+    again.token, again.store_path = api.token, api.store_path
+    assert again.send(api.vote(early)).json()["receipts"][0]["outcome"] == "stored"
+    assert api.votes()["kind"].tolist()[-1] == "repeat"
+
+
+def test_a_note_with_a_nul_is_refused(api: Api) -> None:
+    (task,) = api.tasks()
+    reply = api.send(api.vote(task, note="a\0b"))
+    assert reply.status_code == 422
+    assert "NUL" in reply.json()["receipts"][0]["reason"]
+    assert api.votes().empty
+
+
+def test_what_is_withheld_does_not_tell_what_comes_again(crop_set: CropSet, tmp_path: Path) -> None:
+    """Twice as many craters that never come again are answered alike, and for as long."""
+    api = Api(tmp_path, crop_set, repeat_share=0.2, repeat_gap=5, double_share=0.0)
+    design = api.client.app.state.labelling.assignment._design
+    withheld: dict[str, bool] = {}
+    for _ in range(60):
+        (task,) = api.tasks()
+        crater = task["crater_id"]
+        api.send(api.vote(task))
+        reply = api.get(f"/v1/label/after/{crater}")
+        if crater not in withheld:
+            withheld[crater] = reply.status_code == 403
+    repeated = {crater: design.repeats("ada", crater) for crater in withheld}
+    assert all(withheld[crater] for crater in withheld if repeated[crater])
+    decoys = [crater for crater in withheld if withheld[crater] and not repeated[crater]]
+    assert len(decoys) > sum(repeated.values()) > 3
+    replies = {api.get(f"/v1/label/after/{crater}").status_code for crater in decoys[:3]}
+    assert replies == {200}  # 15 answers later there is nothing left to tell
+
+
 def test_requests_are_bounded(api: Api) -> None:
     (task,) = api.tasks()
     assert api.send(*[api.vote(task)] * 51).status_code == 422

@@ -15,6 +15,7 @@ export async function call(path, options = {}) {
   const problem = await reply.json().catch(() => ({}));
   const error = new Error(problem.detail ?? `The server answered ${reply.status}.`);
   error.status = reply.status;
+  error.body = problem;
   throw error;
 }
 

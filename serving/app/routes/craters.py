@@ -62,18 +62,19 @@ async def crater(request: Request, crater_id: CraterId, top_k: TopK = 5) -> Crat
     release: Release | None = request.app.state.runtime.release
     served: Served = request.app.state.runtime.served()
     index = served.bundle.neighbours
-    await note_guess(request, crater_id, served.identity.model_id or "model")
     if release is not None and (index is None or index.row_of(crater_id) is None):
         row = release.row_of(crater_id)
         if row is None:
             detail = "Neither the release nor the reference set has a crater of this id."
             raise Problem(404, "unknown_crater", detail)
         found = await asyncio.to_thread(_released, served, release, row, options)
+        await note_guess(request, crater_id, served.identity.model_id or "model")
         found.has_image = request.app.state.runtime.locator is not None
         return found
     served, index = reference(request)
     row = row_of(index, crater_id)
     answer = await asyncio.to_thread(describe_row, served, row, options)
+    await note_guess(request, crater_id, served.identity.model_id or "model")
     return Crater(**index.crater(row), prediction=answer, has_image=index.thumbnails is not None)
 
 

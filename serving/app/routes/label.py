@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.responses import FileResponse, Response
 
 from lunar_models.crops.display import STRETCH_NOTE
-from lunar_models.errors import LabelsError, LabelStoreError
+from lunar_models.errors import LabelsError, LabelStoreError, TaskError
 from lunar_models.labelling.votes import Vote
 from serving.app.labelling import Labelling, labelling_of
 from serving.app.looks import known_answers
@@ -56,6 +56,9 @@ class Receipt(BaseModel):
     vote_id: str
     outcome: Literal["stored", "known", "refused"]
     reason: str = ""
+    status: int = 200
+    """As HTTP has it: 403 the task was not given to this person, 404 no such crater, 422 another
+    reason."""
 
 
 class Receipts(BaseModel):
@@ -68,6 +71,10 @@ EXTRA_SCHEMAS = (Answers,)
 """Named in the description of the body, which FastAPI does not read itself."""
 _SCHEMA = {"$ref": f"#/components/schemas/{Answers.__name__}"}
 _BODY = {"requestBody": {"content": {_JSON: {"schema": _SCHEMA}}}}
+_REFUSED: dict[int | str, dict[str, Any]] = {
+    status: {"model": Receipts, "description": "Every vote was refused, the first for this reason."}
+    for status in (403, 404, 422)
+}
 
 
 def _caller(request: Request) -> Caller:
@@ -136,16 +143,21 @@ async def tasks(
     return await ask_store(find)
 
 
-@router.post("/v1/label/votes", openapi_extra=_BODY)
-async def votes(request: Request) -> Receipts:
-    """Store votes. Sent again after a lost reply, each is stored once."""
+@router.post("/v1/label/votes", openapi_extra=_BODY, response_model=Receipts, responses=_REFUSED)
+async def votes(request: Request) -> Response:
+    """Store votes. Sent again after a lost reply, each is stored once.
+
+    Where none is taken in, the status is that of the first.
+    """
     labelling, caller = labelling_of(request), _caller(request)
     answers = await _read_answers(request)
 
     def store() -> Receipts:
         return Receipts(receipts=[_cast(labelling, caller, answer) for answer in answers.votes])
 
-    return await ask_store(store)
+    told = await ask_store(store)
+    status = min((receipt.status for receipt in told.receipts), key=lambda each: each != 200)
+    return Response(told.model_dump_json(), status, media_type=_JSON)
 
 
 @router.get("/v1/label/after/{crater_id:path}")
@@ -160,7 +172,10 @@ async def after(request: Request, crater_id: CraterId, others: bool = True) -> d
         known = known_answers(labelling, caller.name, crater_id, guess=others)
         found = labelling.assignment.others(caller.name, crater_id, known, labels=others)
         if found is None:
-            detail = "Others' answers are shown when yours stands, and you will not be asked again."
+            detail = (
+                "Others' answers are shown when yours stands; those on some craters, drawn at "
+                "random, only later."
+            )
             raise Problem(403, "answer_first", detail)
         said = {look.shown: look.value for look in known}
         return {
@@ -209,8 +224,15 @@ def _cast(labelling: Labelling, caller: Caller, answer: Answer) -> Receipt:
     except ValidationError as error:
         first = error.errors()[0]
         reason = f"{'.'.join(str(part) for part in first['loc']) or 'vote'}: {first['msg']}"
-        return Receipt(vote_id=answer.vote_id, outcome="refused", reason=reason)
-    except (LabelsError, KeyError) as error:
-        reason = "There is no such crater." if isinstance(error, KeyError) else str(error)
-        return Receipt(vote_id=answer.vote_id, outcome="refused", reason=reason)
+        return _refused(answer, 422, reason)
+    except TaskError as error:
+        return _refused(answer, 403, str(error))
+    except LabelsError as error:
+        return _refused(answer, 422, str(error))
+    except KeyError:
+        return _refused(answer, 404, "There is no such crater.")
     return Receipt(vote_id=answer.vote_id, outcome="stored" if new else "known")
+
+
+def _refused(answer: Answer, status: int, reason: str) -> Receipt:
+    return Receipt(vote_id=answer.vote_id, outcome="refused", reason=reason, status=status)

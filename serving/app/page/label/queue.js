@@ -77,6 +77,10 @@ export class Queue {
         });
         ({ receipts } = await reply.json());
       } catch (error) {
+        if (error.body?.receipts) {  // every one was refused
+          this.settle(batch, votes, error.body.receipts);
+          continue;
+        }
         this.problem = error.message;
         const pause = RETRY_S[Math.min(this.failures++, RETRY_S.length - 1)];
         this.timer = setTimeout(() => this.send(), 1000 * pause);
