@@ -34,6 +34,9 @@ class Normalisation:
     - minmax: each crop stretched to its own range; discards contrast.
 
     The result is divided by `clip` and clipped to [-1, 1].
+
+    With a `level`, ratio is ``I / level - 1``, over `clip` and not clipped: nothing is lost, and
+    `split_brightness` takes it apart.
     """
 
     kind: Kind = "ratio"
@@ -41,6 +44,8 @@ class Normalisation:
     """Added to stored values so that they are proportional to brightness, in crop units."""
     centre: float = 0.0
     clip: float = 1.0
+    level: float | None = None
+    """Brightness of the mosaic, for encoders that see it; of ratio only."""
 
     def __call__(self, crops: "Tensor") -> "Tensor":
         """Normalise (B, S, S) or (B, 1, S, S) crops of any dtype to (B, 1, S, S) float32."""
@@ -50,6 +55,8 @@ class Normalisation:
         if self.kind == "minmax":
             low, high = values.amin((2, 3), keepdim=True), values.amax((2, 3), keepdim=True)
             return 2.0 * (values - low) / (high - low).clamp_min(_EPSILON) - 1.0
+        if self.level is not None:
+            return (values - self.level).div_(self.level).div_(self.clip)
         mean = values.mean((2, 3), keepdim=True)
         # In place from here on: to fill a fresh tensor takes longer than to divide.
         centred = values - (self.centre if self.kind == "global" else mean)
@@ -90,4 +97,24 @@ class Normalisation:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
-        return asdict(self)
+        values = asdict(self)
+        if self.level is None:
+            del values["level"]
+        return values
+
+
+def split_brightness(crops: "Tensor", clip: "Tensor") -> "tuple[Tensor, Tensor]":
+    """Split ratios to a mosaic's level into ratios to each crop's own mean, and that mean.
+
+    Args:
+        crops: (B, 1, S, S) normalised as ratio with a `level`.
+        clip: (B,) or (1,) that they were divided by.
+
+    Returns:
+        ratio: (B, 1, S, S) float32 in [-1, 1], as without a level.
+        brightness: (B,) float32, mean brightness over the level, 0 to about 10.
+    """
+    mean = crops.mean((2, 3), keepdim=True)
+    brightness = 1 + mean * clip[:, None, None, None]
+    ratio = (crops - mean).div_(brightness.clamp_min(_EPSILON)).clamp_(-1, 1)
+    return ratio, brightness[:, 0, 0, 0]

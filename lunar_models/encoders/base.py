@@ -37,6 +37,9 @@ class Encoder(nn.Module, ABC):
     of the crops' device: its gradient step can then be recorded."""
     adapts: ClassVar[bool] = False
     """Whether it was trained for the crops of any mosaic, see `Checkpoint.adapted_to`."""
+    sees_brightness: bool = False
+    """Whether it then takes crops relative to the brightness of their mosaic instead of their own,
+    see `Normalisation.level`."""
 
     @property
     def device(self) -> torch.device:

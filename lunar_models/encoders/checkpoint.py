@@ -105,7 +105,7 @@ class Checkpoint:
         adapted = replace(
             self,
             encoder=deepcopy(self.encoder),
-            normalisation=_contrast_of(crop_set),
+            normalisation=_brightness_of(crop_set, with_level=self.encoder.sees_brightness),
             radiometry=info.radiometry,
             alignment=info.alignment,
             reading=reading_of(info.preprocess),
@@ -207,12 +207,14 @@ def _sample(crop_set: CropSet, count: int) -> torch.Tensor:
     return torch.from_numpy(crop_set.crops[spread.astype(np.int64)])
 
 
-def _contrast_of(crop_set: CropSet) -> Normalisation:
+def _brightness_of(crop_set: CropSet, *, with_level: bool) -> Normalisation:
     """The ratio normalisation of a crop set, with its contrast as in the simulation."""
     black_level = crop_set.info.radiometry.black_level
     sample = _sample(crop_set, _CONTRAST_CROPS).float() + black_level
     one = torch.zeros(len(sample), dtype=torch.int64)
-    return Normalisation("ratio", black_level, clip=float(contrast_scale(sample, one, 1)[0]))
+    contrast = float(contrast_scale(sample, one, 1)[0])
+    level = max(float(sample.mean((1, 2)).median()), 1.0) if with_level else None
+    return Normalisation("ratio", black_level, clip=contrast, level=level)
 
 
 def _restore(config: dict[str, Any], folder: Path) -> Encoder:

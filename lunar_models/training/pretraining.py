@@ -103,6 +103,7 @@ class Pretraining:
             crop_size_px=self.config.crop_size_px,
             latent_dim=self.config.latent_dim,
             model_size="large" if network == "large" else "small",
+            sees_brightness=True,
         )
         teachers = [n for n, each in enumerate(self.config.networks[:number]) if each == "large"]
         on_device = encoder.to(self.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]

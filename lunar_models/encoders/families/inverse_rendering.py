@@ -1,6 +1,7 @@
 """Infer K/R², depth and illumination from a crop: the inverse of the simulation of crops."""
 
 import math
+from dataclasses import asdict
 from typing import Any, Self
 
 import numpy as np
@@ -9,10 +10,12 @@ from torch import Tensor, nn
 
 from lunar_models.config.pretrain import NetworkSize
 from lunar_models.config.train import TrainConfig
-from lunar_models.crops.normalisation import Normalisation
+from lunar_models.crops.normalisation import Normalisation, split_brightness
 from lunar_models.encoders.base import Encoder, evaluating
 from lunar_models.encoders.families.vicreg import PROJECTION_DIM
 from lunar_models.encoders.layers.convolutions import ContrastNetwork, ResidualNetwork, projector
+from lunar_models.encoders.layers.likelihood import residual_levels
+from lunar_models.encoders.mosaic_light import INCIDENCE_NOISE, MosaicLight, fit_light
 from lunar_models.errors import ConfigError
 from lunar_models.heads.physical import DepthCorrection, ResidualTable
 from lunar_models.rendering.simulation import QUANTITIES
@@ -20,20 +23,14 @@ from lunar_models.rendering.simulation import QUANTITIES
 FEATURE_SCALE = 0.05
 """Standard deviation of a feature in the embedding; that of the degradation is 1, so it leads."""
 RANKS = 65
-RESIDUAL_LEVELS = 199
-"""Cumulative probabilities 0.005, 0.010 … 0.995 at which residuals are tabulated."""
-
 MEAN = (-3.1, -2.9, -0.93, 1.39, 0.085, 68.0, -0.2)
 DEVIATION = (1.35, 0.9, 0.73, 0.93, 0.21, 9.4, 0.6)
 """Of the simulated `QUANTITIES`: the network works on unit scales."""
-K_OVER_R2, DEPTH = 0, 1
-INCIDENCE = QUANTITIES.index("incidence")
+K_OVER_R2, DEPTH, INCIDENCE = 0, 1, QUANTITIES.index("incidence")
 """Positions in `QUANTITIES`."""
 INCIDENCE_WEIGHT = 0.3
 """What of a crop's predicted incidence that differs from its mosaic's is taken for depth, both in
 standard units. Chosen on half of the blocks of measured craters; see the model card."""
-INCIDENCE_NOISE = 0.3
-"""Spread of predicted incidences, in standard units (2.8 deg), on a mosaic under one Sun."""
 NETWORKS = {"small": ContrastNetwork, "large": ResidualNetwork}
 
 
@@ -46,10 +43,11 @@ class InverseRenderingEncoder(Encoder):
     Embedding, D = `latent_dim`: the degradation score, as the part of simulated craters that
     are deeper for their diameter, spread to unit variance; then D - 1 features, standardised and
     scaled by `FEATURE_SCALE`. Each crop is seen upright and upside down; the two are averaged.
+    With `sees_brightness` a column follows: brightness (`MosaicLight.in_spreads`), scaled alike.
 
     The Sun stands nearly alike over many a mosaic. Where a crop seems to be lit more obliquely than
-    the others of its mosaic (`see_mosaic`), that is partly read as depth: the less, the more the
-    incidences of the mosaic differ in truth.
+    the others of its mosaic that are as bright (`mosaic_light.fit_light`), that is partly read as
+    depth: the less, the more the incidences of the mosaic differ in truth.
     """
 
     name = "inverse_rendering"
@@ -65,19 +63,18 @@ class InverseRenderingEncoder(Encoder):
         crop_size_px: int,
         latent_dim: int,
         model_size: NetworkSize = "small",
-        mosaic_incidence: float | None = None,
         incidence_weight: float = INCIDENCE_WEIGHT,
-        incidence_share: float = 1.0,
+        sees_brightness: bool = False,
+        **light: Any,
     ) -> None:
-        """`mosaic_incidence`, `incidence_share`: see `see_mosaic`; None where none was seen."""
+        """`light`: fields of `MosaicLight`, of the mosaic that was seen."""
         super().__init__()
         if latent_dim < 2:
             raise ConfigError(f"latent_dim={latent_dim} is too small; the least is 2.")
         features = latent_dim - 1
-        self.crop_size_px, self.embedding_dim = crop_size_px, latent_dim
-        self.contrast = 1.0
-        self.mosaic_incidence, self.incidence_share = mosaic_incidence, incidence_share
-        self.incidence_weight = incidence_weight
+        self.crop_size_px, self.embedding_dim = crop_size_px, latent_dim + sees_brightness
+        self.contrast, self.has_level, self.sees_brightness = 1.0, False, sees_brightness
+        self.incidence_weight, self.light = incidence_weight, MosaicLight(**light)
         self.model_size: NetworkSize = model_size
         self.network = NETWORKS[model_size](crop_size_px=crop_size_px, outputs=features)
         self.head = nn.Sequential(
@@ -103,16 +100,24 @@ class InverseRenderingEncoder(Encoder):
     def arguments(self) -> dict[str, Any]:
         return {
             "crop_size_px": self.crop_size_px,
-            "latent_dim": self.embedding_dim,
+            "latent_dim": self.embedding_dim - self.sees_brightness,
             "model_size": self.model_size,
-            "mosaic_incidence": self.mosaic_incidence,
             "incidence_weight": self.incidence_weight,
-            "incidence_share": self.incidence_share,
+            "sees_brightness": self.sees_brightness,
+            **asdict(self.light),
         }
+
+    @property
+    def mosaic_incidence(self) -> float | None:
+        return self.light.mosaic_incidence
+
+    @property
+    def incidence_share(self) -> float:
+        return self.light.incidence_share
 
     def see_crops(self, *, normalisation: Normalisation, context_diameters: float) -> None:
         super().see_crops(normalisation=normalisation, context_diameters=context_diameters)
-        self.contrast = normalisation.clip
+        self.contrast, self.has_level = normalisation.clip, normalisation.level is not None
         if normalisation.kind != "ratio":
             raise ConfigError(
                 f"encoder={self.name} takes crops with normalisation=ratio, these have "
@@ -120,14 +125,11 @@ class InverseRenderingEncoder(Encoder):
             )
 
     def see_mosaic(self, crops: Tensor) -> None:
+        parts = torch.split(crops, 256)
         with torch.inference_mode(), evaluating(self):
-            looks = [self._look(part)[1][:, INCIDENCE] for part in torch.split(crops, 256)]
-        incidence = torch.cat(looks)
-        self.mosaic_incidence = float(incidence.median())
-        low, high = (float(incidence.quantile(level)) for level in (0.16, 0.84))
-        # The part of the predictions' variance that is error, not a difference of the Sun.
-        spread = max((high - low) / 2, INCIDENCE_NOISE)
-        self.incidence_share = (INCIDENCE_NOISE / spread) ** 2
+            incidence = torch.cat([self._look(part)[1][:, INCIDENCE] for part in parts])
+            brightness = torch.cat([self._split(part)[1] for part in parts])
+        self.light = fit_light(incidence, brightness)
 
     def _embed(self, crops: Tensor) -> Tensor:
         return self.outputs(crops)["embedding"]
@@ -150,12 +152,14 @@ class InverseRenderingEncoder(Encoder):
         low, high = self._rank(shallowness - spread), self._rank(shallowness + spread)
         degradation = (score - 0.5) * math.sqrt(12)
         both = slice(K_OVER_R2, DEPTH + 1)
+        parts = [degradation[:, None], FEATURE_SCALE * self.standardise(features)]
+        if self.sees_brightness:
+            brightness = self.light.in_spreads(self._split(crops, contrast)[1])
+            parts.append(FEATURE_SCALE * brightness[:, None])
         values = mean[:, both] * self.target_deviation[both] + self.target_mean[both]
         deviations = variance[:, both].sqrt() * self.target_deviation[both]
         return {
-            "embedding": torch.cat(
-                [degradation[:, None], FEATURE_SCALE * self.standardise(features)], 1
-            ),
+            "embedding": torch.cat(parts, 1),
             "score": score,
             "score_deviation": (high - low) / 2,
             "physics": torch.stack([values, deviations], 2),
@@ -188,18 +192,26 @@ class InverseRenderingEncoder(Encoder):
         """(B, D - 1) features, (B, Q) means and variances: averages of upright and upside down."""
         if contrast is None:
             contrast = torch.full((crops.shape[0],), self.contrast, device=crops.device)
+        crops, brightness = self._split(crops, contrast)
         features = self.network(torch.cat([crops, crops.flip(2)]), contrast.repeat(2)).float()
         mean, log_variance = self.predict(features)
         mean = mean.view(2, -1, len(QUANTITIES)).mean(0)
         variance = log_variance.exp().view(2, -1, len(QUANTITIES)).mean(0)
-        if self.mosaic_incidence is not None:
-            weight = self.incidence_weight * self.incidence_share
+        if self.light.mosaic_incidence is not None:
+            weight = self.incidence_weight * self.light.incidence_share
             light, uncertain = torch.zeros_like(mean), torch.zeros_like(variance)
-            light[:, DEPTH] = weight * (mean[:, INCIDENCE] - self.mosaic_incidence)
+            light[:, DEPTH] = weight * (mean[:, INCIDENCE] - self.light.expected(brightness))
             # The difference that is read is itself as uncertain as predicted incidences are.
             uncertain[:, DEPTH] = (weight * INCIDENCE_NOISE) ** 2
             mean, variance = mean + light, variance + uncertain
         return features.view(2, -1, features.shape[1]).mean(0), mean, variance
+
+    def _split(self, crops: Tensor, contrast: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Crops relative to their own mean, and (B,) that mean over their mosaic's brightness."""
+        if not self.has_level:
+            return crops, crops.new_ones(crops.shape[0])
+        clip = crops.new_full((1,), self.contrast) if contrast is None else contrast
+        return split_brightness(crops, clip)
 
     def predict(self, features: Tensor) -> tuple[Tensor, Tensor]:
         """(B, Q) means and log variances of the standardised `QUANTITIES`."""
@@ -236,8 +248,3 @@ class InverseRenderingEncoder(Encoder):
         residual = ((truth - self.target_mean) / self.target_deviation - mean) / variance.sqrt()
         both = residual[:, [K_OVER_R2, DEPTH]]
         self.residuals.copy_(torch.quantile(both, residual_levels().to(crops.device), dim=0).T)
-
-
-def residual_levels() -> Tensor:
-    """(199,) cumulative probabilities of the columns of `residuals`."""
-    return torch.linspace(0.005, 0.995, RESIDUAL_LEVELS)

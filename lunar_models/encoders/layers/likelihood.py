@@ -20,3 +20,8 @@ def gaussian_loss(mean: Tensor, truth: Tensor, log_variance: Tensor) -> Tensor:
     """
     variance = log_variance.exp()
     return 0.5 * (torch.log(variance) + (mean - truth) ** 2 / variance)
+
+
+def residual_levels() -> Tensor:
+    """(199,) cumulative probabilities 0.005, 0.010 … 0.995 at which residuals are tabulated."""
+    return torch.linspace(0.005, 0.995, 199)

@@ -5,7 +5,7 @@ from helpers import bowl_crops
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lunar_models.crops.normalisation import Kind, Normalisation
+from lunar_models.crops.normalisation import Kind, Normalisation, split_brightness
 from lunar_models.errors import ConfigError
 
 KINDS: tuple[Kind, ...] = ("ratio", "global", "zscore", "minmax")
@@ -38,6 +38,20 @@ def test_ratio_ignores_albedo_and_keeps_contrast(albedo: float) -> None:
     ratio = Normalisation(kind="ratio")
     torch.testing.assert_close(ratio(crop * albedo), ratio(crop))
     assert ratio(100 + 2 * (crop - 100)).std() == pytest.approx(2 * ratio(crop).std().item())
+
+
+def test_with_a_level_nothing_is_lost() -> None:
+    """Ratios to a level can be taken apart into the crop's brightness and its own ratios."""
+    crops = torch.from_numpy(bowl_crops(5, 16)[0].copy())
+    crops[1] = crops[1] // 3
+    crops[2] = 0
+    levelled = Normalisation(black_level=2.0, clip=0.1, level=90.0)
+    ratio, brightness = split_brightness(levelled(crops), torch.tensor([0.1]))
+    plain = Normalisation(black_level=2.0, clip=0.1)
+    torch.testing.assert_close(ratio, plain(crops), atol=1e-4, rtol=0)
+    torch.testing.assert_close(brightness, (crops.float().mean((1, 2)) + 2.0) / 90.0)
+    assert Normalisation(**levelled.to_dict()) == levelled
+    assert "level" not in plain.to_dict()  # crop sets of former versions have none
 
 
 def test_zscore_and_minmax_throw_contrast_away() -> None:

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from lunar_models.embedding import embed_crops, measure_crops
 from lunar_models.encoders.adaptation import CropGeometry, resampled
 from lunar_models.encoders.build import build_encoder
 from lunar_models.encoders.checkpoint import Checkpoint
-from lunar_models.encoders.families.inverse_rendering import InverseRenderingEncoder
+from lunar_models.encoders.families.inverse_rendering import FEATURE_SCALE, InverseRenderingEncoder
 from lunar_models.encoders.pretrained import pretrained_folder, pretrained_names
 from lunar_models.errors import CheckpointError, ConfigError
 from lunar_models.rendering.photography import SCALE_DEVIATIONS
@@ -65,6 +66,30 @@ def test_takes_contrast_and_size_of_the_crop_set(checkpoint: Checkpoint, tmp_pat
     physics = measure_crops(adapted, crop_set.crops, device="cpu")
     assert physics is not None
     assert physics.mean.shape == (40, 2)
+
+
+@pytest.mark.parametrize("sees", [False, True])
+def test_brightness_of_the_mosaic(sees: bool, tmp_path: Path) -> None:
+    """Who sees it gets one more column, and all else as the crops' own ratios give it."""
+    crop_set = make_crop_set_folder(tmp_path, n=40, size=24)
+    torch.manual_seed(0)
+    encoder = InverseRenderingEncoder(crop_size_px=24, latent_dim=6, sees_brightness=sees)
+    adapted = Checkpoint(encoder).adapted_to(crop_set)
+    mean = crop_set.crops.astype(np.float32).mean((1, 2))
+    level = pytest.approx(np.sort(mean)[19], rel=1e-5)  # the lower median of 40, as of contrasts
+    assert adapted.normalisation.level == (level if sees else None)
+    adapted.save(tmp_path / "saved")
+    again = Checkpoint.load(tmp_path / "saved")
+    embeddings = embed_crops(again, crop_set.crops, device="cpu")
+    assert embeddings.shape == (40, 6 + sees)
+    own = Checkpoint(encoder, replace(adapted.normalisation, level=None))
+    plain = embed_crops(own, crop_set.crops, device="cpu")
+    np.testing.assert_allclose(embeddings[:, 1:6], plain[:, 1:6], atol=1e-4)
+    if sees:
+        light = again.encoder.light
+        units = np.log(mean / adapted.normalisation.level) / light.brightness_spread
+        np.testing.assert_allclose(embeddings[:, 6], FEATURE_SCALE * units.clip(-3, 3), atol=1e-4)
+        assert not plain[:, 6].any()
 
 
 def test_other_families_stay_as_they_are(tmp_path: Path) -> None:
