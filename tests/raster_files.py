@@ -108,10 +108,14 @@ def pds3(folder, values, extra="", *, direction="EAST", centre=20):
     return folder / "moon.lbl"
 
 
-def orient(path, orientation, *, bigtiff=False):
-    """Give a TIFF the tag that GDAL neither writes nor reads: another of its type is renamed."""
+def orient(path, orientation, *, bigtiff=False, kind=3):
+    """Give a TIFF the tag that GDAL neither writes nor reads in place of another.
+
+    Its value is a SHORT as it should be, or of another type (1 BYTE, 4 LONG, 8 SSHORT, …).
+    """
     stored, number = bytearray(Path(path).read_bytes()), "<HHQH" if bigtiff else "<HHIH"
     place = stored.index(struct.pack(number, 277, 3, 1, 1))  # SamplesPerPixel, 1 if missing
-    struct.pack_into(number, stored, place, 274, 3, 1, orientation)
+    value = struct.pack({1: "<B", 3: "<H", 4: "<I", 8: "<h", 9: "<i"}[kind], orientation)
+    struct.pack_into(f"{number[:-1]}4s", stored, place, 274, kind, 1, value)
     Path(path).write_bytes(stored)
     return path

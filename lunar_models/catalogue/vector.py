@@ -127,6 +127,9 @@ def _in_lunar_degrees(shapes: Any, path: Path, *, needed: bool) -> tuple[Any, li
     if shapes.crs is None:
         return shapes, ["no reference system: coordinates are taken as degrees on the Moon"]
     crs = CRS.from_user_input(shapes.crs)
+    if crs.is_geographic and np.isclose(crs.axis_info[0].unit_conversion_factor, 1.0):
+        # pyproj takes and gives degrees where a reference system counts in radians
+        shapes = shapes.affine_transform([np.degrees(1.0), 0.0, 0.0, np.degrees(1.0), 0.0, 0.0])
     radius = crs.ellipsoid.semi_major_metre if crs.ellipsoid else 0.0
     if abs(radius - MOON_RADIUS_M) <= _RADIUS_TOLERANCE_M:
         polar = crs.ellipsoid.semi_minor_metre if crs.ellipsoid else radius

@@ -27,6 +27,7 @@ def check_extent(data: Any, projection: Projection, name: str) -> None:
     """
     if projection.pole:
         return
+    _check_radians(data, projection, name)
     edges = np.array([-0.5, data.height - 0.5])
     northing = np.degrees((edges - projection.y0) / projection.ky)
     if not projection.mercator and np.abs(northing).max() > 90.0 + _BEYOND_POLE_DEG:
@@ -41,4 +42,21 @@ def check_extent(data: Any, projection: Projection, name: str) -> None:
         raise MosaicError(
             f"{name} would lie within {largest.max():g} m of longitude 0, latitude 0 by its "
             f"reference system; its coordinates look like degrees. Say so: crs={LUNAR_GEOGRAPHIC}."
+        )
+
+
+def _check_radians(data: Any, projection: Projection, name: str) -> None:
+    """Raise MosaicError for the whole Moon in radians under a reference system in degrees."""
+    per_radian = abs(projection.ky * data.transform.e)
+    left, bottom, right, top = data.bounds
+    pixel = abs(data.transform.e)
+    whole = np.allclose(
+        (right - left, top - bottom), (2.0 * np.pi, np.pi), atol=2.0 * pixel, rtol=0
+    )
+    if whole and np.isclose(per_radian, np.degrees(1.0)):
+        raise MosaicError(
+            f"{name} spans {right - left:.4f} by {top - bottom:.4f}, which is the whole Moon in "
+            "radians, but its reference system counts degrees. Mend its geotransform: gdal_edit.py "
+            f"-a_ullr {np.degrees(left):g} {np.degrees(top):g} {np.degrees(right):g} "
+            f"{np.degrees(bottom):g}."
         )

@@ -146,6 +146,8 @@ def _agrees(projection: Projection, crs: CRS, transform: Affine) -> bool:
         x, y = to_crs.transform(longitude, latitude, errcheck=True)
     except ProjError:
         return False
+    if crs.is_geographic and np.isclose(crs.axis_info[0].unit_conversion_factor, 1.0):
+        x, y = np.radians(x), np.radians(y)  # pyproj gives degrees in place of radians
     columns, rows = ~transform @ (np.asarray(x), np.asarray(y))
     here = projection.to_pixels(longitude_deg=longitude, latitude_deg=latitude)
     across = np.abs(columns - 0.5 - here[0])

@@ -6,12 +6,14 @@ from typing import Any
 import rasterio
 
 _ORIENTATION = 274
-_SHORT = 3  # the type of the tag's value
+_WHOLE_NUMBERS = {1: "B", 3: "H", 4: "I", 6: "b", 8: "h", 9: "i", 16: "Q", 17: "q"}
+"""Types of the tag's value that libtiff takes -> struct's."""
 _BYTES_OF_A_FILE = """<VRTDataset rasterXSize="{count}" rasterYSize="1">
 <GeoTransform>0,2,0,0,0,2</GeoTransform>
 <VRTRasterBand dataType="Byte" band="1" subClass="VRTRawRasterBand">
 <SourceFilename relativeToVRT="0">{path}</SourceFilename><ImageOffset>{start}</ImageOffset>
 <PixelOffset>1</PixelOffset><LineOffset>{count}</LineOffset></VRTRasterBand></VRTDataset>"""
+_UNKNOWN = -1
 
 
 def is_upright(data: Any) -> bool:
@@ -26,7 +28,10 @@ def is_upright(data: Any) -> bool:
 
 
 def _tiff_orientation(data: Any) -> int:
-    """The tag that GDAL does not pass on, from the image directory of the file; 1 if missing."""
+    """The tag that GDAL does not pass on, from the image directory of the file.
+
+    1 if it is missing, -1 if it is of a type that cannot be an orientation.
+    """
     start = data.get_tag_item("IFD_OFFSET", "TIFF", bidx=1)
     if start is None or not data.files:  # in memory
         return 1
@@ -38,8 +43,11 @@ def _tiff_orientation(data: Any) -> int:
     (entries,) = struct.unpack(number, _read_bytes(path, int(start), length))
     directory = _read_bytes(path, int(start) + length, entries * struct.calcsize(entry))
     for tag, kind, _, value in struct.iter_unpack(entry, directory):
-        if tag == _ORIENTATION and kind == _SHORT:
-            return int(struct.unpack_from(order + "H", value)[0])
+        if tag == _ORIENTATION:
+            letter = _WHOLE_NUMBERS.get(kind)
+            if letter is None or struct.calcsize(order + letter) > len(value):
+                return _UNKNOWN
+            return int(struct.unpack_from(order + letter, value)[0])
     return 1
 
 

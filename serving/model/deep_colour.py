@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageOps
+from PIL import Image
 
 from lunar_models.errors import CropImageError
+from serving.model.upright import load_upright
 
 _MACHINE_SWAPPED = "B" if sys.byteorder == "little" else "L"
 _OTHER_ORDER = {"B": "L", "L": "B", "N": _MACHINE_SWAPPED}
@@ -59,5 +60,4 @@ def _load(data: bytes, formats: tuple[str, ...], modes: dict[str, str]) -> npt.N
             mode, arguments = modes.get(_raw_mode(tile), _raw_mode(tile)), tile[3]
             others = arguments[1:] if isinstance(arguments, tuple) else ()
             image.tile[n] = tile._replace(args=(mode, *others) if others else mode)
-        image.load()
-        return np.asarray(ImageOps.exif_transpose(image))
+        return np.asarray(load_upright(image)[0])

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
 from lunar_models.arrays import Float32Array
 from lunar_models.crops.luminance import LUMINANCE_WEIGHTS
@@ -16,6 +16,7 @@ from serving.model.deep_colour import decode_deep_colour
 from serving.model.image_structure import MAX_IMAGE_PIXELS, ImageStructure, inspect, npy_header
 from serving.model.schema import QualityWarning
 from serving.model.tiff import as_decoded, check_type, correct_byte_order, is_nodata, nodata_tag
+from serving.model.upright import load_upright
 
 MIN_SIDE_PX = 4
 FORMATS = ("PNG", "JPEG", "TIFF")
@@ -23,7 +24,6 @@ FORMATS = ("PNG", "JPEG", "TIFF")
 _DTYPES = ("bool", "uint8", "uint16", "int16", "uint32", "int32", "float16", "float32", "float64")
 _NO_DATA_BEYOND = 1e30
 """Floats beyond are marks (GDAL and ISIS fill with ±3.4e38), not brightness."""
-_ORIENTATION = 274
 _LUMA = np.array(LUMINANCE_WEIGHTS, np.float32)
 
 
@@ -95,9 +95,7 @@ def _decode_picture(
             _check_size(image.width, image.height)
             check_type(image, structure)
             correct_byte_order(image)
-            turned = image.getexif().get(_ORIENTATION, 1) not in (0, 1)
-            image.load()  # turns a TIFF, and nothing else
-            upright = ImageOps.exif_transpose(image) if turned else image
+            upright, turned = load_upright(image)
             values, missing = _pixels(data, upright, structure, nodata_tag(image))
     except UnidentifiedImageError as error:
         raise _not_understood(structure) from error

@@ -226,6 +226,27 @@ def test_exif_orientation(kind: str, orientation: int) -> None:
     assert [w.code for w in decoded.warnings] == (["turned"] if orientation > 1 else [])
 
 
+@pytest.mark.parametrize("deep", [False, True])
+@pytest.mark.parametrize("kind", [1, 3, 4, 8, 9])
+@pytest.mark.parametrize("orientation", [0, 1, 3, 6, 77])
+def test_an_orientation_of_another_type(
+    tmp_path: Path, orientation: int, kind: int, deep: bool
+) -> None:
+    """libtiff takes a BYTE or LONG as it takes a SHORT, and numbers beyond 8 for none."""
+    values = GREY.astype(np.uint16) * 256 + 44 if deep else GREY
+    bands, options = ([values] * 3, {"photometric": "RGB"}) if deep else ([values], {})
+    (tmp_path / "t.tif").write_bytes(geotiff(*bands, **options))
+    name = 284 if deep else 277
+    stored = bytearray((tmp_path / "t.tif").read_bytes())
+    place = stored.index(struct.pack("<HHIH", name, 3, 1, 1))
+    value = struct.pack({1: "<B", 3: "<H", 4: "<I", 8: "<h", 9: "<i"}[kind], orientation)
+    struct.pack_into("<HHI4s", stored, place, 274, kind, 1, value)
+    decoded = decode_image(bytes(stored))
+    upright = {3: values[::-1, ::-1], 6: np.rot90(values, -1)}.get(orientation, values)
+    np.testing.assert_allclose(decoded.values, upright, rtol=1e-6)
+    assert [w.code for w in decoded.warnings] == (["turned"] if orientation in (3, 6) else [])
+
+
 @pytest.mark.parametrize("kind", ["PNG", "TIFF"])
 def test_of_several_pages_the_first_is_used(kind: str) -> None:
     stream = io.BytesIO()

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import geopandas
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet
@@ -161,6 +162,26 @@ def test_geometry_on_an_ellipsoid_is_refused(tmp_path: Path) -> None:
     table.to_file(tmp_path / "c.gpkg")
     with pytest.raises(CatalogueError, match=r"1738\.1 by 1736\.0 km.*-a_srs"):
         read_catalogue(tmp_path / "c.gpkg")
+
+
+@pytest.mark.parametrize(
+    ("unit", "factor"),
+    [("radian", 1.0), ("grad", 0.015707963267949), ("degree", 0.0174532925199433)],
+)
+@pytest.mark.parametrize("kind", ["gpkg", "shp", "parquet"])
+def test_geometry_in_other_units_of_angle(
+    tmp_path: Path, unit: str, factor: float, kind: str
+) -> None:
+    body = 'DATUM["D",SPHEROID["Moon",1737400,0]],PRIMEM["R",0]'
+    scale = np.radians(1.0) / factor
+    table = geopandas.GeoDataFrame(
+        {"id": ["a", "b"], "diam_km": [2.5, 85]},
+        geometry=[Point(scale * longitude, scale * latitude) for longitude, latitude, _ in TRUTH],
+        crs=f'GEOGCS["Moon",{body},UNIT["{unit}",{factor}]]',
+    )
+    path = tmp_path / f"c.{kind}"
+    (table.to_parquet if kind == "parquet" else table.to_file)(path)
+    check(path)
 
 
 def test_no_name_stands_for_two_fields() -> None:

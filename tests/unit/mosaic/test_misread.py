@@ -138,9 +138,10 @@ def test_a_turned_photograph_is_a_question(tmp_path, orientation):
 
 @pytest.mark.parametrize("orientation", [1, 3, 6])
 @pytest.mark.parametrize("bigtiff", ["NO", "YES"])
-def test_a_turned_tiff_is_a_question(tmp_path, orientation, bigtiff):
+@pytest.mark.parametrize("kind", [1, 3, 4, 8, 9])
+def test_a_turned_tiff_is_a_question(tmp_path, orientation, bigtiff, kind):
     path = write(tmp_path / "m.tif", scene(), bigtiff=bigtiff)
-    orient(path, orientation, bigtiff=bigtiff == "YES")
+    orient(path, orientation, bigtiff=bigtiff == "YES", kind=kind)
     if orientation == 1:
         np.testing.assert_array_equal(brightness(path), scene())
         assert Mosaic.open(vrt(tmp_path / "m.vrt", [path])).height == SHAPE[0]

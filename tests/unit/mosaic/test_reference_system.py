@@ -3,10 +3,12 @@
 import numpy as np
 import pytest
 from affine import Affine
+from raster_files import write
 from rasterio.crs import CRS
 from rasterio.warp import transform
 
 from lunar_models.errors import MosaicError
+from lunar_models.mosaic.raster import Mosaic
 from lunar_models.mosaic.reference_system import parse_projection
 
 METRES = Affine(100.0, 0, -1e5, 0, -100.0, 2e5)
@@ -14,10 +16,13 @@ DEGREES = Affine(0.01, 0, -3.0, 0, -0.01, 7.0)
 SPHEROID = 'SPHEROID["Moon",1737400,0]'
 
 
-def geographic(meridian=0, spheroid=SPHEROID, axes=""):
+DEGREE = 'UNIT["degree",0.0174532925199433]'
+
+
+def geographic(meridian=0, spheroid=SPHEROID, axes="", unit=DEGREE):
     return (
         f'GEOGCS["Moon",DATUM["D_Moon",{spheroid}],PRIMEM["Reference_Meridian",{meridian}],'
-        f'UNIT["degree",0.0174532925199433]{axes}]'
+        f"{unit}{axes}]"
     )
 
 
@@ -43,6 +48,8 @@ PLACED = {
     "prime meridian -20, Mercator": (projected("Mercator_1SP", CENTRE, meridian=-20), METRES),
     "prime meridian 180, degrees": (geographic(180), DEGREES),
     "degrees westward": (geographic(axes=WEST), DEGREES),
+    "grads": (geographic(unit='UNIT["grad",0.015707963267949]'), DEGREES),
+    "seconds of arc": (geographic(unit='UNIT["arc-second",4.84813681109536e-06]'), DEGREES),
     "metres westward": (
         projected("Equirectangular", CENTRE, axes=',AXIS["X",WEST],AXIS["Y",NORTH]'),
         METRES,
@@ -103,3 +110,28 @@ def test_places_are_those_of_gdal(name):
 def test_refused_by_name_with_the_remedy(text, said):
     with pytest.raises(MosaicError, match=said):
         parse_projection(text, METRES, "map.tif")
+
+
+@pytest.mark.parametrize("meridian", [0, 180])
+def test_degrees_in_radians(meridian):
+    """PROJ gives degrees where the system counts in radians; so this is compared with degrees."""
+    unit = 'UNIT["radian",1]'
+    text = geographic(np.radians(meridian), unit=unit)
+    k = np.radians(1.0)
+    radians = Affine(k * DEGREES.a, 0, k * DEGREES.c, 0, k * DEGREES.e, k * DEGREES.f)
+    found = parse_projection(text, radians, "m.tif")
+    places = {"longitude_deg": np.array([-10.0, 2.5]), "latitude_deg": np.array([20.0, -3.25])}
+    expected = parse_projection(geographic(meridian), DEGREES, "m.tif").to_pixels(**places)
+    np.testing.assert_allclose(found.to_pixels(**places), expected, atol=1e-6)
+
+
+def test_the_whole_moon_in_radians_called_degrees(tmp_path):
+    pixel = np.pi / 36.0
+    path = write(
+        tmp_path / "m.tif",
+        np.arange(36 * 72, dtype=np.uint16).reshape(36, 72),
+        transform=Affine(pixel, 0, -np.pi, 0, -pixel, np.pi / 2.0),
+        crs="IAU_2015:30100",
+    )
+    with pytest.raises(MosaicError, match=r"whole Moon in radians.*-a_ullr -180 90 180 -90"):
+        Mosaic.open(path)
