@@ -123,13 +123,18 @@ def _identifiers(table: pd.DataFrame, matched: Columns) -> tuple[Any, str | None
             return texts.to_numpy(), name, []
         only = len(matched.identifiers) == 1 and plain not in ("name", "crater")
         if only or ((texts != "").all() and not texts.duplicated().any()):
-            return texts.to_numpy(), name, [f"ids are those of column {name!r}"]
+            return texts.to_numpy(), name, [f"ids are those of column {called(name)}"]
     numbered = np.array([f"row-{row:07d}" for row in range(1, len(table) + 1)], object)
     return (
         numbered,
         None,
         ["no column names each crater: rows are numbered row-0000001, row-0000002, …"],
     )
+
+
+def called(name: str) -> str:
+    """How remarks call a column, which may have no name, such as an index."""
+    return repr(name) if name else "(without a name)"
 
 
 def _boxes(numbers: Mapping[str, Float64Array], matched: Columns) -> dict[str, Float64Array]:

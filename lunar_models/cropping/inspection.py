@@ -10,7 +10,7 @@ import pandas as pd
 
 from lunar_models.catalogue.duplicates import ALIKE, find_duplicates, match_catalogues
 from lunar_models.catalogue.formats import understand_catalogue
-from lunar_models.catalogue.interpretation import CatalogueReading
+from lunar_models.catalogue.interpretation import CatalogueReading, called
 from lunar_models.catalogue.table import check_rows, read_catalogue
 from lunar_models.config.inspect import InspectConfig
 from lunar_models.config.preprocess import PreprocessConfig
@@ -106,7 +106,7 @@ def _compare(found: Inspection, catalogue: pd.DataFrame, path: str) -> None:
 def _describe_catalogue(
     reading: CatalogueReading, catalogue: pd.DataFrame, rejected: pd.DataFrame
 ) -> dict[str, str]:
-    taken = ", ".join(f"{ours} from {theirs!r}" for ours, theirs in reading.columns.items())
+    taken = ", ".join(f"{ours} from {called(theirs)}" for ours, theirs in reading.columns.items())
     unit = "px" if reading.pixels else "km"
     low, middle, high = np.percentile(catalogue[f"diameter_{unit}"], (0, 50, 100))
     facts = {

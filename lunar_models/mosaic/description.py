@@ -79,6 +79,7 @@ def _no_data(mosaic: Mosaic, values: Float64Array) -> str:
     stated += [f"{value:g}" for value in encoding.empty]
     stated += ["a mask or alpha band"] if encoding.hidden else []
     stated += ["special pixels"] if encoding.valid_range[0] > -np.inf else []
+    stated = list(dict.fromkeys(stated))  # marks of float32 and float64 differ in unseen digits
     return f"{np.isnan(values).mean():.1%} of the pixels ({', '.join(stated) or 'nothing stated'})"
 
 

@@ -80,6 +80,13 @@ def test_doubts(inspect):
         assert said in result.output, result.output
 
 
+def test_a_column_without_a_name_is_called_so(inspect):
+    result = inspect(ROWS.replace("id,", ",", 1))
+    assert "crater_id from (without a name)" in result.output
+    assert "ids are those of column (without a name)" in result.output
+    assert "''" not in result.output
+
+
 def test_twice_the_same_crater(inspect):
     result = inspect(ROWS + "again,12.02,-6.01,9.5\nother,12.02,-6.01,2\n")
     assert "1 pairs of entries may be the same crater, such as again and c0" in result.output
