@@ -57,7 +57,8 @@ def _log(found: NextLabels, config: SelectConfig) -> None:
     click.echo(
         f"{counts.get('selected', 0):,} craters to label next, after {counts.get('labelled', 0):,} "
         f"with a vote, in {output}; no group of diameter, latitude, terrain and light is off by "
-        f"more than {100 * off:.0f} % of the labels."
+        f"more than {100 * off:.0f} % of the labels. Chosen by method={found.method}"
+        f"{f': {found.why}' if found.why else ''}."
     )
 
 

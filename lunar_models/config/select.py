@@ -43,8 +43,8 @@ class SelectConfig(StepConfig):
     count: int = param(50, help="Number of craters to select.", minimum=1, maximum=100_000)
     method: Strategy = param(
         "auto",
-        help="Query strategy; auto is design up to 30 labels, then weighted. weighted, uncertain "
-        "and margin need labels of two states at least.",
+        help="Query strategy; auto is design up to 30 labels and while they are of one state, "
+        "then weighted. weighted, uncertain and margin need labels of two states at least.",
     )
     bins: int = param(
         2,

@@ -63,13 +63,11 @@ def find_consensus(
     Raises:
         LabelsError: no vote names a state, or a value is unknown.
     """
-    ranked = rank_votes(votes, states)
-    ranked = ranked[ranked["rank"] >= 0]
-    decided = ranked[ranked["kind"] == "adjudication"].groupby("crater_id")["rank"].last()
-    heard = ranked[ranked["kind"] != "adjudication"]
-    heard = heard[is_blind(heard)]
+    ranked = _heard(votes, states)
+    decides = ranked["kind"] == "adjudication"
+    decided, heard = ranked[decides].groupby("crater_id")["rank"].last(), ranked[~decides]
     if ranked.empty:
-        raise LabelsError("No vote names a state; label some craters first.")
+        raise LabelsError("No blind vote or decision names a state; label some craters first.")
     craters = np.unique(np.concatenate((heard["crater_id"], decided.index)).astype(str))
     labellers, who = np.unique(heard["labeller"].astype(str), return_inverse=True)
     counts = np.zeros((len(labellers), len(craters), len(states)))
@@ -87,6 +85,17 @@ def find_consensus(
         fitted.prior,
         fitted.rounds,
     )
+
+
+def has_consensus(votes: pd.DataFrame, states: Sequence[str]) -> bool:
+    """Return whether `find_consensus` has any vote to go by."""
+    return not _heard(votes, states).empty
+
+
+def _heard(votes: pd.DataFrame, states: Sequence[str]) -> pd.DataFrame:
+    """Decisions and blind votes that name a state, with their `rank`."""
+    ranked = rank_votes(votes, states)
+    return ranked[(ranked["rank"] >= 0) & ((ranked["kind"] == "adjudication") | is_blind(ranked))]
 
 
 @dataclass(frozen=True)

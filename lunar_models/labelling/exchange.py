@@ -3,6 +3,7 @@
 import uuid
 from collections import Counter
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pandas as pd
@@ -91,10 +92,10 @@ def import_labels(config: ImportConfig) -> str:
         "degree": formats.read_degree,
         "label_studio": label_studio.read,
     }
-    votes = list(_checked(readers[config.form](source, scheme, config.labeller), source, scheme))
+    given = list(_checked(readers[config.form](source, scheme, config.labeller), source, scheme))
     store = LabelStore(config.store)
     known = {*store.schemes(), (scheme.name, scheme.version)}
-    for vote in votes:
+    for vote, _ in given:
         if (vote.scheme, vote.scheme_version) not in known:
             raise LabelsError(
                 f"{source}: crater {vote.crater_id} was labelled by version {vote.scheme_version} "
@@ -104,18 +105,25 @@ def import_labels(config: ImportConfig) -> str:
     with store.exclusive() as connection:
         store.append_scheme(connection, scheme)
         intake = Intake(store, connection, changes=config.form == "label_studio")
-        outcome = Counter(intake.take(vote) for vote in votes)
+        outcome = Counter(intake.take(vote, dated=dated) for vote, dated in given)
     return f"{outcome[True]} votes added to {config.store}, {outcome[False]} were there already."
 
 
 def _checked(
     rows: Iterator[dict[str, object]] | list[dict[str, object]], source: Path, scheme: Scheme
-) -> Iterator[Vote]:
-    """Make votes of rows; those without an id get one that follows from their content."""
+) -> Iterator[tuple[Vote, bool]]:
+    """Make votes of rows, and say whether each came with a time.
+
+    Those without an id get one that follows from their content; the time of those without one is
+    when the file was last changed, which is no content.
+    """
+    changed = datetime.fromtimestamp(source.stat().st_mtime, UTC)
     for k, row in enumerate(rows, start=1):
         plain = {"scheme": scheme.name, "scheme_version": scheme.version, "seconds": 0.0} | row
         known = "\x1f".join(f"{name}={plain[name]}" for name in sorted(plain))
         plain.setdefault("vote_id", str(uuid.uuid5(NAMESPACE, known)))
+        dated = "time_utc" in plain
+        plain.setdefault("time_utc", changed)
         try:
             vote = Vote(**plain)  # type: ignore[arg-type]
         except ValidationError as error:
@@ -130,4 +138,4 @@ def _checked(
                 f"{source}: crater {vote.crater_id} has the label {vote.value!r}, which scheme "
                 f"{scheme.name} has not; it has {', '.join(scheme.values)}. Give --scheme."
             )
-        yield vote
+        yield vote, dated

@@ -1,11 +1,11 @@
 """Read and write tables of labels: plain states, all votes, the original project's degrees."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from pyarrow import ArrowException
 
 from lunar_models.errors import LabelsError
 from lunar_models.labelling.answers import read_answers
@@ -77,22 +77,31 @@ def _states_of(votes: pd.DataFrame, scheme: Scheme) -> pd.DataFrame:
 def read_plain(path: Path, scheme: Scheme, labeller: str) -> Iterator[dict[str, Any]]:
     """Read a label table as first labels by one person."""
     for crater, value in read_answers(path, scheme).items():
-        yield {
-            "crater_id": crater, "labeller": labeller, "value": value, "time_utc": modified(path),
-        }  # fmt: skip
+        yield {"crater_id": crater, "labeller": labeller, "value": value}
 
 
 def read_votes(path: Path, scheme: Scheme, labeller: str) -> Iterator[dict[str, Any]]:
     """Read what `write_votes` wrote; votes keep their ids, so that none is added twice."""
     try:
         table = pd.read_parquet(path)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, ArrowException) as error:
         raise LabelsError(f"{path} cannot be read as Parquet of votes ({error}).") from error
     if missing := [name for name in VOTE_COLUMNS if name not in table]:
         raise LabelsError(f"{path} has no column {missing[0]}; give what 'votes' exports.")
+    if not pd.api.types.is_integer_dtype(table["sequence"]):
+        raise LabelsError(
+            f"{path} has a column sequence of {table['sequence'].dtype}, not of whole numbers; "
+            "give what 'votes' exports."
+        )
     for row in table.sort_values("sequence").to_dict("records"):
-        fields = {name: None if pd.isna(row[name]) else row[name] for name in Vote.model_fields}
-        yield fields | {"time_utc": row["time_utc"].to_pydatetime()}
+        yield {name: _plain(row[name]) for name in Vote.model_fields}
+
+
+def _plain(cell: Any) -> Any:
+    """A cell as Python has it; what a vote cannot hold is refused when the vote is made of it."""
+    if isinstance(cell, pd.Timestamp):
+        return cell.to_pydatetime()
+    return None if pd.api.types.is_scalar(cell) and pd.isna(cell) else cell
 
 
 def read_degree(path: Path, scheme: Scheme, labeller: str) -> Iterator[dict[str, Any]]:
@@ -115,18 +124,18 @@ def read_degree(path: Path, scheme: Scheme, labeller: str) -> Iterator[dict[str,
     agrees = table.get("second_reader_agrees", pd.Series("", index=table.index)).str.lower()
     if odd := sorted(set(agrees) - {"true", "false", ""}):
         raise LabelsError(f"{path} has second_reader_agrees={odd[0]!r}; write True or False.")
-    time = modified(path)
+    said: dict[str, tuple[str, str]] = {}
     for crater, degree, same in zip(table["crater_id"], table["degree"], agrees, strict=True):
-        row = {"crater_id": crater, "value": values[degree], "time_utc": time}
+        if said.setdefault(crater, (degree, same)) != (degree, same):
+            raise LabelsError(
+                f"{path} says {' '.join(said[crater]).strip()!r} of crater {crater}, and in "
+                f"another row {' '.join((degree, same)).strip()!r}; keep one of them."
+            )
+        row = {"crater_id": crater, "value": values[degree]}
         note = _DIFFERED if same == "false" else ""
         yield row | {"labeller": labeller, "note": note}
         if same == "true":
             yield row | {"labeller": f"{labeller}, {_SECOND_READER}", "kind": "second"}
-
-
-def modified(path: Path) -> datetime:
-    """Return when a file was last changed: the time of labels that come without one."""
-    return datetime.fromtimestamp(path.stat().st_mtime, UTC)
 
 
 def _text_table(path: Path) -> pd.DataFrame:
@@ -134,8 +143,10 @@ def _text_table(path: Path) -> pd.DataFrame:
         table = pd.read_csv(path, dtype="str", keep_default_na=False)
     except (OSError, ValueError) as error:
         raise LabelsError(f"{path} cannot be read as CSV ({error}).") from error
-    columns = {str(name).strip().lower(): table[name].str.strip() for name in table.columns}
-    return pd.DataFrame(columns)
+    table.columns = table.columns.str.strip().str.lower()
+    if (twice := table.columns[table.columns.duplicated()]).size:
+        raise LabelsError(f"{path} has two columns {twice[0]}; keep one of them.")
+    return pd.DataFrame({name: table[name].str.strip() for name in table.columns})
 
 
 def _check_degrees(scheme: Scheme) -> None:

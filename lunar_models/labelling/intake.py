@@ -11,6 +11,9 @@ NAMESPACE = uuid.UUID("6a2d3a52-0f0a-4a7c-9d0c-6c756e61726c")
 """Of the ids of votes that come without one."""
 
 
+_SAID = ("crater_id", "labeller", "scheme", "kind", "value", "note")
+
+
 class Intake:
     """Votes of one file, within one transaction.
 
@@ -25,12 +28,18 @@ class Intake:
         self._store, self._connection, self._changes = store, connection, changes
         rows = store.rows(connection, 0)
         self._following = {row["supersedes"]: row["vote_id"] for row in rows}
+        self._said = {tuple(row[name] for name in _SAID) for row in rows}
 
-    def take(self, vote: Vote) -> bool:
+    def take(self, vote: Vote, *, dated: bool = True) -> bool:
         """Append a vote unless the same answer is there.
 
         Forms of files tell different details of a vote, such as how the picture was turned: the
         same person's same answer at the same time under the same id is the same vote.
+
+        Args:
+            vote: from the file.
+            dated: whether the file says when it was given; if not, the same person's same answer on
+                the same crater is the same vote, whenever the file was written.
 
         Returns:
             Whether it is new.
@@ -38,6 +47,8 @@ class Intake:
         Raises:
             LabelsError: another vote has this id, or the superseded vote is missing.
         """
+        if not dated and tuple(getattr(vote, name) for name in _SAID) in self._said:
+            return False
         known = self._store.find(self._connection, vote.vote_id)
         if known is None:
             return self._append(vote)
@@ -52,6 +63,7 @@ class Intake:
         new = self._store.append(self._connection, vote)
         if new and vote.supersedes is not None:
             self._following[vote.supersedes] = vote.vote_id
+        self._said.add(tuple(getattr(vote, name) for name in _SAID))
         return new
 
     def _withdraw_superseded(self, vote: Vote, known: Vote) -> None:

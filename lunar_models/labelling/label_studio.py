@@ -15,10 +15,10 @@ from typing import Any
 import pandas as pd
 
 from lunar_models.errors import LabelsError
-from lunar_models.labelling.formats import modified
 from lunar_models.labelling.scheme import Scheme
 from lunar_models.labelling.votes import current_votes
 
+_IDENTITY = ("vote_id", "labeller", "value", "kind", "seconds", "blind", "time_utc")
 _CHOICE, _NOTE, _IMAGE = "state", "note", "image"
 
 
@@ -46,25 +46,36 @@ def read(path: Path, scheme: Scheme, labeller: str) -> Iterator[dict[str, Any]]:
     """
     try:
         tasks = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise LabelsError(f"{path} cannot be read as Label Studio's JSON ({error}).") from error
     if not isinstance(tasks, list):
         raise LabelsError(f"{path} holds no list of tasks; export from Label Studio as JSON.")
     for k, task in enumerate(tasks, start=1):
         try:
-            crater = task["data"]["crater_id"]
-            annotations = [a for a in task["annotations"] if not a.get("was_cancelled")]
-            rows = [_row(annotation, labeller, path) for annotation in annotations]
-        except (KeyError, TypeError, AttributeError, IndexError) as error:
+            rows = list(_rows_of(task, labeller))
+        except (
+            KeyError,
+            TypeError,
+            AttributeError,
+            IndexError,
+            ValueError,
+            OverflowError,
+        ) as error:
             raise LabelsError(
                 f"{path}: task {k} is not as expected ({error!r}); tasks need data.crater_id and "
                 f"annotations with a choice named {_CHOICE}."
             ) from error
-        people: set[str] = set()
-        for row in rows:
+        yield from rows
+
+
+def _rows_of(task: dict[str, Any], labeller: str) -> Iterator[dict[str, Any]]:
+    people: set[str] = set()
+    for annotation in task["annotations"]:
+        if not annotation.get("was_cancelled"):
+            row = _row(annotation, labeller)
             kind = row.pop("kind", None) or ("second" if people - {row["labeller"]} else "ordinary")
             people.add(row["labeller"])
-            yield {"crater_id": crater, "kind": kind} | row
+            yield {"crater_id": task["data"]["crater_id"], "kind": kind} | row
 
 
 def _annotation(row: Mapping[Any, Any]) -> dict[str, Any]:
@@ -82,35 +93,40 @@ def _annotation(row: Mapping[Any, Any]) -> dict[str, Any]:
 
 def _identity(row: Mapping[Any, Any]) -> dict[str, Any]:
     """What Label Studio would forget of a vote."""
-    plain = {name: row[name] for name in ("vote_id", "labeller", "value", "kind", "seconds")}
-    return plain | {"blind": bool(row["blind"]), "time_utc": row["time_utc"].isoformat()}
+    changed = {"blind": bool(row["blind"]), "time_utc": row["time_utc"].isoformat()}
+    return {name: changed.get(name, row[name]) for name in _IDENTITY}
 
 
 def _result(name: str, kind: str, value: dict[str, Any]) -> dict[str, Any]:
     return {"from_name": name, "to_name": _IMAGE, "type": kind, "value": value}
 
 
-def _row(annotation: dict[str, Any], labeller: str, path: Path) -> dict[str, Any]:
+def _row(annotation: dict[str, Any], labeller: str) -> dict[str, Any]:
     results = annotation["result"]
     choices = [r for r in results if r["from_name"] == _CHOICE]
     if len(choices) != 1 or len(choices[0]["value"]["choices"]) != 1:
         raise KeyError(f"one choice named {_CHOICE}")
     value = choices[0]["value"]["choices"][0]
-    notes = [" ".join(r["value"]["text"]) for r in results if r["from_name"] == _NOTE]
+    notes = [_text(r["value"]["text"]) for r in results if r["from_name"] == _NOTE]
     ours = (choices[0].get("meta") or {}).get("lunar_vote")
     if ours and ours["value"] == value:
-        return dict(ours) | {"note": " ".join(notes)}
+        return {name: ours[name] for name in _IDENTITY} | {"note": " ".join(notes)}
     row: dict[str, Any] = {
         "value": value,
         "labeller": _name(annotation) or labeller,
-        "time_utc": annotation.get("updated_at") or annotation.get("created_at") or modified(path),
         "seconds": float(annotation.get("lead_time") or 0.0),
         "note": " ".join(notes),
     }
+    if time := annotation.get("updated_at") or annotation.get("created_at"):
+        row["time_utc"] = time
     if annotation.get("unique_id"):
         row["vote_id"] = annotation["unique_id"]
     # Who changed an exported vote has seen it, and speaks for themselves.
     return row | ({"kind": "second", "blind": False} if ours else {})
+
+
+def _text(given: str | list[str]) -> str:
+    return given if isinstance(given, str) else " ".join(given)
 
 
 def _name(annotation: dict[str, Any]) -> str:
@@ -119,4 +135,6 @@ def _name(annotation: dict[str, Any]) -> str:
     if isinstance(by, dict):
         by = by.get("email") or by.get("id")
     name = annotation.get("created_username") or by
+    if not isinstance(name, str | int | None):
+        raise TypeError(f"the annotator {name!r}")
     return "" if name is None else str(name).strip()

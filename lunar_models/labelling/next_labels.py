@@ -11,12 +11,15 @@ import pandas as pd
 from lunar_models.arrays import FloatArray
 from lunar_models.errors import ConfigError, LabelsError
 from lunar_models.evaluation.probes import ordinal_probe
-from lunar_models.labelling.consensus import find_consensus
+from lunar_models.labelling.consensus import find_consensus, has_consensus
 from lunar_models.labelling.reading import VoteSet
 from lunar_models.labelling.selection import NEED_PROBABILITIES, Method, Rows, select, stratify
 
 DESIGN_FIRST = 30
 """Labels up to which `auto` follows a design without a model."""
+
+_FEWEST = 2
+"""States that a head tells apart, at least."""
 
 
 def strata_properties(metadata: pd.DataFrame) -> dict[str, FloatArray]:
@@ -45,6 +48,10 @@ class NextLabels:
     balance: pd.DataFrame
     """property, group, above (least value), and the shares of the crop set (all), of the labels
     so far (labelled) and of these together with the selection (together) in that group."""
+    method: Method
+    """How they were selected; what `auto` stood for."""
+    why: str = ""
+    """Why `auto` stood for it, if not by the number of labels."""
 
 
 def choose_next(
@@ -66,7 +73,8 @@ def choose_next(
         votes: those so far; None without any.
         count: craters to select, at most those without a vote.
         without: ids that are never asked about, such as gold.
-        method: of `select`; auto is design up to `DESIGN_FIRST` labels, then weighted.
+        method: of `select`; auto is design up to `DESIGN_FIRST` labels and while they are of one
+            state, then weighted.
         bins: groups of equal size for each of `strata_properties`; 1 keeps no mix.
         seed: of clusters and draws.
 
@@ -77,13 +85,23 @@ def choose_next(
     ids = metadata["crater_id"].to_numpy(dtype=np.str_)
     labelled = _labelled(ids, votes)
     open_rows = np.flatnonzero(~np.isin(ids, list(without)) | np.isin(ids, ids[labelled]))
+    ranks, why = _ranks(ids[open_rows], votes), ""
+    n_states = len(np.unique(ranks[~np.isnan(ranks)]))
     if method == "auto":
-        method = "design" if len(labelled) < DESIGN_FIRST else "weighted"
+        method = "design" if len(labelled) < DESIGN_FIRST or n_states < _FEWEST else "weighted"
+        if len(labelled) >= DESIGN_FIRST and n_states < _FEWEST:
+            why = f"the labels so far name {n_states or 'no'} state, so there is no model yet"
     embeddings = np.asarray(embeddings, np.float64)[open_rows]
     own = np.searchsorted(open_rows, labelled)
     probabilities = None
     if method in NEED_PROBABILITIES:
-        probabilities = _probabilities(ids[open_rows], embeddings, votes)
+        if n_states < _FEWEST:
+            raise ConfigError(
+                f"method={method} needs labels of two states, and these are of "
+                f"{n_states or 'none'}; begin with method=design."
+            )
+        assert votes is not None
+        probabilities = _probabilities(embeddings, ranks, len(votes.states))
     properties = strata_properties(metadata)
     strata = stratify(*(values[open_rows] for values in properties.values()), bins=bins)
     chosen = open_rows[
@@ -94,7 +112,8 @@ def choose_next(
     ]  # fmt: skip
     reasons = ["labelled"] * len(labelled) + ["selected"] * len(chosen)
     order = pd.DataFrame({"CRATER_ID": ids[np.r_[labelled, chosen]], "reason": reasons})
-    return NextLabels(order, _balance(properties, open_rows, labelled, chosen, max(bins, 2)))
+    balance = _balance(properties, open_rows, labelled, chosen, max(bins, 2))
+    return NextLabels(order, balance, method, why)
 
 
 def _labelled(ids: npt.NDArray[np.str_], votes: VoteSet | None) -> Rows:
@@ -111,25 +130,20 @@ def _labelled(ids: npt.NDArray[np.str_], votes: VoteSet | None) -> Rows:
     return np.asarray(found[found >= 0], np.int64)
 
 
-def _probabilities(
-    ids: npt.NDArray[np.str_], embeddings: FloatArray, votes: VoteSet | None
-) -> FloatArray:
-    """(N, K) of a head fitted on the consensus of the votes."""
-    if votes is None:
-        raise ConfigError(
-            "method=weighted, uncertain or margin needs votes; begin with method=design."
-        )
+def _ranks(ids: npt.NDArray[np.str_], votes: VoteSet | None) -> FloatArray:
+    """(N,) states 0..K-1 by the consensus of the votes; NaN where there is none."""
+    if votes is None or not has_consensus(votes.votes, votes.states):
+        return np.full(len(ids), np.nan)
     state = find_consensus(votes.votes, votes.states).table.set_index("crater_id")["state"]
     rank = state.map({name: k for k, name in enumerate(votes.states)}).reindex(ids)
-    known = rank.notna().to_numpy()
-    ranks = rank[known].to_numpy(np.int64)
-    if len(np.unique(ranks)) < 2:
-        raise ConfigError(
-            "method=weighted, uncertain or margin needs labels of two states; begin with "
-            "method=design."
-        )
-    probe = ordinal_probe().fit(embeddings[known], ranks)
-    probabilities = np.zeros((len(ids), len(votes.states)))
+    return np.asarray(rank, np.float64)
+
+
+def _probabilities(embeddings: FloatArray, ranks: FloatArray, n_states: int) -> FloatArray:
+    """(N, K) of a head fitted on the ranks that are known."""
+    known = ~np.isnan(ranks)
+    probe = ordinal_probe().fit(embeddings[known], ranks[known].astype(np.int64))
+    probabilities = np.zeros((len(ranks), n_states))
     probabilities[:, probe.classes_] = probe.predict_proba(embeddings)
     return probabilities
 

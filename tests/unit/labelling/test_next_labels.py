@@ -115,3 +115,37 @@ def test_votes_on_other_craters_are_refused(craters):
     table, embeddings = craters
     with pytest.raises(LabelsError, match=r"None of the 1 craters of votes.csv is in the crop set"):
         choose_next(table, embeddings, votes_on(["elsewhere"], ["New"]), 5)
+
+
+@pytest.mark.parametrize("states", [["Old"], ["cannot tell"], ["not a crater", "cannot tell"]])
+def test_labels_of_one_state_choose_as_if_there_were_few(craters, states):
+    """No head tells one state from another yet: auto goes on as it began, and says so."""
+    table, embeddings = craters
+    rows = np.arange(40)
+    votes = votes_on(table["crater_id"][rows], [states[k % len(states)] for k in rows])
+    found = choose_next(table, embeddings, votes, 20)
+    assert found.method == "design"
+    named = "1" if states == ["Old"] else "no"
+    assert f"name {named} state" in found.why
+    design = choose_next(table, embeddings, votes, 20, method="design")
+    assert found.order.equals(design.order)
+    with pytest.raises(ConfigError, match="needs labels of two states"):
+        choose_next(table, embeddings, votes, 20, method="margin")
+
+
+def test_votes_on_gold_alone_choose_too(craters):
+    table, embeddings = craters
+    gold = table["crater_id"][:40]
+    for states, method in ((["New"], "design"), (["New", "Old"], "weighted")):
+        votes = votes_on(gold, [states[k % len(states)] for k in range(40)])
+        votes.votes["kind"] = "gold"
+        found = choose_next(table, embeddings, votes, 20, without=gold.tolist())
+        assert found.method == method
+        assert (found.order["reason"] == "selected").sum() == 20
+
+
+def test_labels_that_are_not_blind_make_no_head(craters):
+    table, embeddings = craters
+    votes = votes_on(table["crater_id"][:40], ["New", "Old"] * 20)
+    votes.votes["blind"] = False
+    assert choose_next(table, embeddings, votes, 20).method == "design"
