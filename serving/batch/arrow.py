@@ -5,6 +5,8 @@ from pathlib import Path
 import pandas as pd
 import pyarrow as pa
 
+from lunar_models import page_cache
+
 _PIECE = 65_536
 
 
@@ -25,3 +27,9 @@ def read_rows(
         length = len(whole) - start if stop is None else stop - start
         frame: pd.DataFrame = part.slice(start, length).to_pandas()
         return frame
+
+
+def give_memory_back() -> None:
+    """Give freed memory back to the system, that of Arrow's own allocator too."""
+    pa.default_memory_pool().release_unused()
+    page_cache.give_memory_back()

@@ -4,6 +4,7 @@ An engine yields each task as it ends, with its record or the error it ended wit
 task stops no other.
 """
 
+import gc
 import multiprocessing
 import multiprocessing.connection
 import os
@@ -136,8 +137,13 @@ class ProcessEngine:
 
     def _new_pool(self) -> ProcessPoolExecutor:
         return ProcessPoolExecutor(
-            self.capacity, mp_context=self._context, initializer=_end_with_parent
+            self.capacity, mp_context=self._context, initializer=_start_worker
         )
+
+
+def _start_worker() -> None:
+    gc.freeze()  # a collection writes to all that was imported, and so would copy it
+    _end_with_parent()
 
 
 def _end_with_parent() -> None:

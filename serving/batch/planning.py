@@ -19,8 +19,7 @@ from lunar_models.cropping.storage.work_folder import disk_errors, work_key
 from lunar_models.errors import CropSetError
 from lunar_models.mosaic.radiometry import fit_radiometry
 from lunar_models.mosaic.raster import Mosaic
-from lunar_models.page_cache import give_memory_back
-from serving.batch.arrow import write_rows
+from serving.batch.arrow import give_memory_back, write_rows
 from serving.batch.files import sync, temporary
 from serving.batch.job import (
     CRATERS_FILE,

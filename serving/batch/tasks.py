@@ -23,9 +23,8 @@ from lunar_models.cropping.storage.assembly import describe_crops
 from lunar_models.cropping.storage.crops_file import mirror
 from lunar_models.cropping.streaming import stream_crops
 from lunar_models.cropping.sun.estimation import find_sun
-from lunar_models.page_cache import give_memory_back
 from serving.batch.answers import load_answerer
-from serving.batch.arrow import write_rows
+from serving.batch.arrow import give_memory_back, write_rows
 from serving.batch.files import Record, read_record, write_recorded, write_whole
 from serving.batch.job import Job, Stage
 
@@ -91,6 +90,8 @@ def align(job: Job) -> None:
     plan = job.crop_plan()
     plan = plan.with_sun(find_sun(plan.craters, evidence)).turned_in_place()
     write_whole(job.aligned_file, lambda fresh: write_rows(fresh, plan.craters))
+    del plan, evidence
+    give_memory_back()
 
 
 def _classify(job: Job, shard: int, device: str) -> Record:
