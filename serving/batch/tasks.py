@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
@@ -83,15 +84,16 @@ def _saving(values: npt.NDArray[Any]) -> Callable[[Path], None]:
 
 def align(job: Job) -> None:
     """Find the Sun for all craters together, once all shards are measured."""
-    if job.aligned_file.is_file():
-        return
+    if not job.aligned_file.is_file():
+        write_whole(job.aligned_file, lambda fresh: write_rows(fresh, _find_suns(job)))
+        give_memory_back()  # workers begin now, and need it more
+
+
+def _find_suns(job: Job) -> pd.DataFrame:
     files = [job.file("measure", n) for n in range(len(job.spans("measure")))]
     evidence = np.concatenate([np.load(f, allow_pickle=False)[:, _EVIDENCE] for f in files])
     plan = job.crop_plan()
-    plan = plan.with_sun(find_sun(plan.craters, evidence)).turned_in_place()
-    write_whole(job.aligned_file, lambda fresh: write_rows(fresh, plan.craters))
-    del plan, evidence
-    give_memory_back()
+    return plan.with_sun(find_sun(plan.craters, evidence)).turned_in_place().craters
 
 
 def _classify(job: Job, shard: int, device: str) -> Record:
