@@ -1,10 +1,12 @@
 """A local server for downloads that behaves badly on purpose."""
 
 import threading
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 CONTENT = bytes(range(256)) * 4096  # 1 MiB
 
@@ -80,3 +82,11 @@ def running() -> Iterator[Server]:
     http.shutdown()
     thread.join()
     http.server_close()
+
+
+def bundle(path: Path, members: dict[str, bytes]) -> Path:
+    """A zip archive of some files."""
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return path

@@ -7,11 +7,14 @@ import mlflow
 import numpy as np
 import pytest
 import torch
+from batch_job import job_config, write_moon
+from live_server import Live, live_server
 from service_parts import SIZE, Parts, make_parts
 
 from lunar_models.embedding import embed_crops
 from lunar_models.encoders.checkpoint import Checkpoint
 from lunar_models.encoders.families.physics import PhysicsEncoder
+from serving.batch.driver import classify_catalogue
 from serving.model import bundle as bundles
 from serving.model.bundle import Bundle
 from serving.model.reference_set import reference_set
@@ -32,6 +35,33 @@ def parts(tmp_path_factory: pytest.TempPathFactory) -> Parts:
 @pytest.fixture(scope="session")
 def bundle_folder(parts: Parts, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return parts.assemble(tmp_path_factory.mktemp("bundle") / "bundle")
+
+
+@pytest.fixture(scope="session")
+def crops(parts: Parts) -> np.ndarray:
+    return np.array(parts.crop_set.crops)
+
+
+@pytest.fixture(scope="module")
+def server(bundle_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
+    """The application with small limits."""
+    folder = tmp_path_factory.mktemp("app")
+    with live_server(folder, bundle_folder, max_body_mb=1.0, max_items=80) as live:
+        yield live
+
+
+@pytest.fixture(scope="session")
+def moon(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A mosaic and a catalogue for jobs."""
+    return write_moon(tmp_path_factory.mktemp("batch") / "moon")
+
+
+@pytest.fixture(scope="session")
+def release(moon: Path, bundle_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Made of `moon` in one go, as one shard."""
+    output = tmp_path_factory.mktemp("whole") / "release"
+    classify_catalogue(job_config(moon, bundle_folder, output, shards=1))
+    return output
 
 
 @pytest.fixture(scope="session")

@@ -11,11 +11,10 @@ from pathlib import Path
 
 import psutil
 import pytest
-from batch_job import job_config, release_digests, write_moon
+from batch_job import job_config, release_digests
 
 from lunar_models.errors import ConfigError, MosaicError
 from serving.batch import ray_engine
-from serving.batch.driver import classify_catalogue
 from serving.batch.engines import InlineEngine, ProcessEngine, Task, WorkerDied
 
 needs_ray = pytest.mark.skipif(find_spec("ray") is None, reason="Ray is not installed: [ray]")
@@ -67,18 +66,6 @@ def test_missing_ray_is_told(monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(ConfigError, match=r"pip install 'lunar-models\[ray\]'"):
         ray_engine.RayEngine("auto", workers=None, gpus=False)
-
-
-@pytest.fixture(scope="module")
-def moon(tmp_path_factory):
-    return write_moon(tmp_path_factory.mktemp("engines") / "moon")
-
-
-@pytest.fixture(scope="module")
-def release(moon, bundle_folder, tmp_path_factory) -> Path:
-    output = tmp_path_factory.mktemp("plain") / "release"
-    classify_catalogue(job_config(moon, bundle_folder, output, shards=1))
-    return output
 
 
 def start(config) -> subprocess.Popen:

@@ -1,0 +1,188 @@
+"""Shares, interruptions and faults of a job: what is made anew has the same bytes."""
+
+import contextlib
+import errno
+import json
+import os
+
+import pytest
+from batch_job import job_config, release_digests
+
+from lunar_models.errors import ConfigError, CropSetError, MosaicError
+from lunar_models.mosaic.raster import MosaicReader
+from serving.batch import driver, tasks
+from serving.batch.driver import classify_catalogue, classify_share, merge_shares, parse_share
+from serving.batch.files import locked
+from serving.batch.job import Job
+
+
+class Killed(BaseException):
+    """Stands for the process being killed: no handler may catch it."""
+
+
+def nothing(progress):
+    pass
+
+
+@pytest.fixture(scope="module", autouse=True)
+def small_units():
+    """Units of 16 craters, so that a small catalogue makes many shards."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("lunar_models.cropping.streaming._UNIT_CROPS", 16)
+        yield
+
+
+def test_shares_give_the_same_bytes_in_any_order(moon, bundle_folder, release, tmp_path):
+    config = job_config(moon, bundle_folder, tmp_path / "release", shards=7)
+    classify_share(config, "2/3", report=nothing)
+    with pytest.raises(CropSetError, match=r"5 of 7 shards .* cannot be merged: shard 0: .*not fi"):
+        merge_shares(config)
+    classify_share(config, "3/3", report=nothing)
+    classify_share(config, "1/3", report=nothing)
+    assert merge_shares(config) == tmp_path / "release"
+    assert release_digests(tmp_path / "release") == release_digests(release)
+    classify_share(config, "1/3", report=nothing)  # nothing is left to do
+    assert merge_shares(config) == tmp_path / "release"
+
+
+@pytest.mark.parametrize("text", ["0/3", "4/3", "1", "a/b", "1/0", "-1/3"])
+def test_share_that_is_none_is_refused(text):
+    with pytest.raises(ConfigError, match="is not i/n"):
+        parse_share(text)
+
+
+def test_damaged_shard_is_reported_and_only_it_is_made_anew(
+    moon, bundle_folder, release, tmp_path, monkeypatch
+):
+    config = job_config(moon, bundle_folder, tmp_path / "release", shards=4)
+    for share in ("1/2", "2/2"):
+        classify_share(config, share, report=nothing)
+    job = Job.open(tmp_path / "release.partial")
+    content = bytearray(job.file("classify", 2).read_bytes())
+    content[100] ^= 1
+    job.file("classify", 2).write_bytes(content)
+    with pytest.raises(CropSetError, match=r"1 of 4 shards .*shard 2: 00002.parquet has the dig"):
+        merge_shares(config)
+    made = []
+    work = tasks._classify
+    monkeypatch.setattr(tasks, "_classify", lambda j, n, d: made.append(n) or work(j, n, d))
+    classify_catalogue(config)
+    assert made == [2]
+    assert release_digests(tmp_path / "release") == release_digests(release)
+
+
+def test_second_driver_is_refused(moon, bundle_folder, tmp_path):
+    config = job_config(moon, bundle_folder, tmp_path / "release")
+    (tmp_path / "release.partial").mkdir()
+    for alone in (True, False):
+        with (
+            locked(tmp_path / "release.partial", alone=alone),
+            pytest.raises(CropSetError, match="Another process is working on"),
+        ):
+            classify_catalogue(config)
+
+
+def test_full_disk_is_told_and_what_is_finished_is_kept(
+    moon, bundle_folder, release, tmp_path, monkeypatch
+):
+    config = job_config(moon, bundle_folder, tmp_path / "release", shards=5)
+    left = {"calls": 30}
+    fsync = os.fsync
+
+    def full(descriptor):
+        left["calls"] -= 1
+        if left["calls"] < 0:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        fsync(descriptor)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        with pytest.raises(CropSetError, match=r"No space left on device. Free some space"):
+            classify_catalogue(config)
+    assert list((tmp_path / "release.partial" / "measures").glob("*.npy"))
+    classify_catalogue(config)
+    assert release_digests(tmp_path / "release") == release_digests(release)
+
+
+def test_unreadable_part_of_a_mosaic_fails_its_shards_alone(
+    moon, bundle_folder, release, tmp_path, monkeypatch
+):
+    config = job_config(moon, bundle_folder, tmp_path / "release", shards=8)
+    read = MosaicReader.read
+
+    def broken(self, row0, column0, out):
+        if row0 >= 1536 and len(out) > 100:  # not the few looks beforehand
+            raise MosaicError(f"{self.mosaic.path} cannot be read at row {row0}.")
+        read(self, row0, column0, out)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(MosaicReader, "read", broken)
+        with pytest.raises(CropSetError, match=r"of 8 shards failed \(measure\): shard [567]:"):
+            classify_catalogue(config)
+    job = Job.open(tmp_path / "release.partial")
+    finished = [n for n in range(8) if job.file("measure", n).exists()]
+    assert 4 <= len(finished) < 8
+    classify_catalogue(config)
+    assert release_digests(tmp_path / "release") == release_digests(release)
+
+
+SLOW = [pytest.param(n, marks=pytest.mark.slow) for n in (1, 6, 13, 20)]
+
+
+@pytest.mark.parametrize("after", [0, 14, 26, *SLOW])
+def test_killed_and_resumed_gives_the_same_bytes(
+    moon, bundle_folder, release, tmp_path, monkeypatch, after
+):
+    """Killed after any number of operations that give files their names."""
+    config = job_config(moon, bundle_folder, tmp_path / "release", shards=6)
+    calls = {"left": after}
+
+    def dying(function):
+        def call(*arguments, **keywords):
+            calls["left"] -= 1
+            if calls["left"] < 0:
+                raise Killed
+            return function(*arguments, **keywords)
+
+        return call
+
+    with monkeypatch.context() as patch:
+        for name in ("replace", "rename"):
+            patch.setattr(os, name, dying(getattr(os, name)))
+        with contextlib.suppress(Killed):
+            classify_catalogue(config)
+    assert calls["left"] < 0
+    classify_catalogue(config)
+    assert release_digests(tmp_path / "release") == release_digests(release)
+    assert not (tmp_path / "release.partial").exists()
+
+
+def test_finished_release_is_returned_and_another_one_refused(
+    moon, bundle_folder, release, monkeypatch
+):
+    monkeypatch.setattr(driver, "open_or_plan", None)  # would fail if called
+    config = job_config(moon, bundle_folder, release)
+    assert classify_catalogue(config) == json.loads((release / "metadata.json").read_text())
+    with pytest.raises(CropSetError, match=r"another max_overlap_larger. Delete it"):
+        classify_catalogue(config.replace(max_overlap_larger=0.5))
+
+
+def test_work_of_other_parameters_is_left_alone(moon, bundle_folder, tmp_path):
+    config = job_config(moon, bundle_folder, tmp_path / "release", shards=4)
+    classify_share(config, "1/4", report=nothing)
+    for changed in ({"min_native_px": 9.0}, {"shards": 5}):
+        name = next(iter(changed))
+        with pytest.raises(CropSetError, match=f"begun with another {name}; delete that folder"):
+            classify_share(config.replace(**changed), "1/4", report=nothing)
+    other = tmp_path / "other.csv"
+    other.write_text((moon / "craters.csv").read_text() + "C999,0,0,30\n")
+    with pytest.raises(CropSetError, match="begun with another catalogue, files"):
+        classify_share(config.replace(catalogue=str(other)), "1/4", report=nothing)
+
+
+def test_output_that_is_no_release_is_left_alone(moon, bundle_folder, tmp_path):
+    (tmp_path / "release").mkdir()
+    (tmp_path / "release" / "thesis.txt").write_text("precious")
+    with pytest.raises(CropSetError, match="is no release of this code"):
+        classify_catalogue(job_config(moon, bundle_folder, tmp_path / "release"))
+    assert (tmp_path / "release" / "thesis.txt").read_text() == "precious"
