@@ -7,4 +7,4 @@ cat > /tmp/s3.json <<JSON
   "credentials": [{"accessKey": "$AWS_ACCESS_KEY_ID", "secretKey": "$(cat /run/secrets/s3_secret_key)"}],
   "actions": ["Admin", "Read", "Write", "List", "Tagging"]}]}
 JSON
-exec weed server -dir=/data -ip=seaweedfs -ip.bind=0.0.0.0 -volume.max=0 -s3 -s3.port=8333 -s3.config=/tmp/s3.json
+exec weed server -dir=/store -ip=seaweedfs -ip.bind=0.0.0.0 -volume.max=0 -s3 -s3.port=8333 -s3.config=/tmp/s3.json
