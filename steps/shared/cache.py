@@ -75,7 +75,7 @@ def _exists(where: str) -> bool:
     try:
         if where.startswith("runs:/"):
             run_id, _, path = where.removeprefix("runs:/").partition("/")
-            return bool(client.list_artifacts(run_id, path))
+            return bool(path) and bool(client.list_artifacts(run_id, path))
         if where.startswith("models:/m-"):
             return bool(client.list_logged_model_artifacts(where.removeprefix("models:/")))
         if where.startswith("models:/"):
@@ -89,7 +89,7 @@ def _exists(where: str) -> bool:
             CropSet.open(where)
         except CropSetError:
             return False
-    return Path(where).exists()
+    return bool(where) and Path(where).exists()
 
 
 def _is_registered(place: str) -> bool:

@@ -57,6 +57,8 @@ _NOTES = {
 }
 """Descriptions of runs, by step."""
 
+_LOGGED_BY_RUN = re.compile(r"runs:/{1,3}[^/]+/.+")
+
 _NEEDS_THE_SERVER = frozenset({"main", "sweep", "register", "promote", "compare"})
 """Steps that read from it as they go on; the others only write, and may do so later."""
 _MOST_DIFF_BYTES = 2**20
@@ -224,6 +226,11 @@ def resolve_artifacts(uri: str, *, part: str | None = None) -> Path:
     if Path(uri).exists():
         inside = Path(uri, part or "")
         return inside if inside.exists() else Path(uri)
+    if uri.startswith("runs:") and not _LOGGED_BY_RUN.fullmatch(uri):
+        raise UserError(
+            f"{uri!r} names a run, not what it logged: write runs:/RUN_ID/FOLDER, such as "
+            "runs:/RUN_ID/encoder."
+        )
     return_to_server()
     try:
         return patiently(partial(_download, uri, part))

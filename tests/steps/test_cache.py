@@ -205,3 +205,15 @@ def test_a_run_whose_products_are_gone_is_not_reused(store, crop_set, tmp_path):
     _finished(model="models:/m-" + "0" * 32)
     _finished(mosaic=str(tmp_path / "gone.tif"))
     assert find_finished("k", experiment) is None
+
+
+@pytest.mark.parametrize("where", ["", "runs:/{run}", "runs:/{run}/", "runs:/", "runs:"])
+def test_an_output_that_was_written_in_part_is_not_reused(store, where):
+    """What a run names as made must be something in it, not the run or the working folder."""
+    with mlflow.start_run() as run:
+        mlflow.log_text("w", "encoder/weights")
+        mlflow.set_tags({"step_key": "k", "output.x": f"runs:/{run.info.run_id}/encoder"})
+    experiment = run.info.experiment_id
+    assert find_finished("k", experiment) is not None
+    mlflow.MlflowClient().set_tag(run.info.run_id, "output.x", where.format(run=run.info.run_id))
+    assert find_finished("k", experiment) is None

@@ -101,6 +101,13 @@ def test_missing_artifacts_are_named(store):
         resolve_artifacts("models:/nobody/1")
 
 
+@pytest.mark.parametrize("uri", ["runs:/", "runs:/0123", "runs:/0123/", "runs:0123", "runs://"])
+def test_a_run_alone_is_no_artifact(store, uri):
+    """MLflow would say "Not a proper runs:/ URI: runs:/" of a run that is quite proper."""
+    with pytest.raises(UserError, match="names a run, not what it logged"):
+        resolve_artifacts(uri)
+
+
 STEP_THAT_WAITS = """
 import sys, time
 from tests.steps.test_tracking import Sample
