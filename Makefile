@@ -1,6 +1,7 @@
 # make demo    set up, run the pipeline on a synthetic Moon, serve the model, ask it
 # make test    set up, check the code, run the tests
 # make test-stack    test with a team's stack: PostgreSQL, S3, a tracking server with users
+# make test-containers  build the images of deploy/ and run them, with podman
 # make docs    build the documentation site: docs/_build/html/index.html
 #
 # Variables: TORCH=cpu    the CPU build of torch, on a machine without a GPU (saves gigabytes)
@@ -24,7 +25,7 @@ ifeq ($(TORCH),cpu)
 TORCH_SOURCE := --index-url https://download.pytorch.org/whl/cpu
 endif
 
-.PHONY: setup browser demo test test-stack test-all check docs format reference serve ui clean
+.PHONY: setup browser demo test test-stack test-containers test-all check docs format reference serve ui clean
 
 setup: $(READY)
 
@@ -68,6 +69,12 @@ test: check browser
 # PostgreSQL comes from the system (`apt-get install postgresql`); see docs/deploy.md.
 test-stack: $(STACK_READY)
 	pytest -m stack tests/stack
+
+# The images and the compose file of deploy/, run by podman: see docs/deploy.md for what it needs.
+test-containers: $(STACK_READY)
+	$(PIP) podman-compose==1.6.0
+	tests/stack/base_images/build.sh
+	LUNAR_CONTAINERS=1 pytest -m stack tests/stack/test_containers.py
 
 test-all: check browser $(STACK_READY)
 	pytest -m ''

@@ -14,6 +14,9 @@ COPY steps steps
 RUN pip install -c constraints.txt .
 
 FROM python:3.11.11-slim-bookworm
+# Libraries that wheels load and do not bring (rasterio, torch); slim images may lack them.
+RUN apt-get update && apt-get install --yes --no-install-recommends libexpat1 libgomp1 \
+    && rm -rf /var/lib/apt/lists/*
 RUN useradd --uid 10001 --no-create-home --home-dir /tmp lunar \
     && mkdir /cache /tokens \
     && chown 10001:10001 /cache /tokens

