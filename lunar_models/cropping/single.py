@@ -30,6 +30,7 @@ def extract_crop(
     radiometry: Radiometry | None = None,
     highpass_sigma_px: float | None = None,
     rotation_deg: float = 0.0,
+    min_valid_fraction: float = 0.0,
 ) -> npt.NDArray[np.uint8]:
     """Cut out a single crop, exactly as a crop set would hold it before alignment.
 
@@ -43,13 +44,14 @@ def extract_crop(
         radiometry: of the crop set; by default fitted on the mosaic.
         highpass_sigma_px: of the crop set.
         rotation_deg: by which the ground is turned, clockwise.
+        min_valid_fraction: of the crop's pixels that must have data, 0..1.
 
     Returns:
         (S, S) uint8, row 0 north, column 0 west before rotation; pixels without data hold the
         others' mean.
 
     Raises:
-        MosaicError: the mosaic is unusable, or does not show the place.
+        MosaicError: the mosaic is unusable, or does not show (enough of) the place.
     """
     mosaic = mosaic if isinstance(mosaic, Mosaic) else Mosaic.open(mosaic)
     radiometry = radiometry or fit_radiometry((mosaic,))
@@ -70,7 +72,14 @@ def extract_crop(
             f"Longitude {longitude_deg}, latitude {latitude_deg} lies outside {mosaic.path}."
         )
     crops = np.empty((1, crop_size_px, crop_size_px), np.uint8)
-    _sample(mosaic, crater.join(place), crops, context_diameters, radiometry, highpass_sigma_px)
+    measures = _sample(
+        mosaic, crater.join(place), crops, context_diameters, radiometry, highpass_sigma_px
+    )
+    if (valid := float(measures[MEASURES.index("valid_fraction")])) < min_valid_fraction:
+        raise MosaicError(
+            f"{mosaic.path} has data for {valid:.0%} of a crop around longitude {longitude_deg}, "
+            f"latitude {latitude_deg}; {min_valid_fraction:.0%} are needed."
+        )
     crop: npt.NDArray[np.uint8] = crops[0]
     return crop
 
@@ -82,8 +91,9 @@ def _sample(
     context_diameters: float,
     radiometry: Radiometry,
     highpass_sigma_px: float | None,
-) -> None:
-    """Fill (1, S, S) `crops` with the crater of one row."""
+) -> npt.NDArray[np.float32]:
+    """Fill (1, S, S) `crops` with the crater of one row; return its `MEASURES`."""
+    measures = np.empty((1, len(MEASURES)), np.float32)
     window = {name: place[name].to_numpy() for name in ("top", "bottom", "left", "right", "level")}
     height = strip_rows(place["level"])
     strip_plan = plan_strips(mosaic, **window, strip_rows=height)
@@ -98,5 +108,7 @@ def _sample(
                 sun_patterns(crops.shape[-1], context_diameters),
                 Brightness(np.float32(radiometry.black_level), np.float32(0.0)),
                 crops,
-                np.empty((1, len(MEASURES)), np.float32),
+                measures,
             )
+    found: npt.NDArray[np.float32] = measures[0]
+    return found

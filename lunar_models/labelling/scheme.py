@@ -15,6 +15,8 @@ from lunar_models.catalogue.states import MOST_STATES
 from lunar_models.errors import LabelsError
 
 CANNOT_TELL, NOT_A_CRATER = "cannot tell", "not a crater"
+PAGE_COMMANDS = frozenset("cgmnruz")
+"""Keys of the page that are no answers."""
 """Values of votes that name no state."""
 
 MOST_ID = 100
@@ -72,8 +74,9 @@ class Scheme(_Strict):
                 raise ValueError(f"{what} {repeated[0]!r} is used twice")
         if reserved := {CANNOT_TELL, NOT_A_CRATER} & set(names):
             raise ValueError(f"state name {reserved.pop()!r} is reserved for an answer of its own")
-        if reserved := {"u", "n", "m", "g", "z"} & set(keys):
-            raise ValueError(f"key {min(reserved)!r} is a command of the page (u, n, m, g, z)")
+        if reserved := PAGE_COMMANDS & set(keys):
+            commands = ", ".join(sorted(PAGE_COMMANDS))
+            raise ValueError(f"key {min(reserved)!r} is a command of the page ({commands})")
         return self
 
     @property

@@ -15,7 +15,7 @@ from starlette.requests import Request
 
 from lunar_models.config.label import LabelConfig
 from lunar_models.crops.crop_set import CropSet
-from lunar_models.crops.display import display_crop
+from lunar_models.crops.display import display_alike, display_crop, typical_range
 from lunar_models.errors import LabelsError
 from lunar_models.labelling import LabelStore, Scheme, default_scheme, read_scheme
 from lunar_models.labelling.answers import read_answers, read_order
@@ -30,6 +30,7 @@ if TYPE_CHECKING:  # the crop engine takes seconds to import, and only mosaics n
     from serving.app.surroundings import Surroundings
 
 EXAMPLES = 3
+_TYPICAL = 500
 """Reference craters of each state beside a crater."""
 
 
@@ -67,15 +68,20 @@ class Labelling:
         """Whether the crater is in the crop set."""
         return crater_id in self._rows
 
-    def picture(self, crater_id: str) -> bytes:
+    def picture(self, crater_id: str, *, alike: bool = False) -> bytes:
         """Return the crop as PNG, one pixel a pixel, stretched for display.
+
+        Args:
+            crater_id: which.
+            alike: stretch it as all others, not by its own brightest and darkest.
 
         Raises:
             KeyError: there is no such crop.
         """
         stream = io.BytesIO()
         crop = np.array(self.crop_set.crops[self.row(crater_id)])
-        Image.fromarray(display_crop(crop)).save(stream, "PNG", compress_level=1)
+        shown = display_alike(crop, self.relative_range) if alike else display_crop(crop)
+        Image.fromarray(shown).save(stream, "PNG", compress_level=1)
         return stream.getvalue()
 
     def facts(self, crater_id: str) -> dict[str, Any]:
@@ -89,6 +95,7 @@ class Labelling:
             "diameter_km": _known(row["diameter_km"][k]),
             "native_px": _known(row["native_px"][k]),
             "sun_azimuth_deg": _known(azimuth),
+            "sun_azimuth_std_deg": _known(row["sun_azimuth_std_deg"][k]),
             "sun_in_picture_deg": _known((-turned if mirrored else turned) % 360.0),
             "incidence_deg": _known(row["incidence_deg"][k]),
             "rotation_deg": rotation,
@@ -108,6 +115,12 @@ class Labelling:
             nearest = rows[np.argsort(away, kind="stable")[:EXAMPLES]]
             found[state] = [self._ids[k] for k in nearest]
         return found
+
+    @cached_property
+    def relative_range(self) -> tuple[float, float]:
+        """The `typical_range` of some hundred crops from all over the set."""
+        step = max(1, len(self.crop_set.crops) // _TYPICAL)
+        return typical_range(np.array(self.crop_set.crops[::step]))
 
     @cached_property
     def _columns(self) -> dict[str, Any]:

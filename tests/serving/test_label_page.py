@@ -71,7 +71,7 @@ def desk(crop_set: CropSet, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         states = [k % 4 + 1 for k in range(len(craters))]
         table = pd.DataFrame({"CRATER_ID": craters, "state": states})
         table.to_csv(folder / f"{name}.csv", index=False)
-    tokens = [person(folder / "tokens.json", f"person {k + 1}") for k in range(9)]
+    tokens = [person(folder / "tokens.json", f"person {k + 1}") for k in range(10)]
     files = {name: folder / f"{name}.csv" for name in ("reference", "guesses")}
     with label_server(
         folder, crop_set.path, **files, tokens=folder / "tokens.json", repeat_share=0,
@@ -182,6 +182,27 @@ def test_picture_facts_and_examples_are_there_and_the_answers_within_reach(
     assert {url.split("/")[2] for url in page.requests if "://" in url and url[0] == "h"} == {
         server.url.split("/")[2]
     }
+
+
+def test_rim_and_common_stretch_by_key(server: Desk, open_page) -> None:
+    page = open_page(server.url, token=server.token)
+    assert not page.page.is_visible(".rim circle >> nth=1")
+    page.page.keyboard.press("r")
+    assert page.page.is_visible(".rim circle >> nth=1")
+    circle = page.page.locator(".rim circle").nth(1).bounding_box()
+    frame = page.page.locator("#frame").bounding_box()
+    assert circle["width"] == pytest.approx(frame["width"] / 1.5, rel=0.02)  # the crop is 1.5 wide
+    before = page.page.evaluate(_PIXELS)
+    page.page.keyboard.press("c")
+    assert "stretched alike" in page.text("#stretch")
+    page.page.wait_for_function(f"before => ({_PIXELS})() !== before", arg=before)
+    task = page.task()
+    page.press("2")
+    page.wait_until_saved()
+    assert page.task() != task
+    assert "stretched alike" in page.text("#stretch")  # until it is taken back
+    page.page.keyboard.press("c")
+    assert "2nd to its 98th percentile" in page.text("#stretch")
 
 
 def test_the_model_is_silent_before_the_answer(server: Desk, open_page) -> None:

@@ -53,6 +53,26 @@ def test_a_crater_beyond_the_mosaic_is_a_problem(tmp_path: Path) -> None:
     assert caught.value.status == 404
 
 
+@pytest.mark.parametrize(("east_edge_deg", "shown"), [(0.35, True), (0.0, False)])
+def test_surroundings_without_data_are_not_shown(
+    tmp_path: Path, east_edge_deg: float, shown: bool
+) -> None:
+    """It reaches 0.49 degrees east: 86 or 50 % has data. The crop itself is shown in any case."""
+    data = disc(-0.2, 0.0, 2.0)
+    mosaic = write_mosaic(
+        tmp_path / "mosaic.tif", lambda lon, lat: np.where(lon < east_edge_deg, data(lon, lat), 0),
+        crs=GEOGRAPHIC, transform=Affine(STEP_DEG, 0, -2, 0, -STEP_DEG, 2), shape=(400, 400),
+        nodata=0,
+    )  # fmt: skip
+    surroundings = Surroundings(str(mosaic), _one_crater(tmp_path, 0.0, False))
+    assert asyncio.run(surroundings.detailed(0))
+    if shown:
+        assert asyncio.run(surroundings.around(0))
+    else:
+        with pytest.raises(Problem, match="does not show"):
+            asyncio.run(surroundings.around(0))
+
+
 def _one_crater(folder: Path, rotation_deg: float, mirrored: bool) -> CropSet:
     """A crop set whose first crater lies at 0° E, 0° N."""
     crop_set = make_crop_set_folder(folder / "crops", n=4)

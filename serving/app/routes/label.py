@@ -7,7 +7,7 @@ from fastapi import APIRouter, Path, Query, Request
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.responses import FileResponse, Response
 
-from lunar_models.crops.display import STRETCH_NOTE
+from lunar_models.crops.display import COMMON_STRETCH_NOTE, STRETCH_NOTE
 from lunar_models.errors import LabelsError, LabelStoreError, TaskError
 from lunar_models.labelling.votes import Vote
 from serving.app.labelling import Labelling, labelling_of
@@ -111,6 +111,7 @@ async def setup(request: Request) -> dict[str, Any]:
         "decides": _decides(caller),
         "scheme": labelling.scheme.model_dump(),
         "stretch": STRETCH_NOTE,
+        "stretch_alike": COMMON_STRETCH_NOTE,
         "context_diameters": info.context_diameters,
         "crop_size_px": info.crop_size_px,
         "surroundings": labelling.surroundings is not None,

@@ -1,7 +1,7 @@
 """Define the routes of the pictures on the page /label."""
 
 import asyncio
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path, Request
 from starlette.responses import Response
@@ -33,15 +33,21 @@ async def crop(request: Request, crater_id: CraterId) -> Response:
     response_class=Response,
     responses={200: {"content": {"image/png": {}}}},
 )
-async def detailed(request: Request, crater_id: CraterId) -> Response:
-    """Return the same as the crop, with all pixels of the mosaic where there is one."""
+async def detailed(
+    request: Request, crater_id: CraterId, stretch: Literal["own", "alike"] = "own"
+) -> Response:
+    """Return the same as the crop, with all pixels of the mosaic where there is one.
+
+    It is stretched for display by its own brightness (2-98 %), or as all others are (`alike`), so
+    that contrast can be compared.
+    """
     labelling = labelling_of(request)
     row = _row(labelling, crater_id)
-    mosaic = labelling.surroundings
+    mosaic, alike = labelling.surroundings, stretch == "alike"
     if mosaic is not None and mosaic.is_finer(row):
-        picture = await mosaic.detailed(row)
+        picture = await mosaic.detailed(row, labelling.relative_range if alike else None)
     else:
-        picture = await asyncio.to_thread(labelling.picture, crater_id)
+        picture = await asyncio.to_thread(labelling.picture, crater_id, alike=alike)
     return Response(picture, media_type="image/png", headers=_PICTURE)
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from lunar_models.crops.display import LEAST_RANGE, display_crop
+from lunar_models.crops.display import LEAST_RANGE, display_alike, display_crop, typical_range
 
 
 def test_percentiles_become_black_and_white() -> None:
@@ -34,3 +34,16 @@ def test_noise_is_not_blown_up() -> None:
 
 def test_size_of_the_picture() -> None:
     assert display_crop(np.zeros((48, 48), np.uint8), 20).shape == (20, 20)
+
+
+def test_contrast_can_be_compared_between_crops_that_are_stretched_alike() -> None:
+    wave = np.sin(np.linspace(0, 20, 48))[:, None] * np.ones(48)
+    crops = np.stack([np.rint(mean * (1 + depth * wave)) for mean in (60, 120)
+                      for depth in (0.1, 0.2, 0.4)]).astype(np.uint8)  # fmt: skip
+    shown = [float(display_alike(crop, typical_range(crops)).std()) for crop in crops]
+    assert shown[1] > 1.8 * shown[0]
+    assert shown[2] > 1.2 * shown[1]
+    np.testing.assert_allclose(shown[:3], shown[3:], rtol=0.05)  # whatever the brightness
+    low, high = typical_range(crops)
+    assert 0.75 < low < 0.85
+    assert 1.15 < high < 1.25

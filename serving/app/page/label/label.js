@@ -2,10 +2,10 @@
 
 import { call, getJson, setToken } from "/static/api.js";
 import { $ } from "/static/dom.js";
-import { aroundPath, clear, cropPath, detailPath, picture, setEdition } from "./pictures.js";
+import { aroundPath, clear, cropPath, detailPath, picture, setAlike, setEdition } from "./pictures.js";
 import { newId, Queue } from "./queue.js";
 import { watchRelabel } from "./relabel.js";
-import { drawLast, drawProgress, drawScheme, drawTask } from "./view.js";
+import { drawLast, drawProgress, drawScheme, drawStretch, drawTask } from "./view.js";
 
 const AHEAD = 30, LOW = 15, AROUND_AHEAD = 6;
 const KEPT = { token: "lunar-label:token", setup: "lunar-label:setup", tasks: "lunar-label:tasks", after: "lunar-label:show-after" };
@@ -52,11 +52,12 @@ function refill() {
 async function fetchTasks() {
   const unsent = queue.pending().length;
   try {
-    const found = await getJson(`/v1/label/tasks?count=${Math.min(AHEAD + unsent, 200)}`);
+    const count = Math.min(AHEAD + unsent, 200);
+    const found = await getJson(`/v1/label/tasks?count=${count}`);
     offline = false;
     say("");
     takeIn(found.tasks);
-    drawProgress(found.progress);
+    drawProgress(found.progress, found.tasks.length < count ? tasks.length : null);
   } catch (error) {
     if (error.status === 401 || error.status === 403) { askForToken(error); return; }
     offline = true;
@@ -173,6 +174,19 @@ function zoom(on) {
   $("zoom").setAttribute("aria-pressed", String(on));
 }
 
+function ring() {
+  const on = $("frame").classList.toggle("ringed");
+  $("ring").setAttribute("aria-pressed", String(on));
+}
+
+function stretchAlike() {
+  const on = $("alike").getAttribute("aria-pressed") !== "true";
+  setAlike(on);
+  drawStretch(setup, on);
+  if (current) drawTask(current, setup);
+  prefetch();
+}
+
 function writeNote() {
   $("note-row").hidden = false;
   $("note").focus();
@@ -187,6 +201,8 @@ function toggleAfter() {
 const commands = {
   u: undo,
   n: writeNote,
+  r: ring,
+  c: stretchAlike,
   z: () => zoom(!$("frame").classList.contains("zoomed")),
   m: () => $("guide").showModal(),
   g: toggleAfter,
@@ -263,6 +279,7 @@ async function begin() {
   watchRelabel(setup);
   $("show-after").checked = kept("after") ?? false;
   drawScheme(setup, answer);
+  drawStretch(setup, false);
   for (const vote of queue.pending()) {
     if (vote.value === null) answered.delete(vote.task_id); else answered.add(vote.task_id);
   }
@@ -307,6 +324,8 @@ $("undo").addEventListener("click", undo);
 $("undo-last").addEventListener("click", undo);
 $("open-note").addEventListener("click", writeNote);
 $("zoom").addEventListener("click", commands.z);
+$("ring").addEventListener("click", ring);
+$("alike").addEventListener("click", stretchAlike);
 $("open-guide").addEventListener("click", commands.m);
 $("show-after").addEventListener("change", () => { keep("after", $("show-after").checked); if (last) showAfter(last); });
 document.addEventListener("keydown", onKey);

@@ -5,6 +5,7 @@ import { call } from "/static/api.js";
 const CACHE = "lunar-label-pictures";
 const MOST = 400;
 const AT_A_TIME = 3;  // a browser has 6 connections to a server: answers must find a free one
+let alike = false;  // whether large pictures are stretched as all others
 let edition = "";  // of the pictures: another crop set may have the same ids
 const ready = new Map();  // path -> promise of an object URL
 const waiting = [];  // paths and what begins them, the most urgent first
@@ -73,8 +74,9 @@ export async function clear() {
 }
 
 export const setEdition = (text) => { edition = encodeURIComponent(text); };
+export const setAlike = (on) => { alike = on; };
 
 const path = (kind, id) => `/v1/label/${kind}/${encodeURIComponent(id)}.png?edition=${edition}`;
 export const cropPath = (id) => path("crops", id);
-export const detailPath = (id) => path("pictures", id);
+export const detailPath = (id) => `${path("pictures", id)}${alike ? "&stretch=alike" : ""}`;
 export const aroundPath = (id) => path("surroundings", id);

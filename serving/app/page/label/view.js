@@ -29,8 +29,9 @@ export function drawScheme(setup, answer) {
     button.dataset.value = state.name;
     button.title = state.guide;
     button.setAttribute("aria-keyshortcuts", state.key);
-    button.append(swatch(state.colour), element("kbd", state.key), element("b", state.name),
-      element("span", "", "thumbs"));
+    const text = element("span");
+    text.append(element("b", state.name), element("span", state.guide, "guide"));
+    button.append(swatch(state.colour), element("kbd", state.key), text, element("span", "", "thumbs"));
     button.addEventListener("click", () => answer(state.name));
     return button;
   }));
@@ -45,14 +46,21 @@ export function drawScheme(setup, answer) {
     button.onclick = () => answer(value);
   }
   drawGuide(scheme);
-  const ticks = 50 / setup.context_diameters;
-  const place = (name, side, percent) => { document.querySelector(`.tick.${name}`).style[side] = `${percent}%`; };
-  place("left", "left", 50 - ticks);
-  place("right", "left", 50 + ticks);
-  place("top", "top", 50 - ticks);
-  place("bottom", "top", 50 + ticks);
-  $("stretch").textContent = `Pictures: ${setup.stretch}; the ticks at the edges mark the rim.`;
-  $("around-box").hidden = !setup.surroundings;
+  drawRim(50 / setup.context_diameters);
+}
+
+// Ticks at all four edges, and a circle for who asks: a line over the rim would hide how sharp it is.
+function drawRim(radius) {
+  const shapes = ["under", ""].flatMap((name) => [-radius, radius].flatMap((at) => [
+    `<path class="${name}" d="M${at}-50v3.5M${at} 50v-3.5M-50 ${at}h3.5M50 ${at}h-3.5"/>`,
+  ]));
+  $("rim").innerHTML = `${shapes.join("")}<circle class="circle under" r="${radius}"/><circle class="circle" r="${radius}"/>`;
+}
+
+export function drawStretch(setup, alike) {
+  $("alike").setAttribute("aria-pressed", String(alike));
+  const stretch = alike ? setup.stretch_alike : setup.stretch;
+  $("stretch").textContent = `Pictures: ${stretch}; the ticks at the edges mark the rim.`;
 }
 
 function drawGuide(scheme) {
@@ -71,6 +79,10 @@ function drawGuide(scheme) {
   }));
 }
 
+const UNCERTAIN_DEG = 20;
+const isUncertain = (task) => task.sun_azimuth_std_deg > UNCERTAIN_DEG;
+const spread = (task) => task.sun_azimuth_std_deg == null ? "" : ` ± ${task.sun_azimuth_std_deg.toFixed(0)}°`;
+
 function sunText(task) {
   if (task.sun_in_picture_deg == null) return "Sun: direction unknown";
   const sides = ["top", "upper right", "right", "lower right", "bottom", "lower left", "left", "upper left"];
@@ -79,8 +91,8 @@ function sunText(task) {
   const changes = [];
   if (Math.abs(task.rotation_deg) >= 0.5) changes.push(`turned by ${task.rotation_deg.toFixed(0)}°`);
   if (task.mirrored) changes.push("mirrored");
-  const ground = ` (azimuth ${task.sun_azimuth_deg.toFixed(0)}° on the ground${changes.length ? `; picture ${changes.join(" and ")}` : ""})`;
-  return `Sun from the ${side}${high}${ground}`;
+  const ground = ` (azimuth ${task.sun_azimuth_deg.toFixed(0)}°${spread(task)} on the ground${changes.length ? `; picture ${changes.join(" and ")}` : ""})`;
+  return `Sun ${isUncertain(task) ? "perhaps " : ""}from the ${side}${high}${ground}`;
 }
 
 export function drawTask(task, setup) {
@@ -89,6 +101,7 @@ export function drawTask(task, setup) {
   $("facts").textContent = `${size}${pixels}. ${sunText(task)}.`;
   const sun = task.sun_in_picture_deg;
   $("sun").toggleAttribute("hidden", sun == null);
+  $("frame").classList.toggle("uncertain", isUncertain(task));
   // The arrow lies at the Sun's side and points to it.
   $("sun-turn").setAttribute("transform", `rotate(${sun ?? 0})`);
   const native = Math.round(task.native_px ?? setup.crop_size_px);
@@ -97,9 +110,16 @@ export function drawTask(task, setup) {
   for (const button of $("states").children) {
     button.querySelector(".thumbs").replaceWith(thumbnails(task.examples[button.dataset.value] ?? []));
   }
-  if (setup.surroundings) show($("around"), aroundPath(task.crater_id));
+  showAround(task, setup);
   show($("native"), detailPath(task.crater_id));
   return show($("crop"), detailPath(task.crater_id));
+}
+
+// Hidden where the mosaic shows nothing around the crater.
+async function showAround(task, setup) {
+  const box = $("around-box");
+  box.hidden = true;
+  if (setup.surroundings) box.hidden = !await show($("around"), aroundPath(task.crater_id));
 }
 
 export function drawLast(last, after) {
@@ -122,9 +142,11 @@ export function drawLast(last, after) {
   }
 }
 
-export function drawProgress(progress) {
+// `left` is null while there are more than this device holds.
+export function drawProgress(progress, left) {
   const { answers, labelled, wanted, disputed, training_left: training } = progress;
-  const notes = [`${answers.toLocaleString("en")} ${answers === 1 ? "answer" : "answers"} by you`, `${labelled.toLocaleString("en")} of ${wanted.toLocaleString("en")} labels in all`];
+  const notes = [`${answers.toLocaleString("en")} ${answers === 1 ? "answer" : "answers"} by you`, `${labelled.toLocaleString("en")} of ${wanted.toLocaleString("en")} labels by everybody`];
+  if (left) notes.push(`${left} left for you now`);
   if (training) notes.unshift(`training: ${training} to go`);
   if (disputed) notes.push(`${disputed} to decide`);
   $("progress").textContent = `${notes.join(" · ")}.`;
