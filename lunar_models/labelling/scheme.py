@@ -74,9 +74,9 @@ class Scheme(_Strict):
                 raise ValueError(f"{what} {repeated[0]!r} is used twice")
         if reserved := {CANNOT_TELL, NOT_A_CRATER} & set(names):
             raise ValueError(f"state name {reserved.pop()!r} is reserved for an answer of its own")
-        if reserved := PAGE_COMMANDS & set(keys):
+        if taken := PAGE_COMMANDS & set(keys):
             commands = ", ".join(sorted(PAGE_COMMANDS))
-            raise ValueError(f"key {min(reserved)!r} is a command of the page ({commands})")
+            raise ValueError(f"key {min(taken)!r} is a command of the page ({commands})")
         return self
 
     @property
