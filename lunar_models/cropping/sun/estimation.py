@@ -18,7 +18,7 @@ from lunar_models.cropping.sun.side import vote_sun_side
 from lunar_models.cropping.sun.side_test import is_lit_from_the_side
 
 LEAST_CONFIDENCE = 0.5
-"""An azimuth is unknown if it is more likely off by over 15 degrees than not."""
+"""An azimuth or side is unknown if it is more likely wrong (by over 15 degrees) than not."""
 
 
 def sun_table(
@@ -59,10 +59,12 @@ def find_sun(craters: pd.DataFrame, evidence: FloatArray, *, workers: int = 1) -
     place = {name: craters[name].to_numpy() for name in ("longitude_deg", "latitude_deg")}
     east = vote_sun_side(**place, evidence=evidence[:, 0])
     if is_lit_from_the_side(**place, evidence=evidence, east=east):
+        confidence = calibrate(np.maximum(east, 1.0 - east), SIDE)
+        side = np.where(east < 0.5, WEST_DEG, EAST_DEG)
         return sun_table(
-            np.where(east < 0.5, WEST_DEG, EAST_DEG),
+            np.where(confidence < LEAST_CONFIDENCE, np.nan, side),
             std_deg=_two_sided_std(east),
-            confidence=np.maximum(calibrate(np.maximum(east, 1.0 - east), SIDE), 0.5),
+            confidence=np.maximum(confidence, 0.5),  # of two sides
             incidence_deg=np.nan,
         )
     belief = vote_azimuth(**place, evidence=evidence, workers=workers)

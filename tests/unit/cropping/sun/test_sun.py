@@ -76,5 +76,19 @@ def test_sun_of_an_equatorial_mosaic_is_a_side():
     sun = find_sun(craters, evidence)
     assert (sun["rotation_deg"] == 0).all()
     assert (sun["flipped"] == west).mean() > 0.99
-    assert set(sun["sun_azimuth_deg"]) == {90.0, 270.0}
+    known = sun["sun_azimuth_deg"].notna()
+    assert set(sun["sun_azimuth_deg"][known]) == {90.0, 270.0}
+    assert known.mean() > 0.99
+    assert (sun["flipped"] == west)[known].mean() >= (sun["flipped"] == west).mean()
+    assert (sun["illumination_confidence"][~known] == 0.5).all()
     assert sun["incidence_deg"].isna().all()
+
+
+def test_a_side_that_is_a_toss_of_a_coin_is_unknown():
+    """Such a crop is left as it is: of these votes fewer than half are right."""
+    craters = pd.DataFrame({"longitude_deg": [10.0, 10.1], "latitude_deg": [0.0, 0.0]})
+    for evidence, azimuth in ((-0.2, 270.0), (0.2, 90.0), (-0.005, np.nan), (0.0, np.nan)):
+        sun = find_sun(craters, np.array([[evidence, 0.0]] * 2))
+        np.testing.assert_array_equal(sun["sun_azimuth_deg"], [azimuth] * 2)
+        assert (sun["flipped"] == (azimuth == 270.0)).all()
+        assert ((sun["illumination_confidence"] > 0.5) == np.isfinite(azimuth)).all()
