@@ -12,6 +12,8 @@ import stat
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
@@ -63,7 +65,7 @@ class Relabelling:
         """Whether it runs, and what it said last."""
         if not self._can_start():
             return RelabelAnswer(state="unavailable", command=self.command)
-        with self._lock.open("a") as lock:
+        with self._alone(), self._lock.open("a") as lock:
             state: Literal["idle", "running"] = "idle" if _acquire(lock.fileno()) else "running"
         return RelabelAnswer(state=state, command=self.command, said=self._last_line())
 
@@ -72,7 +74,7 @@ class Relabelling:
         if not self._can_start():
             return self.status()
         words = [w for name, value in self._parameters.items() for w in (f"--{name}", value)]
-        with self._lock.open("a") as lock:
+        with self._alone(), self._lock.open("a") as lock:
             if not _acquire(lock.fileno()):
                 return RelabelAnswer(state="running", command=self.command, said=self._last_line())
             with self._log.open("w") as log:
@@ -81,6 +83,13 @@ class Relabelling:
                     stdin=subprocess.DEVNULL, pass_fds=(lock.fileno(),), start_new_session=True,
                 )  # fmt: skip
         return RelabelAnswer(state="started", command=self.command)
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Let one worker after the other try the lock: a look keeps nobody from starting."""
+        with self._lock.with_suffix(".turn").open("a") as turn:
+            fcntl.flock(turn.fileno(), fcntl.LOCK_EX)
+            yield
 
     def _can_start(self) -> bool:
         if self._encoder is None or not _has_step():

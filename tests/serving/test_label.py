@@ -3,6 +3,7 @@
 import io
 import os
 import shutil
+import threading
 import uuid
 from pathlib import Path
 from urllib.parse import quote
@@ -27,6 +28,7 @@ from lunar_models.errors import ConfigError, LabelsError, LabelStoreError
 from lunar_models.labelling import LabelStore, current_votes
 from lunar_models.labelling.agreement import first_answers, rank_votes
 from serving.app.label_application import create_label_app
+from serving.app.labelling import open_labelling
 from serving.app.relabelling import Relabelling
 from serving.app.tokens import create_token
 from serving.cli.label import main
@@ -402,6 +404,36 @@ def test_the_button_starts_the_step_once(
     )
 
 
+def test_who_looks_keeps_nobody_from_starting(
+    crop_set: CropSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pages ask all the time; a start at that moment used to be told that the step runs."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "steps").mkdir()
+    (tmp_path / "steps" / "__init__.py").touch()
+    (tmp_path / "steps" / "relabel.py").write_text("print('done')\n")
+    step = Relabelling("labels.db", str(crop_set.path), "degradation", "pretrained:craters-48")
+    over = threading.Event()
+
+    def look() -> None:
+        while not over.is_set():
+            step.status()
+
+    onlookers = [threading.Thread(target=look) for _ in range(4)]
+    for thread in onlookers:
+        thread.start()
+    try:
+        for _ in range(5):
+            assert step.start().state == "started"
+            wait_for(lambda: step.status().state == "idle")
+    finally:
+        over.set()
+        for thread in onlookers:
+            thread.join()
+
+
 def test_who_reads_the_models_answer_labels_no_longer_blind(
     bundle_folder: Path, crop_set: CropSet, parts: Parts, tmp_path: Path
 ) -> None:
@@ -411,6 +443,11 @@ def test_who_reads_the_models_answer_labels_no_longer_blind(
     with live_server(tmp_path, bundle_folder, labelling=str(file)) as live:
         assert live.get(f"/v1/craters/{crater}").json()["prediction"]["state"]
         assert live.get("/v1/craters/nowhere").status_code == 404
+        # Of a crater to be labelled that the model does not know, nothing is shown.
+        other = _named(crop_set, tmp_path / "other", ["elsewhere"])
+        changed = read_label_config(file).model_copy(update={"crops": str(other.path)})
+        live.app.state.labelling = open_labelling(changed)
+        assert live.get("/v1/craters/elsewhere").status_code == 404
     (look,) = LabelStore(store).looks().to_dict("records")
     assert (look["crater_id"], look["labeller"], look["shown"]) == (crater, "local", "guess")
 

@@ -33,4 +33,5 @@ async function start() {
 export function watchRelabel({ decides }) {
   $("relabel-box").hidden = !decides;
   $("relabel").onclick = start;
+  if (decides) look();  // it may run since before this page was opened
 }
