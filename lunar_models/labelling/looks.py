@@ -19,9 +19,9 @@ class Look(NamedTuple):
     crater_id: str
     labeller: str
     """Who was shown it."""
-    shown: Literal["label", "guess", "known answer"]
+    shown: Literal["label", "guess", "known answer", "tag"]
     whose: str
-    """The person whose label it is, or the model; empty for known answers."""
+    """The person whose label it is, the model or the tag; empty for known answers."""
     value: str | None
 
 

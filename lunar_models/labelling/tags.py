@@ -138,8 +138,8 @@ class TagStore:
                 connection.execute(_TAGS.insert(), rows)
 
     def table(self) -> pd.DataFrame:
-        """Read what stands: name, crater_id, member; the last word on each crater."""
-        columns = ["name", "crater_id", "member"]
+        """Read what stands: name, crater_id, member, labeller; the last word on each crater."""
+        columns = ["name", "crater_id", "member", "labeller"]
         query = sa.select(*(_TAGS.c[c] for c in columns)).order_by(_TAGS.c.sequence)
         with reachable("tags", self.url), self._engine.connect() as connection:
             table = pd.DataFrame(connection.execute(query).all(), columns=columns)

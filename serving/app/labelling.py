@@ -3,7 +3,7 @@
 import hashlib
 import io
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
@@ -21,6 +21,7 @@ from lunar_models.labelling import LabelStore, Scheme, default_scheme, read_sche
 from lunar_models.labelling.answers import read_answers, read_order
 from lunar_models.labelling.assignment import Assignment
 from lunar_models.labelling.design import Design, random_order
+from lunar_models.labelling.looks import Look
 from lunar_models.labelling.scheme import MOST_ID
 from serving.app.order import FollowedAssignment
 from serving.app.problems import Problem
@@ -49,7 +50,10 @@ class Labelling:
     surroundings: "Surroundings | None"
     relabelling: Relabelling
     edition: str
-    """Differs where the pictures do: no browser shows those of another set under the same ids."""
+    """Differs where the pictures do, so that no browser shows those of another set."""
+
+    noted: set[Look] = field(default_factory=set)
+    """What is on record already, of what other pages have shown."""
 
     @property
     def assignment(self) -> Assignment:

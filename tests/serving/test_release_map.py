@@ -1,15 +1,20 @@
 """The server shows a release of any size, tile by tile, and what it says of each crater."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
+import geopandas as gpd
 import numpy as np
 import pandas as pd
 import pytest
 from batch_job import job_config, write_moon
+from helpers import make_crop_set_folder
 from live_server import Live, live_server
 
+from lunar_models.crops.crop_set import METADATA_FILE
 from lunar_models.errors import CropSetError
+from lunar_models.labelling import LabelStore
 from serving.app.release import Release
 from serving.app.tokens import create_token
 from serving.batch.driver import classify_catalogue
@@ -146,3 +151,31 @@ def test_a_folder_that_is_no_release_is_refused(release: Path, tmp_path: Path) -
     (tmp_path / "old" / "metadata.json").write_bytes((release / "metadata.json").read_bytes())
     with pytest.raises(CropSetError, match="before releases had tiles"):
         Release.open(tmp_path / "old")
+
+
+def test_a_tile_that_tells_states_is_a_look(
+    moon: Path, release: Path, bundle_folder: Path, table: pd.DataFrame, tmp_path: Path
+) -> None:
+    """Whoever labels and has seen the map is no longer blind, on the craters that it showed."""
+    crop_set = make_crop_set_folder(tmp_path / "crops", n=20)
+    ids = [*sorted(table.index)[:5], *crop_set.metadata["crater_id"][5:]]
+    metadata = gpd.read_parquet(crop_set.path / METADATA_FILE)
+    metadata.assign(crater_id=ids).to_parquet(crop_set.path / METADATA_FILE)
+    store, file = LabelStore(tmp_path / "labels.db"), tmp_path / "labelling.yaml"
+    file.write_text(json.dumps({"crops": str(crop_set.path), "store": str(tmp_path / "labels.db")}))
+    settings = {"release": str(release), "labelling": str(file)}
+    with live_server(tmp_path, bundle_folder, **settings) as live:
+        assert live.get("/v1/map").status_code == 200  # clusters alone
+        assert store.looks().empty
+        shown = set()
+        for level in range(live.get("/v1/release").json()["levels"]):
+            for column in range(2 ** (level + 1)):
+                for row in range(2**level):
+                    for _ in range(2):  # recorded once
+                        tile = live.get(f"/v1/tiles/{level}/{column}/{row}").json()
+                    shown |= set(tile["crater_id"]) & set(ids)
+                    assert set(store.looks()["crater_id"]) == shown
+    assert shown == set(ids[:5])
+    looks = store.looks()
+    assert len(looks) == 5
+    assert set(zip(looks["labeller"], looks["shown"], strict=True)) == {("local", "guess")}

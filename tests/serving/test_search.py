@@ -11,6 +11,7 @@ import pytest
 from live_server import Live, live_server
 from service_parts import Parts
 
+from lunar_models.labelling import LabelStore
 from lunar_models.labelling.appearance import appearance, search_features
 from lunar_models.labelling.tags import TagStore
 from lunar_models.neighbours import NeighbourIndex
@@ -163,3 +164,25 @@ def test_thumbnails_are_searched_by_their_look_too() -> None:
         Searchable.of(seen, 1.5).features,
         search_features(embeddings, appearance(thumbnails, context_diameters=1.5)),
     )
+
+
+def test_what_others_put_under_a_tag_is_a_look(
+    bundle_folder: Path, parts: Parts, tmp_path: Path, ids: list[str]
+) -> None:
+    """One's own finds are none; nor is what is no crater of the labelling."""
+    file = tmp_path / "labelling.yaml"
+    labels = {"crops": str(parts.crop_set.path), "store": str(tmp_path / "labels.db")}
+    file.write_text(json.dumps(labels))
+    settings = {"labelling": str(file), "tags": str(tmp_path / "tags.db")}
+    with live_server(tmp_path, bundle_folder, **settings) as live:
+        assert live.post("/v1/tags/rayed", json={"positives": ids[:1]}).status_code == 200
+        assert LabelStore(tmp_path / "labels.db").looks().empty
+        tags = live.app.state.tags
+        tags.add("rayed", positives=ids[1:2], negatives=["x"], labeller="ada", model="m 1")
+        for _ in range(2):
+            assert live.get("/v1/tags/rayed").status_code == 200
+    (look,) = LabelStore(tmp_path / "labels.db").looks().to_dict("records")
+    told = {name: look[name] for name in ("crater_id", "labeller", "shown", "whose", "value")}
+    assert told == {
+        "crater_id": ids[1], "labeller": "local", "shown": "tag", "whose": "rayed", "value": "yes",
+    }  # fmt: skip

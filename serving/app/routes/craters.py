@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from lunar_models.crops.display import display_crop
 from lunar_models.neighbours import CRATER_COLUMNS
-from serving.app.looks import note_guess
+from serving.app.looks import note_guesses
 from serving.app.problems import Problem
 from serving.app.reference import reference, row_of
 from serving.app.release import Release, answer_of
@@ -68,13 +68,13 @@ async def crater(request: Request, crater_id: CraterId, top_k: TopK = 5) -> Crat
             detail = "Neither the release nor the reference set has a crater of this id."
             raise Problem(404, "unknown_crater", detail)
         found = await asyncio.to_thread(_released, served, release, row, options)
-        await note_guess(request, crater_id, served.identity.model_id or "model")
+        await note_guesses(request, [crater_id], served.identity.model_id or "model")
         found.has_image = request.app.state.runtime.locator is not None
         return found
     served, index = reference(request)
     row = row_of(index, crater_id)
     answer = await asyncio.to_thread(describe_row, served, row, options)
-    await note_guess(request, crater_id, served.identity.model_id or "model")
+    await note_guesses(request, [crater_id], served.identity.model_id or "model")
     return Crater(**index.crater(row), prediction=answer, has_image=index.thumbnails is not None)
 
 

@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field
 from starlette.responses import Response
 
 from lunar_models.catalogue.tiles import LAST_LEVEL, TileKey
+from serving.app.looks import note_guesses
 from serving.app.problems import Problem
 from serving.app.reference import reference
 from serving.app.release import Release
@@ -105,6 +106,8 @@ async def tile(
         below=found.below,
         **{name: _json(columns[name]) for name in TileAnswer.model_fields if name in columns},
     )
+    if answer.state is not None or answer.degradation is not None:
+        await note_guesses(request, answer.crater_id, str(shown.metadata["model"].get("name")))
     headers = {"cache-control": "private, max-age=300"}
     content = answer.model_dump_json(exclude_none=False)
     return Response(content, media_type="application/json", headers=headers)

@@ -18,6 +18,7 @@ from lunar_models.labelling.appearance import MOST_LOOKED_AT, appearance, search
 from lunar_models.labelling.few_shot import MOST_EXAMPLES, Background, ranked
 from lunar_models.labelling.tags import TagName, TagStore
 from lunar_models.neighbours import NeighbourIndex
+from serving.app.looks import note_tag
 from serving.app.pages import page_file, refuse_other_sites
 from serving.app.problems import Problem
 from serving.app.reference import reference, row_of
@@ -210,6 +211,7 @@ async def tag(request: Request, name: Annotated[TagName, Path()]) -> Tag:
     own = table[table["name"] == name]
     if own.empty:
         raise Problem(404, "unknown_tag", "There is no tag of this name.")
+    await note_tag(request, name, own)
     members, others = own[own["member"]]["crater_id"], own[~own["member"]]["crater_id"]
     return Tag(name=name, positives=sorted(members), negatives=sorted(others))
 
