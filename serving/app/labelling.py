@@ -90,8 +90,7 @@ class Labelling:
 
     def facts(self, crater_id: str) -> dict[str, Any]:
         """Return size, light and orientation of a crop; None for what is unknown."""
-        row = self._columns
-        k = self.row(crater_id)
+        row, k = self._columns, self.row(crater_id)
         azimuth, rotation = row["sun_azimuth_deg"][k], float(row["rotation_deg"][k])
         mirrored = bool(row["flipped"][k])
         turned = azimuth + rotation
