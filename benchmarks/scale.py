@@ -1,6 +1,6 @@
 """Classify a catalogue of the whole Moon, and what shards, processes and Ray add to it.
 
-    python -m benchmarks.scale --craters 100000     # plain, one, shards, processes, ray
+    python -m benchmarks.scale --craters 100000 --rounds 3
     python -m benchmarks.scale --craters 1296796 --what processes
 
 The mosaic has the size of the LROC WAC mosaic (109,164 x 54,582 pixels) and the craters have
@@ -12,7 +12,9 @@ fresh process, on one thread a process; the children's time and memory count:
     shards      the same with the default shards
     processes   the same with two processes
     ray         the same on Ray with two processes (its start is not counted)
+    pair        two of `one` at once, their mean: what sharing cores and caches costs by itself
 
+Stages count their tasks; the rest of the processor seconds are what processes need to start.
 With `--resume` a run that was interrupted goes on; its seconds are then those of the rest.
 """
 
@@ -22,33 +24,28 @@ import os
 import shutil
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import psutil
 import torch
 
 from benchmarks.moon import WAC_HEIGHT, WAC_PIXEL_M, WAC_WIDTH, write_catalogue, write_mosaic
-from lunar_models.clustering import fit_clusters
+from benchmarks.process_tree import MemoryWatch, processor_seconds
+from benchmarks.service_model import write_service_model
 from lunar_models.config.classify import ClassifyConfig
-from lunar_models.config.cluster import ClusterConfig
 from lunar_models.config.preprocess import PreprocessConfig
 from lunar_models.cropping.extraction import make_crop_set
-from lunar_models.embedding import compute_outputs, embed_crops
+from lunar_models.embedding import compute_outputs
 from lunar_models.encoders.checkpoint import Checkpoint
-from lunar_models.encoders.pretrained import pretrained_folder
-from lunar_models.heads.head import Head
 from serving.batch import driver
 from serving.batch.planning import SHARD_CRATERS
 from serving.model import bundle as bundles
 from serving.model.bundle import Bundle
-from serving.model.seal import BUNDLE_FILE
 
-WAYS = ("plain", "one", "shards", "processes", "ray")
+WAYS = ("plain", "one", "shards", "processes", "ray", "pair")
 SHARED = ("measure", "classify")
 """Stages that are divided among shards."""
 
@@ -61,7 +58,8 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=Path("data/benchmark"))
     parser.add_argument("--resume", action="store_true")
     parser.add_argument("--keep", action="store_true", help="keep the release")
-    parser.add_argument("--here", choices=WAYS, help=argparse.SUPPRESS)
+    parser.add_argument("--rounds", type=int, default=1, help="of all ways, in turns")
+    parser.add_argument("--here", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     if arguments.here:
@@ -69,20 +67,37 @@ def main() -> None:
         return
     print(f"{arguments.craters:,} craters, {os.cpu_count()} cores")
     print("way         seconds  craters/s  CPU s  peak GB  load  stages: seconds (CPU seconds)")
-    for way in arguments.what:
-        command = [sys.executable, "-m", "benchmarks.scale", "--here", way, *sys.argv[1:]]
-        done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
-        found = json.loads(done.stdout.splitlines()[-1])
+    for way in arguments.what * arguments.rounds:
+        names = ("one", "other") if way == "pair" else (way,)
+        found = _mean([json.loads(told) for told in _run_at_once(names)])
         stages = ", ".join(f"{s} {w:.1f} ({c:.1f})" for s, (w, c) in found["stages"].items())
+        peak = sum(whole for whole, _ in found["memory"])
         print(
             f"{way:10} {found['seconds']:8.1f} {found['craters'] / found['seconds']:10.0f} "
-            f"{found['cpu']:6.0f} {found['peak']:8.2f} {os.getloadavg()[1]:5.1f}  {stages}",
+            f"{found['cpu']:6.0f} {peak:8.2f} {os.getloadavg()[1]:5.1f}  {stages}",
             flush=True,
         )
-        parts = " + ".join(f"{part:.2f}" for part in found["parts"] if part >= 0.01)
-        print(f"{'':10} memory: {parts} GB of the driver and its children", flush=True)
+        parts = " + ".join(f"{w:.2f} ({own:.2f})" for w, own in found["memory"] if w >= 0.01)
+        print(f"{'':10} memory: {parts} GB (private) of the driver and its children", flush=True)
     if way != "plain":
         _on_paper(found["stages"], arguments.craters)
+
+
+def _run_at_once(names: Sequence[str]) -> list[str]:
+    """Start this script once for each name; the last line that each of them prints."""
+    command = [sys.executable, "-m", "benchmarks.scale", *sys.argv[1:], "--here"]
+    started = [
+        subprocess.Popen([*command, name], stdout=subprocess.PIPE, text=True) for name in names
+    ]
+    printed = [process.communicate()[0] for process in started]
+    if any(process.returncode for process in started):
+        raise SystemExit("A run failed.")
+    return [text.splitlines()[-1] for text in printed]
+
+
+def _mean(runs: list[dict[str, Any]]) -> dict[str, Any]:
+    """The first run, with the mean of all in seconds and processor seconds."""
+    return runs[0] | {name: np.mean([run[name] for run in runs]) for name in ("seconds", "cpu")}
 
 
 def _measured(way: str, arguments: argparse.Namespace) -> dict[str, Any]:
@@ -92,7 +107,7 @@ def _measured(way: str, arguments: argparse.Namespace) -> dict[str, Any]:
         folder / "wac.tif", width=WAC_WIDTH, height=WAC_HEIGHT, pixel_m=WAC_PIXEL_M
     )
     table = write_catalogue(folder / f"global_{arguments.craters}.csv", arguments.craters)
-    model = _model(folder / "scale_model")
+    model = write_service_model(folder / "scale_model")
     output = folder / f"scale_{way}"
     if not arguments.resume:
         for each in (output, output.with_name(output.name + ".partial")):
@@ -101,16 +116,15 @@ def _measured(way: str, arguments: argparse.Namespace) -> dict[str, Any]:
         import ray
 
         ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
-    watch, before = _Watch(), _processor_seconds()
+    watch, before = MemoryWatch(), processor_seconds()
     started = time.perf_counter()
     run = _plain if way == "plain" else _release
     count, stages = run(way, output, mosaic, table, model)
-    seconds, cpu = time.perf_counter() - started, _processor_seconds() - before
+    seconds, cpu = time.perf_counter() - started, processor_seconds() - before
     if not arguments.keep:
         shutil.rmtree(output)
     return {
-        "seconds": seconds, "craters": count, "cpu": cpu, "peak": watch.peak / 1e9,
-        "parts": [part / 1e9 for part in watch.parts], "stages": stages,
+        "seconds": seconds, "craters": count, "cpu": cpu, "memory": watch.peak, "stages": stages,
     }  # fmt: skip
 
 
@@ -148,7 +162,7 @@ def _release(way: str, output: Path, mosaic: Path, table: Path, model: Path) -> 
             catalogue=str(table),
             model=str(model),
             output=str(output),
-            shards=1 if way == "one" else None,
+            shards=1 if way in ("one", "other") else None,
             workers=2 if several else 1,
             engine="ray" if way == "ray" else "local",
             device="cpu",
@@ -186,39 +200,6 @@ class _Clock:
         return self.last[0] - former[0], self.last[1] - former[1]
 
 
-def _processor_seconds() -> float:
-    """Of this process, of its children, and of those of theirs that have ended."""
-    me = psutil.Process()
-    total = 0.0
-    for process in (me, *me.children(recursive=True)):
-        try:
-            total += sum(process.cpu_times()[:4])
-        except psutil.Error:
-            continue
-    return total
-
-
-class _Watch:
-    """The largest memory of this process and its children together (proportional set size)."""
-
-    def __init__(self) -> None:
-        self.peak, self.parts = 0, [0]
-        threading.Thread(target=self._look, daemon=True).start()
-
-    def _look(self) -> None:
-        me = psutil.Process()
-        while True:
-            parts = []
-            for process in (me, *me.children(recursive=True)):
-                try:
-                    parts.append(process.memory_full_info().pss)
-                except psutil.Error:
-                    continue
-            if sum(parts) > self.peak:
-                self.peak, self.parts = sum(parts), parts
-            time.sleep(1.0)
-
-
 def _on_paper(stages: dict[str, tuple[float, float]], craters: int) -> None:
     """Seconds with more nodes of one core each, from the processor seconds of the stages."""
     alone = sum(cpu for stage, (_, cpu) in stages.items() if stage not in SHARED)
@@ -233,37 +214,6 @@ def _on_paper(stages: dict[str, tuple[float, float]], craters: int) -> None:
             seconds = alone + shared * rounds / shards
             line += f"  {seconds:7.1f}  {(alone + shared) / seconds:8.1f}" + 26 * " "
         print(line.rstrip())
-
-
-def _model(folder: Path) -> Path:
-    """A service model of every part, unless it is there."""
-    if (folder / BUNDLE_FILE).is_file():
-        return folder
-    encoder = pretrained_folder("pretrained:craters-48")
-    checkpoint = Checkpoint.load(encoder)
-    parts = folder.with_name(folder.name + ".parts")
-    shutil.rmtree(parts, ignore_errors=True)
-    side, width = checkpoint.encoder.crop_size_px, checkpoint.encoder.embedding_dim
-    crops = np.random.default_rng(0).integers(40, 200, (2000, side, side)).astype(np.uint8)
-    embeddings = embed_crops(checkpoint, crops, device="cpu")
-    config = ClusterConfig(crops="", encoder_uri="", n_clusters=4, stability_rounds=0)
-    fit_clusters(embeddings, config).save(parts / "clusters")
-    (parts / "head").mkdir()
-    head = Head(
-        kind="ordinal",
-        states=("1", "2", "3", "4"),
-        mean=embeddings.mean(0).astype(np.float64),
-        scale=embeddings.std(0).astype(np.float64) + 1e-6,
-        weights=np.eye(width, 1),
-        offset=np.array([-1.0, 0.0, 1.0]),
-        temperature=1.0,
-        conformal_threshold=0.1,
-        conformal_level=0.9,
-        abstain_below=0.4,
-    )
-    head.save(parts / "head" / bundles.HEAD_FILE)
-    given = {name: parts / name for name in ("head", "clusters")}
-    return bundles.assemble(folder, encoder=encoder, golden=crops[:4], **given)
 
 
 if __name__ == "__main__":
