@@ -17,9 +17,9 @@ from lunar_models.config.preprocess import PreprocessConfig
 from lunar_models.errors import ConfigError, CropSetError, LunarModelsError
 from lunar_models.labelling.tags import TagSet, read_tags
 from serving.batch.engines import Engine, InlineEngine, ProcessEngine, Task
-from serving.batch.files import locked, read_record, record_file
+from serving.batch.files import locked, read_record
 from serving.batch.job import Job, Stage
-from serving.batch.merge import damaged_shards, merge
+from serving.batch.merge import forget_damaged, merge
 from serving.batch.model import Model, find_model
 from serving.batch.planning import open_or_plan, work_folder
 from serving.batch.release import Credit, find_finished
@@ -74,7 +74,7 @@ def classify_catalogue(
         return finished
     job = open_or_plan(crops, model, shards=config.shards)
     with locked(job.folder, alone=True):
-        _forget_damaged(job)
+        forget_damaged(job)
         with closing(make_engine(config)) as engine:
             if not job.knows_sun:
                 run_stage(job, engine, "measure", config.device, report)
@@ -108,7 +108,7 @@ def classify_share(config: ReleaseConfig, share: str, *, report: Report) -> None
         return
     job = open_or_plan(crops, model, shards=config.shards)
     with locked(job.folder, alone=False):
-        _forget_damaged(job)
+        forget_damaged(job)
         engine = InlineEngine()
         if not job.knows_sun:
             count = len(job.spans("measure"))
@@ -202,12 +202,6 @@ def _failure(job: Job, stage: Stage, failed: dict[int, Exception]) -> LunarModel
         f"{len(failed)} of {len(job.spans(stage))} shards failed ({stage}): {shown}{more}. "
         f"The others are kept in {job.folder}; mend the cause and run the same command again."
     )
-
-
-def _forget_damaged(job: Job) -> None:
-    """Let damaged shards be made anew."""
-    for number in damaged_shards(job):
-        record_file(job.file("classify", number)).unlink(missing_ok=True)
 
 
 def make_engine(config: WorkConfig) -> Engine:

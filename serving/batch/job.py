@@ -33,7 +33,7 @@ from lunar_models.crops import Radiometry
 from lunar_models.errors import CropSetError
 from serving.batch.arrow import read_rows
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 PLAN, MEASURES_FOLDER, SHARDS = "plan", "measures", "shards"
 PLAN_FILE, CRATERS_FILE, REJECTED_FILE, MODEL = (
     "plan.json", "craters.arrow", "rejected.csv", "model",

@@ -85,11 +85,19 @@ def merge(job: Job, credit: Credit, tags: TagSet | None) -> Path:
     return output
 
 
-def damaged_shards(job: Job) -> dict[int, str]:
-    """Return the shards that are recorded as finished but are not whole, and what is wrong."""
-    files = _files(job)
-    found = {n: find_fault(file) for n, file in enumerate(files) if record_file(file).exists()}
-    return {n: fault for n, fault in found.items() if fault is not None}
+def forget_damaged(job: Job) -> None:
+    """Remove what is recorded as finished but is not whole, so that it is made anew."""
+    if not job.knows_sun:
+        measured = [job.file("measure", n) for n in range(len(job.spans("measure")))]
+        _forget_damaged([*measured, job.aligned_file])
+    _forget_damaged(_files(job))
+
+
+def _forget_damaged(files: list[Path]) -> None:
+    for file in files:
+        if record_file(file).exists() and find_fault(file) is not None:
+            record_file(file).unlink(missing_ok=True)
+            file.unlink(missing_ok=True)
 
 
 def _files(job: Job) -> list[Path]:

@@ -20,7 +20,7 @@ from lunar_models.errors import CropSetError
 from lunar_models.mosaic.radiometry import fit_radiometry
 from lunar_models.mosaic.raster import Mosaic
 from serving.batch.arrow import give_memory_back, write_rows
-from serving.batch.files import sync, temporary
+from serving.batch.files import digest, sync, temporary
 from serving.batch.job import (
     CRATERS_FILE,
     FORMAT_VERSION,
@@ -79,6 +79,7 @@ def open_or_plan(crops: PreprocessConfig, model: Model, *, shards: int | None) -
             give_memory_back()  # workers begin now, and need it more
     job = Job.open(folder)
     _check_same(job, key, shards)
+    _check_whole(job)
     return job
 
 
@@ -91,6 +92,12 @@ def check_unchanged(job: Job) -> None:
     mosaics = open_mosaics(job.crops)
     key = work_key(job.crops, mosaics) | {"model": job.plan["key"]["model"]}
     _check_same(job, key, None)
+
+
+def _check_whole(job: Job) -> None:
+    file = job.folder / PLAN / CRATERS_FILE
+    if not file.is_file() or digest(file) != job.plan["craters_sha256"]:
+        raise CropSetError(f"{file} is damaged; delete {job.folder} and start again.")
 
 
 def _check_same(job: Job, key: dict[str, Any], shards: int | None) -> None:
@@ -133,6 +140,7 @@ def _make_plan(
         "key": key,
         "crops": {spec.name: getattr(crops, spec.name) for spec in specs(type(crops))},
         "model": model.describe(),
+        "craters_sha256": digest(fresh / CRATERS_FILE),
         "shards_asked": shards,
         "shards": shards or -(-len(craters) // SHARD_CRATERS),
         "knows_sun": crop_plan.knows_sun,

@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
@@ -26,7 +25,7 @@ from lunar_models.cropping.streaming import stream_crops
 from lunar_models.cropping.sun.estimation import find_sun
 from serving.batch.answers import load_answerer
 from serving.batch.arrow import give_memory_back, write_rows
-from serving.batch.files import Record, read_record, write_recorded, write_whole
+from serving.batch.files import Record, read_record, write_recorded
 from serving.batch.job import Job, Stage
 
 _EVIDENCE = [MEASURES.index(f"sun_evidence_{axis}") for axis in ("east", "north")]
@@ -84,16 +83,23 @@ def _saving(values: npt.NDArray[Any]) -> Callable[[Path], None]:
 
 def align(job: Job) -> None:
     """Find the Sun for all craters together, once all shards are measured."""
-    if not job.aligned_file.is_file():
-        write_whole(job.aligned_file, lambda fresh: write_rows(fresh, _find_suns(job)))
+    if not job.knows_sun and read_record(job.aligned_file) is None:
+        _align(job)
         give_memory_back()  # workers begin now, and need it more
 
 
-def _find_suns(job: Job) -> pd.DataFrame:
+def _align(job: Job) -> None:
+    started = time.process_time()
     files = [job.file("measure", n) for n in range(len(job.spans("measure")))]
     evidence = np.concatenate([np.load(f, allow_pickle=False)[:, _EVIDENCE] for f in files])
     plan = job.crop_plan()
-    return plan.with_sun(find_sun(plan.craters, evidence)).turned_in_place().craters
+    aligned = plan.with_sun(find_sun(plan.craters, evidence)).turned_in_place().craters
+    write_recorded(
+        job.aligned_file,
+        lambda fresh: write_rows(fresh, aligned),
+        rows=len(aligned),
+        cpu_seconds=time.process_time() - started,
+    )
 
 
 def _classify(job: Job, shard: int, device: str) -> Record:

@@ -4,6 +4,7 @@ import contextlib
 import errno
 import json
 import os
+from pathlib import Path
 
 import pytest
 from batch_job import job_config, release_digests
@@ -69,6 +70,71 @@ def test_damaged_shard_is_reported_and_only_it_is_made_anew(
     classify_catalogue(config)
     assert made == [2]
     assert release_digests(tmp_path / "release") == release_digests(release)
+
+
+@pytest.fixture
+def stopped(moon, bundle_folder, tmp_path, monkeypatch):
+    """Start a job that is killed where it calls a function of `tasks`; returns its parameters."""
+
+    def start(function):
+        def killed(*arguments):
+            raise Killed
+
+        config = job_config(moon, bundle_folder, tmp_path / "release", shards=3)
+        with monkeypatch.context() as patch:
+            patch.setattr(tasks, function, killed)
+            with pytest.raises(Killed):
+                classify_catalogue(config)
+        return config
+
+    return start
+
+
+def damage(file):
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 0x40
+    file.write_bytes(content)
+
+
+def remove_end(file):
+    file.write_bytes(file.read_bytes()[:-100])
+
+
+@pytest.mark.parametrize("harm", [damage, remove_end, Path.unlink])
+@pytest.mark.parametrize(
+    ("name", "before"), [("measures/00001.npy", "_align"), ("aligned.arrow", "_classify")]
+)
+def test_damaged_file_between_two_stages_is_made_anew(
+    stopped, release, tmp_path, monkeypatch, name, before, harm
+):
+    config = stopped(before)
+    file = tmp_path / "release.partial" / name
+    whole = file.read_bytes()
+    harm(file)
+    made = []
+
+    def classify(*arguments, work=tasks._classify):
+        made.append(file.read_bytes())
+        return work(*arguments)
+
+    monkeypatch.setattr(tasks, "_classify", classify)
+    classify_catalogue(config)
+    assert made == 3 * [whole]
+    assert release_digests(tmp_path / "release") == release_digests(release)
+
+
+@pytest.mark.parametrize("harm", [damage, remove_end, Path.unlink])
+def test_damaged_plan_is_refused(stopped, tmp_path, harm):
+    config = stopped("_measure")
+    harm(tmp_path / "release.partial" / "plan" / "craters.arrow")
+    with pytest.raises(CropSetError, match=r"craters.arrow is damaged; delete .*release.partial"):
+        classify_catalogue(config)
+
+
+def test_output_below_a_file_is_refused(moon, bundle_folder, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(CropSetError, match="Not a directory"):
+        classify_catalogue(job_config(moon, bundle_folder, tmp_path / "file" / "release"))
 
 
 def test_second_driver_is_refused(moon, bundle_folder, tmp_path):

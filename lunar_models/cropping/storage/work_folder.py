@@ -155,6 +155,8 @@ def disk_errors(path: Path) -> Iterator[None]:
             errno.EFBIG,
             errno.EACCES,
             errno.EROFS,
+            errno.ENOTDIR,
+            errno.EEXIST,
         ):
             raise
         raise CropSetError(
