@@ -1,8 +1,10 @@
 """A label that was given or changed after a look agrees with nobody, and closes no dispute."""
 
+import threading
 import uuid
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -15,6 +17,7 @@ from lunar_models.labelling.consensus import find_consensus
 from lunar_models.labelling.design import Design
 from lunar_models.labelling.final_labels import final_labels
 from lunar_models.labelling.formats import write_degree
+from lunar_models.labelling.looks import Look, has_looked, record
 from lunar_models.labelling.reading import read_votes
 
 CRATERS = ["a", "b"]
@@ -158,3 +161,30 @@ def test_a_table_must_say_clearly_what_is_blind(tmp_path: Path) -> None:
         read_votes(str(file))
     file.write_text("crater_id,labeller,value,blind\na,ada,New,false\nb,ada,New,True\n")
     assert read_votes(str(file)).votes["blind"].tolist() == [False, True]
+
+
+def test_nobody_looks_between_the_question_and_the_vote(
+    team: Team, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether a person has looked and that their vote is blind are one transaction."""
+    other, waited = LabelStore(team.url), []
+
+    def look() -> None:
+        with other.exclusive() as connection:
+            record(connection, [Look("a", "ada", "label", "ben", "Old")])
+
+    thread = threading.Thread(target=look)
+
+    def asked(*words: Any) -> bool:
+        found = has_looked(*words)
+        thread.start()
+        thread.join(0.3)
+        waited.append(thread.is_alive())
+        return found
+
+    monkeypatch.setattr("lunar_models.labelling.assignment.has_looked", asked)
+    team.say("ada", "a", "New")
+    thread.join()
+    assert waited == [True]
+    assert team.store.votes()["blind"].tolist() == [True]
+    assert len(team.store.looks()) == 1

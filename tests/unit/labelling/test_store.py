@@ -18,6 +18,7 @@ from live_server import wait_for
 
 from lunar_models.errors import LabelsError, LabelStoreError
 from lunar_models.labelling import LabelStore, Vote, current_votes, default_scheme
+from lunar_models.labelling.handouts import record_handouts, was_handed_out
 from lunar_models.labelling.looks import Look, record
 from lunar_models.labelling.scheme import Scheme
 from lunar_models.labelling.tags import TagStore
@@ -106,10 +107,15 @@ def test_the_database_itself_refuses_to_change_or_delete(store: LabelStore, make
     store.keep_scheme(default_scheme())
     with store.exclusive() as connection:
         record(connection, [Look("c1", "ada", "label", "ben", "Old")])
+        for _ in range(2):  # handed out twice, recorded once
+            record_handouts(connection, "degradation", "ada", [("task", "c1")])
+        assert was_handed_out(connection, "degradation", "task")
+        assert not was_handed_out(connection, "rays", "task")
     for statement in (
         "UPDATE votes SET value = 'Old'", "DELETE FROM votes", "DELETE FROM schemes",
         "DELETE FROM looks", "UPDATE looks SET labeller = 'ben'",
-        "UPDATE schemes SET content = ''",
+        "UPDATE schemes SET content = ''", "DELETE FROM handouts",
+        "UPDATE handouts SET task_id = 'other'",
     ):  # fmt: skip
         with pytest.raises(LabelsError, match="append-only"), store.exclusive() as connection:
             connection.exec_driver_sql(statement)
