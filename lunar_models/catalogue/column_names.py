@@ -28,6 +28,7 @@ ALIASES: dict[str, tuple[str, ...]] = {
         "PositiveEast360Longitude", "PositiveEast180Longitude",  # ISIS
         "longitude_e", "east_longitude", "lon_e", "lon_deg", "long_deg", "lng", "lon_center",
         "centre_longitude", "crater_lon", "lon_dd", "longitude_dd", "decimal_longitude",
+        "lon_dege", "longitude_dege",
     ),
     "longitude_west": (
         "longitude_w", "west_longitude", "lon_w", "long_w", "longitude_west", "wlon",
@@ -39,6 +40,7 @@ ALIASES: dict[str, tuple[str, ...]] = {
         "latitude_deg", "LAT_CIRC_IMG", "Latitude(degree)", "Latitude", "center_latitude",
         "center_lat", "Lat", "lat0", "y_coord", "latitude_n", "lat_n", "lat_deg", "lat_center",
         "centre_latitude", "crater_lat", "lat_dd", "latitude_dd", "decimal_latitude",
+        "lat_degn", "latitude_degn",
         "PlanetocentricLatitude",
     ),
     "diameter_km": (
@@ -54,10 +56,6 @@ ALIASES: dict[str, tuple[str, ...]] = {
         "diameter_m",  # LU1319373, LU1319381
         "diam_m", "d_m", "dia_m", "diameter_meters", "diameter_metres", "diameter_in_m",
         "crater_diameter_m", "diameter_in_meters", "diameter_in_metres",
-    ),
-    "minutes": (
-        "lon_min", "lat_min", "longitude_min", "latitude_min", "lon_minutes", "lat_minutes",
-        "longitude_minutes", "latitude_minutes", "lon_arcmin", "lat_arcmin",
     ),
     "radius_km": ("radius_km", "rad_km", "r_km", "radius_in_km", "radius_kilometers"),
     "radius_m": ("radius_m", "rad_m", "r_m", "radius_in_m", "radius_meters", "radius_metres"),

@@ -9,6 +9,8 @@ from lunar_models.catalogue.unusual import unusual_columns
 from lunar_models.errors import CatalogueError
 
 _DBF_LETTERS = 10
+_PART_OF_ANGLE = re.compile(r"(lon|lat)(?:g|gitude|itude)?(?:arc)?(?:m|mn|(?:min|sec)\w*)")
+"""Names of minutes and seconds of arc beside whole degrees."""
 
 
 @dataclass(frozen=True)
@@ -113,16 +115,16 @@ def _check_meaning(found: Mapping[str, str], known: Mapping[str, str]) -> None:
             f"Longitudes in {longitude!r} count westward by their name; say "
             f"columns=longitude_west={longitude},… (or rename it)."
         )
-    named = {plain_name(name): (field, name) for field, name in found.items() if field != "minutes"}
+    named = {plain_name(name): (field, name) for field, name in found.items()}
     for plain, (_, what) in unusual_columns(named).items():
         field, name = named[plain]
         raise CatalogueError(f"Column {name!r}, to be {field}, {what}; or rename it.")
     axes = {field[:3] for field in found}
     minutes = [
-        known[name]
-        for name in map(plain_name, ALIASES["minutes"])
-        if name in known and name.replace("min", "max") not in known  # bounds of an outline
-        and name[:3] in axes
+        name
+        for plain, name in known.items()
+        if (part := _PART_OF_ANGLE.fullmatch(plain)) and part[1] in axes
+        and not ("min" in plain and plain.replace("min", "max") in known)  # bounds of an outline
     ]  # fmt: skip
     if minutes:
         raise CatalogueError(

@@ -21,6 +21,7 @@ _APART_FACTOR = 1.1
 _LEAST_ROWS = 3
 _SMALL_M = 100.0
 _ELONGATED = 1.5
+_SUMMARIES = ("mean", "average", "median", "total", "sum", "std", "stdev", "minimum", "maximum")
 _CRATERS = ("crater", "satellite")
 
 _KM = {"diameter_km": 1.0, "diameter_m": 1e-3, "radius_km": 2.0, "radius_m": 2e-3}
@@ -147,9 +148,11 @@ def elongated_boxes(numbers: Mapping[str, Float64Array]) -> list[str]:
     return [text] if count else []
 
 
-def foreign_rows(table: pd.DataFrame, matched: Columns) -> Any:
-    """Why rows are not craters of the Moon: those of other bodies, and other features."""
+def foreign_rows(table: pd.DataFrame, matched: Columns, ids: "pd.Series[str]") -> Any:
+    """Why rows are not craters of the Moon: other bodies, other features, means and totals."""
     fault = pd.Series("", index=table.index, dtype="object")
+    summary = ids.astype("str").str.strip(" :").str.lower().isin(_SUMMARIES).to_numpy()
+    fault[summary] = "sums up other rows by its name"
     if "body" in matched.found:
         body = table[matched.found["body"]].astype("str").str.strip()
         other = ~body.str.lower().isin(["moon", "luna", "", "nan", "none", "<na>"])

@@ -23,7 +23,12 @@ from lunar_models.catalogue.doubts import (
     foreign_rows,
 )
 from lunar_models.catalogue.times import sub_solar_columns
-from lunar_models.catalogue.units import apply_units, apply_units_of_cells, split_units_row
+from lunar_models.catalogue.units import (
+    apply_units,
+    apply_units_of_cells,
+    check_first_row,
+    split_units_row,
+)
 from lunar_models.catalogue.values import (
     apply_hemisphere,
     carry_directions,
@@ -76,6 +81,7 @@ def standardise(
         CatalogueError: units, signs or decimal commas may mean several things.
     """
     table, units = split_units_row(table, matched)
+    check_first_row(table, matched, path)
     matched, said = apply_units(matched, units, path)
     notes = [*notes, *said]
     numbers = read_numbers(
@@ -105,7 +111,7 @@ def standardise(
     notes += said
     sun = {key: numbers[key] for key in SUN_COLUMNS if key in numbers}
     rows = rows.assign(**computed, **sun)
-    rows["fault"] = foreign_rows(table, matched)
+    rows["fault"] = foreign_rows(table, matched, rows["crater_id"])
     return CatalogueReading(rows, taken, notes)
 
 

@@ -32,6 +32,9 @@ _ANGLES = re.compile(
     r"\b(radians?|arc[ -]?min(?:ute)?s?|arc[ -]?sec(?:ond)?s?|hours?|gradians?|gons?)\b"
 )
 _PLACES = re.compile(rf"{_LONGITUDE}|\blat(?:itude)?s?\b|\bcoord\w*|\bangles?\b|\bpositions?\b")
+_BODIES = re.compile(
+    r"\b(?:mars|martian|mercury|venus|ceres|vesta|phobos|europa|ganymede|callisto)\b"
+)
 _GRAPHIC = re.compile(r"(?<!not )\b(planetographic|geodetic)")
 _COLATITUDE = re.compile(r"\bco-?latitudes?\b|\bpolar distances?\b")
 _LOGARITHM = re.compile(rf"\blog(?:10|arithms?|arithmic)?\b.*{_SIZE}|{_SIZE}.*\blog")
@@ -58,6 +61,12 @@ def apply_statements(
     notes = [text for line in lines if (text := line.strip().lstrip("#%;/!* ").strip())]
     matched, said = _apply_sense(matched, notes, path)
     _check_latitudes(matched, notes, path)
+    foreign = next((line for line in notes if _BODIES.search(line.lower())), None)
+    said += (
+        [f"the Moon is taken, though a note names another body: {_quoted(foreign)}"]
+        if foreign
+        else []
+    )
     return _apply_size(matched, notes, said, path)
 
 

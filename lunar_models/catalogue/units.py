@@ -28,8 +28,11 @@ from lunar_models.catalogue.values import carry_units
 from lunar_models.errors import CatalogueError
 
 _WEST = ("degw", "degrees_west", "degree_west", "degrees_w", "°w")
-_DEGREES = ("deg", "degree", "degrees", "°", "dege", "degn", "degrees_east", "degrees_north",
+_DEGREES = ("deg", "degree", "degrees", "°", "dege", "degn",
+            "degs", "degrees_east", "degrees_north",
             "degree_east", "degree_north", "degrees_e", "degrees_n", "°e", "°n")  # fmt: skip
+_ECSV_COLUMN = re.compile(r"-\s*\{name:\s*([^,}]+),.*\bunit:\s*([^,}]+)[,}]")
+_LEAST_WORDS = 3
 _NONE = ("", "-", "nan", "none", "<na>")
 
 
@@ -46,9 +49,30 @@ def split_units_row(table: pd.DataFrame, matched: Columns) -> tuple[pd.DataFrame
     return (table.iloc[1:].reset_index(drop=True), stated) if stated else (table, {})
 
 
+def check_first_row(table: pd.DataFrame, matched: Columns, path: Path) -> None:
+    """Make sure that the row under the header is one of data.
+
+    Raises:
+        CatalogueError: its cells of numbers are words, such as units that are not known.
+    """
+    columns = [name for field, name in matched.found.items() if field in NUMBERS]
+    cells = [str(cell) for cell in table[columns].iloc[0]] if len(table) > 1 else []
+    words = [cell for cell in cells if re.fullmatch(r"\D*[^\W\d]\D*", cell)]
+    if len(words) >= _LEAST_WORDS and len(words) == len(cells) and words != columns:
+        raise CatalogueError(
+            f"{path}: the row under the header holds words where numbers should be "
+            f"({', '.join(words[:4])}). If these are units, put them into the names of the columns, "
+            "such as lon_w or diameter_m, and remove the row."
+        )
+
+
 def units_in_notes(lines: Iterable[str], matched: Columns, names: list[str]) -> dict[str, str]:
-    """Column -> unit, by a comment that has a unit for each column; {} without one."""
+    """Column -> unit, by a comment that has a unit for each column, or by an ECSV header."""
     columns = {name for field, name in matched.found.items() if field in NUMBERS}
+    lines = list(lines)
+    listed = [found for line in lines if (found := _ECSV_COLUMN.search(line))]
+    if stated := {found[1].strip("'\""): found[2].strip("'\"") for found in listed}:
+        return {name: unit for name, unit in stated.items() if name in columns}
     for line in lines:
         fields = re.split(r"\s*[,;|\t]\s*|\s+", line.strip().lstrip("#% "))
         if len(fields) == len(names):
@@ -58,8 +82,18 @@ def units_in_notes(lines: Iterable[str], matched: Columns, names: list[str]) -> 
     return {}
 
 
+def _plain_unit(cell: str) -> str:
+    """A unit without case, brackets and, in degrees of a direction, blanks (``(deg W)``)."""
+    unit = cell.strip(" ()[]").lower()
+    return re.sub(r"^(deg|degrees?|°)[ .]*(east|west|north|south|[ewns])$", _direction, unit)
+
+
+def _direction(found: "re.Match[str]") -> str:
+    return f"deg{found[2][0]}"
+
+
 def _only_units(cells: dict[str, str]) -> dict[str, str]:
-    units = {name: cell.strip(" ()[]").lower() for name, cell in cells.items()}
+    units = {name: _plain_unit(cell) for name, cell in cells.items()}
     known = {*LENGTHS, *OTHER_LENGTHS, *OTHER_ANGLES, *_WEST, *_DEGREES, *_NONE}
     if not set(units.values()) <= known:
         return {}

@@ -43,7 +43,10 @@ def _explain(name: str) -> tuple[str, str] | None:
             if unit in OTHER_ANGLES:
                 return kind, f"is in another unit by its name; multiply {OTHER_ANGLES[unit]}"
             if unit in LENGTHS:
-                return kind, "is a length on a map by its name; write degrees"
+                return (
+                    kind,
+                    "is a length on a map or part of an angle by its name; write decimal degrees",
+                )
         elif unit in OTHER_LENGTHS:
             return kind, f"is in {unit} by its name; multiply by {OTHER_LENGTHS[unit]:g} for km"
     return None

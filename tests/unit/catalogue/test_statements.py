@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 from lunar_models.catalogue.formats import understand_catalogue
+from lunar_models.catalogue.table import read_catalogue
 from lunar_models.errors import CatalogueError
 
 HEADER = "id,lon,lat,diameter\n"
@@ -198,3 +199,54 @@ def test_other_units_are_refused_with_their_conversion(
     answer = dict(zip(("longitude_deg", "latitude_deg", "diameter_km"), names, strict=True))
     with pytest.raises(CatalogueError, match="or rename it"):
         understand_catalogue(path, answer)
+
+
+@pytest.mark.parametrize(
+    "units", ["(deg W),(deg N),(km)", "[°W],[°N],[km]", "degrees west,deg. north,km"]
+)
+def test_units_with_blanks_below_the_header(tmp_path: Path, units: str) -> None:
+    path = write(tmp_path, f"{HEADER},{units}\n{ROWS}")
+    assert longitudes(path) == WEST
+
+
+def test_words_below_the_header_are_a_question(tmp_path: Path) -> None:
+    path = write(tmp_path, f"{HEADER},westward,northward,kilo\n{ROWS}")
+    with pytest.raises(CatalogueError, match="row under the header holds words"):
+        understand_catalogue(path, None)
+    assert len(understand_catalogue(write(tmp_path, f"{HEADER}{HEADER}{ROWS}"), None).rows) == 3
+
+
+def test_units_of_an_ecsv_header(tmp_path: Path) -> None:
+    lines = "# %ECSV 1.0\n# ---\n# datatype:\n# - {name: id, datatype: string}\n"
+    for unit, fits in (("deg", True), ("rad", False)):
+        units = f"# - {{name: lon, unit: {unit}, datatype: float64}}\n"
+        units += "# - {name: diameter, unit: m, datatype: float64}\n"
+        text = lines + units + (HEADER + ROWS).replace(",", " ").replace("85\n", "8500\n")
+        path = write(tmp_path, text, "c.ecsv")
+        if fits:
+            rows = understand_catalogue(path, None).rows
+            assert list(rows["diameter_km"]) == [2.5e-3, 8.5]
+            continue
+        with pytest.raises(CatalogueError, match=r"the unit 'rad' of column 'lon'.*180/pi"):
+            understand_catalogue(path, None)
+
+
+@pytest.mark.parametrize(
+    "name", ["lon_minute", "lon_m", "lat_sec", "Latitude_minutes", "latarcsec"]
+)
+def test_parts_of_angles_beside_degrees(tmp_path: Path, name: str) -> None:
+    path = write(tmp_path, f"id,lon,lat,diam_km,{name}\nA,25,15,2.5,30\n")
+    with pytest.raises(CatalogueError, match="minutes of arc beside whole degrees"):
+        understand_catalogue(path, None)
+
+
+def test_rows_that_sum_up_others_are_no_craters(tmp_path: Path) -> None:
+    path = write(tmp_path, f"id,lon,lat,diam_km\n{ROWS}Mean,137,-14,43.7\nTotal:,,,87.5\n")
+    craters, rejected = read_catalogue(path)
+    assert list(craters["crater_id"]) == ["A", "B"]
+    assert rejected["reason"].str.startswith("sums up other rows").all()
+
+
+def test_another_body_in_the_notes_is_remarked(tmp_path: Path) -> None:
+    notes = understand_catalogue(write(tmp_path, f"# Mars craters\n{HEADER}{ROWS}"), None).notes
+    assert any("names another body: 'Mars craters'" in note for note in notes)
