@@ -61,8 +61,8 @@ def check_first_row(table: pd.DataFrame, matched: Columns, path: Path) -> None:
     if len(words) >= _LEAST_WORDS and len(words) == len(cells) and words != columns:
         raise CatalogueError(
             f"{path}: the row under the header holds words where numbers should be "
-            f"({', '.join(words[:4])}). If these are units, put them into the names of the columns, "
-            "such as lon_w or diameter_m, and remove the row."
+            f"({', '.join(words[:4])}). If these are units, put them into the names of the "
+            "columns, such as lon_w or diameter_m, and remove the row."
         )
 
 
