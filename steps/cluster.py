@@ -123,7 +123,11 @@ def _physics(
         return None
     diameter_km = crop_set.metadata["diameter_km"].to_numpy()
     table = tables.physical_table(prediction, diameter_km, config.interval_levels)
-    return table if config.head else table.rename(columns={"physical_state": "state"})
+    if config.head:
+        return table
+    names = table["physical_state"].map(tables.named_states(table))
+    table.insert(1, "state_name", names)
+    return table.rename(columns={"physical_state": "state"})
 
 
 def _tags(crop_set: CropSet, url: str | None) -> pd.DataFrame | None:

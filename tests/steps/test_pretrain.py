@@ -9,6 +9,7 @@ import pytest
 from crop_images import item
 from helpers import make_crop_set_folder
 
+from lunar_models.catalogue.states import STATE_NAMES
 from lunar_models.config.pretrain import PretrainConfig
 from lunar_models.embedding import measure_crops
 from lunar_models.encoders.checkpoint import Checkpoint
@@ -107,6 +108,10 @@ def test_states_and_quantities_without_a_label(encoder_uri, crop_set, run_step, 
     assert done.exit_code == 0
     table = pd.read_csv(io.StringIO(artifact(last_run(), "tables/clusters.csv")))
     assert set(table["state"]) <= {1, 2, 3, 4}
+    named = np.array(STATE_NAMES)[table["state"] - 1]
+    assert (table["state_name"] == named).all()
+    freshest = pd.read_csv(io.StringIO(artifact(last_run(), "tables/freshest.csv")))
+    assert set(freshest["state_name"]) <= {*STATE_NAMES}
     assert table["encoder_degradation"].between(0, 1).all()
     square = (500 * table["diameter_km"]) ** 2
     np.testing.assert_allclose(table["k_m2"], table["k_over_r2"] * square, rtol=1e-3)

@@ -2,6 +2,6 @@
 FROM scratch
 ADD debian.tar /
 COPY pip.conf /etc/pip.conf
-RUN ln -s python3 /usr/bin/python
+RUN ln -s python3 /usr/bin/python && rm /usr/lib/python3*/EXTERNALLY-MANAGED
 ENV PATH=/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8
 CMD ["python3"]
