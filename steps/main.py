@@ -1,5 +1,6 @@
 """Run the whole pipeline: each step an MLflow run nested under this one."""
 
+import re
 from pathlib import Path
 
 import click
@@ -54,6 +55,11 @@ _TOLD_APART = (
     "learning_rate",
     "augment",
     "seed",
+    "head_kind",
+    "method",
+    "n_clusters",
+    "selection",
+    "scaling",
 )
 
 
@@ -84,15 +90,27 @@ def main(config: PipelineConfig) -> None:
 
 
 def _run_name(config: PipelineConfig, needed: list[Step]) -> str:
-    if "train" not in (step.name for step in needed):
-        return "+".join(step.name for step in needed)
-    low, high, epochs = (
-        getattr(config, name) for name in ("diameter_min_km", "diameter_max_km", "epochs")
-    )
-    sizes = f"{low or 0:g}-{high:g}km" if high else f"from-{low or 0:g}km"
-    return "-".join(
-        (*_data_name(config), encoder_label(config), sizes, f"e{epochs}", *_special(config))
-    )
+    """Name a pipeline after its data, its encoder and the settings that are not the defaults."""
+    names = {step.name for step in needed}
+    given = getattr(config, "encoder_uri", None)
+    if "train" not in names and given is None:
+        return "-".join((*_data_name(config), "+".join(step.name for step in needed)))
+    epochs = [f"e{config.epochs}"] if "train" in names else []
+    encoder = encoder_label(config) if "train" in names else _given_encoder(given)
+    sizes = [_sizes(config)] if names & {"train", "preprocess"} else []
+    return "-".join((*_data_name(config), encoder, *sizes, *epochs, *_special(config)))
+
+
+def _sizes(config: PipelineConfig) -> str:
+    low, high = (getattr(config, name) for name in ("diameter_min_km", "diameter_max_km"))
+    return f"{low or 0:g}-{high:g}km" if high else f"from-{low or 0:g}km"
+
+
+def _given_encoder(uri: str) -> str:
+    """A URI or a folder in a word: craters-48, lunar-encoder@champion, run-0123abcd."""
+    if uri.startswith("runs:/"):
+        return f"run-{uri.removeprefix('runs:/')[:8]}"
+    return re.sub(r"^(pretrained|models):/*", "", uri).rstrip("/").replace("/", "-").strip("-.")
 
 
 def _data_name(config: PipelineConfig) -> list[str]:

@@ -77,7 +77,7 @@ def runs(client, step: str):
 def test_pipeline_then_one_changed_parameter(place, client):
     finish(start(place))
     [parent] = runs(client, "main")
-    assert parent.info.run_name == "cae-d4-from-1km-e1"
+    assert parent.info.run_name == "cae-d4-from-1km-e1-n_clusters=3"
     for step in STEP_NAMES:
         [child] = runs(client, step)
         assert child.info.status == "FINISHED"

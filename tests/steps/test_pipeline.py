@@ -84,7 +84,12 @@ def test_runs_are_named_after_what_they_train():
     assert name(diameter_max_km=5.0) == "cae-d20-1-5km-e25"
     assert name(encoder="pca") == "pca-d20-from-1km-e25"
     assert name(encoder="vit_mae") == "vit_mae-tiny-p8-from-1km-e25"
-    assert name(crops="c", encoder_uri="models:/e/1") == "evaluate+cluster+register"
+    assert name(crops="c", encoder_uri="models:/e/1") == "c-e-1"
+    assert name(crops="c", encoder_uri="runs:/0123456789/encoder") == "c-run-01234567"
+    maps = {"mosaic": ("maps/wac.tif",), "catalogue": "c.csv"}
+    assert name(**maps, encoder_uri="pretrained:craters-48") == "wac-craters-48-from-1km"
+    assert name(**maps, steps=("preprocess",)) == "wac-preprocess"
+    assert name(crops="c", encoder_uri="e", n_clusters=7) == "c-e-n_clusters=7"
     assert name(mosaic=("maps/wac.tif",), catalogue="c.csv") == "wac-cae-d20-from-1km-e25"
     assert name(crops="data/mine", seed=3, normalisation="global") == (
         "mine-cae-d20-from-1km-e25-normalisation=global-seed=3"
