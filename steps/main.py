@@ -92,11 +92,13 @@ def main(config: PipelineConfig) -> None:
 def _run_name(config: PipelineConfig, needed: list[Step]) -> str:
     """Name a pipeline after its data, its encoder and the settings that are not the defaults."""
     names = {step.name for step in needed}
-    given = getattr(config, "encoder_uri", None)
-    if "train" not in names and given is None:
+    given, n_epochs = (getattr(config, name) for name in ("encoder_uri", "epochs"))
+    if "train" in names:
+        encoder, epochs = encoder_label(config), [f"e{n_epochs}"]
+    elif given is not None:
+        encoder, epochs = _given_encoder(given), []
+    else:
         return "-".join((*_data_name(config), "+".join(step.name for step in needed)))
-    epochs = [f"e{config.epochs}"] if "train" in names else []
-    encoder = encoder_label(config) if "train" in names else _given_encoder(given)
     sizes = [_sizes(config)] if names & {"train", "preprocess"} else []
     return "-".join((*_data_name(config), encoder, *sizes, *epochs, *_special(config)))
 
