@@ -2,11 +2,11 @@
 
     python -m benchmarks.runtimes [--encoder cae physics vit_mae] [--size 48] [--rounds 5]
 
-The packed layers are those of `lunar_models.encoders.inference`, which call private operators of
-PyTorch for oneDNN's fused ones; "folded" does all that they do with public operators alone. All get
-the same weights and crops, in batches of 256, and take turns. Printed are medians by the clock and
-of processor time, which other programs disturb less. `torch.compile` and ONNX Runtime compile
-before the clock starts. Needs the extra `export`.
+The packed layers are those of `lunar_models.encoders.inference`: linear ones by a private operator
+of PyTorch, all else by public ones; "folded" has public ones alone. All get the same weights and
+crops, in batches of 256, and take turns. Printed are medians by the clock and of processor time,
+which other programs disturb less. `torch.compile` and ONNX Runtime compile before the clock starts.
+Needs the extra `export`.
 """
 
 import argparse
