@@ -2,7 +2,7 @@
 
 import hashlib
 import io
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cached_property
@@ -18,11 +18,12 @@ from lunar_models.crops.crop_set import CropSet
 from lunar_models.crops.display import display_alike, display_crop, typical_range
 from lunar_models.errors import LabelsError
 from lunar_models.labelling import LabelStore, Scheme, default_scheme, read_scheme
-from lunar_models.labelling.answers import read_answers, read_order
+from lunar_models.labelling.answers import read_answers
 from lunar_models.labelling.assignment import Assignment
-from lunar_models.labelling.design import Design, random_order
+from lunar_models.labelling.design import Design
 from lunar_models.labelling.looks import Look
 from lunar_models.labelling.scheme import MOST_ID
+from serving.app.label_tables import craters_to_label, scheme_examples, within
 from serving.app.order import FollowedAssignment
 from serving.app.problems import Problem
 from serving.app.relabelling import Relabelling
@@ -164,15 +165,15 @@ def open_labelling(config: LabelConfig) -> Labelling:
             f"The crater id {long[:40]}… is longer than {MOST_ID} characters; shorten it in the "
             "catalogue and cut the crops again."
         )
-    reference = _within(config.reference, scheme, known) | _scheme_examples(scheme, known)
-    gold = _within(config.gold, scheme, known)
+    reference = within(config.reference, scheme, known) | scheme_examples(scheme, known)
+    gold = within(config.gold, scheme, known)
     if shared := reference.keys() & gold.keys():
         raise LabelsError(f"Crater {min(shared)} is both gold and reference; take it out of one.")
     store = LabelStore(config.store)
 
     def assign() -> Assignment:
         design = Design(
-            craters=_to_label(config, crops, reference.keys() | gold.keys()),
+            craters=craters_to_label(config, crops, reference.keys() | gold.keys()),
             gold=gold,
             double_share=config.double_share,
             repeat_share=config.repeat_share,
@@ -212,38 +213,6 @@ def _surroundings(config: LabelConfig, crop_set: CropSet) -> "Surroundings | Non
     from serving.app.surroundings import Surroundings
 
     return Surroundings(config.mosaic, crop_set)
-
-
-def _within(path: str | None, scheme: Scheme, known: Collection[str]) -> dict[str, str]:
-    """Known answers of craters that have a crop."""
-    if path is None:
-        return {}
-    answers = {c: state for c, state in read_answers(path, scheme).items() if c in known}
-    if not answers:
-        raise LabelsError(f"No crater of {path} has a crop; give labels of craters that have one.")
-    return answers
-
-
-def _scheme_examples(scheme: Scheme, known: Collection[str]) -> dict[str, str]:
-    examples = {crater: state.name for state in scheme.states for crater in state.examples}
-    if missing := sorted(examples.keys() - set(known)):
-        raise LabelsError(
-            f"Scheme {scheme.name} names {missing[0]} as an example, which has no crop; name "
-            "craters of the crop set."
-        )
-    return examples
-
-
-def _to_label(config: LabelConfig, crops: list[str], apart: Collection[str]) -> list[str]:
-    if config.order is None:
-        return [c for c in random_order(crops, config.seed) if c not in apart]
-    order = read_order(config.order)
-    if missing := sorted(set(order) - set(crops)):
-        raise LabelsError(
-            f"{len(missing)} craters of {config.order} have no crop, first {missing[0]}; list "
-            "craters of the crop set."
-        )
-    return [crater for crater in order if crater not in apart]
 
 
 def _known(value: Any) -> float | None:
