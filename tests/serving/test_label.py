@@ -219,7 +219,8 @@ def test_others_are_seen_only_after_ones_own_label(crop_set: CropSet, tmp_path: 
     path = f"/v1/label/after/{task['crater_id']}"
     assert set(task) == {
         "task_id", "crater_id", "diameter_km", "native_px", "sun_azimuth_deg",
-        "sun_in_picture_deg", "incidence_deg", "rotation_deg", "mirrored", "examples",
+        "sun_azimuth_std_deg", "sun_in_picture_deg", "incidence_deg", "rotation_deg", "mirrored",
+        "examples",
     }  # fmt: skip
     assert api.get(path).status_code == 403
     api.send(api.vote(task, note="secret"))
