@@ -15,7 +15,14 @@ from serving.model.crop_input import MAX_IMAGE_BYTES, too_many_bytes
 from serving.model.deep_colour import decode_deep_colour
 from serving.model.image_structure import MAX_IMAGE_PIXELS, ImageStructure, inspect, npy_header
 from serving.model.schema import QualityWarning
-from serving.model.tiff import as_decoded, check_type, correct_byte_order, is_nodata, nodata_tag
+from serving.model.tiff import (
+    as_decoded,
+    check_type,
+    correct_byte_order,
+    is_nodata,
+    nodata_tag,
+    scale_and_offset,
+)
 from serving.model.upright import load_upright
 
 MIN_SIDE_PX = 4
@@ -32,10 +39,12 @@ class Decoded:
     """A grey image as it was sent."""
 
     values: Float32Array
-    """(H, W) in its own brightness units; NaN where it has no data."""
+    """(H, W) in its own brightness units, by GDAL's scale and offset; NaN where it has no data."""
     dtype: str
     """NumPy name of the pixel type it was sent with."""
     warnings: tuple[QualityWarning, ...] = ()
+    scaled: bool = False
+    """A scale or offset turned its numbers into brightness."""
 
 
 def decode_image(data: bytes, structure: ImageStructure | None = None) -> Decoded:
@@ -61,21 +70,25 @@ def decode_image(data: bytes, structure: ImageStructure | None = None) -> Decode
     structure = structure or inspect(data)
     warnings: list[QualityWarning] = []
     missing: npt.NDArray[np.bool_] | None = None
+    scale, offset = 1.0, 0.0
     if structure.kind == "NPY":
         values = _decode_npy(data)
         if values.shape[2:] == (4,):
             missing = values[..., 3] == 0
     else:
-        values, missing = _decode_picture(data, structure, warnings)
+        values, missing, (scale, offset) = _decode_picture(data, structure, warnings)
     grey = _grey(values)
     if values.dtype.kind == "f":
         grey[~(np.abs(grey) <= _NO_DATA_BEYOND)] = np.nan
     if missing is not None:
         grey[missing] = np.nan
+    scaled = (scale, offset) != (1.0, 0.0)
+    if scaled:
+        grey = (grey.astype(np.float64) * scale + offset).astype(np.float32)
     whole_numbers = values.dtype.kind != "f" and missing is None
     if not whole_numbers and np.isnan(grey).all():
         raise CropImageError("not_finite", "'image' has no pixel that is a finite number.")
-    return Decoded(grey, values.dtype.name, tuple(warnings))
+    return Decoded(grey, values.dtype.name, tuple(warnings), scaled)
 
 
 def _grey(values: npt.NDArray[Any]) -> Float32Array:
@@ -88,13 +101,14 @@ def _grey(values: npt.NDArray[Any]) -> Float32Array:
 
 def _decode_picture(
     data: bytes, structure: ImageStructure, warnings: list[QualityWarning]
-) -> tuple[npt.NDArray[Any], npt.NDArray[np.bool_] | None]:
-    """Pixels (H, W) or (H, W, 3), and which have no data."""
+) -> tuple[npt.NDArray[Any], npt.NDArray[np.bool_] | None, tuple[float, float]]:
+    """Pixels (H, W) or (H, W, 3), which have no data, and the scale and offset of the rest."""
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
             _check_size(image.width, image.height)
             check_type(image, structure)
             correct_byte_order(image)
+            scaling = scale_and_offset(image, structure)
             upright, turned = load_upright(image)
             values, missing = _pixels(data, upright, structure, nodata_tag(image))
     except UnidentifiedImageError as error:
@@ -110,7 +124,7 @@ def _decode_picture(
     if structure.pages:
         message = "The image has several pages or frames; the first was used."
         warnings.append(QualityWarning(code="several_pages", message=message))
-    return values, missing
+    return values, missing, scaling
 
 
 def _pixels(

@@ -150,15 +150,16 @@ def to_crop_units(
     """Scale an image's brightness to 0-255, as the mosaic's was when the crops were made.
 
     The mosaic's own pixel type is scaled as the mosaic was. Other than that, 8 bits are taken as
-    they are, 16 bits as 0-65535, and floats as 0-1 or 0-255, whichever holds them.
+    they are, 16 bits as 0-65535, and floats, or what has a scale, as 0-1 or 0-255, whichever holds
+    them.
     """
     values, dtype = decoded.values, decoded.dtype
-    if dtype == "uint8":
+    if dtype == "uint8" and not decoded.scaled:
         return values, []
     if dtype == radiometry.source_dtype:
         scaled = (values - radiometry.low) * (255.0 / (radiometry.high - radiometry.low))
         return np.clip(scaled, 0.0, 255.0), []
-    if dtype == "uint16":
+    if dtype == "uint16" and not decoded.scaled:
         return values / np.float32(257.0), []
     low, high = float(np.nanmin(values)), float(np.nanmax(values))
     if low >= 0.0 and high <= 255.0:

@@ -1,5 +1,6 @@
 """Mend what Pillow reads of a TIFF otherwise than it is meant, or refuse it."""
 
+import re
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,8 @@ from PIL import Image
 from lunar_models.errors import CropImageError
 from serving.model.image_structure import ImageStructure
 
-_GDAL_NODATA = 42113
+_GDAL_METADATA, _GDAL_NODATA = 42112, 42113
+_ITEM = re.compile(r'<Item [^>]*\brole="(scale|offset)"[^>]*>([^<]{1,64})</Item>')
 _MACHINE_ORDER = {"I;16BS": "I;16NS", "I;32BS": "I;32NS", "F;32BF": "F;32NF"}
 """Pillow's raw modes of big-endian numbers and of those in the machine's order."""
 
@@ -77,6 +79,40 @@ def nodata_tag(image: Image.Image) -> float | None:
         raise CropImageError(
             "bad_nodata", "The TIFF's GDAL_NODATA tag is not a number; write it again."
         ) from None
+
+
+def scale_and_offset(image: Image.Image, structure: ImageStructure) -> tuple[float, float]:
+    """Read GDAL's scale and offset, by which numbers become brightness; 1 and 0 without them.
+
+    Raises:
+        CropImageError: ``bad_dtype``, they are no numbers, a scale is 0, bands differ, or there is
+            a palette or WhiteIsZero.
+    """
+    text = str(getattr(image, "tag_v2", {}).get(_GDAL_METADATA, ""))
+    items = _ITEM.findall(text)
+    if not items:
+        return 1.0, 0.0
+    bands = len(image.getbands())
+    try:
+        scales, offsets = (
+            [float(value) for role, value in items if role == wanted] or [plain] * bands
+            for wanted, plain in (("scale", 1.0), ("offset", 0.0))
+        )
+    except ValueError:
+        raise _bad_scale() from None
+    same = len(set(scales)) == len(set(offsets)) == 1 and len(scales) == len(offsets) == bands
+    finite = np.isfinite([*scales, *offsets]).all()
+    if not (same and finite and scales[0]) or structure.white_is_zero or image.mode == "P":
+        raise _bad_scale()
+    return scales[0], offsets[0]
+
+
+def _bad_scale() -> CropImageError:
+    message = (
+        "The TIFF's GDAL scale or offset is no number or 0, differs between bands, or stands "
+        "beside a palette or WhiteIsZero; send brightness as float32."
+    )
+    return CropImageError("bad_dtype", message)
 
 
 def is_nodata(values: npt.NDArray[Any], nodata: float | None) -> npt.NDArray[np.bool_] | None:

@@ -13,9 +13,11 @@ from crop_images import CORNER, GREY, check, encoded, geotiff, png
 from PIL import Image
 from rasterio.io import MemoryFile
 
+from lunar_models.crops.crop_set import Radiometry
 from lunar_models.errors import CropImageError
 from serving.model.crop_input import decode_base64
 from serving.model.images import decode_image
+from serving.model.preparation import to_crop_units
 
 
 @pytest.mark.parametrize("mode", ["LA", "RGBA"])
@@ -113,6 +115,47 @@ def test_exif_orientation(kind: str, orientation: int) -> None:
     decoded = decode_image(stream.getvalue())
     np.testing.assert_allclose(decoded.values, smooth, atol=3)
     assert [w.code for w in decoded.warnings] == (["turned"] if orientation > 1 else [])
+
+
+def scaled_tiff(bands: int = 1, scales: tuple = (1e-4,), offsets: tuple = (0.1,)) -> bytes:
+    with MemoryFile() as memory:
+        with memory.open(
+            driver="GTiff",
+            height=24,
+            width=20,
+            count=bands,
+            dtype="uint16",
+            nodata=50,
+            **({"photometric": "RGB"} if bands == 3 else {}),
+        ) as data:
+            data.write(np.stack([np.where(CORNER, 50, GREY)] * bands).astype(np.uint16))
+            data.scales, data.offsets = scales, offsets
+        return bytes(memory.read())  # fmt: skip
+
+
+def test_gdal_scale_and_offset_give_brightness() -> None:
+    """A window of a mosaic whose brightness is scaled is read as preprocess reads it."""
+    decoded = decode_image(scaled_tiff())
+    truth = np.where(CORNER | (GREY == 50), np.nan, GREY * 1e-4 + 0.1)
+    np.testing.assert_allclose(decoded.values, truth, rtol=1e-6)
+    own = Radiometry("uint16", 0.1, 0.12)
+    found, warnings = to_crop_units(decoded, own)
+    np.testing.assert_allclose(found, (truth - 0.1) / 0.02 * 255.0, rtol=1e-4)
+    assert not warnings
+    found, _ = to_crop_units(decoded, Radiometry("uint8", 0.0, 255.0))
+    np.testing.assert_allclose(found, truth * 255.0, rtol=1e-5)
+    colours = decode_image(scaled_tiff(3, (1e-4,) * 3, (0.1,) * 3))
+    np.testing.assert_allclose(colours.values, truth, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("bands", "scales", "offsets"),
+    [(1, (0.0,), (0.1,)), (1, (np.inf,), (0.1,)), (3, (1e-4, 2e-4, 1e-4), (0.1,) * 3)],
+)
+def test_scales_that_cannot_be_meant_are_refused(bands: int, scales: tuple, offsets: tuple) -> None:
+    with pytest.raises(CropImageError, match="scale or offset") as raised:
+        decode_image(scaled_tiff(bands, scales, offsets))
+    assert raised.value.code == "bad_dtype"
 
 
 @pytest.mark.parametrize("deep", [False, True])
