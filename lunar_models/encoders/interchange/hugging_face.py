@@ -116,6 +116,11 @@ def _card(module: CropsIn, title: str, card: str | None, found: float | None) ->
             "- `contrast`: (1,) float32, of the mosaic: 6.5 times the median, over its crops, of "
             "the standard deviation of brightness over its mean."
         )
+    if module.encoder.sees_brightness and module.normalisation.level is None:
+        text.append(
+            "- No mosaic was seen: the last column of the embedding, brightness in the mosaic, is "
+            "0. The encoder of a model that was registered with a crop set has seen one."
+        )
     text += [f"- `{name}`: {_OUTPUTS[name].format(dim=dim)}." for name in names]
     text += ["", "```python", "from lunar_models.encoders.checkpoint import Checkpoint", ""]
     text += ['encoder = Checkpoint.load("this folder").encoder', "```", ""]

@@ -29,15 +29,24 @@ def encoders() -> list[Encoder]:
         PolarHarmonicsEncoder(crop_size_px=SIDE),
         PhysicsEncoder(crop_size_px=SIDE, latent_dim=5),
         InverseRenderingEncoder(crop_size_px=SIDE, latent_dim=5),
+        InverseRenderingEncoder(
+            crop_size_px=SIDE,
+            latent_dim=5,
+            sees_brightness=True,
+            mosaic_incidence=0.4,
+            brightness_slope=-0.7,
+            brightness_spread=0.2,
+        ),
     ]
 
 
-@pytest.mark.parametrize("encoder", encoders(), ids=lambda e: e.name)
+@pytest.mark.parametrize("encoder", encoders(), ids=lambda e: f"{e.name} {e.embedding_dim}")
 def test_another_program_reads_the_files_and_says_the_same(
     encoder: Encoder, tmp_path: Path
 ) -> None:
     onnxruntime = pytest.importorskip("onnxruntime")
-    checkpoint = Checkpoint(encoder, Normalisation(clip=0.8), context_diameters=1.5)
+    level = 120.0 if encoder.sees_brightness else None
+    checkpoint = Checkpoint(encoder, Normalisation(clip=0.8, level=level), context_diameters=1.5)
     exported = export_encoder(checkpoint, tmp_path, title="An encoder")
     assert exported.onnx_difference is not None
     assert exported.onnx_difference <= 1e-4
@@ -47,7 +56,7 @@ def test_another_program_reads_the_files_and_says_the_same(
     inputs = {"crops": stored.astype(np.float32)}
     if encoder.adapts:
         inputs["contrast"] = np.array([1.7], np.float32)
-        checkpoint = Checkpoint(encoder, Normalisation(clip=1.7), context_diameters=1.5)
+        checkpoint = Checkpoint(encoder, Normalisation(clip=1.7, level=level))
     told = dict(
         zip([o.name for o in session.get_outputs()], session.run(None, inputs), strict=True)
     )
