@@ -21,14 +21,20 @@ class Problem(Exception):
         code: short, stable, machine-readable word.
         detail: for a human: what was wrong, and the remedy.
         headers: further headers of the reply.
+        more: further members of the reply.
     """
 
     def __init__(
-        self, status: int, code: str, detail: str, headers: Mapping[str, str] | None = None
+        self,
+        status: int,
+        code: str,
+        detail: str,
+        headers: Mapping[str, str] | None = None,
+        more: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(detail)
         self.status, self.code, self.detail = status, code, detail
-        self.headers = dict(headers or {})
+        self.headers, self.more = dict(headers or {}), dict(more or {})
 
     def reply(self, request_id: str) -> Response:
         """Make the HTTP reply."""
@@ -39,7 +45,7 @@ class Problem(Exception):
             "detail": self.detail,
             "code": self.code,
             "request_id": request_id,
-        }
+        } | self.more
         return Response(
             json.dumps(content), self.status, headers=self.headers, media_type=MEDIA_TYPE
         )

@@ -71,10 +71,6 @@ EXTRA_SCHEMAS = (Answers,)
 """Named in the description of the body, which FastAPI does not read itself."""
 _SCHEMA = {"$ref": f"#/components/schemas/{Answers.__name__}"}
 _BODY = {"requestBody": {"content": {_JSON: {"schema": _SCHEMA}}}}
-_REFUSED: dict[int | str, dict[str, Any]] = {
-    status: {"model": Receipts, "description": "Every vote was refused, the first for this reason."}
-    for status in (403, 404, 422)
-}
 
 
 def _caller(request: Request) -> Caller:
@@ -144,11 +140,12 @@ async def tasks(
     return await ask_store(find)
 
 
-@router.post("/v1/label/votes", openapi_extra=_BODY, response_model=Receipts, responses=_REFUSED)
-async def votes(request: Request) -> Response:
+@router.post("/v1/label/votes", openapi_extra=_BODY)
+async def votes(request: Request) -> Receipts:
     """Store votes. Sent again after a lost reply, each is stored once.
 
-    Where none is taken in, the status is that of the first.
+    Where none is taken in, that is a problem with the status of the first; its `receipts` tell of
+    each.
     """
     labelling, caller = labelling_of(request), _caller(request)
     answers = await _read_answers(request)
@@ -157,8 +154,10 @@ async def votes(request: Request) -> Response:
         return Receipts(receipts=[_cast(labelling, caller, answer) for answer in answers.votes])
 
     told = await ask_store(store)
-    status = min((receipt.status for receipt in told.receipts), key=lambda each: each != 200)
-    return Response(told.model_dump_json(), status, media_type=_JSON)
+    if all(receipt.outcome == "refused" for receipt in told.receipts):
+        first, receipts = told.receipts[0], [receipt.model_dump() for receipt in told.receipts]
+        raise Problem(first.status, "votes_refused", first.reason, more={"receipts": receipts})
+    return told
 
 
 @router.get("/v1/label/after/{crater_id:path}")
