@@ -77,13 +77,22 @@ def _read_craterstats(path: Path) -> tuple[pd.DataFrame, Columns, list[str]]:
     return count.craters, matched, [*notes, *said]
 
 
+def _lone_cells(sheets: Mapping[str, pd.DataFrame]) -> list[str]:
+    """Texts that stand alone in their rows: notes above and below tables, and on other sheets."""
+    lone = []
+    for sheet in sheets.values():
+        rows = sheet[sheet.notna().sum(axis=1) == 1]
+        lone += [str(value) for value in rows.stack() if isinstance(value, str)]
+    return lone
+
+
 def _read_excel(
     path: Path, columns: Mapping[str, str] | None
 ) -> tuple[pd.DataFrame, Columns, list[str]]:
     """The one sheet that has the columns needed."""
     sheets = pd.read_excel(path, sheet_name=None, header=None, dtype=object)
     found: dict[str, tuple[pd.DataFrame, Columns]] = {}
-    fault, notes = CatalogueError(f"{path} has no sheet with data."), []
+    fault, notes = CatalogueError(f"{path} has no sheet with data."), list[str]()
     for name, sheet in sheets.items():
         for row in range(min(len(sheet), HEADER_SEARCH_LINES)):
             cells = ["" if pd.isna(value) else str(value) for value in sheet.iloc[row]]
@@ -93,10 +102,6 @@ def _read_excel(
             except CatalogueError as error:
                 fault = error if row == 0 and name == next(iter(sheets)) else fault
                 continue
-            if columns is None:
-                above = [" ".join(map(str, line)) for line in sheet.iloc[:row].to_numpy()]
-                matched, said = apply_statements(matched, above, path)
-                notes += said
             table = sheet.iloc[row + 1 :].set_axis(names, axis=1)
             found[name] = table.infer_objects(), matched
             break
@@ -108,4 +113,6 @@ def _read_excel(
             "save the one that is meant as CSV."
         )
     ((name, (table, matched)),) = found.items()
+    if columns is None:
+        matched, notes = apply_statements(matched, _lone_cells(sheets), path)
     return table, matched, [*notes, *([f"sheet {name!r}"] if len(sheets) > 1 else [])]

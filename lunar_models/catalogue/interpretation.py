@@ -125,7 +125,8 @@ def _identifiers(table: pd.DataFrame, matched: Columns) -> tuple[Any, str | None
         if len(texts) and texts.str.fullmatch(r"\d+\.0").all():
             texts = texts.str.removesuffix(".0")  # likewise, written as text
         plain = plain_name(name)
-        if any(plain == plain_name(own) for own in _OWN_IDS):
+        empty = (texts == "").all() and len(matched.identifiers) > 1  # as KML's `id`
+        if any(plain == plain_name(own) for own in _OWN_IDS) and not empty:
             return texts.to_numpy(), name, []
         only = len(matched.identifiers) == 1 and plain not in ("name", "crater")
         if only or ((texts != "").all() and not texts.duplicated().any()):

@@ -14,6 +14,11 @@ from lunar_models.catalogue.unit_names import KILOMETRES, LENGTHS, METRES, OTHER
 from lunar_models.errors import CatalogueError
 
 _LONGITUDE = r"\blon(?:g|gitudes?)?s?\b"
+_NAMES_WEST = re.compile(r"\b(?:west(?:wards?)?(?!\s+of\b)|w(?![\w/]))\b")
+_LEFT_OPEN = re.compile(
+    r"planetographic\s+lon|(?:l[äa]nge|longitud).*\b(?:westen|westlich|westw\w+|ouest|oeste|ovest)\b"
+)
+"""On longitudes, and in other languages: asked about, not translated."""
 _NUMBERED = re.compile(r"\d\s*(?:°|deg(?:rees?)?)?\s*[nsew]\b")
 _TO = r"[\s:=-]*(?:(?:is|are|in|to|towards?)\s+)?(?:the\s+)?"
 _UNIT = "|".join(sorted((*LENGTHS, *OTHER_LENGTHS), key=len, reverse=True))
@@ -26,10 +31,11 @@ _BODY_RADIUS = re.compile(
     r"\b(?:moon|lunar|mean|body|sphere|reference|polar|equatorial|ellipsoid)(?:'s)?\s+radius\b"
     r"|\bradius\s+of\s+(?:the\s+)?(?:moon|sphere|body)\b"
 )
-_RADIUS = re.compile(r"(?<!-)\bradi(?:us|i)\b(?!\s*(?:of\s*)?[=:<>≤≥~]?\s*\d)")
+_RADIUS = re.compile(r"(?<!-)\b(?:radi(?:us|i)|semi-?diameters?)\b(?!\s*(?:of\s*)?[=:<>≤≥~]?\s*\d)")
 _NO_RADIUS = re.compile(r"\bnot\s+(?:the\s+)?radi|twice|double|half|2\s*[x*×·]|/\s*2|\b2\s*r")
+_POWERS = re.compile(rf"{_SIZE}.*(?:\b10\s*(?:\^|\*\*|[²³])|\b(?:hecto|deca|deci)met)")
 _ANGLES = re.compile(
-    r"\b(radians?|arc[ -]?min(?:ute)?s?|arc[ -]?sec(?:ond)?s?|hours?|gradians?|gons?)\b"
+    r"\b(rad|radians?|arc[ -]?min(?:ute)?s?|arc[ -]?sec(?:ond)?s?|hours?|gradians?|gons?)\b"
 )
 _PLACES = re.compile(rf"{_LONGITUDE}|\blat(?:itude)?s?\b|\bcoord\w*|\bangles?\b|\bpositions?\b")
 _BODIES = re.compile(
@@ -103,8 +109,9 @@ def _apply_sense(matched: Columns, notes: list[str], path: Path) -> tuple[Column
             if _positive(direction, opposite, text):
                 found.setdefault(direction, line)
         plain = _NUMBERED.sub("", text)
-        named = re.search(r"\b(?:west(?:wards?)?(?!\s+of\b)|w(?![\w/]))\b", plain)
-        unclear = named and re.search(_LONGITUDE, text)
+        unclear = _LEFT_OPEN.search(text) or (
+            _NAMES_WEST.search(plain) and re.search(_LONGITUDE, text)
+        )
         denied = found and re.search(r"\bnot\b", text) and (line in found.values() or unclear)
         if denied or (unclear and not found):
             found = {"west": line, "east": line}
@@ -192,7 +199,7 @@ def _apply_size(
 
 
 def _check_kind(size: str, name: str, text: str, line: str, path: Path) -> None:
-    """Raise CatalogueError for radii in a column read as diameters, and for logarithms."""
+    """Raise CatalogueError for radii in a column read as diameters, logarithms, other powers."""
     radii = _RADIUS.search(text) and not _NO_RADIUS.search(text)
     diameters = re.search(r"\bnot\s+(?:the\s+)?radi", text)
     if (size.startswith("diameter") and radii) or (size.startswith("radius") and diameters):
@@ -200,11 +207,12 @@ def _check_kind(size: str, name: str, text: str, line: str, path: Path) -> None:
             f"{path}: the note {_quoted(line)} leaves open whether column {name!r} holds radii or "
             f"diameters. Say columns=…,radius_km={name} or columns=…,diameter_km={name} (or _m)."
         )
-    if _LOGARITHM.search(text):
-        raise CatalogueError(
-            f"{path}: by the note {_quoted(line)} column {name!r} may hold logarithms. Write the "
-            f"diameters themselves, or say columns=…,diameter_km={name}."
-        )
+    for pattern, held in ((_LOGARITHM, "logarithms"), (_POWERS, "another power of ten")):
+        if pattern.search(text):
+            raise CatalogueError(
+                f"{path}: by the note {_quoted(line)} column {name!r} may hold {held}. Write the "
+                f"diameters themselves, or say columns=…,diameter_km={name}."
+            )
 
 
 def _quoted(line: str) -> str:

@@ -11,6 +11,7 @@ from pyproj import CRS
 
 from lunar_models.arrays import Float64Array
 from lunar_models.catalogue.columns import Columns, match_columns
+from lunar_models.catalogue.statements import apply_statements
 from lunar_models.catalogue.units import apply_units, stated_units
 from lunar_models.errors import CatalogueError
 from lunar_models.moon import LUNAR_GEOGRAPHIC, MOON_RADIUS_KM, MOON_RADIUS_M, unit_vectors
@@ -19,6 +20,7 @@ PARQUET = (".parquet", ".geoparquet")
 SUFFIXES = (".shp", ".dbf", ".gpkg", ".geojson", ".json", ".gml", ".kml", ".kmz", ".zip", ".fgb",
             ".sqlite", ".mif", ".gdb", ".dxf", ".gpx", ".topojson")  # fmt: skip
 """Vector formats that are never taken for a delimited text."""
+_WORDS = (b"comment", b"comments", b"description", b"note", b"notes", b"long_name", b"title")
 _RADIUS_TOLERANCE_M = 5_000.0
 _FLATTENING_TOLERANCE_M = 1.0
 _APART_DEG = 1.0
@@ -77,9 +79,25 @@ def read_parquet(
         return _from_frame(frame, columns, path)
     matched = match_columns(schema.names, columns)
     matched, notes = apply_units(matched, stated_units(schema), path)
+    if columns is None:
+        matched, said = apply_statements(matched, _remarks(schema), path)
+        notes += said
     wanted = [*matched.found.values(), *matched.rivals, *matched.identifiers]
     table = pa_parquet.read_table(path, columns=list(dict.fromkeys(wanted)))
     return table.to_pandas(ignore_metadata=True), matched, notes
+
+
+def _remarks(schema: Any) -> list[str]:
+    """What a Parquet file's metadata say in words, of the table and of columns by their names."""
+    pairs = [("", schema.metadata or {})]
+    pairs += [(f"{field.name}: ", field.metadata or {}) for field in schema]
+    return [
+        prefix + line
+        for prefix, metadata in pairs
+        for key, value in metadata.items()
+        if key.lower() in _WORDS
+        for line in value.decode(errors="ignore").splitlines()
+    ]
 
 
 def _from_frame(
@@ -112,9 +130,10 @@ def _from_frame(
         if matched.size is None:
             table["diameter_km"] = diameter_km
             matched.found["diameter_km"] = "diameter_km"
-    if stated:
+    west = {"longitude_west", "latitude_deg"} <= matched.found.keys()
+    if stated or west:
         _check_same_place(table, matched, place, path)
-    else:
+    if not stated:
         table["longitude_deg"], table["latitude_deg"] = place
         matched.found.pop("longitude_west", None)
         matched.found.update(longitude_deg="longitude_deg", latitude_deg="latitude_deg")
@@ -154,16 +173,18 @@ def _in_lunar_degrees(shapes: Any, path: Path, *, needed: bool) -> tuple[Any, li
 
 def _check_same_place(table: pd.DataFrame, matched: Columns, place: Any, path: Path) -> None:
     """Raise CatalogueError where columns and geometry contradict each other."""
+    field = "longitude_deg" if "longitude_deg" in matched.found else "longitude_west"
     longitude, latitude = (
-        pd.to_numeric(table[matched.found[f"{axis}_deg"]], errors="coerce").to_numpy(np.float64)
-        for axis in ("longitude", "latitude")
+        pd.to_numeric(table[matched.found[name]], errors="coerce").to_numpy(np.float64)
+        for name in (field, "latitude_deg")
     )
+    longitude = -longitude if field == "longitude_west" else longitude
     away = np.abs((longitude - np.asarray(place[0]) + 180.0) % 360.0 - 180.0)
     away = np.maximum(away * np.cos(np.radians(latitude)), np.abs(latitude - np.asarray(place[1])))
     away = away[np.isfinite(away)]
     if away.size and np.median(away) > _APART_DEG:
         raise CatalogueError(
-            f"{path}: its columns {matched.found['longitude_deg']} and "
+            f"{path}: its columns {matched.found[field]} and "
             f"{matched.found['latitude_deg']} lie {np.median(away):.1f} deg from its geometry. Say "
             "which is right: give columns=, or the table without geometry as CSV."
         )

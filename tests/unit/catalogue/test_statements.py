@@ -2,7 +2,11 @@
 
 from pathlib import Path
 
+import geopandas
+import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet
 import pytest
 
 from lunar_models.catalogue.formats import understand_catalogue
@@ -57,6 +61,7 @@ def test_longitudes_stated_westward(tmp_path: Path, note: str) -> None:
         "radius of the Moon 1737.4 km", "diameters are twice the fitted radius",
         "Craters with diameter > 1 km", "planetocentric, not planetographic",
         "within a search radius of 3 km",
+        "diameters in decimal notation, east longitude, 0-360",
     ],
 )  # fmt: skip
 def test_notes_that_change_nothing(tmp_path: Path, note: str) -> None:
@@ -72,6 +77,13 @@ def test_notes_that_change_nothing(tmp_path: Path, note: str) -> None:
         ("longitudes not positive west", "columns=longitude_west=lon"),
         ("longitude convention: west or east", "columns=longitude_west=lon"),
         ("positive west\n# positive east", "'positive west' and 'positive east'"),
+        ("Längengrade nach Westen positiv", "columns=longitude_west=lon"),
+        ("longitude positive vers l'ouest", "columns=longitude_west=lon"),
+        ("planetographic longitude, planetocentric latitude", "columns=longitude_west=lon"),
+        ("lon, lat in rad", "may be in rad"),
+        ("D = semi-diameter in km", "radius_km=diameter"),
+        ("diameters are given in hectometres", "another power of ten"),
+        ("diameter (10^3 m)", "another power of ten"),
         ("planetographic latitudes", "are planetographic.*columns=latitude_deg=lat"),
         ("coordinates in radians", "radians.*columns=latitude_deg=lat"),
         ("lat and lon in arc minutes", "arc minutes.*columns=latitude_deg=lat"),
@@ -141,9 +153,41 @@ def test_notes_in_excel_and_craterstats(tmp_path: Path) -> None:
     cells = [*lines, ["A", 25.25, 15.125, 2.5], ["B", 249.5, -43.75, 85.0]]
     pd.DataFrame(cells).to_excel(tmp_path / "c.xlsx", index=False, header=False)
     assert longitudes(tmp_path / "c.xlsx") == WEST
+    below = [*cells[1:], ["Note: longitudes are positive west", None, None, None]]
+    pd.DataFrame(below).to_excel(tmp_path / "b.xlsx", index=False, header=False)
+    assert longitudes(tmp_path / "b.xlsx")[:2] == WEST
+    with pd.ExcelWriter(tmp_path / "s.xlsx") as book:
+        pd.DataFrame(cells[1:]).to_excel(book, index=False, header=False, sheet_name="craters")
+        pd.DataFrame(cells[:1]).to_excel(book, index=False, header=False, sheet_name="notes")
+    assert longitudes(tmp_path / "s.xlsx") == WEST
     text = "# longitudes are positive west\narea = 100\ncrater = {diameter, fraction, lon, lat\n"
     text += "2.5 1 25.25 15.125\n85 1 249.5 -43.75\n}\n"
     assert longitudes(write(tmp_path, text, "c.diam")) == WEST
+
+
+@pytest.mark.parametrize("where", ["table", "column"])
+def test_notes_in_the_metadata_of_parquet(tmp_path: Path, where: str) -> None:
+    table = pa.table({"id": ["A", "B"], "lon": EAST, "lat": [15.0, -43.0], "diam_km": [2.5, 85.0]})
+    note = {"description": "positive west"}
+    if where == "table":
+        table = table.replace_schema_metadata(note)
+    else:
+        table = table.cast(table.schema.set(1, table.schema.field(1).with_metadata(note)))
+    pa.parquet.write_table(table, tmp_path / "c.parquet")
+    assert longitudes(tmp_path / "c.parquet") == WEST
+
+
+def test_westward_columns_that_contradict_the_geometry(tmp_path: Path) -> None:
+    table = pd.DataFrame({"id": ["A", "B"], "lon_w": EAST, "lat": [15.0, -43.0], "diam_km": 2.5})
+    for sign in (-1.0, 1.0):
+        places = geopandas.points_from_xy(sign * table["lon_w"], table["lat"])
+        frame = geopandas.GeoDataFrame(table, geometry=places, crs="IAU_2015:30100")
+        frame.to_file(tmp_path / "c.gpkg")
+        if sign < 0.0:
+            assert np.allclose((np.array(longitudes(tmp_path / "c.gpkg")) - WEST) % 360.0, 0.0)
+            continue
+        with pytest.raises(CatalogueError, match="columns lon_w and lat lie"):
+            understand_catalogue(tmp_path / "c.gpkg", None)
 
 
 @pytest.mark.parametrize(
