@@ -1,6 +1,6 @@
 """Compare this checkout with another one (`git worktree add ../before COMMIT`), in turns.
 
-    python -m benchmarks.versions ../before [--rounds 5]
+    python -m benchmarks.versions ../before [--rounds 5] [--what engine cae vit_mae_base]
 
 Measures whole processes of the crop engine and, in a process that each side keeps, training and
 embedding of `cae` and ViT-MAE-base. Prints medians and, as a ratio, before over now: above 1 now is
@@ -109,6 +109,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("before", type=Path, help="the other checkout")
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--what", nargs="*", default=["engine", *ENCODERS])
     options = parser.parse_args()
     checkouts = [options.before.resolve(), Path.cwd()]
     print(f"{'':24s} {'crops/s':>21s} {'':7s} {'processor s':>19s}")
@@ -116,28 +117,37 @@ def main() -> None:
     print(f" {'ratio':>7s}")
     with tempfile.TemporaryDirectory() as name:
         root = Path(name)
-        mosaic = write_mosaic(
-            root / "mosaic.tif", width=WIDTH, height=HEIGHT, pixel_m=WAC_PIXEL_M, layout="striped"
-        )
-        reach = {"longitude_deg": 50.0, "latitude_deg": 24.0, "diameter_max_km": 10.0}
-        catalogue = write_catalogue(root / "craters.csv", CRATERS, **reach)
-        engines = [
-            partial(engine, each, mosaic, catalogue, root / f"engine{number}")
-            for number, each in enumerate(checkouts)
-        ]
-        in_turns("crop engine", options.rounds, engines, CRATERS)
-        for encoder, (steps, embedded) in ENCODERS.items():
-            kept = [
-                Kept(each, encoder, root / f"{encoder}{number}")
-                for number, each in enumerate(checkouts)
-            ]
-            train = [partial(side, "train", steps) for side in kept]
-            in_turns(f"{encoder}, training", options.rounds, train, steps * 256)
-            for precision in ("fp32", "bf16"):
-                embed = [partial(side, "embed", embedded, precision) for side in kept]
-                in_turns(f"{encoder}, embedding {precision}", options.rounds, embed, embedded)
-            for side in kept:
-                side.process.terminate()
+        if "engine" in options.what:
+            _compare_engines(checkouts, root, options.rounds)
+        for encoder in ENCODERS.keys() & {*options.what}:
+            _compare_encoder(encoder, checkouts, root, options.rounds)
+
+
+def _compare_engines(checkouts: list[Path], root: Path, rounds: int) -> None:
+    mosaic = write_mosaic(
+        root / "mosaic.tif", width=WIDTH, height=HEIGHT, pixel_m=WAC_PIXEL_M, layout="striped"
+    )
+    reach = {"longitude_deg": 50.0, "latitude_deg": 24.0, "diameter_max_km": 10.0}
+    catalogue = write_catalogue(root / "craters.csv", CRATERS, **reach)
+    engines = [
+        partial(engine, each, mosaic, catalogue, root / f"engine{number}")
+        for number, each in enumerate(checkouts)
+    ]
+    in_turns("crop engine", rounds, engines, CRATERS)
+
+
+def _compare_encoder(encoder: str, checkouts: list[Path], root: Path, rounds: int) -> None:
+    steps, embedded = ENCODERS[encoder]
+    kept = [
+        Kept(each, encoder, root / f"{encoder}{number}") for number, each in enumerate(checkouts)
+    ]
+    train = [partial(side, "train", steps) for side in kept]
+    in_turns(f"{encoder}, training", rounds, train, steps * 256)
+    for precision in ("fp32", "bf16"):
+        embed = [partial(side, "embed", embedded, precision) for side in kept]
+        in_turns(f"{encoder}, embedding {precision}", rounds, embed, embedded)
+    for side in kept:
+        side.process.terminate()
 
 
 if __name__ == "__main__":
