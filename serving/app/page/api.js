@@ -21,6 +21,10 @@ export async function call(path, options = {}) {
 
 export const getJson = async (path, options) => (await call(path, options)).json();
 
+export const postJson = (path, body, options = {}) => call(path, {
+  ...options, method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body),
+});
+
 // The objects of a reply of JSON lines, as many at once as have come.
 export async function* jsonLines(reply) {
   const reader = reply.body.pipeThrough(new TextDecoderStream()).getReader();

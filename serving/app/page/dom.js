@@ -8,3 +8,5 @@ export function element(tag, text = "", name = "") {
   if (name) made.className = name;
   return made;
 }
+
+export const count = (number) => number.toLocaleString("en");

@@ -1,19 +1,19 @@
 // Finds craters like those that are marked: marks, searches, refines, saves as a tag.
 
-import { call, craterPath, getJson, jsonLines, place, setToken } from "/static/api.js";
-import { $, element } from "/static/dom.js";
+import { craterPath, getJson, jsonLines, place, postJson, setToken } from "/static/api.js";
+import { $, count, element } from "/static/dom.js";
 import { Marks } from "./marks.js";
 import { onFailure, show } from "./pictures.js";
 import { Results } from "./results.js";
+import { Tags } from "./tags.js";
 
 const TOKEN = "lunar-label:token";  // given once for all pages that label
 const MOST_RESULTS = 5000;
-const json = { "content-type": "application/json" };
-const count = (number) => number.toLocaleString("en");
 
 const marks = new Marks(drawMarks);
 const results = new Results(mark, closer);
-let asked = 0, ranked = false, reading = null, seed = 0, tagNames = null;
+const tags = new Tags(marks, { say, fail, taken: search, kept: () => results.focus() });
+let asked = 0, ranked = false, reading = null, seed = 0;
 
 function say(text, good = false) {
   $("message").hidden = !text;
@@ -109,8 +109,7 @@ function showOthers() {
 function search() {
   if (!marks.side(true).length) { say("Mark at least one crater of the kind first."); return; }
   ask(async (current, signal) => {
-    const body = JSON.stringify({ ...marks.examples(), limit: MOST_RESULTS });
-    const reply = await call("/v1/search", { method: "POST", headers: json, body, signal });
+    const reply = await postJson("/v1/search", { ...marks.examples(), limit: MOST_RESULTS }, { signal });
     let head = null;
     for await (const lines of jsonLines(reply)) {
       if (!current()) return;
@@ -138,56 +137,6 @@ function closer(crater) {
   $("closer-title").textContent = `${crater.crater_id} · ${place(crater)}`;
   show($("large"), crater.crater_id);
   $("closer").showModal();
-}
-
-// -- tags -----------------------------------------------------------------------------------------
-
-async function drawTags() {
-  try {
-    tagNames = await getJson("/v1/tags");
-  } catch (error) {
-    tagNames = null;
-    $("save").hidden = true;
-    $("tags").replaceChildren(element("span", error.message, "soft"));
-    return;
-  }
-  $("save").hidden = false;
-  $("tags").replaceChildren(...Object.entries(tagNames).map(([name, members]) => {
-    const button = element("button", `${name} · ${count(members)}`);
-    button.type = "button";
-    button.title = `Go on with the tag ${name}`;
-    button.addEventListener("click", () => goOn(name));
-    return button;
-  }));
-}
-
-async function goOn(name) {
-  if (marks.unsaved.size) { say("Some marks are not saved yet: save them, or begin anew under “More”."); return; }
-  try {
-    marks.replace(await getJson(`/v1/tags/${encodeURIComponent(name)}`));
-    $("name").value = name;
-    search();
-  } catch (error) {
-    fail(error);
-  }
-}
-
-async function save() {
-  const name = $("name").value.trim();
-  try {
-    const parts = marks.toSave(name);
-    if (!parts.length) { say("There is nothing to save: mark some craters first."); return; }
-    for (const part of parts) {
-      const options = { method: "POST", headers: json, body: JSON.stringify(part) };
-      await call(`/v1/tags/${encodeURIComponent(name)}`, options);
-    }
-    marks.saved(name);
-    await drawTags();
-    say(`Saved: the tag ${name} has ${count(tagNames?.[name] ?? marks.side(true).length)} craters.`, true);
-    results.focus();
-  } catch (error) {
-    fail(error);
-  }
 }
 
 // -- keys, buttons, token -----------------------------------------------------------------------
@@ -257,7 +206,7 @@ async function beginPage() {
   $("more").open = false;
   $("work").hidden = false;
   drawMarks(null);
-  await drawTags(); // before any key can ask for the field of the name
+  await tags.draw(); // before any key can ask for the field of the name
   const like = new URLSearchParams(location.search).get("like");
   history.replaceState(null, "", location.pathname);
   if (like) { $("crater-id").value = like; if (!await addById()) return; }
@@ -271,7 +220,7 @@ $("token-form").addEventListener("submit", (event) => {
   beginPage();
 });
 $("by-id").addEventListener("submit", async (event) => { event.preventDefault(); if (await addById()) search(); });
-$("save").addEventListener("submit", (event) => { event.preventDefault(); save(); });
+$("save").addEventListener("submit", (event) => { event.preventDefault(); tags.save(); });
 $("clear").addEventListener("click", () => { marks.clear(); $("more").open = false; showOthers(); });
 $("go").addEventListener("click", search);
 $("undo").addEventListener("click", undo);
