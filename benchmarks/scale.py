@@ -9,10 +9,10 @@ fresh process, on one thread a process; the children's time and memory count:
 
     plain       preprocess (`make_crop_set`), then the encoder, the head and the clusters
     one         `classify_catalogue` as one shard, in one process
+    pair        two of `one` at once, their mean: what sharing cores and caches costs by itself
     shards      the same with the default shards
     processes   the same with two processes
     ray         the same on Ray with two processes (its start is not counted)
-    pair        two of `one` at once, their mean: what sharing cores and caches costs by itself
 
 Stages count their tasks; the rest of the processor seconds are what processes need to start.
 With `--resume` a run that was interrupted goes on; its seconds are then those of the rest.
@@ -45,7 +45,7 @@ from serving.batch.planning import SHARD_CRATERS
 from serving.model import bundle as bundles
 from serving.model.bundle import Bundle
 
-WAYS = ("plain", "one", "shards", "processes", "ray", "pair")
+WAYS = ("plain", "one", "pair", "shards", "processes", "ray")
 SHARED = ("measure", "classify")
 """Stages that are divided among shards."""
 
