@@ -82,7 +82,8 @@ def out_of_fold_probabilities(
         embeddings: (N, D).
         ranks: (N,) states 0..K-1.
         folds: (N,) fold in which each crater is tested.
-        n_states: K; a state missing from a training fold gets probability 0 there.
+        n_states: K; a state missing from a training fold gets probability 0 there, the only
+            one in it 1.
 
     Returns:
         (N, K) float64, rows sum to 1.
@@ -90,6 +91,10 @@ def out_of_fold_probabilities(
     probabilities = np.zeros((len(ranks), n_states))
     for fold in np.unique(folds):
         train, test = folds != fold, np.flatnonzero(folds == fold)
+        present = np.unique(ranks[train])
+        if len(present) == 1:  # as where a single crater has the other side of the Sun
+            probabilities[test, present[0]] = 1.0
+            continue
         with small_classes():
             probe = make().fit(embeddings[train], ranks[train])
         probabilities[np.ix_(test, probe.classes_)] = probe.predict_proba(embeddings[test])

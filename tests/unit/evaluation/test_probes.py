@@ -102,3 +102,13 @@ def test_a_class_of_one_member_is_no_warning_on_the_console():
         warnings.simplefilter("error")
         found = out_of_fold_probabilities(lda_probe, embeddings, ranks, folds, 3)
     assert (found.argmax(axis=1)[:40] == ranks[:40]).mean() > 0.9
+
+
+def test_a_class_with_one_member_leaves_a_fold_with_the_other_alone():
+    """One crater of a mosaic lit from the east was found in the west."""
+    embeddings = np.random.default_rng(0).normal(size=(50, 3))
+    ranks, folds = np.zeros(50, np.int64), np.arange(50) % 5
+    ranks[7] = 1
+    found = out_of_fold_probabilities(lda_probe, embeddings, ranks, folds, 2)
+    np.testing.assert_array_equal(found[folds == folds[7]], [[1.0, 0.0]] * 10)
+    np.testing.assert_allclose(found.sum(axis=1), 1.0)
