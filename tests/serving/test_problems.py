@@ -127,3 +127,19 @@ def test_tokens_open_what_their_scopes_say(
         assert status("/invocations", sender) == 200
         assert (status("/v1/map", reader), status("/v1/map", sender)) == (200, 403)
         assert (status("/metrics", reader), status("/metrics", sender)) == (403, 200)
+
+
+def test_a_broken_form_is_the_callers_fault(server: Live) -> None:
+    headers = {"content-type": "multipart/form-data; boundary=x"}
+    reply = server.post("/v1/classify", data=b"--x\r\nno form", headers=headers)
+    problem = reply.json()
+    assert (reply.status_code, problem["code"], problem["status"]) == (400, "bad_request", 400)
+    assert problem["request_id"] == reply.headers["x-request-id"]
+
+
+def test_the_routes_of_images_are_counted_by_their_path(server: Live, crops: np.ndarray) -> None:
+    for path in ("/invocations", "/v1/classify", "/v1/embed"):
+        assert server.post(path, json={"inputs": [item(crops[0])]}).status_code == 200
+        counted = f'lunar_requests_total{{route="{path}",status="200"}}'
+        assert counted in server.get("/metrics").text
+    assert server.get("/invocations").status_code == 405

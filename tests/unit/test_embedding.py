@@ -89,6 +89,19 @@ def test_many_crops_give_what_few_give(encoder: str, monkeypatch: pytest.MonkeyP
     assert np.abs(rough - few).mean() < 0.05 * np.abs(few).mean() + 1e-3
 
 
+def test_embedding_switches_training_off_and_on_again() -> None:
+    torch.manual_seed(0)
+    encoder = build_encoder(TrainConfig(crops="", encoder="cae", latent_dim=5), crop_size_px=16)
+    crops = torch.from_numpy(bowl_crops(4, 16)[0])[:, None] / 255.0
+    expected = encoder.eval().embed(crops)
+    *_, part = encoder.modules()
+    part.train()  # in training by itself
+    for mode in (False, True):
+        assert torch.equal(encoder.embed(crops), expected)
+        assert all(module.training is mode for module in encoder.modules())
+        encoder.train()
+
+
 def test_scores_of_an_encoder_that_has_been_taught_them() -> None:
     torch.manual_seed(0)
     config = TrainConfig(crops="", encoder="physics", latent_dim=5)
