@@ -31,6 +31,10 @@ cgroup_manager = "cgroupfs"
 """
 
 
+# For the scripts of `deploy/`, which call `docker compose`.
+_DOCKER = '#!/bin/sh\nshift\nexec podman-compose "$@"\n'
+
+
 class Containers:
     """Services by their names in the compose file; `folder` is a copy of `deploy/`."""
 
@@ -38,7 +42,15 @@ class Containers:
         self.folder = folder / "deploy"
         shutil.copytree(DEPLOY, self.folder)
         (folder / "containers.conf").write_text(_PODMAN)
-        self.environment = {**os.environ, "CONTAINERS_CONF": str(folder / "containers.conf")}
+        programs = folder / "bin"
+        programs.mkdir()
+        (programs / "docker").write_text(_DOCKER)
+        (programs / "docker").chmod(0o755)
+        self.environment = {
+            **os.environ,
+            "CONTAINERS_CONF": str(folder / "containers.conf"),
+            "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}",
+        }
         settings = {**NAMES, "MODEL": "models:/served@champion", "WORKERS": "1"}
         (self.folder / ".env").write_text("".join(f"{k}={v}\n" for k, v in settings.items()))
         self.run(self.folder / "scripts/make-secrets.sh")

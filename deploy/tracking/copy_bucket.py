@@ -15,11 +15,12 @@ _IN_MEMORY = 16 * 2**20
 
 def client() -> Any:
     """A client of the S3 server that the environment names."""
-    file = os.environ.get("S3_SECRET_KEY_FILE")
-    key = {"aws_secret_access_key": Path(file).read_text().strip()} if file else {}
-    region = os.environ.get("AWS_DEFAULT_REGION", "us-east-1")
     return boto3.client(
-        "s3", endpoint_url=os.environ["MLFLOW_S3_ENDPOINT_URL"], region_name=region, **key
+        "s3",
+        endpoint_url=os.environ["MLFLOW_S3_ENDPOINT_URL"],
+        aws_access_key_id=os.environ["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=Path(os.environ["S3_SECRET_KEY_FILE"]).read_text().strip(),
+        region_name=os.environ.get("AWS_DEFAULT_REGION", "us-east-1"),
     )
 
 

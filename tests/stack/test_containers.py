@@ -3,6 +3,7 @@
 import os
 import re
 import time
+from pathlib import Path
 
 import mlflow
 import numpy as np
@@ -145,6 +146,23 @@ def test_the_tracking_server_takes_its_own_name_alone(containers):
     address = f"{TRACKING}/api/2.0/mlflow/experiments/get?experiment_id=0"
     assert requests.get(address, auth=credentials, timeout=30).status_code == 200
     assert requests.get(address, timeout=30).status_code == 401
+
+
+def test_a_backup_is_taken_and_restored(containers, tmp_path):
+    """The scripts call `docker compose`: podman-compose answers for it."""
+    client = mlflow.MlflowClient(TRACKING)
+    before = client.get_registered_model("served").aliases
+    scripts = containers.folder / "scripts"
+    containers.run(scripts / "backup.sh", tmp_path / "backup")
+    client.delete_registered_model_alias("served", "champion")
+    containers.compose("stop", "--timeout", "20", "tracking")
+    containers.run(scripts / "restore.sh", tmp_path / "backup")
+    containers.start("tracking")
+    assert client.get_registered_model("served").aliases == before
+    model = client.get_model_version("served", "1")
+    mlflow.set_tracking_uri(TRACKING)
+    loaded = mlflow.artifacts.download_artifacts(f"models:/{model.name}/{model.version}")
+    assert (Path(loaded) / "MLmodel").is_file()
 
 
 def test_the_application_ends_in_order(containers):
