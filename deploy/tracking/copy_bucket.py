@@ -30,12 +30,12 @@ def pull(bucket: str) -> int:
     pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket)
     with tarfile.open(fileobj=sys.stdout.buffer, mode="w|", format=tarfile.PAX_FORMAT) as tar:
         for item in (item for page in pages for item in page.get("Contents", ())):
-            with tempfile.SpooledTemporaryFile(_IN_MEMORY) as body:
-                s3.download_fileobj(bucket, item["Key"], body)
-                member = tarfile.TarInfo(item["Key"])
-                member.size, member.mtime = body.tell(), int(item["LastModified"].timestamp())
-                body.seek(0)
-                tar.addfile(member, body)
+            # In one stream: parts that arrive out of order would tell a wrong size.
+            stored = s3.get_object(Bucket=bucket, Key=item["Key"])
+            member = tarfile.TarInfo(item["Key"])
+            member.size = stored["ContentLength"]
+            member.mtime = int(stored["LastModified"].timestamp())
+            tar.addfile(member, stored["Body"])  # fails if fewer bytes come
             count += 1
     return count
 

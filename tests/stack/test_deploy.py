@@ -1,5 +1,6 @@
 """What is in `deploy/`: valid, and as far as it goes without containers, used."""
 
+import io
 import os
 import re
 import shutil
@@ -159,6 +160,39 @@ def test_a_password_of_the_tracking_server_is_changed(stack, ana):
     assert "has the new password" in stack.create_user("cleo", "the-second-password")
     assert {stack.status_for("cleo", "the-first-password") for _ in many} == {401}
     assert {stack.status_for("cleo", "the-second-password") for _ in many} == {200}
+
+
+def test_large_objects_are_copied_whole(tmp_path):
+    """An object of several parts arrives in any order; its size is not where the last one ends."""
+    boto3 = pytest.importorskip("boto3")
+    server = pytest.importorskip("moto.server").ThreadedMotoServer(port=0)
+    server.start()
+    try:
+        host, port = server.get_host_and_port()
+        (tmp_path / "key").write_text("testing")
+        environment = {
+            **os.environ, "AWS_ACCESS_KEY_ID": "testing", "BUCKET": "bucket",
+            "S3_SECRET_KEY_FILE": str(tmp_path / "key"),
+            "MLFLOW_S3_ENDPOINT_URL": f"http://{host}:{port}",
+        }  # fmt: skip
+        bucket = boto3.client(
+            "s3", endpoint_url=f"http://{host}:{port}", aws_access_key_id="testing",
+            aws_secret_access_key="testing", region_name="us-east-1",
+        )  # fmt: skip
+        bucket.create_bucket(Bucket="bucket")
+        objects = {f"of/{size}": os.urandom(size) for size in (0, 1, 9 * 2**20, 33 * 2**20 + 1)}
+        for key, body in objects.items():
+            bucket.upload_fileobj(io.BytesIO(body), "bucket", key)
+        tool = [sys.executable, DEPLOY / "tracking/copy_bucket.py"]
+        options = {"env": environment, "check": True, "stdout": subprocess.PIPE}
+        copied = subprocess.run([*tool, "pull"], **options).stdout
+        for key in objects:
+            bucket.delete_object(Bucket="bucket", Key=key)
+        subprocess.run([*tool, "push"], input=copied, **options)
+        back = {k: bucket.get_object(Bucket="bucket", Key=k)["Body"].read() for k in objects}
+        assert [k for k in objects if back[k] != objects[k]] == []
+    finally:
+        server.stop()
 
 
 def test_a_backup_brings_everything_back(stack, ana, served, monkeypatch, tmp_path, log):
