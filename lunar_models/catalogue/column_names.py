@@ -75,7 +75,24 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "sub_solar_latitude_deg": ("sub_solar_latitude_deg", "SUB_SOLAR_LATITUDE"),
     "incidence_deg": ("incidence_deg", "INCIDENCE_ANGLE"),
     "acquisition_time": ("acquisition_time", "image_time", "observation_time", "START_TIME"),  # PDS
-    "diameter_unit": ("diameter_unit", "diam_unit", "size_unit", "unit", "units"),
+    "diameter_unit": (
+        "diameter_unit", "diam_unit", "dia_unit", "d_unit", "size_unit", "length_unit",
+        "crater_diameter_unit", "diameter_units", "diam_units", "dia_units", "d_units",
+        "size_units", "length_units", "unit_of_diameter", "units_of_diameter", "unit_diameter",
+        "unit_diam", "units_diameter", "unit_of_size", "units_of_size", "diameter_uom", "uom",
+        "unit", "units",
+    ),
+    "radius_unit": (
+        "radius_unit", "radius_units", "rad_unit", "r_unit", "unit_of_radius", "units_of_radius",
+    ),
+    "longitude_unit": (
+        "longitude_unit", "longitude_units", "lon_unit", "lon_units", "long_unit", "long_units",
+        "unit_of_longitude", "units_of_longitude",
+    ),
+    "latitude_unit": (
+        "latitude_unit", "latitude_units", "lat_unit", "lat_units", "unit_of_latitude",
+        "units_of_latitude",
+    ),
     "body": ("target", "target_name", "body"),
     "feature_type": ("feature_type", "type_of_feature"),
     "coordinate_system": ("coordinate_system",),
@@ -104,7 +121,7 @@ NUMBERS = (
     "y_min_px", "x_max_px", "y_max_px", *SUN_COLUMNS,
 )  # fmt: skip
 
-SIZES = ("diameter_km", "diameter_m", "diameter", "radius_km", "radius_m", "radius")
+SIZES = ("diameter_km", "diameter_m", "radius_km", "radius_m", "diameter", "radius")
 """Best first: what says a unit comes before what does not."""
 
 BOX = ("x_min_px", "y_min_px", "x_max_px", "y_max_px")

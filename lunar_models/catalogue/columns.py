@@ -23,6 +23,8 @@ class Columns:
     """Columns that may name craters, best first."""
     rivals: dict[str, str] = field(default_factory=dict)
     """Further columns of a place or size -> the field that they may be, too."""
+    mapped: bool = False
+    """The fields are those of `columns=`, not found by known names."""
 
     @property
     def pixels(self) -> bool:
@@ -86,7 +88,7 @@ def match_columns(
     else:
         identifiers = [found.pop("crater_id")] if "crater_id" in found else []
     rivals = _rivals(names, found) if columns is None else {}
-    matched = Columns(found, tuple(dict.fromkeys(identifiers)), rivals)
+    matched = Columns(found, tuple(dict.fromkeys(identifiers)), rivals, columns is not None)
     missing = list(_missing(matched, columns or {}, geometry, outlines))
     if missing:
         lacks = f"The catalogue has no column for {', '.join(dict.fromkeys(missing))}; "

@@ -51,6 +51,11 @@ def check_rivals(
         here, other = numbers[sizes[0]] * _KM[sizes[0]], numbers[field] * _KM[field]
         names = matched.found[sizes[0]], matched.found[field]
         _refuse(_differ(other, here), other, here, *names, sizes[0], path)
+    if sizes and sizes[0].startswith("radius") and "diameter" in numbers:
+        here, other = numbers[sizes[0]] * _KM[sizes[0]], numbers["diameter"]
+        apart = min((_differ(other * km, here) for km in (1.0, 1e-3)), key=np.sum)
+        names = matched.found[sizes[0]], matched.found["diameter"]
+        _refuse(apart, other, here, *names, sizes[0], path)
 
 
 def _differ(one: Float64Array, other: Float64Array) -> Any:

@@ -22,19 +22,16 @@ from lunar_models.catalogue.doubts import (
     elongated_boxes,
     foreign_rows,
 )
-from lunar_models.catalogue.times import sub_solar_columns
-from lunar_models.catalogue.units import (
-    apply_units,
-    apply_units_of_cells,
-    check_first_row,
-    split_units_row,
-)
-from lunar_models.catalogue.values import (
+from lunar_models.catalogue.hemispheres import (
     apply_hemisphere,
-    carry_directions,
-    hemisphere_signs,
-    read_numbers,
+    check_west,
+    eastward,
+    hemisphere_column,
 )
+from lunar_models.catalogue.times import sub_solar_columns
+from lunar_models.catalogue.unit_columns import apply_units_beside, stated_beside
+from lunar_models.catalogue.units import apply_units, check_first_row, split_units_row
+from lunar_models.catalogue.values import carry_directions, read_numbers
 from lunar_models.errors import CatalogueError
 from lunar_models.moon import MOON_RADIUS_KM
 
@@ -83,7 +80,8 @@ def standardise(
     table, units = split_units_row(table, matched)
     check_first_row(table, matched, path)
     matched, said = apply_units(matched, units, path)
-    notes = [*notes, *said]
+    matched, more = apply_units(matched, stated_beside(table, matched, path), path)
+    notes = [*notes, *said, *more]
     numbers = read_numbers(
         {key: table[name] for key, name in matched.found.items() if key in NUMBERS}, str(path)
     )
@@ -103,8 +101,9 @@ def standardise(
     else:
         for axis in ("longitude", "latitude"):
             rows[f"{axis}_deg"] = _coordinate(axis, numbers, table, matched, taken, notes, path)
+        check_west(rows["longitude_deg"].to_numpy(), numbers, table, matched, path)
         check_latitudes(rows["latitude_deg"].to_numpy(), rows["longitude_deg"].to_numpy(), path)
-        matched = apply_units_of_cells(table, matched, numbers, notes, path)
+        matched = apply_units_beside(table, matched, numbers, notes, path)
         rows["diameter_km"] = _diameters(numbers, matched, notes, path)
         notes += doubtful_units(numbers, rows, matched.size)
     computed, said = sub_solar_columns(table, matched)
@@ -173,56 +172,26 @@ def _coordinate(
     """Longitude (east positive) or latitude in degrees."""
     west = axis == "longitude" and "longitude_deg" not in numbers
     values = numbers["longitude_west" if west else f"{axis}_deg"]
-    beside = _hemisphere_column(axis, values, table, matched, path)
+    beside = hemisphere_column(axis, values, table, matched, path)
     if west and beside is None:
         name = matched.found["longitude_west"]
         if carry_directions(table[name]):
             notes.append(f"longitudes of {name!r} are east or west by their cells")
         else:
-            values = _eastward(values)
+            values = eastward(values)
             notes.append(f"longitudes of {name!r} are positive west")
     if beside is not None:
         column, signs = beside
-        values = apply_hemisphere(values, signs, str(path), column)
+        values = apply_hemisphere(values, signs, axis, str(path), column)
         taken[f"{axis}_hemisphere"] = column
         notes.append(f"column {column!r} gives the sign of the {axis}")
     elif axis == "longitude" and not west and "coordinate_system" in matched.found:
         system = table[matched.found["coordinate_system"]].astype("str").str.lower()
         westward = system.str.contains(r"\+\s*west", regex=True).to_numpy()
         if westward.any():
-            values = np.where(westward, _eastward(values), values)
+            values = np.where(westward, eastward(values), values)
             notes.append(f"{int(westward.sum())} longitudes are positive west by their system")
     return values
-
-
-def _eastward(west: Float64Array) -> Float64Array:
-    """East positive longitudes of west positive ones in [-180, 360]."""
-    return np.where(west > 180.0, 360.0 - west, -west)
-
-
-def _hemisphere_column(
-    axis: str, values: Float64Array, table: pd.DataFrame, matched: Columns, path: Path
-) -> tuple[str, Float64Array] | None:
-    """The column of directions (E, W or N, S) that signs unsigned coordinates."""
-    named = matched.found.get(f"{axis}_hemisphere")
-    if named is not None:
-        signs = hemisphere_signs(table[named], axis)
-        if signs is None:
-            raise CatalogueError(
-                f"{path}: column {named} should hold directions such as E and W or N and S, but "
-                f"holds {table[named].iloc[0]!r}. Rename it, or give columns=."
-            )
-        return named, signs
-    if (values < 0.0).any():
-        return None
-    others = [c for c in table.columns if c not in matched.found.values()]
-    found = [(str(c), s) for c in others if (s := hemisphere_signs(table[c], axis)) is not None]
-    if len(found) > 1:
-        raise CatalogueError(
-            f"{path}: columns {' and '.join(name for name, _ in found)} may each be the hemisphere "
-            f"of the {axis}; say which with columns={axis}_hemisphere=NAME,…"
-        )
-    return found[0] if found else None
 
 
 def _diameters(

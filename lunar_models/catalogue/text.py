@@ -19,9 +19,9 @@ from lunar_models.catalogue.delimiting import (
     note_lines,
     read_spaced,
 )
+from lunar_models.catalogue.hemispheres import DIRECTIONS
 from lunar_models.catalogue.statements import apply_statements
 from lunar_models.catalogue.units import apply_units, units_in_notes
-from lunar_models.catalogue.values import DIRECTIONS
 from lunar_models.errors import CatalogueError
 
 SUFFIXES = (".csv", ".txt", ".tsv", ".tab", ".dat", ".gz")
@@ -65,7 +65,7 @@ def read_text(
     preview = _parse(start, layout, names, {}, rows=_PREVIEW_ROWS)
     wanted = [*matched.found.values(), *matched.rivals, *matched.identifiers]
     wanted += _directions(preview)
-    wanted = list(dict.fromkeys(wanted))
+    wanted = [name for name in names if name in set(wanted)]
     _check_thousands(preview, layout, matched, path)
     numbers = {matched.found[f] for f in NUMBERS if f in matched.found}
     numbers -= set(matched.identifiers)

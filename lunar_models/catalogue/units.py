@@ -11,10 +11,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
-from lunar_models.arrays import Float64Array
 from lunar_models.catalogue.column_names import NUMBERS
 from lunar_models.catalogue.columns import Columns
 from lunar_models.catalogue.unit_names import (
@@ -24,13 +22,12 @@ from lunar_models.catalogue.unit_names import (
     OTHER_ANGLES,
     OTHER_LENGTHS,
 )
-from lunar_models.catalogue.values import carry_units
 from lunar_models.errors import CatalogueError
 
 _WEST = ("degw", "degrees_west", "degree_west", "degrees_w", "°w")
-_DEGREES = ("deg", "degree", "degrees", "°", "dege", "degn",
-            "degs", "degrees_east", "degrees_north",
-            "degree_east", "degree_north", "degrees_e", "degrees_n", "°e", "°n")  # fmt: skip
+_EAST = ("dege", "degrees_east", "degree_east", "degrees_e", "°e")
+_NORTH = ("degn", "degrees_north", "degree_north", "degrees_n", "°n")
+_DEGREES = ("deg", "degree", "degrees", "°", "degs")
 _ECSV_COLUMN = re.compile(r"-\s*\{name:\s*([^,}]+),.*\bunit:\s*([^,}]+)[,}]")
 _LEAST_WORDS = 3
 _NONE = ("", "-", "nan", "none", "<na>")
@@ -82,9 +79,9 @@ def units_in_notes(lines: Iterable[str], matched: Columns, names: list[str]) -> 
     return {}
 
 
-def _plain_unit(cell: str) -> str:
-    """A unit without case, brackets and, in degrees of a direction, blanks (``(deg W)``)."""
-    unit = cell.strip(" ()[]").lower()
+def plain_unit(cell: str) -> str:
+    """Return a unit without case, brackets, full stop and, before a direction, blanks."""
+    unit = cell.strip(" ()[]{}<>.").lower()
     return re.sub(r"^(deg|degrees?|°)[ .]*(east|west|north|south|[ewns])$", _direction, unit)
 
 
@@ -93,8 +90,8 @@ def _direction(found: "re.Match[str]") -> str:
 
 
 def _only_units(cells: dict[str, str]) -> dict[str, str]:
-    units = {name: _plain_unit(cell) for name, cell in cells.items()}
-    known = {*LENGTHS, *OTHER_LENGTHS, *OTHER_ANGLES, *_WEST, *_DEGREES, *_NONE}
+    units = {name: plain_unit(cell) for name, cell in cells.items()}
+    known = {*LENGTHS, *OTHER_LENGTHS, *OTHER_ANGLES, *_WEST, *_EAST, *_NORTH, *_DEGREES, *_NONE}
     if not set(units.values()) <= known:
         return {}
     return {name: unit for name, unit in units.items() if unit not in _NONE}
@@ -106,12 +103,12 @@ def stated_units(schema: Any) -> dict[str, str]:
     for field in schema:
         for key in (b"unit", b"units"):
             if key in (field.metadata or {}):
-                units[field.name] = field.metadata[key].decode(errors="replace").strip().lower()
+                units[field.name] = plain_unit(field.metadata[key].decode(errors="replace"))
     attributes = json.loads((schema.metadata or {}).get(b"PANDAS_ATTRS", b"{}"))
     for word in ("unit", "units"):
         given = attributes.get(word) if isinstance(attributes, dict) else None
         for name, unit in given.items() if isinstance(given, dict) else ():
-            units[str(name)] = str(unit).strip().lower()
+            units[str(name)] = plain_unit(str(unit))
     return units
 
 
@@ -123,7 +120,7 @@ def apply_units(
     Raises:
         CatalogueError: a unit contradicts a column's name, or is none that we know.
     """
-    found, notes = dict(matched.found), []
+    found, rivals, notes = dict(matched.found), dict(matched.rivals), []
     for field, name in matched.found.items():
         unit = units.get(name)
         if unit is None or field not in NUMBERS:
@@ -137,55 +134,25 @@ def apply_units(
         elif field.endswith("_px"):
             continue
         else:
-            new, wrong = field, unit not in _DEGREES
+            towards = [*(_EAST if field.endswith("longitude_deg") else ()),
+                       *(_NORTH if field.endswith("latitude_deg") else ())]  # fmt: skip
+            new, wrong = field, unit not in (*_DEGREES, *towards)
         if wrong:
             raise CatalogueError(
                 f"{path}: the unit {unit!r} of column {name!r} does not fit {field}. "
-                f"{_remedy(unit)}, or correct the unit."
+                f"{remedy(unit)}, or correct the unit."
             )
         del found[field]
-        found[new] = name
+        if new in found:  # such as `diameter` in km beside `diameter_km`
+            rivals[name] = new
+        else:
+            found[new] = name
         notes.append(f"column {name!r} is in {unit}")
-    return replace(matched, found=found), notes
+    return replace(matched, found=found, rivals=rivals), notes
 
 
-def _remedy(unit: str) -> str:
+def remedy(unit: str) -> str:
+    """Say how to bring numbers of a unit to km or degrees."""
     if unit in OTHER_LENGTHS:
         return f"Multiply by {OTHER_LENGTHS[unit]:g} for km"
     return f"Multiply {OTHER_ANGLES[unit]} for degrees" if unit in OTHER_ANGLES else "Correct it"
-
-
-def apply_units_of_cells(
-    table: pd.DataFrame,
-    matched: Columns,
-    numbers: dict[str, Float64Array],
-    notes: list[str],
-    path: Path,
-) -> Columns:
-    """Bring sizes to km by the units in their cells, or in a column beside them.
-
-    Raises:
-        CatalogueError: that column contradicts the name.
-    """
-    size = matched.size
-    assert size is not None
-    name, beside = matched.found[size], matched.found.get("diameter_unit")
-    kind, own = size.split("_")[0], (*size.split("_"), None)[1]
-    factor = None
-    if beside is not None:
-        unit = table[beside].astype("str").str.strip().str.lower()
-        if unit.isin([*LENGTHS]).all():  # else it is a geological unit
-            factor = unit.map(LENGTHS).to_numpy(np.float64)
-    if factor is not None and own is not None and (factor != LENGTHS[own]).any():
-        raise CatalogueError(
-            f"{path}: column {beside!r} says other units than the name of {name!r}. Correct one, "
-            f"or rename {beside!r}."
-        )
-    if own is not None or (factor is None and not carry_units(table[name])):
-        return matched
-    if factor is not None:
-        numbers[size] = numbers[size] * factor
-        notes.append(f"column {beside!r} gives the unit of {name!r}")
-    numbers[f"{kind}_km"] = numbers.pop(size)
-    found = {field: column for field, column in matched.found.items() if field != size}
-    return replace(matched, found={**found, f"{kind}_km": name})

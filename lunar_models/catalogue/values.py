@@ -9,26 +9,32 @@ import pandas as pd
 from lunar_models.arrays import Float64Array
 from lunar_models.errors import CatalogueError
 
-_EAST, _WEST = (
-    frozenset({"e", "east", "ost", "est", "este", "leste"}),
-    frozenset({"w", "west", "ouest", "oeste", "ovest"}),
-)
-_NORTH, _SOUTH = (
-    frozenset({"n", "north", "nord", "norte"}),
-    frozenset({"s", "south", "sued", "süd", "sud", "sur", "sul"}),
-)
-_EAST_OR_WEST = "o"
-"""Ost in German, ouest in French, oeste in Spanish, ovest in Italian."""
-DIRECTIONS = _EAST | _WEST | _NORTH | _SOUTH | {_EAST_OR_WEST}
-"""What cells of a column of hemispheres hold, in lower case."""
 _FORTRAN = r"^([-+]?\d*\.\d*)[dD]([-+]?\d{1,2})$"
 _SIGNS = str.maketrans(dict.fromkeys("\u2212\u2013\u2010\u2011\uff0d\ufe63", "-"))
+_SIDE = "N|S|E|W|North|South|East|West"
 _ANGLE = re.compile(
-    r"(?P<before>N|S|E|W|North|South|East|West)?\s*(?P<degrees>[-+]?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?)\s*(?:[°d:]|deg)?\s*"
-    r"(?:(?P<minutes>\d+(?:\.\d+)?)\s*['′:m]\s*)?(?:(?P<seconds>\d+(?:\.\d+)?)\s*(?:\"|″|''|s)?\s*)?"
-    r"(?P<after>N|S|E|W|North|South|East|West)?",
+    rf"(?P<before>{_SIDE})?\s*(?P<degrees>[-+]?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?)\s*(?:[°º˚d:]|deg)?\s*"
+    r"(?:(?P<minutes>\d+(?:\.\d+)?)\s*['’‘′´:m]\s*)?"
+    r"(?:(?P<seconds>\d+(?:\.\d+)?)\s*(?:\"|″|”|“|''|’’|′′|s)?\s*)?"
+    rf"(?P<after>{_SIDE})?",
     re.IGNORECASE,
 )
+
+
+def _says(sides: str) -> str:
+    """Pattern of numbers with one of these directions before or behind them."""
+    return rf"(?i)^(?:{sides})\s*[-+]?\d|[\d.°º˚'’‘′´\"″”“]\s*(?:{sides})$"
+
+
+_MINUTES_BY_BLANKS = re.compile(
+    rf"((?:{_SIDE})?\s*[-+]?\d+)\s+(\d+(?:\.\d+)?)(?:\s+(\d+(?:\.\d+)?))?(\s*(?:{_SIDE})?)",
+    re.IGNORECASE,
+)
+"""``20 30 00``, or ``20 30 W``: two numbers are only an angle if a direction follows."""
+_OTHER_AXIS = {
+    "longitude": (_says("N|S|North|South"), "N or S", "latitude"),
+    "latitude": (_says("E|W|East|West"), "E or W", "longitude"),
+}
 _GROUPED = r"[^.,\d]*\d{1,3}(?:\.\d{3})+(?:,\d+)?[^.,\d]*"
 """Thousands grouped by points, beside a decimal comma."""
 _UNITS = {"km": {"km": 1.0, "m": 1e-3}, "m": {"km": 1e3, "m": 1.0}, "px": {"px": 1.0}}
@@ -47,15 +53,17 @@ def read_numbers(columns: dict[str, "pd.Series[Any]"], name: str) -> dict[str, F
         field -> float64, NaN where there is no number.
 
     Raises:
-        CatalogueError: commas may be decimal or separate thousands.
+        CatalogueError: commas may be decimal or separate thousands; a longitude says N or S, or
+            a latitude E or W.
     """
-    texts = {key: _text(values) for key, values in columns.items() if not _is_number(values)}
+    texts = {key: cell_text(values) for key, values in columns.items() if not is_number(values)}
     convention = _comma_convention(texts, name)
     result = {}
     for key, values in columns.items():
         if key not in texts:
             result[key] = pd.to_numeric(values, errors="coerce").to_numpy(np.float64)
         elif key.startswith(("longitude", "latitude")):
+            _check_axis(key, texts[key], values.name, name)
             result[key] = _angles(_plain_numbers(texts[key], convention))
         else:
             result[key] = _lengths(key, _plain_numbers(texts[key], convention), name)
@@ -64,7 +72,9 @@ def read_numbers(columns: dict[str, "pd.Series[Any]"], name: str) -> dict[str, F
 
 def carry_units(values: "pd.Series[Any]") -> bool:
     """Whether cells of a column of sizes name their units."""
-    return not _is_number(values) and bool(_text(values).str.contains(r"(?i)\dk?m$|\sk?m$").any())
+    return not is_number(values) and bool(
+        cell_text(values).str.contains(r"(?i)\dk?m$|\sk?m$").any()
+    )
 
 
 def carry_directions(values: "pd.Series[Any]") -> bool:
@@ -73,9 +83,9 @@ def carry_directions(values: "pd.Series[Any]") -> bool:
     Raises:
         CatalogueError: some do and others do not.
     """
-    if _is_number(values):
+    if is_number(values):
         return False
-    text = _text(values)
+    text = cell_text(values)
     text = text[text != ""]
     named = text.str.contains(r"(?i)^(?:[ew]|east|west)\b|(?:[ew]|east|west)$")
     if named.any() and not named.all():
@@ -106,13 +116,15 @@ def _lengths(key: str, text: "pd.Series[str]", name: str) -> Float64Array:
     return np.asarray(numbers * factor.to_numpy())
 
 
-def _is_number(values: "pd.Series[Any]") -> bool:
+def is_number(values: "pd.Series[Any]") -> bool:
+    """Whether a column is of numbers, truth values not among them."""
     kind = pd.api.types
     return bool(kind.is_numeric_dtype(values) and not kind.is_bool_dtype(values))
 
 
-def _text(values: "pd.Series[Any]") -> "pd.Series[str]":
-    text = values.astype("str").str.strip().str.translate(_SIGNS)
+def cell_text(values: "pd.Series[Any]") -> "pd.Series[str]":
+    """Cells as text with plain minus signs and exponents, empty where they say missing."""
+    text = values.astype("str").fillna("").str.strip().str.translate(_SIGNS)
     text = text.str.replace(_FORTRAN, r"\1e\2", regex=True)
     return text.where(~text.str.lower().isin(_MISSING), "")
 
@@ -169,7 +181,7 @@ def _angles(text: "pd.Series[str]") -> Float64Array:
     """Degrees of texts such as ``-12.3``, ``12.3 W``, ``S 12°30'``."""
     numbers = pd.to_numeric(text, errors="coerce").to_numpy(np.float64).copy()
     for n in np.flatnonzero(np.isnan(numbers) & (text != "").to_numpy()):
-        match = _ANGLE.fullmatch(text.iloc[n])
+        match = _ANGLE.fullmatch(_with_marks(text.iloc[n]))
         if match is None or (match["before"] and match["after"]):
             continue
         value = float(match["degrees"])
@@ -182,53 +194,30 @@ def _angles(text: "pd.Series[str]") -> Float64Array:
         side = (match["before"] or match["after"] or "").lower()
         if side[:1] in ("w", "s"):
             value = -value if not match["degrees"].startswith("-") else np.nan
+            value = value + 360.0 if side[0] == "w" and value < -180.0 else value  # 339.5 W
         numbers[n] = value
     return numbers
 
 
-def hemisphere_signs(values: "pd.Series[Any]", axis: str) -> Float64Array | None:
-    """Return +1 or -1 of a column of directions, NaN where empty; None for any other column.
-
-    Args:
-        values: of any type.
-        axis: ``longitude`` (E, W) or ``latitude`` (N, S).
-
-    Raises:
-        CatalogueError: O may mean east (German) or west (French, Spanish, Italian): beside W it is
-            the former, beside E the latter.
-    """
-    if _is_number(values):
-        return None
-    words = _text(values).str.lower().str.rstrip(".")
-    positive, negative = (_EAST, _WEST) if axis == "longitude" else (_NORTH, _SOUTH)
-    if axis == "longitude" and (words == _EAST_OR_WEST).any():
-        beside = words.isin(_EAST).any(), words.isin(_WEST).any()
-        if (words.isin([_EAST_OR_WEST, ""])).all() or all(beside):
-            raise CatalogueError(
-                f"Column {values.name!r} holds O, which may be Ost (east) or ouest, oeste (west). "
-                "Write E and W."
-            )
-        words = words.replace(_EAST_OR_WEST, "w" if beside[0] else "e")
-    if (words == "").all() or not words.isin(positive | negative | {""}).all():
-        return None
-    signs = np.where(words.isin(list(negative)), -1.0, 1.0)
-    return np.where(words == "", np.nan, signs)
+def _with_marks(text: str) -> str:
+    """An angle whose minutes are parted by blanks with their marks; others as they are."""
+    match = _MINUTES_BY_BLANKS.fullmatch(text)
+    if match is None:
+        return text
+    degrees, minutes, seconds, after = match.groups()
+    if seconds is None and not (after.strip() or degrees[0].isalpha()):
+        return text
+    return f"{degrees}°{minutes}'{seconds or 0}\"{after}"
 
 
-def apply_hemisphere(
-    numbers: Float64Array, signs: Float64Array, name: str, column: str
-) -> Float64Array:
-    """Apply the sign of the hemisphere given in another column.
-
-    Raises:
-        CatalogueError: a sign contradicts its hemisphere.
-    """
-    against = (numbers < 0.0) & (signs > 0.0)
-    if against.any():
-        row = int(np.flatnonzero(against)[0])
+def _check_axis(key: str, text: "pd.Series[str]", column: object, name: str) -> None:
+    """Raise CatalogueError for cells of a longitude that say N or S, of a latitude E or W."""
+    axis = "longitude" if key.startswith("longitude") else "latitude"
+    pattern, letters, other = _OTHER_AXIS[axis]
+    wrong = text[text.str.contains(pattern)]
+    if len(wrong):
         raise CatalogueError(
-            f"{name}: row {row + 1} has {numbers[row]:g}, but {column} says the positive "
-            "hemisphere of longitude or latitude; leave out the column or the sign."
+            f"{name}: column {column!r}, taken as {axis}, has cells that say {letters}, such as "
+            f"{wrong.iloc[0]!r}, which is a {other}. If the columns are exchanged, correct their "
+            f"names or say columns={other}_deg={column},…; else correct the cells."
         )
-    signed: Float64Array = np.where(np.isnan(signs), np.nan, np.abs(numbers) * signs)
-    return signed
