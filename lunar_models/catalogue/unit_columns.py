@@ -120,5 +120,4 @@ def _kilometres(
             f"{path}: column {beside!r} gives the unit {cell!r} in row {unknown.index[0] + 1}, "
             f"which is not read. {what}{geological}."
         )
-    factors: Float64Array = units.map(LENGTHS).to_numpy(np.float64)
-    return factors
+    return np.asarray(units.map(LENGTHS), np.float64)
