@@ -1,4 +1,4 @@
-"""Measure how many labels a chosen order saves against a random one, seed by seed.
+r"""Measure how many labels a chosen order saves against a random one, seed by seed.
 
     python -m benchmarks.active_learning --crops data/crops --labels labels.csv
     python -m benchmarks.active_learning --crops data/crops --labels labels.csv --seeds 20 \

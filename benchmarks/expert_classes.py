@@ -1,4 +1,4 @@
-"""Lay our states, d/D and K beside the classes that experts give by eye.
+"""Compare our states, d/D and K with the classes that experts give by eye.
 
 Prints the table of docs/expert_classes.md and how well the edges of each scheme part its classes,
 and draws the figure. The tables of experts are not part of this project.

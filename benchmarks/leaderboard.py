@@ -1,4 +1,4 @@
-"""Tabulate every metric of every encoder on one crop set with labels.
+r"""Tabulate every metric of every encoder on one crop set with labels.
 
     python -m benchmarks.leaderboard --crops CROPS --labels labels.csv \
         --values depths.csv --value_column d_over_D --output leaderboard \

@@ -1,4 +1,4 @@
-"""Start servers and press them with wrk, for the benchmarks of serving."""
+"""Start servers and load them with wrk, for the benchmarks of serving."""
 
 import base64
 import contextlib

@@ -1,4 +1,4 @@
-"""Score an encoder with physical quantities on crops of measured depth.
+r"""Score an encoder with physical quantities on crops of measured depth.
 
     python -m benchmarks.pretrained --encoder pretrained:craters-48 --crops CROPS \
         --depths depths.csv --output pretrained

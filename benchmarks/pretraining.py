@@ -1,4 +1,4 @@
-"""Pretrain several networks on the same simulated craters within a given time, on a GPU.
+r"""Pretrain several networks on the same simulated craters within a given time, on a GPU.
 
     python -m benchmarks.pretraining --seconds 300 --output pretraining \
         --set networks=small,small,large,student --set batch_size=1024

@@ -1,4 +1,4 @@
-"""Rank trained encoders on one crop set with measured depths.
+r"""Rank trained encoders on one crop set with measured depths.
 
     python -m benchmarks.probes --crops CROPS --depths depths.csv --block_deg 30 20 \
         --encoder pretrained:craters-48 --encoder data/physics/encoder \

@@ -2,7 +2,7 @@
 
     python -m benchmarks.serving_versions [--before ../before] [--rounds 9] [--seconds 3]
 
-All servers stand beside each other and serve the same model; wrk presses one after the other, round
+All servers stand beside each other and serve the same model; wrk loads one after the other, round
 after round, so that what else the machine does falls on all of them. Prints the medians, then the
 median of the rounds' ratios. Processor time per request stands beside the rate, since other
 programs disturb it less. The other checkout (`git worktree add ../before COMMIT`) needs an

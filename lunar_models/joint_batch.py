@@ -1,6 +1,6 @@
 """Exchange random numbers and tensors between the processes that train one encoder.
 
-A launcher says who is who through RANK and WORLD_SIZE; without these there is one process. Inside
+A launcher sets RANK and WORLD_SIZE for each process; without these there is one process. Inside
 `together` each has its rows of one joint batch: what is drawn with `draw`, and computed of what
 `gather` returns, is what one process with the whole batch would draw and compute. Outside, as in
 validation, each process works for itself.

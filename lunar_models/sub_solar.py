@@ -1,4 +1,4 @@
-"""Compute where the Sun stands in the zenith of the Moon, from the time of an image.
+"""Compute the sub-solar point on the Moon from the time of an image.
 
 Jean Meeus, Astronomical Algorithms, 2nd edition (1998): chapter 53, the selenographic position of
 the Sun, with the Sun of chapter 25 (low accuracy) and the largest terms of the Moon of chapter 47.

@@ -1,4 +1,4 @@
-"""Damage files and JSON at random: cut off, changed, repeated, put in."""
+"""Corrupt files and JSON at random: truncate, change, repeat and insert."""
 
 import random
 from collections.abc import Sequence

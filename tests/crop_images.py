@@ -1,4 +1,4 @@
-"""Ways to write a crop as a request would bring it."""
+"""Encode a crop in each of the forms that a request may send."""
 
 import base64
 import io

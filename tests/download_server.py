@@ -1,4 +1,4 @@
-"""A local server for downloads that behaves badly on purpose."""
+"""A local download server that breaks connections, sends wrong offsets or fails, as told."""
 
 import threading
 import zipfile

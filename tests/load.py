@@ -1,4 +1,4 @@
-"""A load generator that keeps account of every single request."""
+"""A load generator that records the outcome of every request."""
 
 import http.client
 import threading

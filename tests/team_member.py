@@ -1,4 +1,4 @@
-"""Somebody who works with a team's stack: what they call, and what it prints."""
+"""A user of a team's stack: run commands with their credentials and return what is printed."""
 
 import subprocess
 import sys
@@ -32,7 +32,7 @@ class Call(subprocess.Popen[str]):
 
 
 class Member:
-    """Somebody of the team: calls entry points, and looks at the server, in their own name."""
+    """A member of the team, who calls entry points and queries the server under their own name."""
 
     def __init__(self, name: str, stack: TeamStack, place: Path) -> None:
         self.name, self.stack = name, stack

@@ -1,4 +1,4 @@
-"""Run an encoder over many crops in batches, in bounded memory."""
+"""Read and normalise crops and pass them to an encoder, batch by batch, in bounded memory."""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor

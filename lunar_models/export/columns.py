@@ -1,4 +1,4 @@
-"""Name the columns of tables that tell what an encoder and a clustering say of each crater."""
+"""Name the columns of result tables: what an encoder and a clustering give for each crater."""
 
 SCORE_COLUMNS = ("encoder_degradation", "encoder_degradation_uncertainty")
 """An encoder's own degradation score in [0, 1] and its standard deviation."""

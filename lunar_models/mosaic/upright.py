@@ -1,4 +1,4 @@
-"""Find out whether an image is to be turned before it is looked at, which GDAL does not do."""
+"""Read the orientation tag (EXIF, TIFF) of an image, which GDAL ignores: is it stored upright?"""
 
 import struct
 from typing import Any

@@ -1,4 +1,4 @@
-"""Draw how people agree, where they differ, and what more labels would bring."""
+"""Draw agreement between labellers, their confusion, and the learning curve of more labels."""
 
 from collections.abc import Mapping, Sequence
 

@@ -1,4 +1,4 @@
-"""Draw what every map has: a scale bar, a north arrow, and on which side the Sun stands."""
+"""Draw the scale bar, the north arrow and the Sun's direction on a map."""
 
 from typing import Any
 

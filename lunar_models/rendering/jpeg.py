@@ -1,4 +1,4 @@
-"""Lose what JPEG loses of brightness, in batches and on any device."""
+"""Simulate the loss of JPEG compression in brightness, in batches and on any device."""
 
 import functools
 import math

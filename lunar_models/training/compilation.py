@@ -1,4 +1,4 @@
-"""Compile the blocks of a network for its training, and do without where that fails."""
+"""Compile blocks of a network with `torch.compile` for training; run eagerly where that fails."""
 
 import logging
 from collections.abc import Iterator, Sequence

@@ -1,6 +1,6 @@
 """Train one encoder in several processes started by ``torchrun`` or ``accelerate launch``.
 
-Both say who is who through RANK, LOCAL_RANK, WORLD_SIZE, MASTER_ADDR and MASTER_PORT; without these
+Both set RANK, LOCAL_RANK, WORLD_SIZE, MASTER_ADDR and MASTER_PORT for each process; without these
 there is one process, and everything here does nothing. On CPUs too accelerate needs
 ``--multi_gpu``: with ``--cpu`` and without MPI it starts a single process, whatever
 ``--num_processes`` says.

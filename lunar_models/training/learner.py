@@ -1,4 +1,4 @@
-"""Train one network on batches that others share."""
+"""Train one of several networks that learn from the same batches of simulated craters."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Compute what a network has still to learn of simulated craters, and of its teacher."""
+"""Compute the loss of a network on simulated craters: against their truth and its teacher."""
 
 from typing import NamedTuple
 

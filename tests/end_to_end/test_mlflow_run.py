@@ -1,4 +1,4 @@
-"""The real thing: `mlflow run` on a small Moon, in processes of its own."""
+"""`mlflow run` as users call it, on a small Moon, each run in processes of its own."""
 
 import os
 import signal

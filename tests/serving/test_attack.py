@@ -1,4 +1,4 @@
-"""Over ten thousand bent requests against a real server: no 5xx, no lost worker, no growth.
+"""Over ten thousand malformed requests against a real server: no 5xx, dead worker or leak.
 
 `LUNAR_FUZZ_INPUTS` sets how many.
 """

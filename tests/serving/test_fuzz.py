@@ -1,4 +1,4 @@
-"""No input makes the server fail: bytes bent by Hypothesis, requests made up from the OpenAPI.
+"""No input makes the server fail: bytes corrupted by Hypothesis, requests made from the OpenAPI.
 
 Both run briefly by default and for thousands of cases under `make test-all`.
 """

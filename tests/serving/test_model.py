@@ -1,4 +1,4 @@
-"""The pyfunc through every door of MLflow: log, load, predict, command line, real HTTP."""
+"""The pyfunc through every interface of MLflow: log, load, predict, command line, real HTTP."""
 
 import base64
 import contextlib

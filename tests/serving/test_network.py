@@ -1,4 +1,4 @@
-"""Over the wire: TLS, the word of a proxy, and callers who hang up."""
+"""Network behaviour: TLS, forwarded headers of proxies, and clients that disconnect."""
 
 import datetime
 import ipaddress

@@ -1,4 +1,4 @@
-"""The page fetches what it shows of a release, tile by tile, and runs no text of it."""
+"""The page fetches a release tile by tile, and executes no script that its texts contain."""
 
 import json
 from collections.abc import Iterator

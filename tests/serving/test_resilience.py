@@ -1,4 +1,4 @@
-"""Under load: a new champion, a dead registry, a killed worker, SIGTERM, and hours in small.
+"""Under load: a new champion, a dead registry, a killed worker, SIGTERM, and a soak test.
 
 `LUNAR_SOAK_S` sets the length of the soak; 600 is what a release needs.
 """

@@ -1,4 +1,4 @@
-"""Tokens: many hands on one file lose nothing, and what is revoked is refused."""
+"""Tokens: concurrent writers of one file lose nothing, and revoked tokens are refused."""
 
 import json
 import logging

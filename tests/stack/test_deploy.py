@@ -1,4 +1,4 @@
-"""What is in `deploy/`: valid, and as far as it goes without containers, used."""
+"""The files of `deploy/` are valid, and the scripts work where no container is needed."""
 
 import io
 import os

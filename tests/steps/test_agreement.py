@@ -1,4 +1,4 @@
-"""The agreement step: what people's labels are worth, as a run and a page."""
+"""The agreement step: measures of people's agreement, as a run with tables and a page."""
 
 import io
 

@@ -1,3 +1,5 @@
+"""The analyse step: counts, ages and exports of a region, and messages for bad input."""
+
 import geopandas as gpd
 import mlflow
 import numpy as np

@@ -1,4 +1,4 @@
-"""The leaderboard of `benchmarks`, on a few bowls."""
+"""The leaderboard of `benchmarks`, on a few synthetic craters."""
 
 import json
 

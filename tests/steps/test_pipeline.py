@@ -1,4 +1,4 @@
-"""Which steps run, and what they are fed."""
+"""Which steps a pipeline runs, and with which inputs."""
 
 import pytest
 

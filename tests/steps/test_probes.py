@@ -1,4 +1,4 @@
-"""The leaderboard of trained encoders, on embeddings whose worth is known."""
+"""`benchmarks.probes` ranks embeddings of known quality in the known order."""
 
 import numpy as np
 import pandas as pd

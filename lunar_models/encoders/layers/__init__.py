@@ -1,1 +1,1 @@
-"""Share network parts among encoder families."""
+"""Build the parts of networks that several encoder families use."""

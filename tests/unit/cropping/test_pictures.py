@@ -1,4 +1,4 @@
-"""Craters given in pixels of images: cut where they are, with no place that nobody knows."""
+"""Craters given in pixels of images are cut where they are, and get no invented coordinates."""
 
 import numpy as np
 import pandas as pd

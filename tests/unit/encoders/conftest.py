@@ -1,4 +1,4 @@
-"""Asserts of the contract explain themselves as those of a test do."""
+"""Make pytest rewrite the asserts of the encoder contract, so that failures show values."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""An encoder of another package walks the whole road."""
+"""An encoder of another package is found by name, trained, saved and loaded like our own."""
 
 import json
 from importlib.metadata import EntryPoint

@@ -1,4 +1,4 @@
-"""Figures that say why: intervals by hand, trees from planted merges."""
+"""Diagnostic figures: intervals computed by hand, trees from planted merges."""
 
 import numpy as np
 import pandas as pd

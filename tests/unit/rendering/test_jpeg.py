@@ -1,4 +1,4 @@
-"""Brightness loses what a JPEG encoder of the trade loses."""
+"""The simulated loss is that of Pillow's JPEG encoder."""
 
 import io
 
