@@ -1,10 +1,14 @@
+import json
+import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from families import gradient_norm
 from helpers import make_crop_set_folder
 from torch import Tensor, nn
+from transformers import ViTConfig, ViTModel
 
 from lunar_models.config.train import TrainConfig
 from lunar_models.crops.crop_set import CropSet
@@ -55,6 +59,41 @@ def test_a_frozen_encoder_is_taken_as_it_is(crop_set: CropSet) -> None:
 def test_every_family_walks_the_same_road(crop_set: CropSet, encoder: str) -> None:
     config = CONFIG.replace(encoder=encoder, epochs=1, patch_size_px=16)
     assert set(METRICS) <= set(train(crop_set, config).history[0])
+
+
+@pytest.mark.parametrize("family", ["vicreg", "swav", "backbone", "physics"])
+def test_views_are_shifted_by_the_context_of_the_crop_set(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, family: str
+) -> None:
+    """Crops three diameters wide, where a shift by the same part of a crater is half as large."""
+    crop_set = make_crop_set_folder(tmp_path / "wide")
+    file = tmp_path / "wide" / "crop_set.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"context_diameters": 3.0}))
+    ViTModel(
+        ViTConfig(
+            hidden_size=8,
+            num_hidden_layers=1,
+            num_attention_heads=2,
+            intermediate_size=8,
+            image_size=32,
+            patch_size=16,
+        )
+    ).save_pretrained(tmp_path / "vit")
+    (tmp_path / "vit" / "preprocessor_config.json").write_text('{"size": 32}')
+    module = sys.modules[f"lunar_models.encoders.families.{family}"]
+    drawn, seen = module.lunar_view, set()
+
+    def view(crops: Tensor, *given: Any, context_diameters: float, **options: Any) -> Tensor:
+        seen.add(context_diameters)
+        views: Tensor = drawn(crops, *given, context_diameters=context_diameters, **options)
+        return views
+
+    monkeypatch.setattr(module, "lunar_view", view)
+    config = CONFIG.replace(encoder=family, epochs=1)
+    if family == "backbone":
+        config = config.replace(pretrained=str(tmp_path / "vit"))
+    train(CropSet.open(crop_set.path), config)
+    assert seen == {3.0}
 
 
 def test_learns(crop_set: CropSet) -> None:
