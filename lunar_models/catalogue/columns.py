@@ -23,6 +23,8 @@ class Columns:
     """Columns that may name craters, best first."""
     rivals: dict[str, str] = field(default_factory=dict)
     """Further columns of a place or size -> the field that they may be, too."""
+    geometry: tuple[str, ...] = ()
+    """The axes, longitude or latitude, that come from the geometry."""
     mapped: bool = False
     """The fields are those of `columns=`, not found by known names."""
 
@@ -32,6 +34,10 @@ class Columns:
         return not {"longitude_deg", "longitude_west"} & self.found.keys() and (
             "x_px" in self.found or set(BOX) <= self.found.keys()
         )
+
+    def has_axis(self, axis: str) -> bool:
+        """Whether a column gives the longitudes or latitudes."""
+        return not {f"{axis}_deg", f"{axis}_west"}.isdisjoint(self.found)
 
     @property
     def size(self) -> str | None:
@@ -82,13 +88,15 @@ def match_columns(
     for key, name in (columns or {}).items():
         if plain_name(name) in known:
             found[key] = known[plain_name(name)]
+    if truncated:
+        _settle_cut_names(found, by_geometry=geometry and not outlines)
     _check_meaning(found, known)
     if columns is None:
         identifiers = [known[p] for p in map(plain_name, ALIASES["crater_id"]) if p in known]
     else:
         identifiers = [found.pop("crater_id")] if "crater_id" in found else []
     rivals = _rivals(names, found) if columns is None else {}
-    matched = Columns(found, tuple(dict.fromkeys(identifiers)), rivals, columns is not None)
+    matched = Columns(found, tuple(dict.fromkeys(identifiers)), rivals, mapped=columns is not None)
     missing = list(_missing(matched, columns or {}, geometry, outlines))
     if missing:
         lacks = f"The catalogue has no column for {', '.join(dict.fromkeys(missing))}; "
@@ -106,6 +114,16 @@ def match_columns(
             "they are, such as columns=longitude_deg=LON,latitude_deg=LAT,diameter_km=D."
         )
     return matched
+
+
+def _settle_cut_names(found: dict[str, str], *, by_geometry: bool) -> None:
+    """Take a name such as `longitude_`, which may be cut from several, for the longitude."""
+    places = [found[key] for key in ("longitude_deg", "latitude_deg") if key in found]
+    for key in [key for key in found if key.endswith(("_unit", "_hemisphere"))]:
+        if found[key] in places:
+            del found[key]
+    if by_geometry and found.get("longitude_west") in places:
+        del found["longitude_west"]  # if it was, the geometry contradicts it
 
 
 def _check_meaning(found: Mapping[str, str], known: Mapping[str, str]) -> None:

@@ -24,6 +24,13 @@ _ELONGATED = 1.5
 _SUMMARIES = ("mean", "average", "median", "total", "sum", "std", "stdev", "minimum", "maximum")
 _CRATERS = ("crater", "satellite")
 
+_FROM_GEOMETRY_DEG = 1.0
+
+GEOMETRY_AXES = {
+    "longitude": "longitude of the geometry",
+    "latitude": "latitude of the geometry",
+}
+"""Axis -> the column in which a table with geometry holds it, beside those of the file."""
 _KM = {"diameter_km": 1.0, "diameter_m": 1e-3, "radius_km": 2.0, "radius_m": 2e-3}
 _ANGLES = {"longitude_deg": 360.0, "longitude_west": 360.0, "latitude_deg": 90.0}
 
@@ -102,6 +109,43 @@ def check_latitudes(latitude: Float64Array, longitude: Float64Array, path: Path)
         f"{path}: {int(beyond.sum())} of {len(latitude)} latitudes lie beyond 90 deg "
         f"({latitude[beyond][0]:g} first); {guess}."
     )
+
+
+def check_geometry(
+    rows: pd.DataFrame,
+    table: pd.DataFrame,
+    matched: Columns,
+    taken: Mapping[str, str],
+    path: Path,
+) -> None:
+    """Make sure that coordinates by columns are those of the geometry.
+
+    Args:
+        rows: longitude_deg and latitude_deg as understood.
+        table: with the columns of `GEOMETRY_AXES`, if it has geometry.
+        matched: which column holds what.
+        taken: field -> column, with the columns of hemispheres.
+        path: of the file, for messages.
+
+    Raises:
+        CatalogueError: many of them lie apart.
+    """
+    if not set(GEOMETRY_AXES.values()) <= set(table.columns):
+        return
+    east, north = (table[name].to_numpy(np.float64) for name in GEOMETRY_AXES.values())
+    longitude, latitude = (rows[f"{axis}_deg"].to_numpy() for axis in GEOMETRY_AXES)
+    away = np.abs((longitude - east + 180.0) % 360.0 - 180.0) * np.cos(np.radians(north))
+    away = np.maximum(away, np.abs(latitude - north))
+    away = away[np.isfinite(away)]
+    if away.size and (away > _FROM_GEOMETRY_DEG).mean() > _MANY:
+        own = {f"{axis}_deg" for axis in matched.geometry}
+        fields = [field for field in taken if field.split("_")[0] in GEOMETRY_AXES]
+        names = dict.fromkeys(taken[field] for field in fields if field not in own)
+        raise CatalogueError(
+            f"{path}: its column{'s'[: len(names) - 1]} {' and '.join(names)} lie up to "
+            f"{away.max():.1f} deg from its geometry. To take the geometry, leave them out: "
+            "columns=crater_id=…,diameter_km=…; to take the columns, save the table as CSV."
+        )
 
 
 def doubtful_units(

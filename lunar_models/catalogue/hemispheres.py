@@ -142,7 +142,7 @@ def hemisphere_column(
                 f"holds {table[named].iloc[0]!r}. Rename it, or give columns=."
             )
         return named, signs
-    if (values < 0.0).any():
+    if (values < 0.0).any() or axis in matched.geometry:
         return None
     names = [str(c) for c in table.columns if c not in matched.found.values()]
     if matched.mapped:  # what may be a column of types was left out of columns=

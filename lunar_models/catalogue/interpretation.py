@@ -15,6 +15,7 @@ from lunar_models.arrays import Float64Array
 from lunar_models.catalogue.column_names import BOX, NUMBERS, SUN_COLUMNS
 from lunar_models.catalogue.columns import Columns, plain_name
 from lunar_models.catalogue.doubts import (
+    check_geometry,
     check_latitudes,
     check_pixels,
     check_rivals,
@@ -102,6 +103,7 @@ def standardise(
         for axis in ("longitude", "latitude"):
             rows[f"{axis}_deg"] = _coordinate(axis, numbers, table, matched, taken, notes, path)
         check_west(rows["longitude_deg"].to_numpy(), numbers, table, matched, path)
+        check_geometry(rows, table, matched, taken, path)
         check_latitudes(rows["latitude_deg"].to_numpy(), rows["longitude_deg"].to_numpy(), path)
         matched = apply_units_beside(table, matched, numbers, notes, path)
         rows["diameter_km"] = _diameters(numbers, matched, notes, path)

@@ -1,16 +1,19 @@
 """Read craters from vector files: points, or outlines to which circles are fitted."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pa_parquet
 from pyproj import CRS
 
 from lunar_models.arrays import Float64Array
 from lunar_models.catalogue.columns import Columns, match_columns
+from lunar_models.catalogue.doubts import GEOMETRY_AXES
 from lunar_models.catalogue.statements import apply_statements
 from lunar_models.catalogue.units import apply_units, stated_units
 from lunar_models.errors import CatalogueError
@@ -23,8 +26,8 @@ SUFFIXES = (".shp", ".dbf", ".gpkg", ".geojson", ".json", ".gml", ".kml", ".kmz"
 _WORDS = (b"comment", b"comments", b"description", b"note", b"notes", b"long_name", b"title")
 _RADIUS_TOLERANCE_M = 5_000.0
 _FLATTENING_TOLERANCE_M = 1.0
-_APART_DEG = 1.0
 _LEAST_VERTICES = 5
+_NO_SCHEMA = pa.schema([])
 
 
 def read_vector(
@@ -76,7 +79,7 @@ def read_parquet(
         frame = geopandas.read_parquet(path)
         if frame.index.name:
             frame = frame.reset_index()
-        return _from_frame(frame, columns, path)
+        return _from_frame(frame, columns, path, schema=schema)
     matched = match_columns(schema.names, columns)
     matched, notes = apply_units(matched, stated_units(schema), path)
     if columns is None:
@@ -101,9 +104,15 @@ def _remarks(schema: Any) -> list[str]:
 
 
 def _from_frame(
-    frame: Any, columns: Mapping[str, str] | None, path: Path, *, truncated: bool = False
+    frame: Any,
+    columns: Mapping[str, str] | None,
+    path: Path,
+    *,
+    truncated: bool = False,
+    schema: pa.Schema = _NO_SCHEMA,
 ) -> tuple[pd.DataFrame, Columns, list[str]]:
-    if not hasattr(frame, "geometry") or "geometry" not in getattr(frame, "columns", ()):
+    """Read the columns of a table with geometry, `schema` being that of its Parquet file."""
+    if getattr(frame, "active_geometry_name", None) is None:
         names = [str(name) for name in frame.columns]
         return pd.DataFrame(frame), match_columns(names, columns, truncated=truncated), []
     shapes = frame.geometry
@@ -114,11 +123,16 @@ def _from_frame(
     matched = match_columns(
         names, columns, geometry=points or outlines, outlines=outlines, truncated=truncated
     )
+    matched, said = apply_units(matched, stated_units(schema), path)
+    if columns is None:
+        matched, more = apply_statements(matched, _remarks(schema), path)
+        said = [*said, *more]
     table = pd.DataFrame(frame.drop(columns=shapes.name))
     stated = {"longitude_deg", "latitude_deg"} <= matched.found.keys()
     if stated and matched.size is not None and not points:
-        return table, matched, []
+        return table, matched, said
     shapes, notes = _in_lunar_degrees(shapes, path, needed=not stated or outlines)
+    notes = [*said, *notes]
     if shapes is None:
         return table, matched, notes
     if points:
@@ -130,15 +144,23 @@ def _from_frame(
         if matched.size is None:
             table["diameter_km"] = diameter_km
             matched.found["diameter_km"] = "diameter_km"
-    west = {"longitude_west", "latitude_deg"} <= matched.found.keys()
-    if stated or west:
-        _check_same_place(table, matched, place, path)
-    if not stated:
-        table["longitude_deg"], table["latitude_deg"] = place
-        matched.found.pop("longitude_west", None)
-        matched.found.update(longitude_deg="longitude_deg", latitude_deg="latitude_deg")
-        notes.append("coordinates are those of the geometry")
-    return table, matched, notes
+    return table, _with_geometry(table, matched, place, notes), notes
+
+
+def _with_geometry(
+    table: pd.DataFrame, matched: Columns, place: Iterable[Float64Array], notes: list[str]
+) -> Columns:
+    """Add longitudes and latitudes of the geometry: to compare, and for axes without a column."""
+    axes = tuple(axis for axis in GEOMETRY_AXES if not matched.has_axis(axis))
+    for (axis, name), values in zip(GEOMETRY_AXES.items(), place, strict=True):
+        table[name] = values
+        if axis in axes:
+            table[f"{axis}_deg"] = values
+            matched.found[f"{axis}_deg"] = f"{axis}_deg"
+    if axes:
+        called = "coordinates" if len(axes) > 1 else f"{axes[0]}s"
+        notes.append(f"{called} are those of the geometry")
+    return replace(matched, geometry=axes)
 
 
 def _in_lunar_degrees(shapes: Any, path: Path, *, needed: bool) -> tuple[Any, list[str]]:
@@ -169,25 +191,6 @@ def _in_lunar_degrees(shapes: Any, path: Path, *, needed: bool) -> tuple[Any, li
         f"{path}: {fault}, so its coordinates cannot be placed on the Moon. Assign the right one, "
         f"such as ogr2ogr -a_srs {LUNAR_GEOGRAPHIC} OUT.gpkg IN."
     )
-
-
-def _check_same_place(table: pd.DataFrame, matched: Columns, place: Any, path: Path) -> None:
-    """Raise CatalogueError where columns and geometry contradict each other."""
-    field = "longitude_deg" if "longitude_deg" in matched.found else "longitude_west"
-    longitude, latitude = (
-        pd.to_numeric(table[matched.found[name]], errors="coerce").to_numpy(np.float64)
-        for name in (field, "latitude_deg")
-    )
-    longitude = -longitude if field == "longitude_west" else longitude
-    away = np.abs((longitude - np.asarray(place[0]) + 180.0) % 360.0 - 180.0)
-    away = np.maximum(away * np.cos(np.radians(latitude)), np.abs(latitude - np.asarray(place[1])))
-    away = away[np.isfinite(away)]
-    if away.size and np.median(away) > _APART_DEG:
-        raise CatalogueError(
-            f"{path}: its columns {matched.found[field]} and "
-            f"{matched.found['latitude_deg']} lie {np.median(away):.1f} deg from its geometry. Say "
-            "which is right: give columns=, or the table without geometry as CSV."
-        )
 
 
 def _fitted_circles(shapes: Any) -> tuple[Float64Array, Float64Array, Float64Array]:

@@ -5,8 +5,12 @@ The truth is one crater at 20.5 W, 9.62 N of 5 km, unless a test says another.
 
 from pathlib import Path
 
+import geopandas
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet
 import pytest
+from shapely.geometry import Point
 
 from lunar_models.catalogue.formats import understand_catalogue
 from lunar_models.errors import CatalogueError
@@ -17,7 +21,12 @@ HEADER = "id,lon,lat,diameter_km"
 def read(folder: Path, text: str, columns: dict[str, str] | None = None) -> list[list[float]]:
     """Longitude in [-180, 180), latitude and diameter of each row."""
     (folder / "c.csv").write_text(text, encoding="utf-8")
-    rows = understand_catalogue(folder / "c.csv", columns).rows
+    return understood(folder / "c.csv", columns)
+
+
+def understood(path: Path, columns: dict[str, str] | None = None) -> list[list[float]]:
+    """Longitude in [-180, 180), latitude and diameter of each row."""
+    rows = understand_catalogue(path, columns).rows
     rows["longitude_deg"] = (rows["longitude_deg"] + 180.0) % 360.0 - 180.0
     return rows[["longitude_deg", "latitude_deg", "diameter_km"]].to_numpy().tolist()
 
@@ -187,3 +196,88 @@ def test_what_is_no_angle(tmp_path: Path, cell: str) -> None:
 )
 def test_west_up_to_360(tmp_path: Path, text: str) -> None:
     assert read(tmp_path, f"{text}\n") == [pytest.approx([20.5, 9.62, 5.0])]
+
+
+def points(folder: Path, kind: str, x: float, **columns: object) -> Path:
+    """A file of one point at x, 9.62, with these columns beside it."""
+    values = {name: [value] for name, value in columns.items()}
+    frame = geopandas.GeoDataFrame(values, geometry=[Point(x, 9.62)], crs="IAU_2015:30100")
+    (frame.to_parquet if kind == "parquet" else frame.to_file)(folder / f"c.{kind}")
+    return folder / f"c.{kind}"
+
+
+@pytest.mark.parametrize("kind", ["gpkg", "geojson", "parquet"])
+@pytest.mark.parametrize(
+    "columns",
+    [
+        {"lon_w": 20.5},
+        {"lon_w": 20.5, "lat": 9.62},
+        {"lon": 20.5, "EW": "W", "lat": 9.62},
+        {"lon": 20.5, "EW": "W"},
+        {"EW": "W"},
+        {"lon": "20.5 W", "lat": 9.62},
+        {"lon": -20.5},
+    ],
+)
+def test_geometry_that_contradicts_columns_is_refused(
+    tmp_path: Path, kind: str, columns: dict[str, object]
+) -> None:
+    """Points are often made from westward longitudes as if these counted eastward."""
+    path = points(tmp_path, kind, 20.5, id="a", diameter_km=5.0, **columns)
+    with pytest.raises(CatalogueError, match=r"lie up to 40\.4 deg from its geometry"):
+        understood(path)
+    by_geometry = understood(path, {"crater_id": "id", "diameter_km": "diameter_km"})
+    assert by_geometry == [pytest.approx([20.5, 9.62, 5.0])]
+    right = points(tmp_path, kind, -20.5, id="a", diameter_km=5.0, **columns)
+    assert understood(right) == [pytest.approx([-20.5, 9.62, 5.0])]
+
+
+def test_latitudes_that_contradict_the_geometry_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(CatalogueError, match=r"column lat lie up to 19\.2 deg from its geometry"):
+        understood(points(tmp_path, "gpkg", 20.5, id="a", diameter_km=5.0, lat=-9.62))
+
+
+def test_types_do_not_sign_geometry(tmp_path: Path) -> None:
+    path = points(tmp_path, "gpkg", 20.5, id="a", diameter_km=5.0, type="S", group="W")
+    assert understood(path) == [pytest.approx([20.5, 9.62, 5.0])]
+
+
+@pytest.mark.filterwarnings("ignore:Column names longer", "ignore:Normalized/laundered")
+def test_a_name_that_a_shapefile_cut_is_that_of_the_geometry(tmp_path: Path) -> None:
+    size = {"id": "a", "diameter_km": 5.0, "latitude_deg": 9.62}
+    path = points(tmp_path, "shp", -20.5, **size, longitude_deg=-20.5)
+    assert understood(path) == [pytest.approx([-20.5, 9.62, 5.0])]
+    path = points(tmp_path, "shp", -20.5, **size, longitude_west=20.5)
+    with pytest.raises(CatalogueError, match="deg from its geometry"):
+        understood(path)
+
+
+def with_metadata(path: Path, told: dict[str, dict[str, str]]) -> Path:
+    """The Parquet file with metadata of its columns."""
+    table = pa.parquet.read_table(path)
+    fields = [f.with_metadata(told[f.name]) if f.name in told else f for f in table.schema]
+    schema = pa.schema(fields, table.schema.metadata)
+    pa.parquet.write_table(table.cast(schema), path)
+    return path
+
+
+def test_units_in_the_metadata_of_geoparquet(tmp_path: Path) -> None:
+    path = points(tmp_path, "parquet", -20.5, id="a", diameter=50.0)
+    metres = with_metadata(path, {"diameter": {"unit": "m"}})
+    assert understood(metres) == [pytest.approx([-20.5, 9.62, 0.05])]
+    feet = with_metadata(path, {"diameter": {"units": "ft"}})
+    with pytest.raises(CatalogueError, match="unit 'ft' of column 'diameter'"):
+        understood(feet)
+    path = points(tmp_path, "parquet", -20.5, id="a", diameter_km=5.0, lon=20.5, lat=9.62)
+    for told in ({"unit": "degrees_west"}, {"description": "longitude, positive west"}):
+        assert understood(with_metadata(path, {"lon": told})) == [pytest.approx([-20.5, 9.62, 5.0])]
+
+
+def test_geometry_under_another_name_counts(tmp_path: Path) -> None:
+    frame = geopandas.read_parquet(points(tmp_path, "parquet", 20.5, id="a", diameter_km=5.0))
+    path = tmp_path / "renamed.parquet"
+    frame.rename_geometry("geom").to_parquet(path)
+    assert understood(path) == [pytest.approx([20.5, 9.62, 5.0])]
+    frame.assign(lon_w=20.5, lat=9.62).rename_geometry("geom").to_parquet(path)
+    with pytest.raises(CatalogueError, match="deg from its geometry"):
+        understood(path)
