@@ -9,7 +9,7 @@ and draws the figure. The tables of experts are not part of this project.
 - ``--mosaic``: with it, the encoder measures K/R² of the experts' craters that lie on it.
 
     OMP_NUM_THREADS=1 python -m benchmarks.expert_classes --expert FILE --stopar FILE \\
-        [--pike FILE ...] [--mosaic FILE --sharp-from-km 2.5] [--figure FILE.png]
+        [--pike FILE ...] [--mosaic FILE --sharp_from_km 2.5] [--figure FILE.png]
 """
 
 import argparse
@@ -112,7 +112,7 @@ def main() -> None:
     parser.add_argument("--pike", type=Path, nargs="*", default=[])
     parser.add_argument("--mosaic")
     parser.add_argument("--encoder", default="pretrained:craters-48")
-    parser.add_argument("--sharp-from-km", type=float, default=0.0, help="of the mosaic's relief")
+    parser.add_argument("--sharp_from_km", type=float, default=0.0, help="of the mosaic's relief")
     parser.add_argument("--figure", type=Path)
     arguments = parser.parse_args()
     groups = {EXPERT: expert(arguments.expert), STOPAR: stopar(arguments.stopar)}

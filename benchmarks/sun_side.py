@@ -18,8 +18,9 @@ from lunar_models.cropping.extraction import make_crop_set
 from lunar_models.cropping.sun.side import sun_side_evidence
 from lunar_models.crops.crop_set import CropSet
 from lunar_models.synthetic.synthesize import synthesize
+from lunar_models.terms import STATE_NAMES
 
-STATES = {1: "New", 2: "Semi-New", 3: "Semi-Old", 4: "Old"}
+STATES = dict(enumerate(STATE_NAMES, 1))
 LATITUDES_DEG = (15.0, -40.0, 60.0)
 SEAM_BANDS = (4, 7, 5)
 

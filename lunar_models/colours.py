@@ -9,7 +9,7 @@ white paper and on the dark pages.
 
 from collections.abc import Iterable, Mapping
 
-from lunar_models.catalogue.states import STATE_NAMES
+from lunar_models.terms import STATE_NAMES
 
 FRESH_TO_OLD = ("#edb929", "#e0811f", "#bf4c1f", "#8a2a1f")
 """Degradation 0, 1/3, 2/3 and 1: the four states New, Semi-New, Semi-Old and Old."""

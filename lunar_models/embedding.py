@@ -184,7 +184,7 @@ def _tell(
 def reconstruct_crops(
     checkpoint: Checkpoint, crops: npt.NDArray[np.uint8]
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32], npt.NDArray[np.bool_] | None]:
-    """What the encoder sees of a few stored crops, and what it makes of them.
+    """Compute the encoder's input of a few stored crops, and its reconstruction of them.
 
     Args:
         checkpoint: an encoder with a decoder, on any device.

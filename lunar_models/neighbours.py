@@ -25,8 +25,8 @@ from usearch.index import Index
 from lunar_models.arrays import Float32Array
 from lunar_models.errors import DAMAGES, CheckpointError, LunarModelsError
 from lunar_models.moon import crater_at, unit_vectors
+from lunar_models.terms import CRATER_COLUMNS
 
-CRATER_COLUMNS = ("crater_id", "longitude_deg", "latitude_deg", "diameter_km")
 FORMAT_VERSION = 1
 
 # Chosen for recall >= 0.99 at a million x 64: see benchmarks/neighbours.py.

@@ -5,8 +5,8 @@ from collections.abc import Iterator, Sequence
 import pandas as pd
 
 from lunar_models.errors import LabelsError
+from lunar_models.terms import STATE_NAMES
 
-STATE_NAMES = ("New", "Semi-New", "Semi-Old", "Old")
 MOST_STATES = 20
 """A whole number above it is no state but a measure, such as an age in years."""
 UNKNOWN = 0

@@ -12,10 +12,9 @@ from pandera.errors import SchemaErrors
 from lunar_models.catalogue.formats import understand_catalogue
 from lunar_models.catalogue.interpretation import CatalogueReading
 from lunar_models.errors import CatalogueError
+from lunar_models.moon import MOON_RADIUS_KM
 
-CATALOGUE_COLUMNS = ("crater_id", "longitude_deg", "latitude_deg", "diameter_km")
-REJECTED_COLUMNS = ("crater_id", "reason")
-MOON_DIAMETER_KM = 3474.8
+_MOON_DIAMETER_KM = 2.0 * MOON_RADIUS_KM
 
 
 def _number_column(low: float, high: float, outside: str) -> pa.Column:
@@ -42,7 +41,7 @@ SCHEMA = pa.DataFrameSchema(
         "longitude_deg": _number_column(-180, 360, "is outside [-180, 360]"),
         "latitude_deg": _number_column(-90, 90, "is outside [-90, 90]"),
         "diameter_km": _number_column(
-            np.nextafter(0, 1), MOON_DIAMETER_KM, f"is not between 0 and {MOON_DIAMETER_KM} km"
+            np.nextafter(0, 1), _MOON_DIAMETER_KM, f"is not between 0 and {_MOON_DIAMETER_KM} km"
         ),
     }
 )

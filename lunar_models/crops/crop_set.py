@@ -83,7 +83,7 @@ class Radiometry:
 
     @property
     def black_level(self) -> float:
-        """What to add to a crop so that it is proportional to the mosaic's brightness."""
+        """Offset that makes a crop proportional to the mosaic's brightness."""
         return self.low * 255.0 / (self.high - self.low)
 
     def to_uint8(self, values: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:

@@ -128,7 +128,7 @@ class ChronologySystem:
 
     @property
     def references(self) -> tuple[Reference, ...]:
-        """What to cite."""
+        """Works to cite."""
         return tuple(dict.fromkeys((self.production.reference, self.chronology.reference)))
 
 

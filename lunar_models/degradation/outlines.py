@@ -17,9 +17,9 @@ from lunar_models.arrays import Float64Array
 from lunar_models.degradation import sphere_polygons as sphere
 from lunar_models.degradation.sphere_polygons import RingError
 from lunar_models.errors import AreaError
-from lunar_models.moon import MOON_RADIUS_KM
+from lunar_models.moon import MOON_RADIUS_KM, MOON_RADIUS_M
 
-GEOGRAPHIC = CRS("+proj=longlat +R=1737400 +no_defs")
+GEOGRAPHIC = CRS(f"+proj=longlat +R={MOON_RADIUS_M} +no_defs")
 """Longitude and latitude on the sphere."""
 
 _RADIUS_TOLERANCE_KM = 5.0

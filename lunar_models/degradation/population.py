@@ -12,6 +12,7 @@ from lunar_models.degradation.crater_shape import k_over_r2_of_depth, state_of
 from lunar_models.degradation.depth_states import is_simple, state_of_depth
 from lunar_models.degradation.state_columns import read_state_columns
 from lunar_models.errors import CatalogueError, LabelsError
+from lunar_models.terms import STATE_NAMES
 
 _DEEPEST = 0.4
 """Depth over diameter that no crater exceeds; of catalogues, measured ones reach about 0.3."""
@@ -80,7 +81,7 @@ def state_names(craters: pd.DataFrame) -> dict[int, str]:
         first = named.first()
         names = {int(s): str(n) for s, n in zip(first.index.tolist(), first.tolist(), strict=True)}
     else:
-        names = {1: "New", 2: "Semi-New", 3: "Semi-Old", 4: "Old"} if max(present) <= 4 else {}
+        names = dict(enumerate(STATE_NAMES, 1)) if max(present) <= len(STATE_NAMES) else {}
     return {state: names.get(state, f"State {state}") for state in present}
 
 

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from lunar_models.degradation.crater_shape import STATE_EDGES, depth_over_diameter
 from lunar_models.degradation.references import Reference
 from lunar_models.errors import ConfigError
+from lunar_models.terms import STATE_NAMES
 
 STOPAR_2017 = Reference(
     "stopar2017",
@@ -43,7 +44,7 @@ class Scheme:
 
 SCHEMES = {
     "lunar-models": Scheme(
-        ("New", "Semi-New", "Semi-Old", "Old"),
+        STATE_NAMES,
         tuple(float(round(depth, 4)) for depth in depth_over_diameter(STATE_EDGES)),
         None,
     ),

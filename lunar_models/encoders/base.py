@@ -43,7 +43,7 @@ class Encoder(nn.Module, ABC):
 
     @property
     def device(self) -> torch.device:
-        """Where its weights lie."""
+        """Device that holds its weights."""
         return next((t.device for t in chain(self.parameters(), self.buffers())), CPU)
 
     @classmethod

@@ -14,7 +14,7 @@ import pandas as pd
 from lunar_models.degradation.analysis import Analysis
 from lunar_models.degradation.areas import CountingArea
 from lunar_models.degradation.sphere_rings import sphere_rings
-from lunar_models.moon import MOON_RADIUS_KM
+from lunar_models.moon import LUNAR_GEOGRAPHIC, MOON_RADIUS_KM
 
 _SYSTEMS = {
     "Moon, Neukum (1983)": "moonneukum1983",
@@ -49,7 +49,7 @@ def write_scc(path: Path, craters: pd.DataFrame, area: CountingArea) -> None:
         f"a_axis_radius = {MOON_RADIUS_KM} <km>",
         f"b_axis_radius = {MOON_RADIUS_KM} <km>",
         f"c_axis_radius = {MOON_RADIUS_KM} <km>",
-        "coordinate_system_name = IAU_2015:30100",
+        f"coordinate_system_name = {LUNAR_GEOGRAPHIC}",
         "unit_boundary = {vertex, sub_area, tag, lon, lat",
         *boundary,
         "}",

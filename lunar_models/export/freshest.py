@@ -3,6 +3,7 @@
 import pandas as pd
 
 from lunar_models.export.columns import SCORE_COLUMNS
+from lunar_models.terms import CRATER_COLUMNS
 
 SCORES = (("degradation", "degradation_uncertainty"), SCORE_COLUMNS)
 """Score and standard deviation columns, the head's before the encoder's own."""
@@ -36,8 +37,7 @@ def freshest_table(table: pd.DataFrame) -> pd.DataFrame | None:
     if columns is None:
         return None
     score, spread = (table[name] for name in columns)
-    kept = ["crater_id", "longitude_deg", "latitude_deg", "diameter_km"]
-    ranked = table[kept].assign(
+    ranked = table[list(CRATER_COLUMNS)].assign(
         degradation=score,
         degradation_low=(score - _NORMAL_90 * spread).clip(0.0, 1.0),
         degradation_high=(score + _NORMAL_90 * spread).clip(0.0, 1.0),

@@ -18,7 +18,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from lunar_models.arrays import FloatArray
-from lunar_models.catalogue.states import STATE_NAMES
 from lunar_models.clustering.types import ClusterAssignment
 from lunar_models.crops.crop_set import PICTURE_COLUMNS
 from lunar_models.degradation.depth_states import state_of_depth
@@ -28,10 +27,10 @@ from lunar_models.export.geopackage_style import add_cluster_style, use_fixed_ti
 from lunar_models.heads.head import HeadPrediction
 from lunar_models.heads.physical import PhysicalPrediction
 from lunar_models.moon import LUNAR_GEOGRAPHIC
+from lunar_models.terms import CRATER_COLUMNS, STATE_NAMES
 
 LAYER = "clusters"
 
-_PLACE = ("crater_id", "longitude_deg", "latitude_deg", "diameter_km")
 SUN = "image_sun_azimuth_deg"
 """Azimuth of the Sun in the image of a crater, clockwise from north. Not `sun_azimuth_deg`, which a
 catalogue *gives* to preprocess: with another mosaic that would be another Sun."""
@@ -70,7 +69,7 @@ def cluster_table(
             f"longitude_deg reaches {longitude.max():.3f}; bring it into [-180, 180) first."
         )
     pixels = [name for name in PICTURE_COLUMNS if name in metadata]
-    table = metadata.loc[:, [*_PLACE, *pixels]].reset_index(drop=True)
+    table = metadata.loc[:, [*CRATER_COLUMNS, *pixels]].reset_index(drop=True)
     if "sun_azimuth_deg" in metadata and metadata["sun_azimuth_deg"].notna().any():
         table[SUN] = metadata["sun_azimuth_deg"].to_numpy()
     for name, attribute in CLUSTER_COLUMNS.items():

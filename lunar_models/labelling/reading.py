@@ -9,11 +9,11 @@ from typing import Any, get_args
 import pandas as pd
 
 from lunar_models.catalogue.labels import read_labels
-from lunar_models.catalogue.states import STATE_NAMES
 from lunar_models.errors import LabelsError
 from lunar_models.labelling.agreement import rank_votes
 from lunar_models.labelling.store import LabelStore
 from lunar_models.labelling.votes import Kind, is_blind, votes_that_count
+from lunar_models.terms import STATE_NAMES
 
 _NEEDED = ("crater_id", "labeller", "value")
 _SQLITE_MARK = b"SQLite format 3\0"

@@ -9,7 +9,6 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from lunar_models.arrays import Float64Array
-from lunar_models.catalogue.states import STATE_NAMES
 from lunar_models.colours import FRESH_TO_OLD
 from lunar_models.degradation.crater_shape import (
     K_OVER_R2_MAX,
@@ -20,6 +19,7 @@ from lunar_models.degradation.crater_shape import (
 from lunar_models.degradation.expert_classes import ExpertClass
 from lunar_models.plots.print import WIDTH_IN, print_style
 from lunar_models.plots.style import BLACK, GREEN, PURPLE, VERMILION
+from lunar_models.terms import STATE_NAMES
 
 _LEAST_K = 1e-3
 """Depths tell less K/R² from none."""

@@ -73,7 +73,7 @@ class Job:
 
     @cached_property
     def crops(self) -> PreprocessConfig:
-        """How crops are cut out: as preprocess does with these parameters."""
+        """Parameters by which crops are cut out, as preprocess does."""
         values: dict[str, Any] = self.plan["crops"]
         return PreprocessConfig(**(values | {"mosaic": tuple(values["mosaic"])}))
 

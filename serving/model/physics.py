@@ -7,9 +7,9 @@ import numpy as np
 
 from lunar_models.degradation.depth_states import state_of_depth, state_probabilities
 from lunar_models.heads.physical import PhysicalPrediction
+from lunar_models.terms import STATE_NAMES
 from serving.model.schema import CropAnswer, DepthState, Interval, PhysicalAnswer, Quantity
 
-STATES = ("New", "Semi-New", "Semi-Old", "Old")
 _STATES_LEVEL = 0.95
 
 
@@ -37,9 +37,9 @@ def fill_physics(
         if known[i]:
             answer.physics.k_m2 = _quantity(row, "k_m2")
             answer.physics.state = DepthState(
-                label=STATES[value[i] - 1],
-                probabilities=dict(zip(STATES, probabilities[i].tolist(), strict=True)),
-                states_95=list(STATES[high[i] - 1 : low[i]]),  # the deeper, the fresher
+                label=STATE_NAMES[value[i] - 1],
+                probabilities=dict(zip(STATE_NAMES, probabilities[i].tolist(), strict=True)),
+                states_95=list(STATE_NAMES[high[i] - 1 : low[i]]),  # the deeper, the fresher
             )
 
 
@@ -51,7 +51,7 @@ def physics_of_row(row: dict[str, Any]) -> PhysicalAnswer | None:
         depth_over_diameter=_quantity(row, "depth_over_diameter"),
         k_over_r2=_quantity(row, "k_over_r2"),
         k_m2=_quantity(row, "k_m2"),
-        state=DepthState(label=STATES[row["physical_state"] - 1]),
+        state=DepthState(label=STATE_NAMES[row["physical_state"] - 1]),
     )
 
 

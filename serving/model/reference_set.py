@@ -7,7 +7,8 @@ import numpy.typing as npt
 from lunar_models.clustering import ClusterModel
 from lunar_models.crops.crop_set import CropSet
 from lunar_models.heads.physical import PhysicalPrediction
-from lunar_models.neighbours import CRATER_COLUMNS, NeighbourIndex
+from lunar_models.neighbours import NeighbourIndex
+from lunar_models.terms import CRATER_COLUMNS
 
 THUMBNAIL_PX = 48
 SCORE_COLUMNS = ("encoder_score", "encoder_score_std")

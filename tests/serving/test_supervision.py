@@ -4,7 +4,6 @@ import multiprocessing
 import os
 import resource
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -17,7 +16,7 @@ import psutil
 import pytest
 import requests
 from click.testing import CliRunner
-from live_server import wait_for, workers
+from live_server import reserve_port, wait_for, workers
 
 from lunar_models.config.serve import ServeConfig
 from lunar_models.errors import ConfigError
@@ -114,9 +113,7 @@ def test_a_full_disk_costs_the_shared_metrics_alone(
 @pytest.fixture
 def process(bundle_folder: Path, tmp_path: Path) -> Iterator[subprocess.Popen]:
     """The server with two workers; `process.url` says where."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = reserve_port()
     command = [sys.executable, "-m", "serving", "--model", str(bundle_folder), "--port", str(port)]
     (tmp_path / "tmp").mkdir()
     with (tmp_path / "log").open("w") as log:

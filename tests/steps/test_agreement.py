@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 from helpers import make_crop_set_folder
 
-from lunar_models.catalogue.states import STATE_NAMES
 from lunar_models.labelling.reading import read_votes
+from lunar_models.terms import STATE_NAMES
 from steps.agreement import main as agreement
 from steps.train import main as train
 

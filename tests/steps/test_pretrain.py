@@ -9,10 +9,10 @@ import pytest
 from crop_images import item
 from helpers import make_crop_set_folder
 
-from lunar_models.catalogue.states import STATE_NAMES
 from lunar_models.config.pretrain import PretrainConfig
 from lunar_models.embedding import measure_crops
 from lunar_models.encoders.checkpoint import Checkpoint
+from lunar_models.terms import STATE_NAMES
 from lunar_models.training.pretraining import pretrain as train
 from serving.model.classify import classify
 from serving.model.schema import ModelAnswer, Options

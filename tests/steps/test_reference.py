@@ -137,6 +137,16 @@ def test_documented_commands_use_real_entry_points_and_parameters(page):
     _check_commands(page)
 
 
+def test_tests_that_the_documents_name_exist():
+    named = {
+        (page.name, path)
+        for page in sorted((ROOT / "docs").glob("*.md"))
+        for path in re.findall(r"tests/[\w/]+\.py", page.read_text())
+    }
+    assert named
+    assert [(page, path) for page, path in sorted(named) if not (ROOT / path).exists()] == []
+
+
 def test_readme_commands_use_real_entry_points_and_parameters():
     assert _check_commands(ROOT / "README.md")
 

@@ -13,9 +13,9 @@ from helpers import make_crop_set_folder
 from label_server import label_server, person
 from live_server import live_server
 
-from lunar_models.catalogue.states import STATE_NAMES
 from lunar_models.labelling import LabelStore, Vote, default_scheme
 from lunar_models.labelling.reading import read_votes
+from lunar_models.terms import STATE_NAMES
 from serving.model.pyfunc import ARTIFACT
 from steps.promote import main as promote
 from steps.relabel import main as relabel

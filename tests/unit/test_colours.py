@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
 
-from lunar_models.catalogue.states import STATE_NAMES
 from lunar_models.colours import (
     CLUSTER_HUES,
     FRESH_TO_OLD,
@@ -17,6 +16,7 @@ from lunar_models.colours import (
     degradation_colour,
     state_colours,
 )
+from lunar_models.terms import STATE_NAMES
 
 # Machado et al. 2009, severity 1: what linear RGB looks like to people with that sight.
 SIGHTS = {

@@ -133,7 +133,7 @@ def _convolution(inputs: int, outputs: int, stride: int) -> nn.Sequential:
 
 
 def projector(inputs: int, outputs: int) -> nn.Sequential:
-    """Where a self-supervised loss looks; thrown away afterwards."""
+    """Build the projection head of a self-supervised loss, which is discarded afterwards."""
     return nn.Sequential(
         nn.Linear(inputs, outputs),
         nn.BatchNorm1d(outputs),

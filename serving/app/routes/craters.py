@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from starlette.responses import Response
 
 from lunar_models.crops.display import display_crop
-from lunar_models.neighbours import CRATER_COLUMNS
+from lunar_models.terms import CRATER_COLUMNS
 from serving.app.looks import note_guesses
 from serving.app.problems import Problem
 from serving.app.reference import reference, row_of

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lunar_models.catalogue.table import CATALOGUE_COLUMNS, filter_catalogue, read_catalogue
+from lunar_models.catalogue.table import filter_catalogue, read_catalogue
 from lunar_models.errors import CatalogueError
+from lunar_models.terms import CRATER_COLUMNS
 
 ROBBINS = (
     "CRATER_ID,LAT_CIRC_IMG,LON_CIRC_IMG,LAT_ELLI_IMG,LON_ELLI_IMG,DIAM_CIRC_IMG,ARC_IMG\n"
@@ -34,7 +35,7 @@ def write(folder: Path, text: str, name: str = "catalogue.csv") -> Path:
 
 def test_robbins_is_read_with_longitudes_from_minus_180(tmp_path: Path) -> None:
     catalogue, rejected = read_catalogue(write(tmp_path, ROBBINS))
-    assert tuple(catalogue.columns) == CATALOGUE_COLUMNS
+    assert tuple(catalogue.columns) == CRATER_COLUMNS
     assert catalogue["crater_id"].tolist() == ["00-1-000001", "00-1-000002", "00-1-000003"]
     assert catalogue["longitude_deg"].tolist() == pytest.approx([-95.243, 0, -180])
     assert catalogue["latitude_deg"].tolist() == [-19.83, 44.78, -90]
@@ -222,7 +223,7 @@ def test_longitude_range(low: float | None, high: float | None, expected: list[f
 @given(count=st.integers(0, 60), limit=st.integers(1, 60), seed=st.integers(0, 9))
 def test_limit_draws_a_seeded_sample_in_catalogue_order(count: int, limit: int, seed: int) -> None:
     catalogue = pd.DataFrame(
-        {name: np.arange(count, dtype=float) for name in CATALOGUE_COLUMNS[1:]}
+        {name: np.arange(count, dtype=float) for name in CRATER_COLUMNS[1:]}
     ).assign(crater_id=[str(i) for i in range(count)])
     kept, rejected = filter_catalogue(catalogue, limit=limit, seed=seed)
     again, _ = filter_catalogue(catalogue, limit=limit, seed=seed)

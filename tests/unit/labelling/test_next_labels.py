@@ -4,11 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lunar_models.catalogue.states import STATE_NAMES
 from lunar_models.errors import ConfigError, LabelsError
 from lunar_models.labelling.next_labels import choose_next, strata_properties
 from lunar_models.labelling.reading import VoteSet
 from lunar_models.labelling.selection import select, stratify
+from lunar_models.terms import STATE_NAMES
 
 
 @pytest.fixture(scope="module")

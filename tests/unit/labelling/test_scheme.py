@@ -1,11 +1,11 @@
 import pytest
 import yaml
 
-from lunar_models.catalogue.states import STATE_NAMES
 from lunar_models.colours import FRESH_TO_OLD
 from lunar_models.errors import LabelsError
 from lunar_models.labelling import default_scheme, read_scheme
 from lunar_models.labelling.scheme import CANNOT_TELL, NOT_A_CRATER, Scheme
+from lunar_models.terms import STATE_NAMES
 
 
 def test_the_default_scheme_has_the_states_of_the_product() -> None:

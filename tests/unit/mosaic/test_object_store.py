@@ -5,7 +5,6 @@ import hashlib
 import hmac
 import os
 import shutil
-import socket
 import subprocess
 import time
 import urllib.error
@@ -14,6 +13,7 @@ import urllib.request
 import numpy as np
 import pytest
 import rasterio
+from live_server import reserve_port
 from planted_moon import GEOGRAPHIC, write_array
 from raster_files import orient
 from rasterio import Affine
@@ -57,7 +57,7 @@ def store(monkeypatch, tmp_path):
 def google(monkeypatch, tmp_path):
     """The same in Google Cloud Storage."""
     emulator = pytest.importorskip("gcp_storage_emulator.server")
-    port = _free_port()
+    port = reserve_port()
     server = emulator.create_server("127.0.0.1", port, in_memory=True, default_bucket="moon")
     server.start()
     monkeypatch.setenv("CPL_GS_ENDPOINT", f"http://127.0.0.1:{port}/")
@@ -76,7 +76,7 @@ def azure(monkeypatch, tmp_path):
     azurite = shutil.which("azurite-blob")
     if azurite is None:
         pytest.skip("azurite-blob is not installed")
-    port = _free_port()
+    port = reserve_port()
     address = f"http://127.0.0.1:{port}/{AZURITE[0]}"
     monkeypatch.setenv("AZURE_STORAGE_CONNECTION_STRING", ";".join([
         "DefaultEndpointsProtocol=http", f"AccountName={AZURITE[0]}", f"AccountKey={AZURITE[1]}",
@@ -99,12 +99,6 @@ AZURITE = (
     "devstoreaccount1",
     "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==",
 )
-
-
-def _free_port():
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return free.getsockname()[1]
 
 
 def _files(folder):

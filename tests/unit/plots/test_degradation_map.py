@@ -3,9 +3,9 @@
 import numpy as np
 from matplotlib.colors import to_hex
 
-from lunar_models.catalogue.states import STATE_NAMES
 from lunar_models.colours import state_colours
 from lunar_models.plots.degradation_map import degradation_map, state_map
+from lunar_models.terms import STATE_NAMES
 
 LONLAT = np.array([[0.0, 0.0], [1.0, 1.0], [2.0, 0.5], [0.5, 2.0]])
 
