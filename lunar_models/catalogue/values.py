@@ -1,40 +1,17 @@
 """Parse numbers of catalogues: hemispheres, degrees and minutes, decimal commas, thousands."""
 
-import re
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from lunar_models.arrays import Float64Array
+from lunar_models.catalogue.angles import check_axis, read_angles, sun_angles
+from lunar_models.catalogue.column_names import SUN_COLUMNS
 from lunar_models.errors import CatalogueError
 
 _FORTRAN = r"^([-+]?\d*\.\d*)[dD]([-+]?\d{1,2})$"
 _SIGNS = str.maketrans(dict.fromkeys("\u2212\u2013\u2010\u2011\uff0d\ufe63", "-"))
-_SIDE = "N|S|E|W|North|South|East|West"
-_ANGLE = re.compile(
-    rf"(?P<before>{_SIDE})?\s*(?P<degrees>[-+]?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?)\s*(?:[°º˚d:]|deg)?\s*"
-    r"(?:(?P<minutes>\d+(?:\.\d+)?)\s*['’‘′´:m]\s*)?"
-    r"(?:(?P<seconds>\d+(?:\.\d+)?)\s*(?:\"|″|”|“|''|’’|′′|s)?\s*)?"
-    rf"(?P<after>{_SIDE})?",
-    re.IGNORECASE,
-)
-
-
-def _says(sides: str) -> str:
-    """Pattern of numbers with one of these directions before or behind them."""
-    return rf"(?i)^(?:{sides})\s*[-+]?\d|[\d.°º˚'’‘′´\"″”“]\s*(?:{sides})$"
-
-
-_MINUTES_BY_BLANKS = re.compile(
-    rf"((?:{_SIDE})?\s*[-+]?\d+)\s+(\d+(?:\.\d+)?)(?:\s+(\d+(?:\.\d+)?))?(\s*(?:{_SIDE})?)",
-    re.IGNORECASE,
-)
-"""``20 30 00``, or ``20 30 W``: two numbers are only an angle if a direction follows."""
-_OTHER_AXIS = {
-    "longitude": (_says("N|S|North|South"), "N or S", "latitude"),
-    "latitude": (_says("E|W|East|West"), "E or W", "longitude"),
-}
 _GROUPED = r"[^.,\d]*\d{1,3}(?:\.\d{3})+(?:,\d+)?[^.,\d]*"
 """Thousands grouped by points, beside a decimal comma."""
 _UNITS = {"km": {"km": 1.0, "m": 1e-3}, "m": {"km": 1e3, "m": 1.0}, "px": {"px": 1.0}}
@@ -54,7 +31,7 @@ def read_numbers(columns: dict[str, "pd.Series[Any]"], name: str) -> dict[str, F
 
     Raises:
         CatalogueError: commas may be decimal or separate thousands; a longitude says N or S, or
-            a latitude E or W.
+            a latitude E or W; a cell of the Sun's columns is no angle.
     """
     texts = {key: cell_text(values) for key, values in columns.items() if not is_number(values)}
     convention = _comma_convention(texts, name)
@@ -63,8 +40,10 @@ def read_numbers(columns: dict[str, "pd.Series[Any]"], name: str) -> dict[str, F
         if key not in texts:
             result[key] = pd.to_numeric(values, errors="coerce").to_numpy(np.float64)
         elif key.startswith(("longitude", "latitude")):
-            _check_axis(key, texts[key], values.name, name)
-            result[key] = _angles(_plain_numbers(texts[key], convention))
+            check_axis(key, texts[key], values.name, name)
+            result[key] = read_angles(_plain_numbers(texts[key], convention))
+        elif key in SUN_COLUMNS:
+            result[key] = sun_angles(key, _plain_numbers(texts[key], convention), values, name)
         else:
             result[key] = _lengths(key, _plain_numbers(texts[key], convention), name)
     return result
@@ -177,47 +156,10 @@ def _plain_numbers(text: "pd.Series[str]", convention: str) -> "pd.Series[str]":
     return text.str.replace(",", "") if convention == "thousands" else text
 
 
-def _angles(text: "pd.Series[str]") -> Float64Array:
-    """Degrees of texts such as ``-12.3``, ``12.3 W``, ``S 12°30'``."""
-    numbers = pd.to_numeric(text, errors="coerce").to_numpy(np.float64).copy()
-    for n in np.flatnonzero(np.isnan(numbers) & (text != "").to_numpy()):
-        match = _ANGLE.fullmatch(_with_marks(text.iloc[n]))
-        if match is None or (match["before"] and match["after"]):
-            continue
-        value = float(match["degrees"])
-        part = float(match["minutes"] or 0.0) / 60.0 + float(match["seconds"] or 0.0) / 3600.0
-        if match["seconds"] and not match["minutes"]:
-            continue
-        if max(float(match["minutes"] or 0.0), float(match["seconds"] or 0.0)) >= 60.0:
-            continue
-        value = value - part if match["degrees"].startswith("-") else value + part
-        side = (match["before"] or match["after"] or "").lower()
-        if side[:1] in ("w", "s"):
-            value = -value if not match["degrees"].startswith("-") else np.nan
-            value = value + 360.0 if side[0] == "w" and value < -180.0 else value  # 339.5 W
-        numbers[n] = value
-    return numbers
+def read_sun_azimuths(values: "pd.Series[Any]", name: str) -> Float64Array:
+    """Read azimuths in degrees from numbers or text; NaN where a cell is empty.
 
-
-def _with_marks(text: str) -> str:
-    """An angle whose minutes are parted by blanks with their marks; others as they are."""
-    match = _MINUTES_BY_BLANKS.fullmatch(text)
-    if match is None:
-        return text
-    degrees, minutes, seconds, after = match.groups()
-    if seconds is None and not (after.strip() or degrees[0].isalpha()):
-        return text
-    return f"{degrees}°{minutes}'{seconds or 0}\"{after}"
-
-
-def _check_axis(key: str, text: "pd.Series[str]", column: object, name: str) -> None:
-    """Raise CatalogueError for cells of a longitude that say N or S, of a latitude E or W."""
-    axis = "longitude" if key.startswith("longitude") else "latitude"
-    pattern, letters, other = _OTHER_AXIS[axis]
-    wrong = text[text.str.contains(pattern)]
-    if len(wrong):
-        raise CatalogueError(
-            f"{name}: column {column!r}, taken as {axis}, has cells that say {letters}, such as "
-            f"{wrong.iloc[0]!r}, which is a {other}. If the columns are exchanged, correct their "
-            f"names or say columns={other}_deg={column},…; else correct the cells."
-        )
+    Raises:
+        CatalogueError: a cell is neither empty nor an angle.
+    """
+    return read_numbers({"sun_azimuth_deg": values}, name)["sun_azimuth_deg"]

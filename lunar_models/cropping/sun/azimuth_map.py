@@ -1,17 +1,21 @@
 """Look up azimuths of the Sun in a raster, or in polygons such as image footprints."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from lunar_models.arrays import Float64Array
-from lunar_models.errors import MosaicError
+from lunar_models.catalogue.values import read_sun_azimuths
+from lunar_models.errors import CatalogueError, MosaicError
 from lunar_models.moon import LUNAR_GEOGRAPHIC
 
 COLUMN = "sun_azimuth_deg"
 
 _VECTOR_SUFFIXES = (".gpkg", ".geojson", ".json", ".shp", ".parquet", ".geoparquet", ".fgb")
+_DEGREES, _RADIANS = ("deg", "degree", "degrees", "°"), ("rad", "radian", "radians")
+"""Units of a raster, in lower case."""
 _MOST_PIXELS = 1 << 28
 
 
@@ -19,8 +23,8 @@ def azimuths_from_map(path: Path, craters: pd.DataFrame) -> Float64Array:
     """Look up the Sun's azimuth at the centres of craters.
 
     Args:
-        path: a raster of degrees clockwise from north, or polygons with a column
-            ``sun_azimuth_deg``, of which the first that holds a crater counts.
+        path: a raster of degrees clockwise from north (or of radians, if its unit says so), or
+            polygons with a column ``sun_azimuth_deg``; the first that holds a crater counts.
         craters: N rows with longitude_deg and latitude_deg.
 
     Returns:
@@ -57,7 +61,7 @@ def _from_raster(path: Path, craters: pd.DataFrame) -> Float64Array:
                 )
             projection = Mosaic.open(path).projection
             values = data.read(1, masked=True).astype(np.float64).filled(np.nan)
-            values = values * data.scales[0] + data.offsets[0]
+            values = _in_degrees(values * data.scales[0] + data.offsets[0], data.units[0], path)
     except RasterioError as error:
         raise MosaicError(
             f"{path} cannot be read as a raster ({error}); check sun_azimuth_map."
@@ -71,6 +75,29 @@ def _from_raster(path: Path, craters: pd.DataFrame) -> Float64Array:
     azimuth = np.full(len(craters), np.nan)
     azimuth[inside] = values[row[inside], column[inside]]
     return azimuth
+
+
+def _in_degrees(values: Float64Array, unit: str | None, path: Path) -> Float64Array:
+    """Convert the azimuths of a raster to degrees by its unit.
+
+    Raises:
+        MosaicError: another unit; or none, and all values could be radians.
+    """
+    word = (unit or "").strip().lower()
+    if word in _RADIANS:
+        return np.degrees(values)
+    if word and word not in _DEGREES:
+        raise MosaicError(
+            f"{path} has the unit {unit!r}; give azimuths in degrees or radians, and say so with "
+            "gdal_edit.py -units deg."
+        )
+    known = np.abs(values[np.isfinite(values)])
+    if not word and known.any() and known.max() <= 2.0 * np.pi + 1e-4:
+        raise MosaicError(
+            f"{path} holds values up to {known.max():g} and no unit: are they radians or degrees? "
+            "Say it with gdal_edit.py -units rad, or -units deg."
+        )
+    return values
 
 
 def _from_polygons(path: Path, craters: pd.DataFrame) -> Float64Array:
@@ -89,16 +116,27 @@ def _from_polygons(path: Path, craters: pd.DataFrame) -> Float64Array:
         raise MosaicError(f"{path} has no column {COLUMN}; name one of {list(polygons)} so.")
     if polygons.crs is None:
         raise MosaicError(f"{path} has no reference system; give it {LUNAR_GEOGRAPHIC}.")
+    azimuth = _column(polygons[COLUMN], path)
+    polygons = polygons.reset_index(drop=True)
     places = geopandas.points_from_xy(craters["longitude_deg"], craters["latitude_deg"])
-    points = geopandas.GeoDataFrame(geometry=places, crs=LUNAR_GEOGRAPHIC)
     try:
-        points = points.to_crs(polygons.crs)
+        points = geopandas.GeoSeries(places, crs=LUNAR_GEOGRAPHIC).to_crs(polygons.crs)
     except ProjError as error:
         raise MosaicError(
             f"{path} has the reference system {polygons.crs.name!r}, not the Moon's; give it the "
             f"right one with ogr2ogr -a_srs {LUNAR_GEOGRAPHIC}."
         ) from error
-    joined = points.sjoin(polygons[[COLUMN, polygons.geometry.name]], how="left")
-    first = joined[~joined.index.duplicated()].sort_index()
-    azimuth = pd.to_numeric(first[COLUMN], errors="coerce")
-    return np.asarray(azimuth, np.float64)
+    first = np.full(len(craters), len(polygons))
+    # Longitudes of polygons may run from -180 to 180, from 0 to 360, or across either end.
+    for turn_deg in (0.0, 360.0, -360.0) if polygons.crs.is_geographic else (0.0,):
+        turned = geopandas.points_from_xy(points.x + turn_deg, points.y, crs=polygons.crs)
+        crater, polygon = polygons.sindex.query(turned, predicate="intersects")
+        np.minimum.at(first, crater, polygon)
+    return np.append(azimuth, np.nan)[first]
+
+
+def _column(values: "pd.Series[Any]", path: Path) -> Float64Array:
+    try:
+        return read_sun_azimuths(values, str(path))
+    except CatalogueError as error:
+        raise MosaicError(str(error)) from error

@@ -35,7 +35,7 @@ def given_sun(config: PreprocessConfig, craters: pd.DataFrame) -> pd.DataFrame |
         N rows as from `estimation.sun_table`; azimuths are NaN where the source has none.
 
     Raises:
-        CatalogueError: a column is missing, or holds impossible values.
+        CatalogueError: a column is missing, holds impossible values, or no crater has an azimuth.
         MosaicError: the map of azimuths is unusable.
     """
     if config.illumination == "auto":
@@ -57,6 +57,11 @@ def given_sun(config: PreprocessConfig, craters: pd.DataFrame) -> pd.DataFrame |
         side = {"east": EAST_DEG, "west": WEST_DEG}[config.illumination]
         azimuth = np.full(len(craters), side)
     known = np.isfinite(azimuth)
+    if len(craters) and not known.any():
+        raise CatalogueError(
+            f"illumination={config.illumination} finds the Sun of no crater at all: every place "
+            "that it looked at is empty. Check the column or map, or set illumination=auto."
+        )
     return sun_table(
         azimuth,
         std_deg=np.where(known, 0.0, np.nan),

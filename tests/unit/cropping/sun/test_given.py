@@ -97,6 +97,57 @@ def test_polygons_of_azimuths_also_around_a_pole(tmp_path):
     assert np.isnan(azimuth[2])
 
 
+def azimuth_raster(path, values, unit=None):
+    with rasterio.open(
+        path, "w", driver="GTiff", width=360, height=180, count=1, dtype="float32",
+        crs="+proj=longlat +R=1737400 +no_defs", transform=rasterio.Affine(1, 0, -180, 0, -1, 90),
+    ) as file:  # fmt: skip
+        file.write(values.astype(np.float32), 1)
+        if unit is not None:
+            file.units = [unit]
+    return config(illumination="azimuth", sun_azimuth_map=str(path))
+
+
+def test_radians_are_a_question_unless_the_unit_answers_it(tmp_path):
+    radians = np.full((180, 360), np.pi / 2)
+    radians[:, :180] = 3 * np.pi / 2
+    with pytest.raises(MosaicError, match=r"up to 4\.71239 .*radians or degrees.*-units rad"):
+        given_sun(azimuth_raster(tmp_path / "a.tif", radians), craters())
+    told = given_sun(azimuth_raster(tmp_path / "b.tif", radians, "radian"), craters())
+    np.testing.assert_allclose(told["sun_azimuth_deg"], [90, 270, 90], atol=1e-4)
+    degrees = given_sun(azimuth_raster(tmp_path / "c.tif", radians, "deg"), craters())
+    np.testing.assert_allclose(degrees["sun_azimuth_deg"][0], np.pi / 2, rtol=1e-6)
+    with pytest.raises(MosaicError, match="the unit 'gon'"):
+        given_sun(azimuth_raster(tmp_path / "d.tif", radians, "gon"), craters())
+
+
+@pytest.mark.parametrize("turn_deg", [0.0, 360.0])
+def test_footprints_count_longitudes_to_either_end(tmp_path, turn_deg):
+    prints = geopandas.GeoDataFrame(
+        {"sun_azimuth_deg": ["100°", "200 deg", None]},
+        geometry=[
+            box(-170 + turn_deg, 0, -160 + turn_deg, 10),
+            box(-168 + turn_deg, 0, -160 + turn_deg, 10),
+            box(0, 0, 20, 10),
+        ],
+        crs="+proj=longlat +R=1737400 +no_defs",
+    )
+    prints.to_file(tmp_path / "prints.gpkg")
+    given = config(illumination="azimuth", sun_azimuth_map=str(tmp_path / "prints.gpkg"))
+    table = craters(longitude_deg=[-165.0, 10.0, 100.0], latitude_deg=5.0)
+    azimuth = given_sun(given, table)["sun_azimuth_deg"]
+    assert azimuth[0] == 100.0  # the first of two
+    assert np.isnan(azimuth[1:]).all()
+    prints.assign(sun_azimuth_deg=["1", "east", "2"]).to_file(tmp_path / "prints.gpkg")
+    with pytest.raises(MosaicError, match="row 2 of column sun_azimuth_deg holds 'east'"):
+        given_sun(given, table)
+
+
+def test_a_sun_of_no_crater_is_refused():
+    with pytest.raises(CatalogueError, match="illumination=azimuth finds the Sun of no crater"):
+        given_sun(config(illumination="azimuth"), craters(sun_azimuth_deg=np.nan))
+
+
 def test_what_is_not_understood_is_refused(tmp_path):
     with pytest.raises(CatalogueError, match=r"no column sun_azimuth_deg.*columns="):
         given_sun(config(illumination="azimuth"), craters())
