@@ -7,7 +7,7 @@ import numpy as np
 from lunar_models.arrays import Float64Array
 from lunar_models.moon import MOON_RADIUS_M
 from lunar_models.mosaic.overview import extent_deg
-from lunar_models.mosaic.radiometry import isolated_extreme
+from lunar_models.mosaic.radiometry import isolated_extreme, values_below_zero
 from lunar_models.mosaic.raster import Mosaic
 
 _THIN = (512, 1024)
@@ -118,6 +118,8 @@ def _warnings(mosaic: Mosaic, values: Float64Array, valid: Float64Array) -> list
             f"{mosaic.path} is compressed with losses, so pixels beside those without data are "
             "neither data nor exactly the nodata value; use the original, or a mask"
         )
+    if (doubt := values_below_zero(mosaic, valid)) is not None:
+        warnings.append(doubt)
     low, high = np.percentile(valid, (1, 99))
     if mosaic.sun is None and low > 0.0 and high > low and (high - low) / high < 0.02:
         warnings.append(

@@ -1,5 +1,7 @@
 """Fit the scaling of one or several mosaics' brightness to uint8."""
 
+import logging
+
 import numpy as np
 
 from lunar_models.arrays import Float64Array
@@ -14,6 +16,10 @@ _SAMPLE_ROWS = 256
 _REPEATED = 0.001
 """More pixels of one value than this shift the percentiles."""
 _THIN = (512, 512)
+_NOISE_BELOW_ZERO = 0.02
+"""As a part of the brightest value."""
+
+_log = logging.getLogger(__name__)
 
 
 def fit_radiometry(mosaics: tuple[Mosaic, ...]) -> Radiometry:
@@ -33,6 +39,8 @@ def fit_radiometry(mosaics: tuple[Mosaic, ...]) -> Radiometry:
     samples = [sample_brightness(mosaic) for mosaic in mosaics]
     for mosaic, sample in zip(mosaics, samples, strict=True):
         _refuse_undeclared(mosaic, sample)
+        if (doubt := values_below_zero(mosaic, sample)) is not None:
+            _log.warning("%s.", doubt)
     _check_comparable(mosaics, samples)
     sample = np.concatenate(samples)
     if sample.size == 0:
@@ -92,6 +100,19 @@ def isolated_extreme(values: Float64Array) -> tuple[float, float] | None:
         if min(abs(value - low), abs(value - high)) > 2.0 * (high - low):
             return float(value), share
     return None
+
+
+def values_below_zero(mosaic: Mosaic, sample: Float64Array) -> str | None:
+    """Return a warning if brightness is negative beyond noise, as heights are; else None."""
+    if mosaic.sun is not None or not sample.size:
+        return None
+    low, high = np.percentile(sample, (1, 99))
+    if low >= -_NOISE_BELOW_ZERO * abs(high):
+        return None
+    return (
+        f"{mosaic.path} reaches below zero ({low:g} to {high:g}), which brightness does not: if "
+        "these are heights, light them with shade=90,65"
+    )
 
 
 def _refuse_undeclared(mosaic: Mosaic, sample: Float64Array) -> None:

@@ -12,10 +12,10 @@ from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
 from lunar_models.crops.crop_set import Radiometry
-from lunar_models.errors import MosaicError
 from lunar_models.mosaic.brightness import Encoding, brightness_to_uint8
 from lunar_models.mosaic.gdal import gdal_environment, gdal_path, open_raster, unread
-from lunar_models.mosaic.hillshade import HOW_TO_LIGHT, Sun, height_scale_m, hillshade
+from lunar_models.mosaic.heights import refuse_heights
+from lunar_models.mosaic.hillshade import Sun, height_scale_m, hillshade
 from lunar_models.mosaic.metadata import is_lossy, read_encoding, require_palette, shown_pixels
 from lunar_models.mosaic.picture import picture_projection
 from lunar_models.mosaic.planetary_label import height_unit_m
@@ -73,9 +73,8 @@ class Mosaic:
             if placed:
                 check_placed(data, path, crs)
             encoding = read_encoding(data, band, path)
-            unit_m = height_unit_m(data)
-            if unit_m is not None and sun is None:
-                raise MosaicError(f"{path} holds heights, not brightness. {HOW_TO_LIGHT}")
+            if sun is None:
+                refuse_heights(data, encoding, path)
             projection = (
                 read_projection(data, crs, path)
                 if placed
@@ -94,7 +93,9 @@ class Mosaic:
             )
             if sun is None:
                 return found
-            return cls(**{**vars(found), "height_m": height_scale_m(found, sun, unit_m)})
+            return cls(
+                **{**vars(found), "height_m": height_scale_m(found, sun, height_unit_m(data))}
+            )
 
     @property
     def has_nodata(self) -> bool:

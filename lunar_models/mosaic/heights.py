@@ -1,0 +1,98 @@
+"""Recognise a raster of heights, which without a light would be taken for a photograph."""
+
+import re
+from collections.abc import Iterator
+from pathlib import PurePath
+from typing import Any
+
+import numpy as np
+
+from lunar_models.errors import MosaicError
+from lunar_models.mosaic.brightness import Encoding
+from lunar_models.mosaic.hillshade import HOW_TO_LIGHT
+from lunar_models.mosaic.planetary_label import height_unit_m, label_items
+
+_HEIGHTS = re.compile(
+    r"(?<![a-z])(elev(ations?)?|heights?|altitudes?|altimetry|topo(graphy|graphic)?|s?l?dem|dtm|dsm"
+    r"|gld|h(ö|oe)hen?)(?![a-z])",
+    re.IGNORECASE,
+)
+_OTHERWISE = re.compile(
+    r"shad(e|ed|ing|ow)|relief|slope|aspect|ortho|photo|bright|reflect|radian|albedo|i/f|intensity"
+    r"|hellig|(sun|solar|image|pixel)[ _]?(elev|height)|incidence|emission|phase|count|error"
+    r"|M\d{8,}[LRCMS]?E?",  # of an LROC image, whose orthophotos are named after their DTM
+    re.IGNORECASE,
+)
+"""Words beside, that say it is something else made with heights."""
+_BAND_TAGS = ("long_name", "standard_name", "name", "bandname", "description", "layer_type",
+              "netcdf_varname")  # fmt: skip
+_LABEL_WORDS = ("NAME", "PRODUCT_SET_ID", "PRODUCT_TYPE")
+_FILE_TAGS = ("title", "tifftag_imagedescription", "tifftag_documentname", "product_id")
+_MOST_RATIO, _LEAST_RATIO = 2.0, -0.1
+"""Floats within are reflectances, whatever the file is called."""
+_THIN_PX = 256
+
+
+def refuse_heights(data: Any, encoding: Encoding, path: str) -> None:
+    """Raise MosaicError for a raster whose unit, band, label or name says that it is heights.
+
+    A unit that is no length says that it is not. What only the file is called counts where the
+    values are neither 8 bits nor reflectances.
+
+    Args:
+        data: an open rasterio dataset.
+        encoding: of it.
+        path: for messages.
+    """
+    if height_unit_m(data) is not None:
+        raise MosaicError(f"{path} holds heights, not brightness. {HOW_TO_LIGHT}")
+    if any(data.units[band - 1] for band in encoding.bands):
+        return
+    found = next(_saying_heights(_band_texts(data, encoding)), None)
+    if found is None and encoding.dtype != "uint8":
+        found = next(_saying_heights(_file_texts(data, path)), None)
+        if found is not None and _may_be_reflectance(data, encoding):
+            found = None
+    if found is not None:
+        raise MosaicError(
+            f"{path} holds heights, not brightness, as {found!r} says. {HOW_TO_LIGHT} If it is "
+            f"brightness after all, state its unit: gdal_edit.py -units DN {path}."
+        )
+
+
+def _saying_heights(texts: Iterator[str]) -> Iterator[str]:
+    for text in texts:
+        if _HEIGHTS.search(text) and not _OTHERWISE.search(text):
+            yield text
+
+
+def _band_texts(data: Any, encoding: Encoding) -> Iterator[str]:
+    for band in encoding.bands:
+        yield data.descriptions[band - 1] or ""
+        for key, value in data.tags(band).items():
+            if key.lower() in _BAND_TAGS:
+                yield value
+    for key, value in label_items(data):
+        if key.upper() in _LABEL_WORDS:
+            yield str(value).strip('"')
+
+
+def _file_texts(data: Any, path: str) -> Iterator[str]:
+    for file in (path, *data.files):
+        yield PurePath(file).name
+    for key, value in data.tags().items():
+        if key.lower() in _FILE_TAGS:
+            yield value
+
+
+def _may_be_reflectance(data: Any, encoding: Encoding) -> bool:
+    if not encoding.physical:
+        return False
+    shape = (min(data.height, _THIN_PX), min(data.width, _THIN_PX))
+    bands = list(encoding.bands)
+    values = encoding.to_brightness(data.read(bands, out_shape=(len(bands), *shape)))
+    values = values[np.isfinite(values)]
+    if not values.size:
+        return True
+    low, high = np.percentile(values, (1, 99))
+    return bool(low >= _LEAST_RATIO and high <= _MOST_RATIO)
