@@ -146,6 +146,14 @@ class Encoder(nn.Module, ABC):
         raise ConfigError(f"encoder={self.name} predicts no depth that could be corrected.")
 
     @property
+    def brightness_limits(self) -> tuple[float, float] | None:
+        """Least and largest brightness of a crop, over its mosaic's, that it tells from others.
+
+        None from families that do not compare them, or without a `Normalisation.level`.
+        """
+        return None
+
+    @property
     def can_reconstruct(self) -> bool:
         """Whether `reconstruct` works, that is, whether there is a decoder."""
         return type(self)._reconstruct is not Encoder._reconstruct

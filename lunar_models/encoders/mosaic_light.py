@@ -1,5 +1,6 @@
 """Estimate a mosaic's light from the incidences that a network predicts crop by crop."""
 
+import math
 from dataclasses import dataclass
 
 from torch import Tensor
@@ -31,6 +32,12 @@ class MosaicLight:
         """(B,) brightness over the mosaic's -> its logarithm over the spread, clipped."""
         units = brightness.clamp_min(1e-3).log() / self.brightness_spread
         return units.clamp(-MOST_SPREADS, MOST_SPREADS)
+
+    @property
+    def brightness_limits(self) -> tuple[float, float]:
+        """Brightness over the mosaic's beyond which it is clipped."""
+        most = math.exp(MOST_SPREADS * self.brightness_spread)
+        return 1.0 / most, most
 
     def expected(self, brightness: Tensor) -> Tensor:
         """Incidence where a crop is so bright: (B,) over the mosaic's -> (B,)."""

@@ -16,6 +16,7 @@ from serving.model.alignment import align
 from serving.model.bundle import Bundle
 from serving.model.crop_input import CropInput, read_items
 from serving.model.domain import note_domain
+from serving.model.exposure import neutral_exposure
 from serving.model.physics import fill_physics
 from serving.model.preparation import Crop, CropForm, Prepared, ready_to_embed
 from serving.model.schema import (
@@ -102,7 +103,8 @@ def _answer(
     answers: Sequence[CropAnswer],
     options: Sequence[Options],
 ) -> None:
-    crops = normalise(bundle, align(bundle.checkpoint, prepared, answers))
+    aligned = align(bundle.checkpoint, prepared, answers)
+    crops = normalise(bundle, neutral_exposure(bundle.checkpoint, prepared, aligned, answers))
     encoder = bundle.checkpoint.encoder
     told = {name: value.numpy() for name, value in encoder.tell(crops).items()}
     embeddings = told["embedding"]

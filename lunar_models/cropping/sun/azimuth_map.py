@@ -132,7 +132,7 @@ def _from_polygons(path: Path, craters: pd.DataFrame) -> Float64Array:
         turned = geopandas.points_from_xy(points.x + turn_deg, points.y, crs=polygons.crs)
         crater, polygon = polygons.sindex.query(turned, predicate="intersects")
         np.minimum.at(first, crater, polygon)
-    return np.append(azimuth, np.nan)[first]
+    return np.asarray(np.append(azimuth, np.nan)[first])
 
 
 def _column(values: "pd.Series[Any]", path: Path) -> Float64Array:

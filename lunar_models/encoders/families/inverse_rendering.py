@@ -124,6 +124,10 @@ class InverseRenderingEncoder(Encoder):
                 f"normalisation={normalisation.kind}; run preprocess with normalisation=ratio."
             )
 
+    @property
+    def brightness_limits(self) -> tuple[float, float] | None:
+        return self.light.brightness_limits if self.has_level else None
+
     def see_mosaic(self, crops: Tensor) -> None:
         parts = torch.split(crops, 256)
         with torch.inference_mode(), evaluating(self):
