@@ -17,6 +17,7 @@ from serving.model.image_structure import MAX_IMAGE_PIXELS, ImageStructure, insp
 from serving.model.schema import QualityWarning
 from serving.model.tiff import (
     as_decoded,
+    axes_to_flip,
     check_type,
     correct_byte_order,
     is_nodata,
@@ -52,8 +53,8 @@ def decode_image(data: bytes, structure: ImageStructure | None = None) -> Decode
 
     Without data are: pixels that are not finite or beyond ±1e30, transparent ones (alpha 0),
     and those with the value of a TIFF's GDAL_NODATA tag. An image
-    is turned upright where EXIF says so. Of several pages or frames the first is taken. Both are
-    warned of.
+    is turned upright where EXIF or the geotransform of a GeoTIFF says so. Of several pages or
+    frames the first is taken. Both are warned of.
 
     What decoding would cost is read from the headers, before anything is decompressed.
 
@@ -111,6 +112,7 @@ def _decode_picture(
             scaling = scale_and_offset(image, structure)
             upright, turned = load_upright(image)
             values, missing = _pixels(data, upright, structure, nodata_tag(image))
+            flips = () if turned else axes_to_flip(image)
     except UnidentifiedImageError as error:
         raise _not_understood(structure) from error
     except CropImageError:
@@ -120,6 +122,11 @@ def _decode_picture(
         raise _damaged() from error
     if turned:
         message = "The image was turned as its EXIF orientation says."
+        warnings.append(QualityWarning(code="turned", message=message))
+    if flips:
+        values = np.flip(values, flips)
+        missing = None if missing is None else np.flip(missing, flips)
+        message = "The image was flipped as its geotransform says, north up and east to the right."
         warnings.append(QualityWarning(code="turned", message=message))
     if structure.pages:
         message = "The image has several pages or frames; the first was used."

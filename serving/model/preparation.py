@@ -13,7 +13,8 @@ from lunar_models.crops.resampling import resize_crop
 from lunar_models.crops.training_domain import QUANTITIES, measured_terrain
 from lunar_models.errors import CropImageError
 from serving.model.crop_input import CropInput
-from serving.model.images import Decoded, decode_image
+from serving.model.crop_units import to_crop_units
+from serving.model.images import decode_image
 from serving.model.schema import CropHints, QualityWarning
 
 if TYPE_CHECKING:  # brings torch, which processes that only decode can do without
@@ -142,31 +143,6 @@ def prepare_cut(
         return error
     told = {**measured_terrain(crop, form.radiometry), **known}
     return Prepared(crop.astype(np.float32), None, noted, cut_here=True, known=told)
-
-
-def to_crop_units(
-    decoded: Decoded, radiometry: Radiometry
-) -> tuple[Float32Array, list[QualityWarning]]:
-    """Scale an image's brightness to 0-255, as the mosaic's was when the crops were made.
-
-    The mosaic's own pixel type is scaled as the mosaic was. Other than that, 8 bits are taken as
-    they are, 16 bits as 0-65535, and floats, or what has a scale, as 0-1 or 0-255, whichever holds
-    them.
-    """
-    values, dtype = decoded.values, decoded.dtype
-    if dtype == "uint8" and not decoded.scaled:
-        return values, []
-    if dtype == radiometry.source_dtype:
-        scaled = (values - radiometry.low) * (255.0 / (radiometry.high - radiometry.low))
-        return np.clip(scaled, 0.0, 255.0), []
-    if dtype == "uint16" and not decoded.scaled:
-        return values / np.float32(257.0), []
-    low, high = float(np.nanmin(values)), float(np.nanmax(values))
-    if low >= 0.0 and high <= 255.0:
-        return (values * np.float32(255.0) if high <= 1.0 else values), []
-    stretched = (values.astype(np.float64) - low) * (255.0 / max(high - low, 1e-30))
-    message = "The brightness is not in 0-1 or 0-255; its own range was stretched to 0-255."
-    return stretched.astype(np.float32), [QualityWarning(code="rescaled", message=message)]
 
 
 def _square(image: Float32Array, warnings: list[QualityWarning]) -> Float32Array:

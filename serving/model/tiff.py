@@ -11,6 +11,9 @@ from lunar_models.errors import CropImageError
 from serving.model.image_structure import ImageStructure
 
 _GDAL_METADATA, _GDAL_NODATA = 42112, 42113
+_PIXEL_SCALE, _TRANSFORMATION, _GEO_KEYS = 33550, 34264, 34735
+_MODEL_TYPE = 1024
+"""GeoKey of the kind of reference system."""
 _ITEM = re.compile(r'<Item [^>]*\brole="(scale|offset)"[^>]*>([^<]{1,64})</Item>')
 _MACHINE_ORDER = {"I;16BS": "I;16NS", "I;32BS": "I;32NS", "F;32BF": "F;32NF"}
 """Pillow's raw modes of big-endian numbers and of those in the machine's order."""
@@ -79,6 +82,34 @@ def nodata_tag(image: Image.Image) -> float | None:
         raise CropImageError(
             "bad_nodata", "The TIFF's GDAL_NODATA tag is not a number; write it again."
         ) from None
+
+
+def axes_to_flip(image: Image.Image) -> tuple[int, ...]:
+    """Return the axes along which a GeoTIFF runs southward to northward, or eastward to westward.
+
+    Without a reference system, coordinates may be those of pixels, which count downward.
+
+    Args:
+        image: open.
+
+    Returns:
+        0 where rows run from south to north, 1 where columns run from east to west; empty where
+        neither is so, or where the axes are turned.
+    """
+    tags = getattr(image, "tag_v2", {})
+    keys = tuple(tags.get(_GEO_KEYS, ()))
+    if not any(keys[n] == _MODEL_TYPE and keys[n + 3] for n in range(4, len(keys) - 3, 4)):
+        return ()
+    matrix = tags.get(_TRANSFORMATION, ())
+    if len(matrix) == 16:
+        if matrix[1] or matrix[4]:
+            return ()
+        across, down = matrix[0], matrix[5]
+    elif len(scale := tags.get(_PIXEL_SCALE, ())) >= 2:
+        across, down = scale[0], -scale[1]
+    else:
+        return ()
+    return tuple(axis for axis, wrong in ((0, down > 0.0), (1, across < 0.0)) if wrong)
 
 
 def scale_and_offset(image: Image.Image, structure: ImageStructure) -> tuple[float, float]:

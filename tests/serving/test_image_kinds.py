@@ -16,8 +16,8 @@ from rasterio.io import MemoryFile
 from lunar_models.crops.crop_set import Radiometry
 from lunar_models.errors import CropImageError
 from serving.model.crop_input import decode_base64
+from serving.model.crop_units import to_crop_units
 from serving.model.images import decode_image
-from serving.model.preparation import to_crop_units
 
 
 @pytest.mark.parametrize("mode", ["LA", "RGBA"])
@@ -138,7 +138,7 @@ def test_gdal_scale_and_offset_give_brightness() -> None:
     decoded = decode_image(scaled_tiff())
     truth = np.where(CORNER | (GREY == 50), np.nan, GREY * 1e-4 + 0.1)
     np.testing.assert_allclose(decoded.values, truth, rtol=1e-6)
-    own = Radiometry("uint16", 0.1, 0.12)
+    own = Radiometry("float32", 0.1, 0.12)  # as `fit_radiometry` has it of such mosaics
     found, warnings = to_crop_units(decoded, own)
     np.testing.assert_allclose(found, (truth - 0.1) / 0.02 * 255.0, rtol=1e-4)
     assert not warnings
@@ -146,6 +146,67 @@ def test_gdal_scale_and_offset_give_brightness() -> None:
     np.testing.assert_allclose(found, truth * 255.0, rtol=1e-5)
     colours = decode_image(scaled_tiff(3, (1e-4,) * 3, (0.1,) * 3))
     np.testing.assert_allclose(colours.values, truth, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "scale", "offset"),
+    [("uint8", -1.0, 255.0), ("uint16", 1e-5, 0.0), ("int16", 1e-3, 0.5)],
+)
+@pytest.mark.parametrize("source", ["uint8", "uint16", "int16"])
+def test_scaled_numbers_of_any_type_are_brightness(
+    dtype: str, scale: float, offset: float, source: str
+) -> None:
+    """A mosaic of plain integers tells nothing of what has a scale."""
+    stored = GREY.astype(dtype)
+    with MemoryFile() as memory:
+        with memory.open(
+            driver="GTiff", height=24, width=20, count=1, dtype=dtype
+        ) as data:  # fmt: skip
+            data.write(stored, 1)
+            data.scales, data.offsets = (scale,), (offset,)
+        decoded = decode_image(bytes(memory.read()))
+    truth = stored * scale + offset
+    np.testing.assert_allclose(decoded.values, truth, rtol=1e-6)
+    radiometry = Radiometry() if source == "uint8" else Radiometry(source, 20.0, 9000.0)
+    found, warnings = to_crop_units(decoded, radiometry)
+    np.testing.assert_allclose(found, truth * (255.0 if truth.max() <= 1 else 1.0), rtol=1e-5)
+    assert not warnings
+
+
+def placed(a: float, e: float, crs: str | None = "+proj=eqc +R=1737400 +units=m") -> bytes:
+    return geotiff(GREY, crs=crs, transform=rasterio.Affine(a, 0, 1000, 0, e, 2000))
+
+
+@pytest.mark.parametrize(
+    ("a", "e", "truth"),
+    [
+        (100, -100, GREY),
+        (100, 100, GREY[::-1]),
+        (-100, -100, GREY[:, ::-1]),
+        (-100, 100, GREY[::-1, ::-1]),
+    ],
+)
+def test_a_geotiff_comes_north_up(a: float, e: float, truth: np.ndarray) -> None:
+    decoded = decode_image(placed(a, e))
+    np.testing.assert_array_equal(decoded.values, truth)
+    assert [w.code for w in decoded.warnings] == ([] if truth is GREY else ["turned"])
+
+
+def test_coordinates_of_pixels_are_no_geotransform() -> None:
+    decoded = decode_image(placed(1, 1, crs=None))
+    np.testing.assert_array_equal(decoded.values, GREY)
+    assert decoded.warnings == ()
+
+
+@pytest.mark.parametrize(("most", "warned"), [(4095, True), (8000, True), (9000, False)])
+@pytest.mark.parametrize("kind", ["NPY", "PNG", "TIFF"])
+def test_16_bits_hardly_used_are_warned_of(most: int, warned: bool, kind: str) -> None:
+    deep = np.linspace(0, most, 400).reshape(20, 20).astype(np.uint16)
+    decoded = decode_image(encoded(deep, kind))
+    _, warnings = to_crop_units(decoded, Radiometry())
+    assert [w.code for w in warnings] == (["little_range"] if warned else [])
+    _, warnings = to_crop_units(decoded, Radiometry("uint16", 0.0, 5000.0))
+    assert not warnings
 
 
 @pytest.mark.parametrize(
