@@ -50,8 +50,8 @@ def find_consensus(
     """Estimate the consensus of votes by the method of Dawid and Skene.
 
     An adjudication decides its crater, and the labellers are judged by it. Answers that name no
-    state, and votes given after another's label or a guess was seen, are left out. With a single
-    vote on a crater the confidence rests on how well that person agrees with others elsewhere.
+    state, training on gold, and votes given after another's label or a guess was seen, are left
+    out. With a single vote on a crater the confidence rests on how well that person agrees with others elsewhere.
 
     Args:
         votes: `votes_that_count`: crater_id, labeller, value, kind, and blind where the store
@@ -93,9 +93,13 @@ def has_consensus(votes: pd.DataFrame, states: Sequence[str]) -> bool:
 
 
 def _heard(votes: pd.DataFrame, states: Sequence[str]) -> pd.DataFrame:
-    """Decisions and blind votes that name a state, with their `rank`."""
+    """Decisions and blind votes that name a state, with their `rank`.
+
+    Training is left out: whoever gets a gold crater wrong is told, and the crater has a state.
+    """
     ranked = rank_votes(votes, states)
-    return ranked[(ranked["rank"] >= 0) & ((ranked["kind"] == "adjudication") | is_blind(ranked))]
+    heard = is_blind(ranked) & (ranked["kind"] != "gold")
+    return ranked[(ranked["rank"] >= 0) & ((ranked["kind"] == "adjudication") | heard)]
 
 
 @dataclass(frozen=True)

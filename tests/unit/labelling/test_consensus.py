@@ -3,7 +3,12 @@ import pandas as pd
 import pytest
 
 from lunar_models.errors import LabelsError
-from lunar_models.labelling.consensus import dawid_skene, find_consensus, posterior_of
+from lunar_models.labelling.consensus import (
+    dawid_skene,
+    find_consensus,
+    has_consensus,
+    posterior_of,
+)
 
 STATES = ("New", "Semi-New", "Semi-Old", "Old")
 GOOD = 0.85 * np.eye(4) + 0.05 * (np.eye(4, k=1) + np.eye(4, k=-1)) + 0.025
@@ -98,3 +103,18 @@ def test_what_was_not_blind_is_left_out(planted):
 def test_votes_without_any_state_are_refused(planted):
     with pytest.raises(LabelsError, match="label some craters first"):
         find_consensus(table(planted, value="cannot tell"), STATES)
+
+
+def test_training_on_gold_is_no_label(planted):
+    """A slip in training would name the state of the gold crater, and of the head after it."""
+    votes = table(planted)
+    gold = pd.DataFrame(
+        {"crater_id": [f"gold-{k}" for k in range(30)], "labeller": "labeller 0", "value": "Old",
+         "kind": "gold", "blind": True}
+    )  # fmt: skip
+    found, without = find_consensus(pd.concat([votes, gold]), STATES), find_consensus(votes, STATES)
+    pd.testing.assert_frame_equal(found.table, without.table)
+    pd.testing.assert_frame_equal(found.confusion["labeller 0"], without.confusion["labeller 0"])
+    assert not has_consensus(gold, STATES)
+    with pytest.raises(LabelsError, match="label some craters first"):
+        find_consensus(gold, STATES)
