@@ -1,7 +1,6 @@
 """Write labels for others, and take in theirs."""
 
 import uuid
-from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -83,6 +82,10 @@ def import_labels(config: ImportConfig) -> str:
             nothing is added then.
     """
     source = Path(config.source)
+    if not source.exists():
+        raise LabelsError(f"source={source} does not exist; give the file to import.")
+    if source.is_dir() and config.form != "labels":
+        raise LabelsError(f"source={source} is a folder; give a file of the form {config.form}.")
     if source.is_file() and source.stat().st_size > _MOST_BYTES:
         raise LabelsError(f"{source} is over {_MOST_BYTES // 2**20} MiB; split it.")
     scheme = read_scheme(config.scheme) if config.scheme else default_scheme()
@@ -105,7 +108,7 @@ def import_labels(config: ImportConfig) -> str:
     with store.exclusive() as connection:
         store.append_scheme(connection, scheme)
         intake = Intake(store, connection, changes=config.form == "label_studio")
-        outcome = Counter(intake.take(vote, dated=dated) for vote, dated in given)
+        outcome = intake.take_all(given)
     return f"{outcome[True]} votes added to {config.store}, {outcome[False]} were there already."
 
 

@@ -1,6 +1,9 @@
 """Take votes from a file into a store, each once, whichever form of file it came in first."""
 
 import uuid
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -10,8 +13,12 @@ from lunar_models.labelling.votes import Vote
 NAMESPACE = uuid.UUID("6a2d3a52-0f0a-4a7c-9d0c-6c756e61726c")
 """Of the ids of votes that come without one."""
 
+_SLOT = ("crater_id", "labeller", "scheme", "kind")
+_SAID = ("value", "note")
+_MADE_HERE = 5
+"""Version of the UUIDs that imports make; those of pages and other programs are random."""
 
-_SAID = ("crater_id", "labeller", "scheme", "kind", "value", "note")
+Key = tuple[Any, ...]
 
 
 class Intake:
@@ -26,11 +33,31 @@ class Intake:
 
     def __init__(self, store: LabelStore, connection: sa.Connection, *, changes: bool) -> None:
         self._store, self._connection, self._changes = store, connection, changes
+        self._count = 0
         rows = store.rows(connection, 0)
         self._following = {row["supersedes"]: row["vote_id"] for row in rows}
-        self._said = {tuple(row[name] for name in _SAID) for row in rows}
+        self._said: set[Key] = set()
+        """Every answer that was ever given."""
+        self._standing: dict[Key, Key] = {}
+        """What each person says of each crater now."""
+        self._imported: dict[Key, Key] = {}
+        """What the last import said there, whatever its author made of it since."""
+        for row in rows:
+            self._note(row)
 
-    def take(self, vote: Vote, *, dated: bool = True) -> bool:
+    def take_all(self, votes: Sequence[tuple[Vote, bool]]) -> Counter[bool]:
+        """Take all votes of the file, each with whether the file says when it was given.
+
+        Returns:
+            How many are new (True), and how many were there.
+        """
+        last = {_key(vote.model_dump(), _SLOT): k for k, (vote, _) in enumerate(votes)}
+        return Counter(
+            self.take(vote, dated=dated, last=last[_key(vote.model_dump(), _SLOT)] == k)
+            for k, (vote, dated) in enumerate(votes)
+        )
+
+    def take(self, vote: Vote, *, dated: bool = True, last: bool = True) -> bool:
         """Append a vote unless the same answer is there.
 
         Forms of files tell different details of a vote, such as how the picture was turned: the
@@ -39,7 +66,9 @@ class Intake:
         Args:
             vote: from the file.
             dated: whether the file says when it was given; if not, the same person's same answer on
-                the same crater is the same vote, whenever the file was written.
+                the same crater is the same vote, whenever the file was written, unless another
+                has taken its place since.
+            last: whether it is the file's last answer there; earlier ones never stand again.
 
         Returns:
             Whether it is new.
@@ -47,9 +76,11 @@ class Intake:
         Raises:
             LabelsError: another vote has this id, or the superseded vote is missing.
         """
-        if not dated and tuple(getattr(vote, name) for name in _SAID) in self._said:
+        if not dated and self._is_said(vote, last=last):
             return False
         known = self._store.find(self._connection, vote.vote_id)
+        if known is not None and not dated and uuid.UUID(vote.vote_id).version == _MADE_HERE:
+            vote, known = self._anew(vote), None  # said before, and something else since
         if known is None:
             return self._append(vote)
         if _answer(known) == _answer(vote):
@@ -59,12 +90,35 @@ class Intake:
             return self._append_change(vote, known)
         return self._append(vote)  # which refuses it
 
+    def _is_said(self, vote: Vote, *, last: bool) -> bool:
+        row = vote.model_dump()
+        slot, said = _key(row, _SLOT), _key(row, _SAID)
+        imported = self._imported.get(slot)
+        if not last or imported is None:
+            return (*slot, *said) in self._said
+        without_note = vote.note == "" and vote.value == imported[0]
+        return without_note or said in (imported, self._standing.get(slot))
+
+    def _anew(self, vote: Vote) -> Vote:
+        """Give an answer that comes back another id."""
+        words = f"{vote.vote_id}\x1f{self._count}"
+        return vote.model_copy(update={"vote_id": str(uuid.uuid5(NAMESPACE, words))})
+
     def _append(self, vote: Vote) -> bool:
         new = self._store.append(self._connection, vote)
-        if new and vote.supersedes is not None:
-            self._following[vote.supersedes] = vote.vote_id
-        self._said.add(tuple(getattr(vote, name) for name in _SAID))
+        if new:
+            if vote.supersedes is not None:
+                self._following[vote.supersedes] = vote.vote_id
+            self._note(vote.model_dump())
         return new
+
+    def _note(self, row: Mapping[str, Any]) -> None:
+        self._count += 1
+        slot, said = _key(row, _SLOT), _key(row, _SAID)
+        self._said.add((*slot, *said))
+        self._standing[slot] = said
+        if row["value"] is not None and uuid.UUID(row["vote_id"]).version == _MADE_HERE:
+            self._imported[slot] = said
 
     def _withdraw_superseded(self, vote: Vote, known: Vote) -> None:
         """A form that leaves out undone votes has left out that this one replaced another."""
@@ -89,6 +143,10 @@ class Intake:
         words = "\x1f".join((former, str(vote.value), vote.note, vote.time_utc.isoformat()))
         changed = {"vote_id": str(uuid.uuid5(NAMESPACE, words)), "supersedes": former}
         return self._append(vote.model_copy(update=changed))
+
+
+def _key(row: Mapping[str, Any], names: Sequence[str]) -> Key:
+    return tuple(row[name] for name in names)
 
 
 def _answer(vote: Vote) -> tuple[object, ...]:

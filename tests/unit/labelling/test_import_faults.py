@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from lunar_models.config.label import ExportConfig, ImportConfig
-from lunar_models.labelling import LabelStore, default_scheme
+from lunar_models.labelling import LabelStore, current_votes, default_scheme
 from lunar_models.labelling.exchange import export_labels, import_labels
 from serving.cli.label import main
 
@@ -146,6 +146,46 @@ def test_a_corrected_table_brings_what_has_changed(tmp_path: Path) -> None:
     export_labels(config)
     table = pd.read_csv(tmp_path / "out.csv").set_index("CRATER_ID")
     assert table["state"].to_dict() == {"a": 2, "b": 4}
+
+
+@pytest.mark.parametrize(
+    ("form", "head", "first", "other"),
+    [("labels", "state", "New", "Old"), ("degree", "degree", "v-fr", "v-dr")],
+)
+def test_a_label_that_comes_back_stands_again(
+    tmp_path: Path, form: str, head: str, first: str, other: str
+) -> None:
+    """It was given before, but another has taken its place since."""
+    source = tmp_path / "in.csv"
+    for value in (first, other, first, other):
+        source.write_text(f"CRATER_ID,{head}\na,{value}\nb,{other}\n")
+        added = bring(source, form).output
+        assert not added.startswith("0 votes")
+        assert "0 votes added" in bring(source, form).output
+        standing = current_votes(LabelStore(tmp_path / "labels.db").votes())
+        said = {"New": 1, "v-fr": 1, "Old": 4, "v-dr": 4}[value]
+        by_crater = standing.set_index("crater_id")["value"].to_dict()
+        assert by_crater == {"a": {1: "New", 4: "Old"}[said], "b": "Old"}
+
+
+def test_an_import_again_does_not_undo_what_its_author_has_corrected(
+    tmp_path: Path, make_vote
+) -> None:
+    source = tmp_path / "in.csv"
+    source.write_text("CRATER_ID,state\na,New\n")
+    bring(source, "labels")
+    store = LabelStore(tmp_path / "labels.db")
+    store.add(make_vote("a", labeller="imported", value="Old"))
+    assert "0 votes added" in bring(source, "labels").output
+    assert current_votes(store.votes())["value"].tolist() == ["Old"]
+
+
+@pytest.mark.parametrize("form", ["labels", "votes", "degree", "label_studio"])
+def test_a_source_that_is_not_there_is_named(tmp_path: Path, form: str) -> None:
+    assert "does not exist" in refused(tmp_path / "nowhere.csv", form)
+    if form != "labels":
+        (tmp_path / "folder").mkdir()
+        assert "is a folder" in refused(tmp_path / "folder", form)
 
 
 @pytest.mark.parametrize("rows", ["a,v-fr,\na,v-dr,\n", "a,v-fr,True\nb,r-fr,\na,v-fr,False\n"])
