@@ -101,9 +101,10 @@ def rank_votes(votes: pd.DataFrame, states: Sequence[str]) -> pd.DataFrame:
 
 
 def first_answers(ranked: pd.DataFrame) -> pd.DataFrame:
-    """Select the blind first votes that name a state, one per person and crater."""
-    chosen = ranked["kind"].isin(BLIND_KINDS) & is_blind(ranked) & (ranked["rank"] >= 0)
-    return ranked[chosen].drop_duplicates(["crater_id", "labeller"])
+    """Select the blind first votes that name a state, one per person and crater: the last."""
+    labels = ranked[ranked["kind"].isin(BLIND_KINDS) & is_blind(ranked)]
+    last = labels.drop_duplicates(["crater_id", "labeller"], keep="last")
+    return last[last["rank"] >= 0]
 
 
 def _pairs_of_labellers(first: pd.DataFrame) -> Iterator[tuple[str, str, pd.DataFrame]]:

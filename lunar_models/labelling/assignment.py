@@ -11,26 +11,14 @@ import numpy as np
 import sqlalchemy as sa
 
 from lunar_models.errors import LabelsError, TaskError
-from lunar_models.labelling.candidates import next_craters, training_left
+from lunar_models.labelling.candidates import next_craters, to_decide, training_left
 from lunar_models.labelling.design import Design
-from lunar_models.labelling.handouts import record_handouts, was_handed_out
+from lunar_models.labelling.handouts import Task, record_handouts, was_handed_out
 from lunar_models.labelling.ledger import Ledger, Standing
 from lunar_models.labelling.looks import Look, has_looked, record
 from lunar_models.labelling.scheme import Scheme
 from lunar_models.labelling.store import LabelStore
 from lunar_models.labelling.votes import BLIND_KINDS, Kind, Vote
-
-
-@dataclass(frozen=True)
-class Task:
-    """A crater that a person is asked about.
-
-    What kind of task it is, a repeat for instance, is not in it: the page must not tell.
-    """
-
-    task_id: str
-    """The same for the same question to the same person."""
-    crater_id: str
 
 
 @dataclass(frozen=True)
@@ -41,6 +29,7 @@ class Progress:
     labelled: int
     wanted: int
     disputed: int
+    """Craters that this person may decide on."""
     training_left: int
 
 
@@ -92,8 +81,7 @@ class Assignment:
                 if kind in BLIND_KINDS and self._claim_is_old(labeller, crater, now)
             ]
             self._store.claim(connection, labeller, fresh)
-            given = [(task.task_id, task.crater_id) for task in tasks]
-            record_handouts(connection, self.scheme.name, labeller, given)
+            record_handouts(connection, self.scheme.name, labeller, tasks)
         return tasks
 
     def cast(self, vote: Vote, task_id: str, *, decides: bool = False) -> bool:
@@ -158,10 +146,20 @@ class Assignment:
                 record(connection, [*looks, *more])
         return found
 
+    def is_decision(self, labeller: str, task: Task) -> bool:
+        """Return whether a task is to decide between labels that differ: that need not be hidden.
+
+        Args:
+            labeller: who got it.
+            task: one of `tasks`.
+        """
+        return task.task_id == self._task_id(labeller, task.crater_id, "adjudication")
+
     def progress(self, labeller: str, *, decides: bool = False) -> Progress:
         """Count what is done.
 
-        Who does not decide is told of no dispute: it would tell that another's label differs.
+        Nobody is told of disputes about craters that they have labelled, and who does not decide
+        of none: it would tell that another's label differs.
         """
         with self._lock:
             self._refresh()
@@ -170,7 +168,7 @@ class Assignment:
                 answers=ledger.answers.get(labeller, 0),
                 labelled=int(np.minimum(ledger.given, ledger.wanted).sum()),
                 wanted=int(ledger.wanted.sum()),
-                disputed=len(ledger.disputed) if decides else 0,
+                disputed=len(to_decide(ledger, labeller)) if decides else 0,
                 training_left=len(training_left(ledger, labeller)),
             )
 
@@ -210,6 +208,11 @@ class Assignment:
             raise TaskError(
                 f"{labeller} may not decide between the labels of crater {crater}; that takes a "
                 "token with the scope adjudicate."
+            )
+        if kind == "adjudication" and not self._ledger.may_decide(labeller, crater):
+            raise TaskError(
+                f"{labeller} has labelled crater {crater} and may not decide on it; somebody else "
+                "with the scope adjudicate does."
             )
         if kind == "repeat" and labeller not in self._ledger.labels(crater):
             raise TaskError(

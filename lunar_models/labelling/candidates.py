@@ -24,7 +24,7 @@ def next_craters(
     for crater in training_left(ledger, labeller):
         yield crater, "gold"
     if decides:
-        for crater in _to_decide(ledger, labeller):
+        for crater in to_decide(ledger, labeller):
             yield crater, "adjudication"
     repeats = _repeats(ledger, labeller)
     yield from ((crater, "repeat") for crater, left in repeats if left <= 0)
@@ -39,9 +39,9 @@ def training_left(ledger: Ledger, labeller: str) -> list[str]:
     return [c for c in craters if ledger.standing(c, labeller, "gold") is None]
 
 
-def _to_decide(ledger: Ledger, labeller: str) -> list[str]:
-    """Those first that the person has not labelled: they decide without a label to defend."""
-    return sorted(ledger.disputed, key=lambda crater: labeller in ledger.labels(crater))
+def to_decide(ledger: Ledger, labeller: str) -> list[str]:
+    """Disputed craters that the person may decide on, the earliest first."""
+    return [crater for crater in ledger.disputed if ledger.may_decide(labeller, crater)]
 
 
 def _repeats(ledger: Ledger, labeller: str) -> list[tuple[str, float]]:

@@ -17,7 +17,7 @@ from scipy.special import logsumexp
 
 from lunar_models.arrays import FloatArray
 from lunar_models.errors import LabelsError
-from lunar_models.labelling.agreement import rank_votes
+from lunar_models.labelling.agreement import first_answers, rank_votes
 from lunar_models.labelling.votes import is_blind
 
 Ranks = npt.NDArray[np.integer[Any]]
@@ -93,13 +93,14 @@ def has_consensus(votes: pd.DataFrame, states: Sequence[str]) -> bool:
 
 
 def _heard(votes: pd.DataFrame, states: Sequence[str]) -> pd.DataFrame:
-    """Decisions and blind votes that name a state, with their `rank`.
+    """Decisions, blind labels (one a person) and repeats that name a state, with their `rank`.
 
     Training is left out: whoever gets a gold crater wrong is told, and the crater has a state.
     """
-    ranked = rank_votes(votes, states)
-    heard = is_blind(ranked) & (ranked["kind"] != "gold")
-    return ranked[(ranked["rank"] >= 0) & ((ranked["kind"] == "adjudication") | heard)]
+    ranked = rank_votes(votes, states).reset_index(drop=True)
+    label = ranked.index.isin(first_answers(ranked).index)
+    repeat = (ranked["kind"] == "repeat") & is_blind(ranked)
+    return ranked[(ranked["rank"] >= 0) & ((ranked["kind"] == "adjudication") | repeat | label)]
 
 
 @dataclass(frozen=True)

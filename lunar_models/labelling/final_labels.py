@@ -28,7 +28,7 @@ def final_labels(votes: pd.DataFrame, scheme: Scheme) -> pd.DataFrame:
     """
     own = votes[votes["scheme"] == scheme.name]
     standing = current_votes(own)
-    labels, blind = _label_of_each(standing), _label_of_each(blind_votes(own))
+    labels, blind = _labels(standing), _labels(blind_votes(own))
     decided = standing[standing["kind"] == "adjudication"].groupby("crater_id")["value"].last()
     said = pd.concat([labels, blind]).groupby("crater_id")["value"].nunique()
     people = labels.merge(blind[_PERSON], on=_PERSON).groupby("crater_id").size()
@@ -48,6 +48,5 @@ def final_labels(votes: pd.DataFrame, scheme: Scheme) -> pd.DataFrame:
     return table[["crater_id", "value", "state", "votes", "basis"]]
 
 
-def _label_of_each(votes: pd.DataFrame) -> pd.DataFrame:
-    """One label for each person and crater, should both kinds stand."""
-    return votes[votes["kind"].isin(BLIND_KINDS)].drop_duplicates(_PERSON, keep="last")
+def _labels(votes: pd.DataFrame) -> pd.DataFrame:
+    return votes[votes["kind"].isin(BLIND_KINDS)]

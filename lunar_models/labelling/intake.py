@@ -8,13 +8,11 @@ from typing import Any
 import sqlalchemy as sa
 
 from lunar_models.labelling.store import LabelStore
-from lunar_models.labelling.votes import Vote
+from lunar_models.labelling.votes import Vote, slot_of
 
 NAMESPACE = uuid.UUID("6a2d3a52-0f0a-4a7c-9d0c-6c756e61726c")
 """Of the ids of votes that come without one."""
 
-_SLOT = ("crater_id", "labeller", "scheme", "kind")
-_SAID = ("value", "note")
 _MADE_HERE = 5
 """Version of the UUIDs that imports make; those of pages and other programs are random."""
 
@@ -51,9 +49,10 @@ class Intake:
         Returns:
             How many are new (True), and how many were there.
         """
-        last = {_key(vote.model_dump(), _SLOT): k for k, (vote, _) in enumerate(votes)}
+        slots = [_slot(vote.model_dump()) for vote, _ in votes]
+        last = {slot: k for k, slot in enumerate(slots)}
         return Counter(
-            self.take(vote, dated=dated, last=last[_key(vote.model_dump(), _SLOT)] == k)
+            self.take(vote, dated=dated, last=last[slots[k]] == k)
             for k, (vote, dated) in enumerate(votes)
         )
 
@@ -91,8 +90,7 @@ class Intake:
         return self._append(vote)  # which refuses it
 
     def _is_said(self, vote: Vote, *, last: bool) -> bool:
-        row = vote.model_dump()
-        slot, said = _key(row, _SLOT), _key(row, _SAID)
+        slot, said = _slot(vote.model_dump()), (vote.value, vote.note)
         imported = self._imported.get(slot)
         if not last or imported is None:
             return (*slot, *said) in self._said
@@ -114,7 +112,7 @@ class Intake:
 
     def _note(self, row: Mapping[str, Any]) -> None:
         self._count += 1
-        slot, said = _key(row, _SLOT), _key(row, _SAID)
+        slot, said = _slot(row), (row["value"], row["note"])
         self._said.add((*slot, *said))
         self._standing[slot] = said
         if row["value"] is not None and uuid.UUID(row["vote_id"]).version == _MADE_HERE:
@@ -145,8 +143,8 @@ class Intake:
         return self._append(vote.model_copy(update=changed))
 
 
-def _key(row: Mapping[str, Any], names: Sequence[str]) -> Key:
-    return tuple(row[name] for name in names)
+def _slot(row: Mapping[str, Any]) -> Key:
+    return row["crater_id"], row["labeller"], row["scheme"], slot_of(row["kind"])
 
 
 def _answer(vote: Vote) -> tuple[object, ...]:

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lunar_models.labelling.design import Design
-from lunar_models.labelling.votes import BLIND_KINDS, Kind
+from lunar_models.labelling.votes import BLIND_KINDS, LABEL, Kind, slot_of
 
 
 @dataclass(frozen=True)
@@ -20,6 +20,7 @@ class Standing:
     vote_id: str
     value: str
     note: str
+    kind: Kind
     position: int
     """How many answers this person had given before it."""
 
@@ -53,6 +54,7 @@ class Ledger:
         self._slot: dict[str, tuple[str, str, Kind]] = {}
         self._mine: dict[str, npt.NDArray[np.bool_]] = {}
         self._repeats: dict[str, dict[str, int]] = defaultdict(dict)
+        self._people: dict[str, set[str]] = defaultdict(set)
 
     def note(self, rows: Iterable[Mapping[str, Any]]) -> None:
         """Take in votes, in their order of arrival."""
@@ -74,21 +76,29 @@ class Ledger:
 
     def standing(self, crater: str, labeller: str, kind: str) -> Standing | None:
         """Return the vote that stands there, if any."""
-        return self._standing.get(crater, {}).get((labeller, kind))
+        return self._standing.get(crater, {}).get((labeller, slot_of(kind)))
 
     def first(self, labeller: str, crater: str) -> Standing | None:
         """Return this person's label of the crater, repeats and decisions apart."""
-        found = (self.standing(crater, labeller, kind) for kind in BLIND_KINDS)
-        return next((vote for vote in found if vote is not None), None)
+        return self._standing.get(crater, {}).get((labeller, LABEL))
 
     def labels(self, crater: str) -> dict[str, Standing]:
         """Return the label of each person who has labelled the crater."""
         votes = self._standing.get(crater, {})
-        return {person: vote for (person, kind), vote in votes.items() if kind in BLIND_KINDS}
+        return {person: vote for (person, slot), vote in votes.items() if slot == LABEL}
 
     def decided(self, crater: str) -> bool:
         """Return whether somebody has decided between differing labels."""
         return any(kind == "adjudication" for _, kind in self._standing.get(crater, {}))
+
+    def may_decide(self, labeller: str, crater: str) -> bool:
+        """Return whether a decision on the crater would be no judgement in the person's own case.
+
+        Who has ever labelled it decides nothing there, nor may they know that another's label
+        differs, unless all its labels are theirs.
+        """
+        people = self._people.get(crater, set())
+        return labeller not in people or len(people) == 1
 
     def repeats_of(self, labeller: str) -> list[tuple[str, int]]:
         """Return craters to repeat and how many answers lie between, for one person."""
@@ -103,8 +113,8 @@ class Ledger:
 
     def first_kind(self, labeller: str, crater: str) -> Kind:
         """Say whether a label by this person is the crater's first or second."""
-        if self.standing(crater, labeller, "second"):
-            return "second"
+        if own := self.first(labeller, crater):
+            return own.kind
         return "second" if self.labels(crater).keys() - {labeller} else "ordinary"
 
     def _note(self, row: Mapping[str, Any]) -> None:
@@ -113,13 +123,15 @@ class Ledger:
             self._withdraw(row["supersedes"], blind=row["blind"])
         if row["value"] is None:
             return
-        vote = Standing(row["vote_id"], row["value"], row["note"], self.answers[labeller])
+        vote = Standing(row["vote_id"], row["value"], row["note"], kind, self.answers[labeller])
         self.answers[labeller] += 1
-        self._standing[crater][labeller, kind] = vote
+        slot = slot_of(kind)
+        self._standing[crater][labeller, slot] = vote
         self._slot[vote.vote_id] = (crater, labeller, kind)
         if kind in BLIND_KINDS:
+            self._people[crater].add(labeller)
             if row["blind"]:
-                self._blind[crater][labeller, kind] = vote
+                self._blind[crater][labeller, slot] = vote
             self.claimed[labeller].pop(crater, None)
         self._recount(crater, labeller)
 
@@ -127,12 +139,13 @@ class Ledger:
         slot = self._slot.pop(vote_id, None)
         if slot is None:
             return
-        crater, *key = slot
+        crater, labeller, kind = slot
+        key = (labeller, slot_of(kind))
         for votes in (self._standing, self._blind) if blind else (self._standing,):
-            vote = votes[crater].get((key[0], key[1]))
+            vote = votes[crater].get(key)
             if vote is not None and vote.vote_id == vote_id:
-                del votes[crater][key[0], key[1]]
-        self._recount(crater, key[0])
+                del votes[crater][key]
+        self._recount(crater, labeller)
 
     def _recount(self, crater: str, labeller: str) -> None:
         row = self.row.get(crater)

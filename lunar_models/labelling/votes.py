@@ -23,6 +23,9 @@ adjudication  a decision between labels that differ
 BLIND_KINDS = ("ordinary", "second")
 """Kinds that give a crater its label: the first answers of different people."""
 
+LABEL = "label"
+"""The place that both `BLIND_KINDS` take: a person has one label of a crater, the last one given."""
+
 MOST_NOTE = 1000
 
 
@@ -94,11 +97,16 @@ VOTE_COLUMNS = ("sequence", *Vote.model_fields, "received_utc")
 """Columns of `LabelStore.votes`: order of arrival, the vote, when the store received it."""
 
 
+def slot_of(kind: str) -> str:
+    """Return which vote of the same person on the same crater a vote of this kind replaces."""
+    return LABEL if kind in BLIND_KINDS else kind
+
+
 def current_votes(votes: pd.DataFrame) -> pd.DataFrame:
     """Select the votes that stand.
 
     Superseded votes and withdrawals are left out; of several votes by the same person on the same
-    crater and scheme, of the same kind, the last to arrive stands.
+    crater and scheme, in the same place (`slot_of`), the last to arrive stands.
 
     Args:
         votes: `VOTE_COLUMNS`, as `LabelStore.votes` gives them.
@@ -107,9 +115,9 @@ def current_votes(votes: pd.DataFrame) -> pd.DataFrame:
         The rows that stand, in order of arrival.
     """
     superseded = set(votes["supersedes"].dropna())
-    stands = votes["value"].notna() & ~votes["vote_id"].isin(superseded)
-    slot = ["crater_id", "labeller", "scheme", "kind"]
-    return votes[stands].drop_duplicates(slot, keep="last").reset_index(drop=True)
+    stands = votes[votes["value"].notna() & ~votes["vote_id"].isin(superseded)]
+    slots = stands[["crater_id", "labeller", "scheme"]].assign(slot=stands["kind"].map(slot_of))
+    return stands[~slots.duplicated(keep="last")].reset_index(drop=True)
 
 
 def is_blind(votes: pd.DataFrame) -> "pd.Series[bool]":

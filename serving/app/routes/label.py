@@ -131,7 +131,10 @@ async def tasks(
             "tasks": [
                 asdict(task)
                 | labelling.facts(task.crater_id)
-                | {"examples": labelling.examples(task.crater_id)}
+                | {
+                    "examples": labelling.examples(task.crater_id),
+                    "decision": assignment.is_decision(caller.name, task),
+                }
                 for task in found
             ],
             "progress": asdict(assignment.progress(caller.name, decides=decides)),

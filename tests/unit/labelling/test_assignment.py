@@ -159,6 +159,43 @@ def test_differing_labels_go_to_who_decides_and_only_once(begin) -> None:
     assert stored(work)["kind"].tolist()[-1] == "adjudication"
 
 
+def test_nobody_learns_by_the_count_that_anothers_label_differs(begin) -> None:
+    """Ben has both scopes: told of a dispute, he could undo his label and follow the other."""
+    work = begin(craters=CRATERS[:2], double_share=1.0)
+    label(work, "ada", 2, "New")
+    for value in ("New", "Old"):
+        label(work, "ben", 1, value, decides=True)
+        assert work.progress("ben", decides=True).disputed == 0
+        assert work.progress("ben", decides=True).labelled > 0
+    assert work.progress("cleo", decides=True).disputed == 1
+
+
+def test_nobody_decides_on_a_crater_that_they_have_labelled(begin) -> None:
+    work = begin(craters=CRATERS[:1], double_share=1.0)
+    label(work, "ada", 1, "New")
+    (first,) = work.tasks("ben", 1, decides=True)
+    label(work, "ben", 1, "Old", decides=True)
+    assert not work.tasks("ben", 9, decides=True)
+    own = work._task_id("ben", first.crater_id, "adjudication")
+    with pytest.raises(LabelsError, match="has labelled crater .* and may not decide"):
+        work.cast(vote_on(first, "ben", "Old"), own, decides=True)
+    (task,) = work.tasks("cleo", 9, decides=True)
+    assert work.is_decision("cleo", task)
+    assert not work.is_decision("ben", first)
+
+
+def test_who_works_alone_decides_between_their_own_labels(begin, make_vote) -> None:
+    """They have changed their mind after a look, and nobody else has a label there."""
+    work = begin(craters=CRATERS[:1])
+    label(work, "ada", 1, "New")
+    work._store.add(make_vote(CRATERS[0], labeller="ada", value="Old", blind=False))
+    assert work.progress("ada", decides=True).disputed == 1
+    (task,) = work.tasks("ada", 9, decides=True)
+    assert work.is_decision("ada", task)
+    work._store.add(make_vote(CRATERS[0], labeller="ben", value="Old", kind="second"))
+    assert not work.tasks("ada", 9, decides=True)
+
+
 def test_a_repeat_is_not_taken_before_the_label_that_it_repeats(begin) -> None:
     work = begin()
     (task,) = work.tasks("ada", 1)

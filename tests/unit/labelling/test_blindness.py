@@ -188,3 +188,38 @@ def test_nobody_looks_between_the_question_and_the_vote(
     assert waited == [True]
     assert team.store.votes()["blind"].tolist() == [True]
     assert len(team.store.looks()) == 1
+
+
+def test_one_person_on_two_devices_has_one_label(team: Team, tmp_path: Path) -> None:
+    """The second device answers what the first has answered; ben's label came in between."""
+    (task,) = [t for t in team.work.tasks("ada", 9) if t.crater_id == "a"]
+    team.say("ada", "a", "New")
+    team.say("ben", "a", "Old")
+    again = Vote(
+        vote_id=str(uuid.uuid4()), crater_id="a", labeller="ada", value="Old",
+        scheme="degradation", scheme_version=1, time_utc=datetime.now(UTC), seconds=1.0,
+    )  # fmt: skip
+    team.work.cast(again, task.task_id)
+    assert team.disputed == 0
+    assert team.labels().loc["a", ["basis", "value", "votes"]].tolist() == ["agreed", "Old", 2]
+    assert team.kappa() == (1, 1.0)
+    found = read_votes(team.url)
+    assert find_consensus(found.votes, found.states).table["labellers"].tolist() == [2]
+    assert found.votes["value"].tolist() == ["Old", "Old"]
+
+
+def test_one_label_a_person_stands_of_votes_of_both_kinds(team: Team, make_vote) -> None:
+    """As a table or an earlier release may have stored them."""
+    for who, value, kind in (
+        ("ada", "New", "ordinary"), ("ben", "Old", "second"), ("ada", "Old", "second"),
+    ):  # fmt: skip
+        team.store.add(make_vote("a", labeller=who, value=value, kind=kind))
+    assert team.disputed == 0
+    assert team.labels().loc["a", ["basis", "votes"]].tolist() == ["agreed", 2]
+    assert team.kappa() == (1, 1.0)
+    plain = team.store.votes()[["crater_id", "labeller", "value", "kind"]]
+    states = default_scheme().state_names
+    assert measure_agreement(plain, states).pairs["same"].tolist()[-1] == 1.0
+    assert find_consensus(plain, states).table.loc[0, "confidence"] == pytest.approx(
+        find_consensus(plain.iloc[1:], states).table.loc[0, "confidence"]
+    )
