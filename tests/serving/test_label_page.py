@@ -140,14 +140,17 @@ def test_craters_are_labelled_by_keyboard_alone(server: Desk, open_page, size: s
     page.page.keyboard.press("Enter")
     page.press("3")
     page.press("u")
+    assert page.page.input_value("#note") == "double rim 3 u"  # it goes with the next answer, too
+    assert page.page.is_visible("#note")
     page.press("4")
+    assert page.page.input_value("#note") == ""
     page.wait_until_saved()
     votes = server.votes()
     said = ["New", "Semi-New", "Semi-Old", "Old", "cannot tell", "not a crater", "Semi-Old"]
     assert votes["value"].tolist()[:7] == said
     assert pd.isna(votes["value"][7])
     assert votes["supersedes"][7] == votes["vote_id"][6]
-    assert votes["note"][6] == "double rim 3 u"
+    assert votes["note"].tolist() == [""] * 6 + ["double rim 3 u", "", "double rim 3 u"]
     assert current_votes(votes)["value"].tolist() == [*said[:6], "Old"]
     assert votes["crater_id"][8] == votes["crater_id"][6]
     assert votes["seconds"].between(0, 60).all()
@@ -410,6 +413,35 @@ def test_refused_answers_are_named_sent_again_or_deleted(open_page, server: Desk
     assert page.is_hidden("#refused-box")
     assert page.is_hidden("#relabel-box")  # this person does not decide
     assert len(server.votes()) == 1
+
+
+def test_a_decision_is_named_and_only_to_who_has_not_labelled_the_crater(
+    open_page, crop_set: CropSet, tmp_path: Path
+) -> None:
+    """Ben, who has both scopes, differs from ada: cleo decides, and ben is told nothing."""
+    file, order = tmp_path / "tokens.json", tmp_path / "order.csv"
+    crop_set.metadata[["crater_id"]][:2].to_csv(order, index=False)
+    ada, ben, cleo = person(file, "ada"), *(person(file, n, "adjudicate") for n in ("ben", "cleo"))
+    with label_server(
+        tmp_path, crop_set.path, tokens=file, order=order, double_share=1, repeat_share=0
+    ) as team:
+        for token, key in ((ada, "1"), (ben, "4")):
+            page = open_page(team.url, token=token)
+            page.press(key)
+            page.page.wait_for_function(
+                "() => document.getElementById('progress').textContent.startsWith('1 answer ')"
+            )
+            assert "to decide" not in page.text("#progress")
+            assert "Decision" not in page.text("#question")
+        page = open_page(team.url, "phone", token=cleo)
+        assert page.text("#question").startswith("Decision, the labels differ: ")
+        assert "1 to decide" in page.text("#progress")
+        page.page.keyboard.press("3")
+        page.page.wait_for_selector("#done:not([hidden])")
+        page.wait_until_saved()
+        votes = team.votes()
+        assert votes["kind"].tolist() == ["ordinary", "second", "adjudication"]
+        assert votes["labeller"].tolist() == ["ada", "ben", "cleo"]
 
 
 def test_who_decides_is_told_how_to_fit_the_model(

@@ -127,7 +127,7 @@ function answer(value) {
   const vote = record(task, { value, note: $("note").value.trim() });
   if (!vote) return;
   answered.add(task.task_id);
-  last = { task, vote_id: vote.vote_id, crater_id: task.crater_id, value };
+  last = { task, vote_id: vote.vote_id, crater_id: task.crater_id, value, note: vote.note };
   tasks = tasks.filter((other) => other.task_id !== task.task_id);
   keep("tasks", tasks);
   drawLast(last, null);
@@ -136,14 +136,16 @@ function answer(value) {
 
 function undo() {
   if (!last) return;
-  const { task, vote_id: supersedes } = last;
+  const { task, vote_id: supersedes, note } = last;
   if (!record(task, { value: null, supersedes, seconds: 0 })) return;
   answered.delete(task.task_id);
   tasks = [task, ...tasks.filter((other) => other.task_id !== task.task_id)];
   keep("tasks", tasks);
   last = null;
   drawLast(null);
-  next();
+  next();  // which empties the note of the crater before
+  $("note").value = note;
+  $("note-row").hidden = !note;
 }
 
 async function confirmed(votes) {

@@ -22,7 +22,6 @@ function swatch(colour) {
 
 export function drawScheme(setup, answer) {
   const { scheme } = setup;
-  $("question").textContent = scheme.question;
   $("states").replaceChildren(...scheme.states.map((state) => {
     const button = element("button", "", "answer state");
     button.type = "button";
@@ -96,6 +95,7 @@ function sunText(task) {
 }
 
 export function drawTask(task, setup) {
+  $("question").textContent = `${task.decision ? "Decision, the labels differ: " : ""}${setup.scheme.question}`;
   const size = task.diameter_km == null ? "Diameter unknown" : `${task.diameter_km.toFixed(task.diameter_km < 10 ? 2 : 1)} km across`;
   const pixels = task.native_px == null ? "" : ` = ${(task.native_px / setup.context_diameters).toFixed(0)} mosaic pixels`;
   $("facts").textContent = `${size}${pixels}. ${sunText(task)}.`;
