@@ -51,7 +51,8 @@ def find_consensus(
 
     An adjudication decides its crater, and the labellers are judged by it. Answers that name no
     state, training on gold, and votes given after another's label or a guess was seen, are left
-    out. With a single vote on a crater the confidence rests on how well that person agrees with others elsewhere.
+    out. With a single vote on a crater the confidence rests on how well that person agrees with
+    others elsewhere.
 
     Args:
         votes: `votes_that_count`: crater_id, labeller, value, kind, and blind where the store

@@ -24,7 +24,7 @@ BLIND_KINDS = ("ordinary", "second")
 """Kinds that give a crater its label: the first answers of different people."""
 
 LABEL = "label"
-"""The place that both `BLIND_KINDS` take: a person has one label of a crater, the last one given."""
+"""The place that both `BLIND_KINDS` take: a person has one label of a crater, the last given."""
 
 MOST_NOTE = 1000
 

@@ -220,8 +220,9 @@ def test_others_are_seen_only_after_ones_own_label(crop_set: CropSet, tmp_path: 
     assert set(task) == {
         "task_id", "crater_id", "diameter_km", "native_px", "sun_azimuth_deg",
         "sun_azimuth_std_deg", "sun_in_picture_deg", "incidence_deg", "rotation_deg", "mirrored",
-        "examples",
+        "examples", "decision",
     }  # fmt: skip
+    assert task["decision"] is False
     assert api.get(path).status_code == 403
     api.send(api.vote(task, note="secret"))
     assert api.get(path).json()["guess"] == "Old"

@@ -177,7 +177,7 @@ def test_nobody_decides_on_a_crater_that_they_have_labelled(begin) -> None:
     label(work, "ben", 1, "Old", decides=True)
     assert not work.tasks("ben", 9, decides=True)
     own = work._task_id("ben", first.crater_id, "adjudication")
-    with pytest.raises(LabelsError, match="has labelled crater .* and may not decide"):
+    with pytest.raises(LabelsError, match=r"has labelled crater .* and may not decide"):
         work.cast(vote_on(first, "ben", "Old"), own, decides=True)
     (task,) = work.tasks("cleo", 9, decides=True)
     assert work.is_decision("cleo", task)
