@@ -28,19 +28,25 @@ ALIASES: dict[str, tuple[str, ...]] = {
         "PositiveEast360Longitude", "PositiveEast180Longitude",  # ISIS
         "longitude_e", "east_longitude", "lon_e", "lon_deg", "long_deg", "lng", "lon_center",
         "centre_longitude", "crater_lon", "lon_dd", "longitude_dd", "decimal_longitude",
-        "lon_dege", "longitude_dege",
+        "lon_dege", "longitude_dege", "lon_360", "longitude_360", "lon_180", "longitude_180",
+        "e_lon", "e_longitude", "elon", "east_lon", "east_longitude_deg", "east_lon_deg",
+        "lon_e_deg", "longitude_e_deg", "longitude_degrees",
+        "lon_degrees", "positive_east_longitude",
     ),
     "longitude_west": (
         "longitude_w", "west_longitude", "lon_w", "long_w", "longitude_west", "wlon",
         "positive_west_longitude", "lonw", "lon_degw", "longitude_degw", "west_lon", "w_longitude",
         "lon_pw", "w_lon", "lon_positive_west", "longitude_positive_west", "lon_pos_west",
+        "west_longitude_deg", "west_lon_deg", "longitude_w_deg", "lon_w_deg", "w_lon_deg",
+        "w_longitude_deg",
         "PositiveWest360Longitude", "PositiveWest180Longitude",  # ISIS
     ),
     "latitude_deg": (
         "latitude_deg", "LAT_CIRC_IMG", "Latitude(degree)", "Latitude", "center_latitude",
         "center_lat", "Lat", "lat0", "y_coord", "latitude_n", "lat_n", "lat_deg", "lat_center",
         "centre_latitude", "crater_lat", "lat_dd", "latitude_dd", "decimal_latitude",
-        "lat_degn", "latitude_degn",
+        "lat_degn", "latitude_degn", "latitude_n_deg", "lat_n_deg", "latitude_degrees",
+        "lat_degrees", "n_lat", "north_latitude",
         "PlanetocentricLatitude",
     ),
     "diameter_km": (
@@ -50,15 +56,19 @@ ALIASES: dict[str, tuple[str, ...]] = {
         "Diam_km",  # Head, Povilaitis, LPI
         "d_km", "dia_km", "diameter_kms", "diameter_kilometers", "diameter_kilometres",
         "diameter_in_km", "crater_diameter_km", "diamkm",
-        "diameter_in_kilometers", "diameter_in_kilometres",
+        "diameter_in_kilometers", "diameter_in_kilometres", "diameter_kilometer",
+        "diameter_kilometre", "diam_kilometers", "diam_kilometres",
     ),
     "diameter_m": (
         "diameter_m",  # LU1319373, LU1319381
         "diam_m", "d_m", "dia_m", "diameter_meters", "diameter_metres", "diameter_in_m",
-        "crater_diameter_m", "diameter_in_meters", "diameter_in_metres",
+        "crater_diameter_m", "diameter_in_meters", "diameter_in_metres", "diameter_meter",
+        "diameter_metre", "diam_meter", "diam_metre", "diam_meters", "diam_metres",
     ),
-    "radius_km": ("radius_km", "rad_km", "r_km", "radius_in_km", "radius_kilometers"),
-    "radius_m": ("radius_m", "rad_m", "r_m", "radius_in_m", "radius_meters", "radius_metres"),
+    "radius_km": ("radius_km", "rad_km", "r_km", "radius_in_km", "radius_kilometers",
+                  "radius_kilometres", "radius_kilometer", "radius_kilometre"),
+    "radius_m": ("radius_m", "rad_m", "r_m", "radius_in_m", "radius_meters", "radius_metres",
+                 "radius_meter", "radius_metre"),
     "diameter": ("diameter", "diam", "dia", "d", "crater_diameter"),  # IAU: km
     "radius": ("radius", "rad", "crater_radius"),
     "x_px": ("x_px", "x_center_px", "center_x_px", "column_px"),

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from lunar_models.catalogue.column_names import ALIASES, BOX, FIELDS, SIZES
-from lunar_models.catalogue.unusual import unusual_columns
+from lunar_models.catalogue.unusual import is_planetographic, unusual_columns
 from lunar_models.errors import CatalogueError
 
 _DBF_LETTERS = 10
@@ -50,8 +50,8 @@ def plain_name(name: str) -> str:
     """Normalise a column name: no case, spaces, brackets, degree or comment signs."""
     name = name.lower().strip().lstrip("#%;").strip()
     # `dia_m` is in metres; without its sign it would be `diam`, a diameter without a unit.
-    name = re.sub(r"^dia(?=[ _(\[{.<]+m\b)", "diameter", name)
-    return re.sub(r"[ _()\[\]{}°.\ufeff<>\"']", "", name)
+    name = re.sub(r"^dia(?=[ ,_(\[{.<]+m\b)", "diameter", name)
+    return re.sub(r"[ ,_()\[\]{}°.\ufeff<>\"']", "", name)
 
 
 def match_columns(
@@ -108,7 +108,7 @@ def match_columns(
                    for field in missing)
         ]  # fmt: skip
         if said:
-            raise CatalogueError(f"{lacks}{'. '.join(said)}.")
+            raise CatalogueError(f"{lacks}{'. '.join(dict.fromkeys(said))}.")
         raise CatalogueError(
             f"{lacks}its columns are {', '.join(names) or '(none)'}. Rename them, or say which "
             "they are, such as columns=longitude_deg=LON,latitude_deg=LAT,diameter_km=D."
@@ -136,7 +136,8 @@ def _check_meaning(found: Mapping[str, str], known: Mapping[str, str]) -> None:
             f"columns=longitude_west={longitude},… (or rename it)."
         )
     named = {plain_name(name): (field, name) for field, name in found.items()}
-    for plain, (_, what) in unusual_columns(named).items():
+    planetographic = {plain for plain in named if is_planetographic(plain)}  # so by columns=
+    for plain, (_, what) in unusual_columns(named.keys() - planetographic).items():
         field, name = named[plain]
         raise CatalogueError(f"Column {name!r}, to be {field}, {what}; or rename it.")
     axes = {field[:3] for field in found}

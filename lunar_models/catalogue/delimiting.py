@@ -38,7 +38,8 @@ def find_header(lines: list[str], columns: Mapping[str, str] | None) -> TextLayo
                 match_columns(names, columns)
             except CatalogueError:
                 continue
-            after = next((later for later in lines[number + 1 :] if later.strip()), "")
+            below = (row for row in lines[number + 1 :] if row.strip() and not _is_comment(row))
+            after = next(below, "")
             return TextLayout(number, delimiter, _with_row_names(names, _split(after, delimiter)))
     return None
 
@@ -107,7 +108,13 @@ def _is_comment(line: str) -> bool:
 
 
 def _with_row_names(names: list[str], fields: list[str]) -> list[str]:
-    """Names with one for the row names that R and pandas write, or for a delimiter at line ends."""
+    """Names that match the fields below.
+
+    With one more for the row names that R and pandas write, or for a delimiter at the ends of these
+    lines; without the empty one behind a delimiter that ends the header only.
+    """
+    if len(fields) == len(names) - 1 and names[-1] == "":
+        return names[:-1]
     if len(fields) != len(names) + 1:
         return names
     return [*names, ""] if fields[-1] == "" else ["", *names]

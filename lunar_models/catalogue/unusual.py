@@ -16,6 +16,8 @@ _BASES = {
     }.items()
 }
 _NAMES = {base: kind for kind, bases in _BASES.items() for base in bases}
+_ON_ELLIPSOID = r"(?:planetographic|geodetic|geographic|graphic)"
+_PLANETOGRAPHIC = rf"{_ON_ELLIPSOID}lat(?:itude)?\w*|lat(?:itude)?{_ON_ELLIPSOID}\w*"
 
 
 def unusual_columns(plain_names: Iterable[str]) -> dict[str, tuple[str, str]]:
@@ -30,9 +32,21 @@ def unusual_columns(plain_names: Iterable[str]) -> dict[str, tuple[str, str]]:
     return {name: said for name in plain_names if (said := _explain(name)) is not None}
 
 
+def is_planetographic(plain_name: str) -> bool:
+    """Whether a name is that of planetographic (geodetic) latitudes."""
+    return re.fullmatch(_PLANETOGRAPHIC, plain_name) is not None
+
+
 def _explain(name: str) -> tuple[str, str] | None:
     if re.match(r"(co-?lat|polardist)", name):
         return "latitude", "counts from a pole; write 90 minus it (if from the north pole)"
+    if is_planetographic(name):
+        return (
+            "latitude",
+            "is planetographic by its name, and planetocentric latitude is needed. On a sphere of "
+            "1737.4 km both are equal: if the table is on it, say columns=…,latitude_deg=NAME. "
+            "Else write atan((b/a)^2 tan(latitude)), a and b the equatorial and polar radius",
+        )
     log = re.fullmatch(r"(?:log10|log|ln)[-:]?(\w+)|(\w+?)-?(?:log10|log|ln)", name)
     base = _NAMES.get(log[1] or log[2]) if log else None
     if base in ("diameter", "radius"):

@@ -281,3 +281,34 @@ def test_geometry_under_another_name_counts(tmp_path: Path) -> None:
     frame.assign(lon_w=20.5, lat=9.62).rename_geometry("geom").to_parquet(path)
     with pytest.raises(CatalogueError, match="deg from its geometry"):
         understood(path)
+
+
+PLAIN_NAMES = [
+    "lon,lat,Diameter (meter)\na,-20.5,9.62,5000",
+    'lon,lat,"Diameter, m"\na,-20.5,9.62,5000',
+    'lon,lat,"Dia, m"\na,-20.5,9.62,5000',
+    'lon,lat,"Diameter, km"\na,-20.5,9.62,5',
+    "lon_360,lat,diameter_km\na,339.5,9.62,5",
+    "E_Lon,N_Lat,diameter_km\na,-20.5,9.62,5",
+    "West Longitude (deg),Latitude (deg N),diameter_km\na,20.5,9.62,5",
+    "Lon W (deg),Latitude (degrees),diameter_km\na,20.5,9.62,5",
+    "lon,lat,diameter_km,\na,-20.5,9.62,5",
+    "lon,lat,diameter_km,\n# a note\na,-20.5,9.62,5",
+]
+
+
+@pytest.mark.parametrize("text", PLAIN_NAMES)
+def test_plain_names_are_read(tmp_path: Path, text: str) -> None:
+    assert read(tmp_path, f"id,{text}\n") == [pytest.approx([-20.5, 9.62, 5.0])]
+
+
+@pytest.mark.parametrize("name", ["PlanetographicLatitude", "Latitude (geodetic)"])
+def test_planetographic_latitudes_are_refused_with_what_to_do(tmp_path: Path, name: str) -> None:
+    text = f"id,lon,{name},diameter_km\na,-20.5,9.62,5\n"
+    with pytest.raises(
+        CatalogueError, match=r"1737\.4 km both are equal.*latitude_deg="
+    ) as refused:
+        read(tmp_path, text)
+    assert "ename" not in str(refused.value)
+    columns = {"longitude_deg": "lon", "latitude_deg": name, "diameter_km": "diameter_km"}
+    assert read(tmp_path, text, columns) == [pytest.approx([-20.5, 9.62, 5.0])]
