@@ -4,7 +4,6 @@ import mlflow
 import numpy as np
 import pandas as pd
 import pytest
-from helpers import make_crop_set_folder
 
 from lunar_models.labelling.reading import read_votes
 from lunar_models.terms import STATE_NAMES
@@ -14,11 +13,6 @@ from steps.register import main as register
 from steps.relabel import main as relabel
 from steps.shared.registry import example
 from steps.train import main as train
-
-
-@pytest.fixture
-def crop_set(tmp_path):
-    return make_crop_set_folder(tmp_path / "crops", n=240)
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ import threading
 import mlflow
 import pandas as pd
 import pytest
-from helpers import make_crop_set_folder
 
 from serving.cli.options import UserError
 from steps.evaluate import main as evaluate
@@ -15,11 +14,6 @@ from steps.shared.promotion import exclusive
 from steps.train import main as train
 
 NAME = "lunar-craters"
-
-
-@pytest.fixture
-def crop_set(tmp_path):
-    return make_crop_set_folder(tmp_path / "crops", n=240)
 
 
 @pytest.fixture

@@ -7,18 +7,12 @@ from datetime import UTC, datetime
 import mlflow
 import pandas as pd
 import pytest
-from helpers import make_crop_set_folder
 
 from lunar_models.config.label import LabelConfig
 from lunar_models.labelling import LabelStore, Vote, default_scheme
 from serving.app.labelling import open_labelling
 from steps.select import main as select
 from steps.train import main as train
-
-
-@pytest.fixture
-def crop_set(tmp_path):
-    return make_crop_set_folder(tmp_path / "crops", n=240)
 
 
 @pytest.fixture

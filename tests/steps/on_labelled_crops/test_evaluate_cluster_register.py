@@ -28,13 +28,6 @@ from steps.train import main as train
 
 
 @pytest.fixture
-def crop_set(tmp_path):
-    from helpers import make_crop_set_folder
-
-    return make_crop_set_folder(tmp_path / "crops", n=240)
-
-
-@pytest.fixture
 def encoder_uri(run_step, last_run, crop_set):
     run_step(train, crops=crop_set.path, encoder="pca", latent_dim=5, registered_model="none")
     return last_run().data.tags["output.encoder_uri"]
