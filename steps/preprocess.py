@@ -63,6 +63,9 @@ def _run_name(config: PreprocessConfig) -> str:
 def _summary(crop_set: CropSet) -> str:
     """Summarise the number of crops, and why other craters have none."""
     lines = [f"{len(crop_set):,} crops in {crop_set.path}"]
+    unknown = int(crop_set.metadata["sun_azimuth_deg"].isna().sum())
+    if unknown and crop_set.info.preprocess["illumination"] != "none":
+        lines.append(f"{unknown:,} of them stay as they are, because the Sun's azimuth is unknown")
     if len(crop_set.rejected):
         kinds = crop_set.rejected["reason"].str.replace(_PARTICULAR, "", regex=True).value_counts()
         lines.append(f"{len(crop_set.rejected):,} craters left out, listed in {REJECTED_FILE}:")

@@ -35,7 +35,7 @@ def moon(tmp_path_factory):
 def preprocess(run_step, moon, tmp_path):
     """Run the step on a mosaic of `moon` and a catalogue given as text."""
 
-    def run(mosaic="mosaic.tif", catalogue=HEADER + GOOD):
+    def run(mosaic="mosaic.tif", catalogue=HEADER + GOOD, **parameters):
         (tmp_path / "craters.csv").write_text(catalogue)
         return run_step(
             main,
@@ -43,6 +43,7 @@ def preprocess(run_step, moon, tmp_path):
             catalogue=tmp_path / "craters.csv",
             output=tmp_path / "crops",
             crop_size_px=16,
+            **parameters,
         )
 
     return run
@@ -100,6 +101,17 @@ def test_bad_rows_are_counted_by_their_fault(preprocess, last_run):
     assert "  1: latitude_deg is missing or not a number\n" in result.output
     listed = mlflow.artifacts.load_text(f"runs:/{last_run().info.run_id}/rejected.csv")
     assert "z,diameter_km=-2.0 is not between 0 and 3474.8 km (row 43)" in listed
+
+
+def test_crops_without_an_azimuth_are_counted(preprocess):
+    rows = GOOD.splitlines()
+    given = [f"{row},{'270 deg' if n else ''}" for n, row in enumerate(rows)]
+    catalogue = "\n".join([HEADER.strip() + ",sun_azimuth_deg", *given]) + "\n"
+    result = preprocess(catalogue=catalogue.replace("270 deg", "westward"), illumination="azimuth")
+    assert result.exit_code == 2
+    assert "row 2 of column sun_azimuth_deg holds 'westward'" in result.output
+    result = preprocess(catalogue=catalogue, illumination="azimuth")
+    assert "1 of them stay as they are, because the Sun's azimuth is unknown" in result.output
 
 
 def test_inputs_are_recorded_with_digests_of_their_own(preprocess, last_run, moon, tmp_path):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import rasterio
 from planted_moon import GEOGRAPHIC, write_array
+from raster_files import pds3, scene
 
 from lunar_models.errors import MosaicError
 from lunar_models.mosaic.description import describe_mosaic
@@ -45,6 +46,12 @@ def test_a_band_that_says_heights_is_refused(tmp_path, text, dtype):
 def test_a_tag_of_the_band_says_it_too(tmp_path):
     path = raster(tmp_path / "map.tif", HEIGHTS, long_name="elevation above the sphere")
     with pytest.raises(MosaicError, match="elevation above the sphere"):
+        Mosaic.open(path)
+
+
+def test_a_pds3_label_names_its_values(tmp_path):
+    path = pds3(tmp_path, scene().astype("<i2"), "NAME = HEIGHT")
+    with pytest.raises(MosaicError, match="as 'HEIGHT' says"):
         Mosaic.open(path)
 
 
