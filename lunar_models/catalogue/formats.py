@@ -4,6 +4,7 @@ Each reader finds the columns by the names the published catalogues use (`column
 `interpretation.py` turns them into fields, and `table.py` validates the rows.
 """
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from lunar_models.catalogue.statements import apply_statements
 from lunar_models.errors import CatalogueError
 
 EXCEL = (".xlsx", ".xlsm", ".xls")
+_NUMBER_CELL = re.compile(r"\W*[NSEW]?\W*\d")
 
 
 def understand_catalogue(path: Path, columns: Mapping[str, str] | None) -> CatalogueReading:
@@ -77,13 +79,29 @@ def _read_craterstats(path: Path) -> tuple[pd.DataFrame, Columns, list[str]]:
     return count.craters, matched, [*notes, *said]
 
 
-def _lone_cells(sheets: Mapping[str, pd.DataFrame]) -> list[str]:
-    """Texts that stand alone in their rows: notes above and below tables, and on other sheets."""
-    lone = []
-    for sheet in sheets.values():
-        rows = sheet[sheet.notna().sum(axis=1) == 1]
-        lone += [str(value) for value in rows.stack() if isinstance(value, str)]
-    return lone
+def _notes_of_book(sheets: Mapping[str, pd.DataFrame], named: str, header: int) -> list[str]:
+    """Notes of an Excel book: above, below and beside the table, and on other sheets.
+
+    A note is a cell that stands alone in its row, a row of words without numbers, or a cell under
+    no name.
+
+    Args:
+        sheets: name -> cells.
+        named: the sheet that has the craters.
+        header: row of its header.
+    """
+    notes: list[str] = []
+    for name, sheet in sheets.items():
+        rows = sheet.drop(index=header) if name == named else sheet
+        for row in rows.to_numpy():
+            cells = [cell for cell in row if not pd.isna(cell)]
+            words = [cell for cell in cells if isinstance(cell, str) and cell.strip()]
+            if len(cells) == len(words) and not any(map(_NUMBER_CELL.match, words[:-1] or ())):
+                notes.append(": ".join(words))
+        if name == named:
+            beside = sheet.loc[header + 1 :, sheet.loc[header].isna()].stack()
+            notes += [cell for cell in beside if isinstance(cell, str)]
+    return list(dict.fromkeys(filter(None, notes)))
 
 
 def _read_excel(
@@ -104,6 +122,7 @@ def _read_excel(
                 continue
             table = sheet.iloc[row + 1 :].set_axis(names, axis=1)
             found[name] = table.infer_objects(), matched
+            header = row
             break
     if not found:
         raise fault
@@ -114,5 +133,5 @@ def _read_excel(
         )
     ((name, (table, matched)),) = found.items()
     if columns is None:
-        matched, notes = apply_statements(matched, _lone_cells(sheets), path)
+        matched, notes = apply_statements(matched, _notes_of_book(sheets, name, header), path)
     return table, matched, [*notes, *([f"sheet {name!r}"] if len(sheets) > 1 else [])]

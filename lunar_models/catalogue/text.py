@@ -87,16 +87,22 @@ def _check_thousands(
 ) -> None:
     """Raise CatalogueError for sizes such as 2.500 in a table as German spreadsheets write it.
 
-    Other numbers would show what the point is, by a decimal comma or another count of decimals.
+    A decimal point in another number, or another count of decimals, would show that the point is
+    decimal; a comma among the sizes that it is not. Decimal commas of other columns show that for
+    metres only: in kilometres, 1.500 is rather a crater of 1.5 km than one of 1500 km.
     """
     size = matched.found.get(matched.size or "")
-    if layout.delimiter != ";" or size is None or matched.pixels:
+    if size is None or matched.size is None or matched.pixels:
         return
     others = [name for field, name in matched.found.items() if field in NUMBERS and name != size]
     numbers = preview[[size, *others]].fillna("").astype("str")
     grouped = numbers[size].str.fullmatch(r"\s*\d{1,3}(\.\d{3})+\s*") | (numbers[size] == "")
-    decimal = numbers[others].apply(lambda values: values.str.contains(r"[.,]")).any(axis=None)
-    if grouped.all() and (numbers[size] != "").any() and not decimal:
+    points, commas = (
+        bool(numbers[others].apply(lambda v, sign=sign: v.str.contains(sign)).any(axis=None))
+        for sign in (r"\.", ",")
+    )
+    either = not matched.size.endswith("_m") if commas else layout.delimiter == ";"
+    if grouped.all() and (numbers[size] != "").any() and not points and either:
         raise CatalogueError(
             f"{path}: the point in {numbers[size].max()!r} may be decimal or separate thousands. "
             "Write such numbers without it, or with another count of decimals."

@@ -37,6 +37,10 @@ def longitudes(path: Path, **options: object) -> list[float]:
         "east longitudes are negative", "coordinate_system: positive_west",
         "lon (°W), lat (°N)", "POSITIVE_LONGITUDE_DIRECTION = WEST", "westward longitudes",
         "longitudes measured westward", "Longitude direction: west",
+        "All longitudes are given in degrees, positive to the west",
+        "positive west longitudes", "west-positive longitudes", "longitudes increase westward",
+        "east longitudes carry a minus sign", "Note: lon [deg], positive west (0-360)",
+        "lon: longitude, positive west", "longitudes (+W)", "Latitude north positive, longitude W+",
     ],
 )  # fmt: skip
 def test_longitudes_stated_westward(tmp_path: Path, note: str) -> None:
@@ -118,6 +122,148 @@ def test_a_stated_unit_is_taken(tmp_path: Path, note: str, unit: str) -> None:
     path = write(tmp_path, f"# {note}\n{HEADER}{ROWS}".replace(",diameter\n", f",{other}\n"))
     with pytest.raises(CatalogueError, match="may be in"):
         understand_catalogue(path, None)
+
+
+@pytest.mark.parametrize(
+    "note",
+    [
+        "Longitudes west of the prime meridian are negative", "Longitudes W of 0 are negative",
+        "West longitudes have a minus sign", "West longitudes have negative values",
+        "west longitudes are given as negative numbers", "longitude is west if negative",
+        "lon west -180..0, east 0..180", "West longitudes\n# are negative", "negative west",
+        "Longitude (west negative)", "Latitude south negative, longitude west negative",
+        "Longitude convention: -180 (west) to 180 (east)", "longitude decreases westward",
+        "Longitude E positive W negative", "positive eastwards (west = negative)",
+        "the longitude increases from west to east",
+        "east (positive) and west (negative) longitudes",
+    ],
+)  # fmt: skip
+def test_the_usual_sign_said_by_the_west(tmp_path: Path, note: str) -> None:
+    reading = understand_catalogue(write(tmp_path, f"# {note}\n{HEADER}{ROWS}"), None)
+    assert list(reading.rows["longitude_deg"]) == EAST
+    assert not any("as a note says" in said for said in reading.notes)
+
+
+@pytest.mark.parametrize(
+    "note",
+    [
+        "Sub-solar longitudes are positive west", "West longitude: 340.0",
+        "spacecraft longitude increases westward during the pass",
+        "Sub-solar point:\n# longitude positive west", "spacecraft longitude, positive west",
+        "size of the counting area in km", "crater sizes from images of 0.5 m/px; given in m",
+        "Compiled by W. K. Hartmann: longitude and latitude in degrees",
+        "Hartmann, W. K., longitudes in degrees", "Craters of the west limb, longitudes in degrees",
+        "sorted by longitude from W to E", "Craters of the west limb; longitudes in degrees",
+        "bounding box: west=20 east=30 (longitude/latitude)",
+        "Change log: diameters of 3 craters corrected", "log in to the archive to get diameters",
+        "see README for the meaning of radius", "time in hours since 2009; positions from NAC",
+        "Pixel size in m; D in km", "lunar geodetic control network 2005, coordinates in degrees",
+        "position accuracy in arcsec", "diameters are in units of km, for a mean lunar radius",
+        "The catalogue covers all craters of Procellarum at the\n# west longitudes 20 to 60",
+        "The catalogue covers all craters of Procellarum at all\n# west longitudes",
+        "craters counted in western Procellarum, longitudes in degrees", "diameters > 500 m",
+        "search radius in m",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("size", ["diameter", "diameter_km"])
+def test_notes_on_other_things_are_passed_over(tmp_path: Path, note: str, size: str) -> None:
+    text = f"# {note}\n{HEADER}{ROWS}".replace("lat,diameter", f"lat,{size}")
+    rows = understand_catalogue(write(tmp_path, text), None).rows
+    assert list(rows["longitude_deg"]) == EAST
+    assert list(rows["diameter_km"]) == [2.5, 85.0]
+
+
+@pytest.mark.parametrize(
+    "note",
+    [
+        "Länge: West positiv", "longitudes ouest positives", "Western hemisphere is positive",
+        "longitude = 360 - east longitude", "longitudes were positive west before conversion",
+        "Longitudes are positive west, converted here to positive east",
+        "Longitudes are positive west. Converted to positive east longitudes",
+        "Longitudes are positive west\n# longitudes converted to the usual sign",
+        "Spacecraft and its camera\n# longitudes positive west", "West longitudes, negative",
+        "Longitudes of the original are positive west", "signs of the longitudes are reversed",
+        "Longitudes in degrees west of the prime meridian",
+        "longitudes and latitudes are positive west and north", "longitudes run westward",
+        "west 0..180 is positive, longitudes 0..180 east too",
+    ],
+)  # fmt: skip
+def test_what_may_mean_west_is_a_question(tmp_path: Path, note: str) -> None:
+    path = write(tmp_path, f"# {note}\n{HEADER}{ROWS}")
+    with pytest.raises(CatalogueError, match="columns=longitude_west=lon"):
+        longitudes(path)
+    answer = {"longitude_deg": "lon", "latitude_deg": "lat", "diameter_km": "diameter"}
+    assert longitudes(path, columns=answer) == EAST
+
+
+def test_a_name_answers_what_a_note_leaves_open(tmp_path: Path) -> None:
+    for name, expected in (("lon_e", EAST), ("lon_w", WEST)):
+        text = f"# longitudes: east or west positive\nid,{name},lat,diam_km\n{ROWS}"
+        assert longitudes(write(tmp_path, text)) == expected
+
+
+@pytest.mark.parametrize(
+    "note",
+    [
+        "Diameters were in metres in the original",
+        "diameters in m\n# converted to km",
+        "crater diameters as measured, in m",
+        "size in m",
+        "all lengths are in metres",
+    ],
+)
+def test_what_may_mean_another_unit_is_a_question(tmp_path: Path, note: str) -> None:
+    path = write(tmp_path, f"# {note}\n{HEADER}{ROWS}")
+    with pytest.raises(CatalogueError, match=r"may be in m\..*diameter_km=diameter"):
+        understand_catalogue(path, None)
+
+
+@pytest.mark.parametrize("note", ["original units: m; converted to km", "Diameters in km"])
+def test_sizes_stay_in_km(tmp_path: Path, note: str) -> None:
+    rows = understand_catalogue(write(tmp_path, f"# {note}\n{HEADER}A,25,15,5\n"), None).rows
+    assert list(rows["diameter_km"]) == [5.0]
+
+
+def test_notes_anywhere_in_an_excel_book(tmp_path: Path) -> None:
+    note = "longitudes positive west; diameters in m"
+    cells = [["id", "lon", "lat", "D"], ["A", 25.25, 15.125, 2500], ["B", 249.5, -43.75, 85000]]
+    beside = [[*row, said] for row, said in zip(cells, (None, note, None), strict=True)]
+    books = {
+        "above": {"s": [[note, None, None, None], *cells]},
+        "below": {"s": [*cells, [None] * 4, [note, None, None, None]]},
+        "below in two cells": {"s": [*cells, ["Note", note, None, None]]},
+        "beside": {"s": beside},
+        "sheet": {"s": cells, "README": [["Robbins", "2018"], ["Conventions", note]]},
+        "table of columns": {"s": cells, "README": [["lon", "longitude, positive west"],
+                                                    ["D", "diameter (m)"]]},
+    }  # fmt: skip
+    for where, sheets in books.items():
+        with pd.ExcelWriter(tmp_path / "c.xlsx") as book:
+            for name, rows in sheets.items():
+                pd.DataFrame(rows).to_excel(book, sheet_name=name, index=False, header=False)
+        reading = understand_catalogue(tmp_path / "c.xlsx", None)
+        assert list(reading.rows["longitude_deg"])[:2] == WEST, where
+        assert list(reading.rows["diameter_km"])[:2] == [2.5, 85.0], where
+        assert not any("nan" in said for said in reading.notes)
+
+
+@pytest.mark.parametrize(
+    ("header", "row", "diameter_km"),
+    [("diameter_km", "20,5;15,25;1.500", None), ("D", "20,5;15,25;1.500", None),
+     ("diameter_m", "20,5;15,25;1.500", 1.5), ("diameter_km", "20,5;15,25;1.500,0", 1500.0),
+     ("diameter_km", "20.5;15.25;1.500", 1.5)],
+)  # fmt: skip
+@pytest.mark.parametrize("delimiter", [";", "\t"])
+def test_points_that_may_separate_thousands(
+    tmp_path: Path, header: str, row: str, diameter_km: float | None, delimiter: str
+) -> None:
+    text = f"id;lon;lat;{header}\nA;{row}\n".replace(";", delimiter)
+    path = write(tmp_path, text)
+    if diameter_km is None:
+        with pytest.raises(CatalogueError, match=r"point in '1\.500' may be decimal"):
+            understand_catalogue(path, None)
+    else:
+        assert list(understand_catalogue(path, None).rows["diameter_km"]) == [diameter_km]
 
 
 def test_names_that_contradict_a_note(tmp_path: Path) -> None:
