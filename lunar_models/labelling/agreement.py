@@ -22,8 +22,12 @@ from lunar_models.evaluation.metrics import quadratic_weighted_kappa
 from lunar_models.labelling.scheme import CANNOT_TELL, NOT_A_CRATER
 from lunar_models.labelling.votes import BLIND_KINDS, is_blind
 
-ALL_PAIRS = "all pairs"
-"""Name of the row that pools every pair of labellers."""
+ALL_PAIRS = "all pairs (pooled, Scott-like)"
+"""Name of the row that pools every pair of labellers, where there are several.
+
+Nobody comes first in it, so both people share the marginal distribution that chance is judged by,
+as in Scott's pi (1955, doi 10.1086/266577); the pairs' own rows are Cohen's.
+"""
 
 _FEWEST = 2
 """Craters below which there is no interval."""
@@ -35,8 +39,9 @@ class Agreement:
     """How often two answers to the same crater are the same."""
 
     pairs: pd.DataFrame
-    """first, second (labellers), craters, same and within_one (shares), qwk, low, high; the pooled
-    row `ALL_PAIRS` last. In it a crater with three labellers counts as three pairs."""
+    """first, second (labellers), craters, same and within_one (shares), qwk, low, high; where there
+    are several pairs, the pooled row `ALL_PAIRS` last. In it a crater with three labellers counts
+    as three pairs."""
     selves: pd.DataFrame
     """The same columns; `first` and `second` name the same person, who saw the crater twice."""
     confusion: dict[tuple[str, str], pd.DataFrame]
@@ -71,7 +76,7 @@ def measure_agreement(
     judge = _Judge(tuple(states), replicates, level, seed)
     between = list(_pairs_of_labellers(first))
     rows = [judge.row(a, b, pair) for a, b, pair in between]
-    if rows:
+    if len(rows) > 1:
         pooled = pd.concat([pair for _, _, pair in between], ignore_index=True)
         rows.append(judge.row(ALL_PAIRS, ALL_PAIRS, pooled, symmetric=True))
     own = [judge.row(name, name, pair) for name, pair in _pairs_with_self(ranked, first)]

@@ -1,5 +1,6 @@
 """Read tables that go with a labelling: known answers, and the order of the craters."""
 
+import re
 from pathlib import Path
 
 import pandas as pd
@@ -7,6 +8,12 @@ import pandas as pd
 from lunar_models.catalogue.labels import ID_COLUMN, read_labels
 from lunar_models.errors import LabelsError
 from lunar_models.labelling.scheme import Scheme
+
+_ORDER = "list all states from freshest to oldest in label_order"
+_SCHEME = "give the scheme that has it as --scheme"
+"""The order of the states is the scheme's here, no parameter."""
+_COLUMN = re.compile(r"[,;] or[ ,][^.]*label_column[^.]*")
+"""The advice to name another column, which has no parameter here either."""
 
 
 def read_answers(path: str | Path, scheme: Scheme) -> dict[str, str]:
@@ -25,7 +32,8 @@ def read_answers(path: str | Path, scheme: Scheme) -> dict[str, str]:
         try:
             table = read_labels(path, label_order=[str(k + 1) for k in range(len(names))])
         except LabelsError:
-            raise error from None
+            said = _COLUMN.sub("", str(error)).replace(_ORDER, _SCHEME)
+            raise LabelsError(said) from None
     states = [names[rank - 1] for rank in table["state"]]
     return dict(zip(table[ID_COLUMN], states, strict=True))
 

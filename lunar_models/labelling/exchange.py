@@ -18,6 +18,10 @@ from lunar_models.labelling.store import LabelStore
 from lunar_models.labelling.votes import Vote
 
 _MOST_BYTES = 512 * 2**20
+_REMEDIES = {
+    "timezone_aware": "; write the zone of every time, such as 2026-01-02T03:04:05Z for UTC",
+}
+"""What to do, by the kind of pydantic's error."""
 
 
 def export_labels(config: ExportConfig) -> str:
@@ -134,7 +138,7 @@ def _checked(
             where = ".".join(str(part) for part in first["loc"])
             raise LabelsError(
                 f"{source}: label {k} (crater {plain.get('crater_id')!r}) cannot be used: {where}: "
-                f"{first['msg']}."
+                f"{first['msg']}{_REMEDIES.get(first['type'], '')}."
             ) from error
         if vote.value is not None and vote.value not in scheme.values:
             raise LabelsError(

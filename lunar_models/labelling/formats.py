@@ -10,7 +10,7 @@ from pyarrow import ArrowException
 from lunar_models.errors import LabelsError
 from lunar_models.labelling.answers import read_answers
 from lunar_models.labelling.final_labels import final_labels
-from lunar_models.labelling.scheme import Scheme
+from lunar_models.labelling.scheme import CANNOT_TELL, Scheme
 from lunar_models.labelling.votes import BLIND_KINDS, VOTE_COLUMNS, Vote, blind_votes, current_votes
 
 DEGREES = ("v-fr", "r-fr", "r-dr", "v-dr")
@@ -48,26 +48,38 @@ def write_looks(path: Path, looks: pd.DataFrame) -> str:
 
 
 def write_degree(path: Path, votes: pd.DataFrame, scheme: Scheme) -> str:
-    """Write CRATER_ID,degree,state,second_reader_agrees of craters with a first label.
+    """Write CRATER_ID,degree,state,second_reader_agrees,basis of craters whose label is a state.
 
-    The degree is the first label that stands. Whether a second reader agrees is told only of two
-    blind labels, and as they were before either was changed after a look.
+    The degree is that of `final_labels`; of a disputed crater it is the first label that stands.
+    Whether a second reader agrees is told only of two blind labels, and as they were before either
+    was changed after a look.
     """
     _check_degrees(scheme)
-    standing = current_votes(votes)
-    labels = _states_of(standing, scheme)
+    final = final_labels(votes, scheme)
+    labels = _states_of(current_votes(votes), scheme)
+    first = labels.groupby("crater_id")["value"].first()
+    notes = labels.groupby("crater_id")["note"].agg(set)
     blind = _states_of(blind_votes(votes), scheme).groupby("crater_id", sort=False)["value"]
     first_two = blind.agg(
         lambda values: values.iloc[0] == values.iloc[1] if len(values) > 1 else ""
     )
     rows = []
-    for crater, own in labels.groupby("crater_id", sort=False):
-        state = scheme.rank(own["value"].iloc[0])
-        agrees = "False" if _DIFFERED in set(own["note"]) else str(first_two.get(crater, ""))
-        rows.append((crater, DEGREES[state - 1], state, agrees))
-    table = pd.DataFrame(rows, columns=["CRATER_ID", "degree", "state", "second_reader_agrees"])
+    for crater, value, basis in zip(
+        final["crater_id"], final["value"], final["basis"], strict=True
+    ):
+        state = scheme.rank(first.get(crater, CANNOT_TELL) if basis == "disputed" else value)
+        if state:
+            differed = _DIFFERED in notes.get(crater, set())
+            agrees = "False" if differed else str(first_two.get(crater, ""))
+            rows.append((crater, DEGREES[state - 1], state, agrees, basis))
+    columns = ["CRATER_ID", "degree", "state", "second_reader_agrees", "basis"]
+    table = pd.DataFrame(rows, columns=columns)
     table.to_csv(path, index=False)
-    return f"{len(table)} craters ({len(standing) - len(labels)} further votes left out)"
+    disputed = int((table["basis"] == "disputed").sum())
+    return (
+        f"{len(table)} craters, {disputed} of them disputed, with the first label (left out: "
+        f"{len(final) - len(table)} without a state)"
+    )
 
 
 def _states_of(votes: pd.DataFrame, scheme: Scheme) -> pd.DataFrame:
@@ -76,6 +88,8 @@ def _states_of(votes: pd.DataFrame, scheme: Scheme) -> pd.DataFrame:
 
 def read_plain(path: Path, scheme: Scheme, labeller: str) -> Iterator[dict[str, Any]]:
     """Read a label table as first labels by one person."""
+    if path.is_file():
+        _refuse_own(path, _text_table(path))
     for crater, value in read_answers(path, scheme).items():
         yield {"crater_id": crater, "labeller": labeller, "value": value}
 
@@ -112,6 +126,7 @@ def read_degree(path: Path, scheme: Scheme, labeller: str) -> Iterator[dict[str,
     """
     _check_degrees(scheme)
     table = _text_table(path)
+    _refuse_own(path, table)
     if missing := [name for name in ("crater_id", "degree") if name not in table]:
         raise LabelsError(f"{path} has no column {missing[0]}; name the columns CRATER_ID, degree.")
     values = dict(zip(DEGREES, scheme.state_names, strict=True))
@@ -136,6 +151,16 @@ def read_degree(path: Path, scheme: Scheme, labeller: str) -> Iterator[dict[str,
         yield row | {"labeller": labeller, "note": note}
         if same == "true":
             yield row | {"labeller": f"{labeller}, {_SECOND_READER}", "kind": "second"}
+
+
+def _refuse_own(path: Path, table: pd.DataFrame) -> None:
+    """What several people's votes amount to is nobody's blind label."""
+    if "basis" in table:
+        raise LabelsError(
+            f"{path} says what votes amount to (column basis), as lunar-label exports it; taken "
+            "in as labels it would agree with those same votes. Export and import with --form "
+            "votes to move votes; if these are one person's own labels, drop the column basis."
+        )
 
 
 def _text_table(path: Path) -> pd.DataFrame:

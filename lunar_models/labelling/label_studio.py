@@ -8,6 +8,7 @@ as it is (1.23). So the vote itself is told in the ``meta`` of its choice.
 """
 
 import json
+import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ import pandas as pd
 
 from lunar_models.errors import LabelsError
 from lunar_models.labelling.scheme import Scheme
-from lunar_models.labelling.votes import current_votes
+from lunar_models.labelling.votes import MOST_SECONDS, current_votes
 
 _IDENTITY = ("vote_id", "labeller", "value", "kind", "seconds", "blind", "time_utc")
 _CHOICE, _NOTE, _IMAGE = "state", "note", "image"
@@ -114,7 +115,7 @@ def _row(annotation: dict[str, Any], labeller: str) -> dict[str, Any]:
     row: dict[str, Any] = {
         "value": value,
         "labeller": _name(annotation) or labeller,
-        "seconds": float(annotation.get("lead_time") or 0.0),
+        "seconds": _seconds(annotation),
         "note": " ".join(notes),
     }
     if time := annotation.get("updated_at") or annotation.get("created_at"):
@@ -123,6 +124,12 @@ def _row(annotation: dict[str, Any], labeller: str) -> dict[str, Any]:
         row["vote_id"] = annotation["unique_id"]
     # Who changed an exported vote has seen it, and speaks for themselves.
     return row | ({"kind": "second", "blind": False} if ours else {})
+
+
+def _seconds(annotation: dict[str, Any]) -> float:
+    """Time spent on an annotation, at most what a vote holds: one may stay open for days."""
+    seconds = float(annotation.get("lead_time") or 0.0)
+    return min(seconds, MOST_SECONDS) if math.isfinite(seconds) else seconds
 
 
 def _text(given: str | list[str]) -> str:

@@ -27,6 +27,7 @@ LABEL = "label"
 """The place that both `BLIND_KINDS` take: a person has one label of a crater, the last given."""
 
 MOST_NOTE = 1000
+MOST_SECONDS = 86_400.0
 
 
 def _canonical(text: str) -> str:
@@ -70,7 +71,7 @@ class Vote(BaseModel):
     scheme_version: int = Field(ge=1)
     time_utc: Annotated[AwareDatetime, Field(strict=False), AfterValidator(_utc)]
     """When the answer was given, by the labeller's clock."""
-    seconds: float = Field(ge=0, le=86_400, allow_inf_nan=False)
+    seconds: float = Field(ge=0, le=MOST_SECONDS, allow_inf_nan=False)
     """Time between seeing the crater and answering."""
     kind: Kind = "ordinary"
     blind: bool = True

@@ -67,7 +67,7 @@ def agreement_figure(agreement: Agreement) -> Figure:
 
 def _pair_name(first: str, second: str) -> str:
     if first == ALL_PAIRS:
-        return "all pairs pooled"
+        return ALL_PAIRS
     return f"{first} again" if first == second else f"{first} – {second}"
 
 

@@ -15,7 +15,7 @@ from lunar_models.config.evaluate import EvaluateConfig
 from lunar_models.crops.crop_set import CropSet
 from lunar_models.evaluation import build_evaluation_set
 from lunar_models.evaluation.head_fitting import fit_head
-from lunar_models.labelling.agreement import ALL_PAIRS, Agreement, measure_agreement
+from lunar_models.labelling.agreement import Agreement, measure_agreement
 from lunar_models.labelling.consensus import Consensus, find_consensus
 from lunar_models.labelling.enough_labels import TOGETHER, LabelCurve, label_curve
 from lunar_models.labelling.reading import VoteSet
@@ -135,8 +135,7 @@ def _metrics(votes: VoteSet, agreement: Agreement, consensus: Consensus) -> dict
         "labels/labellers": float(votes.votes["labeller"].nunique()),
         "labels/mean_confidence": float(consensus.table["confidence"].mean()),
     }
-    pooled = agreement.pairs[agreement.pairs["first"] == ALL_PAIRS]
-    for name, table in (("pairs", pooled), ("self", _mean_self(agreement))):
+    for name, table in (("pairs", agreement.pairs.tail(1)), ("self", _mean_self(agreement))):
         if len(table):
             row = table.iloc[0]
             metrics |= {f"agreement/{name}_{k}": float(row[k]) for k in ("qwk", "low", "high")}

@@ -101,6 +101,14 @@ def test_all_pairs_pool_the_labellers_without_an_order(pair):
     assert pooled["qwk"] == pytest.approx(cohen_kappa_score(*both, weights="quadratic"))
 
 
+def test_one_pair_has_no_pooled_row_beside_it(pair):
+    """It would be the same answers under another estimator."""
+    two = [votes_of("ada", pair[0]), votes_of("bo", pair[1])]
+    found = measure_agreement(pd.concat(two), STATES).pairs
+    assert found["first"].tolist() == ["ada"]
+    assert "Scott" in ALL_PAIRS
+
+
 def test_a_value_of_another_scheme_is_refused():
     votes = votes_of("ada", [0, 1])
     votes.loc[1, "value"] = "Fresh"

@@ -231,8 +231,39 @@ def test_the_original_projects_degrees(tmp_path: Path) -> None:
     export(store, "degree", tmp_path / "out.csv")
     out = pd.read_csv(tmp_path / "out.csv", dtype=str, keep_default_na=False)
     assert out.to_numpy().tolist() == [
-        ["a", "v-fr", "1", "True"], ["b", "r-dr", "3", "False"], ["c", "v-dr", "4", ""],
+        ["a", "v-fr", "1", "True", "agreed"], ["b", "r-dr", "3", "False", "single"],
+        ["c", "v-dr", "4", "", "single"],
     ]  # fmt: skip
+
+
+def test_degrees_are_the_final_labels(store: LabelStore, tmp_path: Path, make_vote) -> None:
+    """A decision counts; of a disputed crater it is the first reader's, as the column says."""
+    store.add(make_vote("disputed2", value="New"))
+    store.add(make_vote("disputed2", labeller="ben", value="Old", kind="second"))
+    store.add(make_vote("disputed2", labeller="cleo", value="not a crater", kind="adjudication"))
+    said = export(store, "degree", tmp_path / "out.csv")
+    assert "4 craters, 1 of them disputed, with the first label (left out: 2 without" in said
+    out = pd.read_csv(tmp_path / "out.csv", dtype=str, keep_default_na=False)
+    assert out.to_numpy().tolist() == [
+        ["agreed", "v-dr", "4", "True", "agreed"], ["single", "v-fr", "1", "", "single"],
+        ["disputed", "v-fr", "1", "False", "disputed"],
+        ["decided", "r-dr", "3", "False", "decided"],
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("form", ["labels", "degree"])
+def test_what_votes_amount_to_does_not_come_back_as_somebodys_label(
+    store: LabelStore, tmp_path: Path, form: str
+) -> None:
+    """It would turn single labels into blind agreements, of people with their own words."""
+    export(store, form, tmp_path / "out.csv")
+    before = store.votes()
+    for target in ("labels.db", "b.db"):
+        with pytest.raises(LabelsError, match=r"column basis.*--form votes"):
+            bring(tmp_path / "out.csv", tmp_path / target, form)
+    pd.testing.assert_frame_equal(store.votes(), before)
+    export(store, "votes", tmp_path / "votes.parquet")
+    assert "0 votes added" in bring(tmp_path / "votes.parquet", tmp_path / "labels.db", "votes")
 
 
 def test_a_label_table_comes_in_by_rank_or_name(tmp_path: Path) -> None:

@@ -99,6 +99,39 @@ def test_annotations_that_no_vote_holds(tmp_path: Path, fields: dict[str, Any]) 
     assert "task 1" in said or "crater 'a'" in said
 
 
+def test_a_time_without_its_zone_is_refused_with_the_remedy(tmp_path: Path) -> None:
+    """Which zone it is cannot be known, and the order of votes hangs on it."""
+    task = {"data": {"crater_id": "a"}, "annotations": [annotation(created_at="2026-01-02T03:04")]}
+    (tmp_path / "in.json").write_text(json.dumps([task]))
+    said = refused(tmp_path / "in.json", "label_studio")
+    assert "write the zone of every time, such as 2026-01-02T03:04:05Z for UTC." in said
+
+
+def test_an_annotation_that_was_open_for_days_counts_as_one_day(tmp_path: Path) -> None:
+    task = {"data": {"crater_id": "a"}, "annotations": [annotation(lead_time=90_000.5)]}
+    (tmp_path / "in.json").write_text(json.dumps([task]))
+    assert bring(tmp_path / "in.json", "label_studio").exit_code == 0
+    assert LabelStore(tmp_path / "labels.db").votes()["seconds"].tolist() == [86_400.0]
+
+
+@pytest.mark.parametrize("column", ["label", "d_over_d"])
+def test_a_missing_column_names_no_option_that_import_lacks(tmp_path: Path, column: str) -> None:
+    (tmp_path / "in.csv").write_text(f"CRATER_ID,{column}\na,0.1\nb,0.2\n")
+    said = refused(tmp_path / "in.csv", "labels")
+    assert "Name them CRATER_ID and state." in said
+    assert "label_column" not in said
+
+
+@pytest.mark.parametrize("state", ["Ancient", "7"])
+def test_a_state_of_another_scheme_names_an_option_that_import_has(
+    tmp_path: Path, state: str
+) -> None:
+    (tmp_path / "in.csv").write_text(f"CRATER_ID,state\na,{state}\n")
+    said = refused(tmp_path / "in.csv", "labels")
+    assert "--scheme" in said
+    assert "label_order" not in said
+
+
 def test_json_that_is_nested_without_end(tmp_path: Path) -> None:
     (tmp_path / "in.json").write_text("[" * 200_000)
     assert "cannot be read" in refused(tmp_path / "in.json", "label_studio")
