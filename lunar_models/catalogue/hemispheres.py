@@ -26,10 +26,11 @@ _EAST_OR_WEST = "o"
 DIRECTIONS = _EAST | _WEST | _NORTH | _SOUTH | {_EAST_OR_WEST}
 """What cells of a column of hemispheres hold, in lower case."""
 _NAMED = {
-    "longitude": re.compile(r"hemi|dir|^(?:e[-/]?w|w[-/]?e|lon|east-?west)"),
-    "latitude": re.compile(r"hemi|dir|^(?:n[-/]?s|s[-/]?n|lat|north-?south)"),
+    "longitude": re.compile(r"hem|dir|^(?:e[-/]?w|w[-/]?e|lon|east-?west)"),
+    "latitude": re.compile(r"hem|dir|^(?:n[-/]?s|s[-/]?n|lat|north-?south)"),
 }
 """Plain names of columns that hold directions; others may hold types or classes (W, E; N, S)."""
+_SHORT_NAME = 2
 _APART_DEG = 0.05
 _MANY = 0.01
 """Part of the rows that must contradict before a catalogue is refused."""
@@ -169,13 +170,10 @@ def hemisphere_column(
 
 
 def _clearly_directions(axis: str, name: str, table: pd.DataFrame, matched: Columns) -> bool:
-    """By its name, whole words, or a name of one letter or none right behind the coordinate."""
+    """By its name, or right behind the coordinate under a name too short to mean a type."""
     if _NAMED[axis].search(plain_name(name)):
-        return True
-    words = cell_text(table[name])
-    if (words[words != ""].str.len() > 2).all():
         return True
     columns = [str(column) for column in table.columns]
     own = matched.found.get(f"{axis}_deg", matched.found.get(f"{axis}_west"))
     before = columns[columns.index(name) - 1] if columns.index(name) else None
-    return before == own and len(plain_name(name)) <= 1
+    return before == own and len(plain_name(name)) <= _SHORT_NAME

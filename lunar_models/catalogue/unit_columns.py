@@ -72,7 +72,11 @@ def apply_units_beside(
             f"{path}: column {beside!r} says other units than the name of {name!r}. Correct one, "
             f"or rename {beside!r}."
         )
-    if own is not None or (factor is None and not carry_units(table[name])):
+    in_cells = carry_units(table[name])
+    if factor is not None and in_cells:
+        _check_cells(table[name], factor, beside, path)
+        factor = None
+    if own is not None or (factor is None and not in_cells):
         return matched
     if factor is not None:
         empty = np.isnan(factor) & np.isfinite(numbers[size])
@@ -87,6 +91,21 @@ def apply_units_beside(
     numbers[f"{kind}_km"] = numbers.pop(size)
     found = {field: column for field, column in matched.found.items() if field != size}
     return replace(matched, found={**found, f"{kind}_km": name})
+
+
+def _check_cells(
+    sizes: "pd.Series[str]", factor: Float64Array, beside: str | None, path: Path
+) -> None:
+    """Raise CatalogueError where the unit in a cell, such as `5 m`, is not that beside it."""
+    unit = cell_text(sizes).str.extract(r"(?i)\d\s*(km|m)$")[0].str.lower()
+    own = unit.map(LENGTHS).to_numpy()
+    apart = np.isfinite(own) & np.isfinite(factor) & (own != factor)
+    if apart.any():
+        row = int(np.flatnonzero(apart)[0])
+        raise CatalogueError(
+            f"{path}: row {row + 1} has {sizes.iloc[row]!r}, but column {beside!r} says another "
+            "unit. Correct one."
+        )
 
 
 def _unit_column(found: Mapping[str, str], kind: str) -> str | None:

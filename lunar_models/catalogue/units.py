@@ -82,7 +82,7 @@ def units_in_notes(lines: Iterable[str], matched: Columns, names: list[str]) -> 
 def plain_unit(cell: str) -> str:
     """Return a unit without case, brackets, full stop and, before a direction, blanks."""
     unit = cell.strip(" ()[]{}<>.").lower()
-    return re.sub(r"^(deg|degrees?|°)[ .]*(east|west|north|south|[ewns])$", _direction, unit)
+    return re.sub(r"^(deg|degrees?|°)[ .]*(east|west|north|[ewn])$", _direction, unit)
 
 
 def _direction(found: "re.Match[str]") -> str:

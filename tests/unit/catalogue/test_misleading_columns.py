@@ -35,6 +35,7 @@ UNITS_READ = {
     "in brackets": "id,lon,lat,diameter,diameter_unit\na,-20.5,9.62,5000,[m]\n",
     "with a full stop": "id,lon,lat,diameter,diameter_unit\na,-20.5,9.62,5000,m.\n",
     "in words": "id,lon,lat,diameter,Units of diameter\na,-20.5,9.62,5000,(metres)\n",
+    "in the cells, too": "id,lon,lat,diameter,diameter_unit\na,-20.5,9.62,5000 m,[m]\n",
     "of radii": "id,lon,lat,radius,radius_unit\na,-20.5,9.62,2500,m\n",
     "as the name says": f"{HEADER},unit\na,-20.5,9.62,5,km\n",
     "geological": f"{HEADER},unit\na,-20.5,9.62,5,Imbrian\n",
@@ -51,6 +52,11 @@ def test_units_in_a_column(tmp_path: Path, name: str) -> None:
 UNITS_REFUSED = {
     "miles": ("diameter,diameter_unit\na,-20.5,9.62,5,mi\n", r"'mi' in row 1.*by 1\.60934 for km"),
     "centimetres": ("diameter,diameter_unit\na,-20.5,9.62,50,cm\n", "'cm' in row 1"),
+    "other in the cells": (
+        "diameter,diameter_unit\na,-20.5,9.62,50 m,km\n",
+        "row 1 has '50 m', but column 'diameter_unit' says another unit",
+    ),
+    "southward": ("diameter_km,lat_unit\na,-20.5,9.62,5,deg S\n", "unit 'deg s' of column 'lat'"),
     "unknown": ("diameter,diameter_unit\na,-20.5,9.62,50,hm\n", "'hm' in row 1.*Write km or m"),
     "unknown, in words": ("diameter,units of diameter\na,-20.5,9.62,50,hm\n", "'hm' in row 1"),
     "miles beside km": ("diameter_km,diameter_unit\na,-20.5,9.62,5,mi\n", "'mi' in row 1"),
@@ -143,13 +149,16 @@ def test_rivals_that_agree_are_read(tmp_path: Path, text: str) -> None:
 
 LETTERS = {
     "type": "id,lon,lat,type,diameter_km\na,20.5,9.6,S,5\nb,30.5,9.6,S,7\n",
+    "facing": "id,lon,lat,diameter_km,facing\na,20.5,9.6,5,west\nb,30.5,9.6,7,east\n",
     "class": "id,lon,class,lat,diameter_km\na,20.5,W,9.6,5\nb,30.5,E,9.6,7\n",
 }
 
 
 @pytest.mark.parametrize("name", LETTERS)
 def test_letters_that_may_be_types_are_a_question(tmp_path: Path, name: str) -> None:
-    with pytest.raises(CatalogueError, match=f"column '{name}' holds '[SW]', which may be the hem"):
+    with pytest.raises(
+        CatalogueError, match=f"column '{name}' holds '(S|W|west)', which may be the hem"
+    ):
         read(tmp_path, LETTERS[name])
     columns = {"longitude_deg": "lon", "latitude_deg": "lat", "diameter_km": "diameter_km"}
     unsigned = [pytest.approx([20.5, 9.6, 5.0]), pytest.approx([30.5, 9.6, 7.0])]
@@ -164,7 +173,7 @@ def test_letters_that_would_change_nothing_are_left_alone(tmp_path: Path) -> Non
     assert read(tmp_path, text)[1] == pytest.approx([30.5, 9.6, 7.0])
 
 
-@pytest.mark.parametrize("name", ["Lon hemisphere", "E-W", "direction", "longitude E/W"])
+@pytest.mark.parametrize("name", ["Lon hemisphere", "Hem.", "E-W", "direction", "longitude E/W"])
 def test_directions_by_their_names(tmp_path: Path, name: str) -> None:
     text = f"id,lon,lat,diameter_km,{name}\na,20.5,9.62,5,W\n"
     assert read(tmp_path, text) == [pytest.approx([-20.5, 9.62, 5.0])]
