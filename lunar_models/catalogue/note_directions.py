@@ -98,7 +98,7 @@ _ONE_VALUE = re.compile(
 )
 _OTHER_SUBJECT = re.compile(
     r"sub[- ]?(?:solar|spacecraft|earth|observer)|\bsun\b|\bsolar\b|spacecraft|\borbit\w*|\bcamera"
-    r"|boresight|\bnadir|bounding|boundar|footprint|\blimb\b|\bsort(?:ed)?\b|\border(?:ed)?\b"
+    r"|boresight|\bnadir|\bbound(?:s|ing|ar)|\bextent|\bimage|footprint|\blimb\b|\bsort(?:ed)?\b|\border(?:ed)?\b"
     r"|observer|terminator|\bland(?:er|ing)\b|\brover\b|\bswath|ground track|\bcorners?\b"
 )
 _CHANGED = re.compile(
@@ -126,7 +126,9 @@ def stated_direction(sentence: Sentence) -> Stated | None:
         return "open"
     if said == {"west"}:
         context = f"{sentence.before} {sentence.line.lower()}"
-        unsure = rest or _OTHER_SUBJECT.search(context) or _CHANGED.search(context)
+        unsure = (
+            rest or "?" in context or _OTHER_SUBJECT.search(context) or _CHANGED.search(context)
+        )
         return "open" if unsure else "west"
     if said == {"east"}:
         plain = not any(re.search(rf"{_WEST}|\bwest", text) for text in rest)

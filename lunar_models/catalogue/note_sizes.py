@@ -56,7 +56,7 @@ _POWERS = re.compile(
 
 def stated_unit(sentence: Sentence) -> str | None:
     """Return the unit of the sizes where a clause states it plainly, as ``km``, ``m`` or other."""
-    for clause in sentence.clauses:
+    for clause in sentence.clauses if "?" not in sentence.line else ():
         text = _IN_RADII.sub("lunar-radii", clause)
         if found := _STATES_UNIT.fullmatch(text):
             return _plain_unit(found[1])

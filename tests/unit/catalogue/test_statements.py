@@ -185,6 +185,7 @@ def test_notes_on_other_things_are_passed_over(tmp_path: Path, note: str, size: 
         "Longitudes of the original are positive west", "signs of the longitudes are reversed",
         "Longitudes in degrees west of the prime meridian",
         "longitudes and latitudes are positive west and north", "longitudes run westward",
+        "Is longitude positive west? Yes", "Map extent\n# lon west\n# 20",
         "west 0..180 is positive, longitudes 0..180 east too",
     ],
 )  # fmt: skip
@@ -210,6 +211,7 @@ def test_a_name_answers_what_a_note_leaves_open(tmp_path: Path) -> None:
         "crater diameters as measured, in m",
         "size in m",
         "all lengths are in metres",
+        "diameters in metres?",
     ],
 )
 def test_what_may_mean_another_unit_is_a_question(tmp_path: Path, note: str) -> None:
