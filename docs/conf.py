@@ -46,3 +46,5 @@ autodoc_default_options = {"members": True, "show-inheritance": True}
 
 html_theme = "furo"
 html_title = f"Lunar Models {version}"
+html_static_path = ["_static"]
+html_css_files = ["tables.css"]
