@@ -18,7 +18,7 @@ from live_server import wait_for
 
 from lunar_models.errors import LabelsError, LabelStoreError
 from lunar_models.labelling import LabelStore, Vote, current_votes, default_scheme
-from lunar_models.labelling.handouts import record_handouts, was_handed_out
+from lunar_models.labelling.handouts import Task, record_handouts, was_handed_out
 from lunar_models.labelling.looks import Look, record
 from lunar_models.labelling.scheme import Scheme
 from lunar_models.labelling.tags import TagStore
@@ -108,7 +108,7 @@ def test_the_database_itself_refuses_to_change_or_delete(store: LabelStore, make
     with store.exclusive() as connection:
         record(connection, [Look("c1", "ada", "label", "ben", "Old")])
         for _ in range(2):  # handed out twice, recorded once
-            record_handouts(connection, "degradation", "ada", [("task", "c1")])
+            record_handouts(connection, "degradation", "ada", [Task("task", "c1")])
         assert was_handed_out(connection, "degradation", "task")
         assert not was_handed_out(connection, "rays", "task")
     for statement in (
