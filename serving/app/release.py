@@ -20,6 +20,7 @@ from serving.batch.release_folder import (
     EMBEDDINGS_FILE,
     METADATA_FILE,
     TILES_FILE,
+    check_files,
     open_release,
 )
 from serving.model.physics import physics_of_row
@@ -45,11 +46,15 @@ class Release:
     tiles: TileFile
 
     @classmethod
-    def open(cls, folder: Path) -> Self:
+    def open(cls, folder: Path, *, digests: bool = False) -> Self:
         """Open a release.
 
+        Args:
+            folder: made by classify.
+            digests: compare those of all files, not their sizes alone: once for all workers.
+
         Raises:
-            CropSetError: there is none, or it has no map tiles.
+            CropSetError: there is none, it has no map tiles, or a file is not what was published.
             CatalogueError: its map tiles are damaged.
         """
         metadata = open_release(folder)
@@ -60,6 +65,7 @@ class Release:
                 f"release={folder} was made before releases had {TILES_FILE}; run classify into "
                 "another output."
             )
+        check_files(folder, metadata, digests=digests)
         tiles = TileFile(folder / TILES_FILE)
         if len(tiles) != metadata["counts"]["craters"]:
             raise CropSetError(

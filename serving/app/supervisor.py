@@ -86,7 +86,7 @@ def check(config: ServeConfig) -> None:
     if not (mosaic.startswith("/vsi") or "://" in mosaic or Path(mosaic).exists()):
         raise ConfigError(f"mosaic={mosaic} does not exist; give a raster file.")
     if config.release:
-        Release.open(Path(config.release))
+        Release.open(Path(config.release), digests=True)
     if config.tls_certificate:
         try:
             ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(

@@ -32,6 +32,7 @@ from lunar_models.cropping.streaming import cut_units, unit_crops
 from lunar_models.crops import Radiometry
 from lunar_models.errors import CropSetError
 from serving.batch.arrow import read_rows
+from serving.batch.files import digest
 
 FORMAT_VERSION = 2
 PLAN, MEASURES_FOLDER, SHARDS = "plan", "measures", "shards"
@@ -42,6 +43,16 @@ PLAN_FILE, CRATERS_FILE, REJECTED_FILE, MODEL = (
 ALIGNED_FILE = "aligned.arrow"
 
 Stage = Literal["measure", "classify"]
+
+_ENTRIES: dict[str, type | tuple[type, ...]] = {
+    "key": dict, "crops": dict, "model": dict, "sha256": dict, "shards_asked": (int, type(None)),
+    "shards": int, "knows_sun": bool, "strip_rows": int, "radiometry": dict,
+    "lit_level": (int, float),
+}  # fmt: skip
+"""Of plan.json, with their types."""
+_KEY_ENTRIES: dict[str, type | tuple[type, ...]] = {
+    "parameters": dict, "model": str, "files": dict,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -62,9 +73,12 @@ class Job:
         file = folder / PLAN / PLAN_FILE
         try:
             plan = json.loads(file.read_text())
-            if plan["format_version"] != FORMAT_VERSION:
-                raise ValueError(f"format version {plan['format_version']}")
-        except (OSError, ValueError, KeyError) as error:
+            if not isinstance(plan, dict):
+                raise ValueError(f"{PLAN_FILE} is no JSON object")
+            if (version := plan.get("format_version")) != FORMAT_VERSION:
+                raise ValueError(f"format version {version}, not {FORMAT_VERSION}")
+            _check_entries(plan)
+        except (OSError, ValueError) as error:
             raise CropSetError(
                 f"{folder} holds no plan that this code reads ({error}); delete the folder and "
                 "start again."
@@ -122,6 +136,17 @@ class Job:
         plan = self._crop_plan(read_rows(self._table(stage), *self.spans(stage)[shard]))
         return plan, cut_units(plan.segments, unit_crops(self.crops.crop_size_px))
 
+    def check_whole(self) -> None:
+        """Make sure that the tables of the plan are what was planned.
+
+        Raises:
+            CropSetError: one is missing or has another digest.
+        """
+        for name in (CRATERS_FILE, REJECTED_FILE):
+            file = self.folder / PLAN / name
+            if not file.is_file() or digest(file) != self.plan["sha256"].get(name):
+                raise CropSetError(f"{file} is damaged; delete {self.folder} and start again.")
+
     def rejected(self) -> pd.DataFrame:
         """Return `crater_id`, `reason` of the craters that are left out by the plan."""
         return pd.read_csv(self.folder / PLAN / REJECTED_FILE, dtype=str, keep_default_na=False)
@@ -137,6 +162,19 @@ class Job:
             strip_rows=self.plan["strip_rows"],
             lit_level=self.plan["lit_level"],
         )
+
+
+def _check_entries(plan: dict[str, Any]) -> None:
+    """Raises ValueError where an entry is missing or of another type."""
+    for name, kind in _ENTRIES.items():
+        if not isinstance(plan.get(name, _MISSING), kind):
+            raise ValueError(f"{PLAN_FILE} has no usable {name!r}")
+    for name, kind in _KEY_ENTRIES.items():
+        if not isinstance(plan["key"].get(name, _MISSING), kind):
+            raise ValueError(f"{PLAN_FILE} has no usable {name!r} in 'key'")
+
+
+_MISSING = object()
 
 
 def share_out(units: Sequence[Segment], shards: int) -> list[tuple[int, int]]:

@@ -79,7 +79,7 @@ def open_or_plan(crops: PreprocessConfig, model: Model, *, shards: int | None) -
             give_memory_back()  # workers begin now, and need it more
     job = Job.open(folder)
     _check_same(job, key, shards)
-    _check_whole(job)
+    job.check_whole()
     return job
 
 
@@ -87,17 +87,12 @@ def check_unchanged(job: Job) -> None:
     """Make sure that no source changed since the plan was made.
 
     Raises:
-        CropSetError: one did.
+        CropSetError: one did, or the plan itself is damaged.
     """
+    job.check_whole()
     mosaics = open_mosaics(job.crops)
     key = work_key(job.crops, mosaics) | {"model": job.plan["key"]["model"]}
     _check_same(job, key, None)
-
-
-def _check_whole(job: Job) -> None:
-    file = job.folder / PLAN / CRATERS_FILE
-    if not file.is_file() or digest(file) != job.plan["craters_sha256"]:
-        raise CropSetError(f"{file} is damaged; delete {job.folder} and start again.")
 
 
 def _check_same(job: Job, key: dict[str, Any], shards: int | None) -> None:
@@ -140,7 +135,7 @@ def _make_plan(
         "key": key,
         "crops": {spec.name: getattr(crops, spec.name) for spec in specs(type(crops))},
         "model": model.describe(),
-        "craters_sha256": digest(fresh / CRATERS_FILE),
+        "sha256": {name: digest(fresh / name) for name in (CRATERS_FILE, REJECTED_FILE)},
         "shards_asked": shards,
         "shards": shards or -(-len(craters) // SHARD_CRATERS),
         "knows_sun": crop_plan.knows_sun,

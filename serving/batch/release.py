@@ -24,6 +24,7 @@ from serving.batch.release_folder import (
     EMBEDDINGS_FILE,
     SCHEMA_VERSION,
     TILES_FILE,
+    check_files,
     open_release,
 )
 
@@ -124,7 +125,7 @@ def find_finished(
     """Return what the release at the output says if it was made of the same; None without any.
 
     Raises:
-        CropSetError: it was made of something else.
+        CropSetError: it was made of something else, or its files are not what was published.
     """
     output = Path(crops.output)
     found = open_release(output)
@@ -144,4 +145,5 @@ def find_finished(
             f"{output} was made with another {', '.join(different)}. Delete it or choose another "
             "output."
         )
+    check_files(output, found)
     return found

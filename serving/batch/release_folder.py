@@ -1,5 +1,6 @@
 """Name the files of a release, and open one without the crop engine."""
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -32,3 +33,38 @@ def open_release(output: Path) -> dict[str, Any] | None:
             "another output."
         ) from error
     return found
+
+
+def check_files(output: Path, said: dict[str, Any], *, digests: bool = True) -> None:
+    """Make sure that the files of a release are what was published.
+
+    Args:
+        output: the release folder.
+        said: what its `metadata.json` says.
+        digests: compare the sha256 too, which reads every byte; else only presence and size.
+
+    Raises:
+        CropSetError: names the first file that is missing or changed.
+    """
+    remedy = f"delete the folder {output} and run classify again"
+    files = said.get("files")
+    if not isinstance(files, dict) or not {CRATERS_FILE, EMBEDDINGS_FILE} <= files.keys():
+        raise CropSetError(f"{output / METADATA_FILE} does not list the release's files; {remedy}.")
+    for name, known in files.items():
+        if (fault := _fault(output / name, known, digests)) is not None:
+            raise CropSetError(f"{output / name} {fault}; {remedy}.")
+
+
+def _fault(file: Path, known: Any, digests: bool) -> str | None:
+    if not isinstance(known, dict) or not {"sha256", "bytes"} <= known.keys():
+        return f"has no size and digest in {METADATA_FILE}"
+    if not file.is_file():
+        return "is missing"
+    if (size := file.stat().st_size) != known["bytes"]:
+        return f"is not what was published ({size} bytes, not {known['bytes']})"
+    if digests:
+        with file.open("rb") as stream:
+            found = hashlib.file_digest(stream, "sha256").hexdigest()
+        if found != known["sha256"]:
+            return f"is not what was published (sha256 {found}, not {known['sha256']})"
+    return None

@@ -4,13 +4,17 @@ import contextlib
 import errno
 import json
 import os
+import shutil
 from pathlib import Path
 
 import pytest
 from batch_job import job_config, release_digests
 
+from lunar_models.config.serve import ServeConfig
 from lunar_models.errors import ConfigError, CropSetError, MosaicError
 from lunar_models.mosaic.raster import MosaicReader
+from serving.app.release import Release
+from serving.app.supervisor import check
 from serving.batch import driver, tasks
 from serving.batch.driver import classify_catalogue, classify_share, merge_shares, parse_share
 from serving.batch.files import locked
@@ -123,11 +127,48 @@ def test_damaged_file_between_two_stages_is_made_anew(
     assert release_digests(tmp_path / "release") == release_digests(release)
 
 
-@pytest.mark.parametrize("harm", [damage, remove_end, Path.unlink])
-def test_damaged_plan_is_refused(stopped, tmp_path, harm):
+def add_a_line(file):
+    file.write_bytes(file.read_bytes() + b"FORGED,nothing\n")
+
+
+@pytest.mark.parametrize("harm", [damage, remove_end, add_a_line, Path.unlink])
+@pytest.mark.parametrize("name", ["craters.arrow", "rejected.csv"])
+def test_damaged_plan_is_refused(stopped, tmp_path, name, harm):
     config = stopped("_measure")
-    harm(tmp_path / "release.partial" / "plan" / "craters.arrow")
-    with pytest.raises(CropSetError, match=r"craters.arrow is damaged; delete .*release.partial"):
+    harm(tmp_path / "release.partial" / "plan" / name)
+    with pytest.raises(CropSetError, match=rf"{name} is damaged; delete .*release.partial"):
+        classify_catalogue(config)
+
+
+def test_plan_that_is_damaged_while_shards_are_made_is_refused(
+    moon, bundle_folder, tmp_path, monkeypatch
+):
+    def harm(job, align=driver.align):
+        add_a_line(job.folder / "plan" / "rejected.csv")
+        align(job)
+
+    monkeypatch.setattr(driver, "align", harm)
+    with pytest.raises(CropSetError, match=r"rejected.csv is damaged"):
+        classify_catalogue(job_config(moon, bundle_folder, tmp_path / "release"))
+    assert not (tmp_path / "release").exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda plan: [], "plan.json is no JSON object"),
+        (lambda plan: {"format_version": 2}, "plan.json has no usable 'key'"),
+        (lambda plan: plan | {"format_version": 1}, "format version 1, not 2"),
+        (lambda plan: plan | {"key": {"parameters": {}}}, "no usable 'model' in 'key'"),
+        (lambda plan: plan | {"shards": "many"}, "no usable 'shards'"),
+        (lambda plan: {k: v for k, v in plan.items() if k != "sha256"}, "no usable 'sha256'"),
+    ],
+)
+def test_plan_of_another_form_is_refused(stopped, tmp_path, change, said):
+    config = stopped("_measure")
+    file = tmp_path / "release.partial" / "plan" / "plan.json"
+    file.write_text(json.dumps(change(json.loads(file.read_text()))))
+    with pytest.raises(CropSetError, match=rf"{said}.*; delete the folder and start again"):
         classify_catalogue(config)
 
 
@@ -231,6 +272,58 @@ def test_finished_release_is_returned_and_another_one_refused(
     assert classify_catalogue(config) == json.loads((release / "metadata.json").read_text())
     with pytest.raises(CropSetError, match=r"another max_overlap_larger. Delete it"):
         classify_catalogue(config.replace(max_overlap_larger=0.5))
+
+
+PUBLISHED = ["craters.parquet", "embeddings.parquet", "tiles.arrow", "rejected.csv"]
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+@pytest.mark.parametrize(
+    ("harm", "said"),
+    [
+        (damage, r"is not what was published \(sha256 "),
+        (add_a_line, r"is not what was published \(\d+ bytes, not \d+"),
+        (Path.unlink, "is missing"),
+    ],
+)
+def test_damaged_release_is_refused(moon, bundle_folder, release, tmp_path, name, harm, said):
+    folder = tmp_path / "release"
+    shutil.copytree(release, folder)
+    harm(folder / name)
+    config = job_config(moon, bundle_folder, folder)
+    told = rf"{name} {said}.*; delete the folder .*release and run classify again"
+    for run in (classify_catalogue, merge_shares):
+        with pytest.raises(CropSetError, match=told):
+            run(config)
+    told = told if name != "tiles.arrow" or harm is not Path.unlink else "before releases had"
+    with pytest.raises(CropSetError, match=told):
+        Release.open(folder, digests=True)
+
+
+def test_server_refuses_a_damaged_release_before_it_starts_workers(
+    bundle_folder, release, tmp_path
+):
+    folder = tmp_path / "release"
+    shutil.copytree(release, folder)
+    config = ServeConfig(model=str(bundle_folder), release=str(folder))
+    check(config)
+    damage(folder / "embeddings.parquet")
+    with pytest.raises(CropSetError, match=r"embeddings.parquet is not what was published"):
+        check(config)
+    (folder / "embeddings.parquet").unlink()
+    with pytest.raises(CropSetError, match=r"embeddings.parquet is missing"):
+        Release.open(folder)  # by a worker, which compares no digests
+
+
+def test_release_that_lists_no_files_is_refused(moon, bundle_folder, release, tmp_path):
+    folder = tmp_path / "release"
+    shutil.copytree(release, folder)
+    said = json.loads((folder / "metadata.json").read_text())
+    config = job_config(moon, bundle_folder, folder)
+    for files in (None, {}, said["files"] | {"craters.parquet": {"sha256": "0"}}):
+        (folder / "metadata.json").write_text(json.dumps(said | {"files": files}))
+        with pytest.raises(CropSetError, match=r"does not list|has no size and digest"):
+            classify_catalogue(config)
 
 
 def test_work_of_other_parameters_is_left_alone(moon, bundle_folder, tmp_path):

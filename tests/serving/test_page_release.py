@@ -16,6 +16,7 @@ from lunar_models.catalogue.tiles import write_tiles
 pytestmark = needs_chromium
 COUNT = 20_000
 HOSTILE = "<img src=x onerror=window.harmed=1>"
+PUBLISHED = ("craters.parquet", "embeddings.parquet", "tiles.arrow")
 TINY = {"longitude_deg": 12.5, "latitude_deg": -3.25, "diameter_km": 0.5}
 
 
@@ -39,9 +40,12 @@ def server(bundle_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
     for name, values in extra.items():
         table = table.append_column(name, pa.array(values))
     pq.write_table(table, folder / "craters.parquet")
+    pq.write_table(table.select(["crater_id"]), folder / "embeddings.parquet")
     said = {
         "schema_version": 1, "titles": [{"title": HOSTILE}], "citation": HOSTILE,
         "model": {"digest": "another"}, "counts": {"craters": COUNT},
+        "files": {file.name: {"sha256": "", "bytes": file.stat().st_size}
+                  for file in (folder / n for n in PUBLISHED)},
     }  # fmt: skip
     (folder / "metadata.json").write_text(json.dumps(said))
     with live_server(folder, bundle_folder, release=str(folder)) as live:
