@@ -1,14 +1,17 @@
 // Asks about one crater after the other.
 
-import { call, getJson, setToken } from "/static/api.js";
+import { getJson, setToken } from "/static/api.js";
 import { $ } from "/static/dom.js";
+import { forget, keep, kept } from "./kept.js";
+import { watchKeys } from "./keys.js";
 import { aroundPath, clear, cropPath, detailPath, picture, setAlike, setEdition } from "./pictures.js";
+import { workOffline } from "./offline.js";
 import { newId, Queue } from "./queue.js";
 import { watchRelabel } from "./relabel.js";
-import { drawLast, drawProgress, drawScheme, drawStretch, drawTask } from "./view.js";
+import { askForToken, watchToken } from "./token.js";
+import { drawLast, drawProgress, drawQueue, drawScheme, drawStretch, drawTask, ring, zoom } from "./view.js";
 
 const AHEAD = 30, LOW = 15, AROUND_AHEAD = 6;
-const KEPT = { token: "lunar-label:token", setup: "lunar-label:setup", tasks: "lunar-label:tasks", after: "lunar-label:show-after" };
 const REFRESH_MS = 10_000;
 
 let setup = null, tasks = [], current = null, shownAt = 0, last = null;
@@ -16,19 +19,9 @@ let fetching = null, offline = false, ready = false;
 const answered = new Set();  // tasks whose answer the server may not know of yet
 const seen = new Set();  // craters about which something was shown that is not blind
 
-const queue = new Queue(drawSaved, confirmed);
-const kept = (name) => JSON.parse(localStorage.getItem(KEPT[name]) ?? "null");
-const keep = (name, value) => localStorage.setItem(KEPT[name], JSON.stringify(value));
+const queue = new Queue(() => drawSaved(), confirmed);
 
-function drawSaved() {
-  const waiting = queue.pending().length, refused = queue.refused();
-  const chip = $("saved");
-  const away = offline || queue.problem;
-  chip.textContent = refused.length ? `${refused.length} refused` : waiting ? `${away ? "offline · " : ""}${waiting} to send` : away ? "offline · all sent" : "all saved";
-  chip.className = `chip ${refused.length ? "amiss" : waiting || away ? "waiting" : "ok"}`;
-  $("refused-box").hidden = !refused.length;
-  $("refused").textContent = refused.map((vote) => `${vote.crater_id}, ${vote.value}: ${vote.reason}`).join("\n");
-}
+const drawSaved = () => drawQueue(queue, offline);
 
 function say(text) {
   $("message").hidden = !text;
@@ -169,17 +162,7 @@ async function showAfter(answer) {
   drawLast(last, after);
 }
 
-// -- keys, buttons, token -----------------------------------------------------------------------
-
-function zoom(on) {
-  $("frame").classList.toggle("zoomed", on);
-  $("zoom").setAttribute("aria-pressed", String(on));
-}
-
-function ring() {
-  const on = $("frame").classList.toggle("ringed");
-  $("ring").setAttribute("aria-pressed", String(on));
-}
+// -- keys and buttons -----------------------------------------------------------------------
 
 function stretchAlike() {
   const on = $("alike").getAttribute("aria-pressed") !== "true";
@@ -210,56 +193,15 @@ const commands = {
   g: toggleAfter,
 };
 
-function onKey(event) {
-  if (event.ctrlKey || event.metaKey || event.altKey || event.repeat || !setup || $("guide").open) return;
-  if (event.target === $("note") && ["Enter", "Escape"].includes(event.key)) {
-    event.preventDefault();
-    $("note").blur();
-    return;
-  }
-  if (event.target.matches?.("input:not([type=checkbox])")) return;
-  const key = event.key.toLowerCase(), { scheme } = setup;
-  const values = [
-    ...scheme.states.map((state) => [state.key, state.name]),
-    [scheme.cannot_tell.key, "cannot tell"], [scheme.not_a_crater.key, "not a crater"],
-  ];
-  const value = values.find(([other]) => other === key)?.[1];
-  if (!value && !commands[key]) return;
-  event.preventDefault();
-  if (value) answer(value); else commands[key]();
-}
-
-// Beside the field: on a phone the open menu covers the page's own message.
-function sayOfToken(text) {
-  $("more").open = true;
-  $("token-note").hidden = !text;
-  $("token-note").textContent = text;
-}
-
-function askForToken(error) {
-  const unknown = "The server does not know this token: it may be mistyped, or replaced by another.";
-  const asked = kept("token") ? unknown : "This server asks for a token: give yours.";
-  sayOfToken(error.status === 401 ? asked : error.message);
-  $("token").focus();
-}
-
-// The page that a token reloads may begin before the worker is there, and would stay without it.
-async function workOffline() {
-  const worker = navigator.serviceWorker;
-  await worker.register("/label/worker.js", { scope: "/label" });
-  const { active } = await worker.ready;
-  if (!worker.controller) active.postMessage("claim");
-}
-
 async function begin() {
   setToken(kept("token") ?? "");
   try {
     const found = await getJson("/v1/label/setup");
     const before = kept("setup");
     // The next person on this device begins with their own tasks.
-    if (before && before.labeller !== found.labeller) localStorage.removeItem(KEPT.tasks);
+    if (before && before.labeller !== found.labeller) forget("tasks");
     if (before && before.edition !== found.edition) {
-      localStorage.removeItem(KEPT.tasks);
+      forget("tasks");
       await clear();
     }
     keep("setup", found);
@@ -290,36 +232,6 @@ async function begin() {
   if (offline) { prefetch(); next(); } else { queue.send(); await refill(); }
 }
 
-// Whether answers that wait would be sent under another name than they were given.
-async function belongsToAnother(token) {
-  if (!queue.pending().length) return false;
-  const headers = { authorization: `Bearer ${token}` };
-  const { labeller } = await getJson("/v1/label/setup", { headers });
-  return labeller !== kept("setup")?.labeller;
-}
-
-$("token-form").addEventListener("submit", async (event) => {
-  event.preventDefault();
-  const token = $("token").value.trim();
-  try {
-    if (await belongsToAnother(token)) {
-      sayOfToken(`Answers of ${kept("setup")?.labeller} are not sent yet; give a token of that name first.`);
-      return;
-    }
-  } catch (error) {
-    sayOfToken(error.status ? error.message : "Answers given under the last token are not sent yet; reconnect first.");
-    return;
-  }
-  keep("token", token);
-  $("token").value = "";
-  location.reload();
-});
-$("forget").addEventListener("click", async () => {
-  if (queue.pending().length) { say("Some answers are not sent yet; reconnect first."); return; }
-  for (const name of Object.values(KEPT)) localStorage.removeItem(name);
-  await clear();
-  location.reload();
-});
 $("resend").addEventListener("click", () => queue.resend());
 $("drop").addEventListener("click", () => queue.drop());
 $("undo").addEventListener("click", undo);
@@ -330,7 +242,8 @@ $("ring").addEventListener("click", ring);
 $("alike").addEventListener("click", stretchAlike);
 $("open-guide").addEventListener("click", commands.m);
 $("show-after").addEventListener("change", () => { keep("after", $("show-after").checked); if (last) showAfter(last); });
-document.addEventListener("keydown", onKey);
+watchKeys(() => setup?.scheme, answer, commands);
+watchToken(queue);
 setInterval(() => { if (setup && (offline || !current)) refill(); }, REFRESH_MS);
 addEventListener("online", () => { if (setup) refill(); });
 if ("serviceWorker" in navigator) workOffline().catch(() => {});

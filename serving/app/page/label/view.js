@@ -151,3 +151,23 @@ export function drawProgress(progress, left) {
   if (disputed) notes.push(`${disputed} to decide`);
   $("progress").textContent = `${notes.join(" · ")}.`;
 }
+
+export function drawQueue(queue, offline) {
+  const waiting = queue.pending().length, refused = queue.refused();
+  const chip = $("saved");
+  const away = offline || queue.problem;
+  chip.textContent = refused.length ? `${refused.length} refused` : waiting ? `${away ? "offline · " : ""}${waiting} to send` : away ? "offline · all sent" : "all saved";
+  chip.className = `chip ${refused.length ? "amiss" : waiting || away ? "waiting" : "ok"}`;
+  $("refused-box").hidden = !refused.length;
+  $("refused").textContent = refused.map((vote) => `${vote.crater_id}, ${vote.value}: ${vote.reason}`).join("\n");
+}
+
+export function zoom(on) {
+  $("frame").classList.toggle("zoomed", on);
+  $("zoom").setAttribute("aria-pressed", String(on));
+}
+
+export function ring() {
+  const on = $("frame").classList.toggle("ringed");
+  $("ring").setAttribute("aria-pressed", String(on));
+}

@@ -5,7 +5,8 @@ const FILES = [
   "/label", "/static/icon.svg", "/static/api.js", "/static/common.css", "/static/dom.js",
   "/static/label/label.css",
   "/static/label/label.js", "/static/label/queue.js", "/static/label/pictures.js",
-  "/static/label/view.js", "/static/label/relabel.js",
+  "/static/label/view.js", "/static/label/relabel.js", "/static/label/kept.js",
+  "/static/label/keys.js", "/static/label/token.js", "/static/label/offline.js",
 ];
 
 self.addEventListener("install", (event) => {
