@@ -1,5 +1,6 @@
 """Limit the size of each request body and of all bodies held by a worker, also when inflated."""
 
+import asyncio
 import zlib
 
 from starlette.types import Message, Receive
@@ -8,6 +9,8 @@ from serving.app.problems import Problem
 
 _PIECE = 2**20
 """Bytes inflated at a time, so that a bomb does not hold up the event loop."""
+_MEMBERS = 4096
+"""Gzip files that one body may string together; bgzip needs one for 64 KiB."""
 _GZIP = 31  # of zlib's `wbits`: the format with header and checksum
 
 
@@ -46,7 +49,7 @@ class BoundedBody:
     Args:
         receive: the ASGI channel.
         encoding: value of the header Content-Encoding, in lower case.
-        limit: most bytes, inflated.
+        limit: most bytes, as sent and inflated.
         budget: of the worker.
 
     Raises:
@@ -60,7 +63,8 @@ class BoundedBody:
         self._receive, self._limit, self._budget = receive, limit, budget
         self._inflater = zlib.decompressobj(_GZIP) if "gzip" in encoding else None
         self._rest, self._more = b"", True
-        self._taken = 0
+        self._taken = self._compressed = 0
+        self._members = 1
 
     async def receive(self) -> Message:
         """Return the next part of the body.
@@ -81,23 +85,37 @@ class BoundedBody:
             if message["type"] != "http.request":
                 return message
             self._rest, self._more = message.get("body", b""), message.get("more_body", False)
+            self._compressed += len(self._rest)  # may inflate to nothing, and would have no end
+            self._check(self._compressed)
+        else:
+            await asyncio.sleep(0)  # inflating must not hold up other requests
         try:
             body = inflater.decompress(self._rest, _PIECE)
         except zlib.error as error:
             raise Problem(400, "bad_gzip", "The body is not valid gzip.") from error
         self._rest = inflater.unconsumed_tail
         if inflater.eof and inflater.unused_data:  # gzip files may be strung together
-            self._rest, self._inflater = inflater.unused_data, zlib.decompressobj(_GZIP)
+            self._begin_member(inflater.unused_data)
         more = bool(self._rest) or self._more or len(body) == _PIECE
         if not more and not inflater.eof:
             raise Problem(400, "bad_gzip", "The gzip body is cut short.")
         self._count(len(body))
         return {"type": "http.request", "body": body, "more_body": more}
 
-    def _count(self, count: int) -> None:
-        if self._taken + count > self._limit:
+    def _begin_member(self, data: bytes) -> None:
+        self._members += 1
+        if self._members > _MEMBERS:
+            detail = f"The body is over {_MEMBERS} gzip files strung together; compress it as one."
+            raise Problem(413, "too_large", detail, {"connection": "close"})
+        self._rest, self._inflater = data, zlib.decompressobj(_GZIP)
+
+    def _check(self, size: int) -> None:
+        if size > self._limit:
             detail = f"The body is over {self._limit / 2**20:g} MiB."
             raise Problem(413, "too_large", detail, {"connection": "close"})
+
+    def _count(self, count: int) -> None:
+        self._check(self._taken + count)
         self._budget.take(count)
         self._taken += count
 

@@ -14,6 +14,8 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from serving.app.request_parser import RequestParser
+
 MAX_URL_BYTES = 8 * 1024
 MAX_HEAD_BYTES = 64 * 1024
 MAX_HEADERS = 100
@@ -46,8 +48,11 @@ def most_connections() -> int:
 class BoundedProtocol(HttpToolsProtocol):
     """uvicorn's protocol with limits."""
 
+    parser: RequestParser  # type: ignore[assignment]
+
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
+        self.parser = RequestParser(self)
         self.since = self.loop.time()
         """When it was last busy."""
         self._head_open, self._head_bytes, self._header_bytes = True, 0, 0
@@ -171,6 +176,8 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """Begin to answer, unless the head was refused."""
+        if self.parser.discarding:
+            return
         self._head_open, self._head_bytes = False, 0
         if self._timer is not None:
             self._timer.cancel()
@@ -185,6 +192,8 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """Note that the request is complete."""
+        if self.parser.discarding:
+            return
         self._body_open = False
         self._head_open, self._head_bytes = True, 0
         if self.cycle is not None:

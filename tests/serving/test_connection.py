@@ -207,6 +207,91 @@ def test_gzip_is_understood_within_the_limit(server: Live, parts: Parts) -> None
     assert server.runtime.bodies.held == 0
 
 
+@pytest.mark.parametrize(
+    ("head", "piece", "detail"),
+    [
+        (b"", gzip.compress(b""), "4096 gzip files"),
+        (b"\x1f\x8b\x08\0\0\0\0\0\0\3", b"\0\0\0\xff\xff", "The body is over 2 MiB."),
+    ],
+    ids=["members", "blocks"],
+)
+def test_gzip_that_inflates_to_nothing_is_refused(
+    server: Live, head: bytes, piece: bytes, detail: str
+) -> None:
+    sent = 0
+
+    def endless() -> Iterator[bytes]:
+        nonlocal sent
+        yield head
+        while sent < 50 * 2**20:
+            sent += 2**16
+            yield piece * (2**16 // len(piece))
+
+    headers = {"content-type": "application/json", "content-encoding": "gzip"}
+    try:
+        reply = server.post("/invocations", data=endless(), headers=headers)
+    except requests.ConnectionError:  # closed while the rest was being sent
+        assert sent < 20 * 2**20
+    data = head + piece * (3 * 2**20 // len(piece))
+    reply = server.post("/invocations", data=data, headers=headers)
+    assert (reply.status_code, reply.json()["code"]) == (413, "too_large")
+    assert detail in reply.json()["detail"]
+    assert server.runtime.bodies.held == 0
+
+
+OFFERS = {
+    "h2c": b"connection: Upgrade, HTTP2-Settings\r\nupgrade: h2c\r\nhttp2-settings: AAMAAABk\r\n",
+    "websocket": b"connection: Upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\n"
+    b"sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n",
+}
+
+
+def ask(parts: Parts, offer: bytes, *, chunked: bool = False, last: bool = False) -> list[bytes]:
+    """Head and body of a request that offers to upgrade."""
+    body = json.dumps({"inputs": [item(np.array(parts.crop_set.crops[0]))]}).encode()
+    length = b"content-length: %d" % len(body)
+    if chunked:
+        length, half = b"transfer-encoding: chunked", len(body) // 2
+        body = b"%x\r\n%b\r\n%x\r\n%b\r\n0\r\n\r\n" % (
+            half, body[:half], len(body) - half, body[half:],
+        )  # fmt: skip
+    head = b"POST /invocations HTTP/1.1\r\nhost: h\r\ncontent-type: application/json\r\n"
+    end = b"" if not last else b"connection: close\r\n"
+    return [head + (offer if not last else b"") + end + length + b"\r\n\r\n", body]
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+@pytest.mark.parametrize("split", ["one segment", "body later", "every 100 bytes"])
+@pytest.mark.parametrize("offer", list(OFFERS))
+def test_an_offer_to_upgrade_is_ignored(
+    server: Live, parts: Parts, offer: str, split: str, chunked: bool
+) -> None:
+    """Two requests with the offer and one without are all answered, on one connection."""
+    first = ask(parts, OFFERS[offer], chunked=chunked)
+    pieces = [*first, *first, *ask(parts, b"", chunked=chunked, last=True)]
+    whole = b"".join(pieces)
+    if split == "one segment":
+        answer = reply_to(server, whole)
+    elif split == "body later":
+        answer = reply_to(server, *pieces, pause=0.05)
+    else:
+        segments = [whole[i : i + 100] for i in range(0, len(whole), 100)]
+        answer = reply_to(server, *segments, pause=0.0005)
+    assert answer.count(b"HTTP/1.1 200 ") == 3
+    assert answer.count(b'"error":null') == 3
+
+
+def test_a_request_without_body_may_offer_to_upgrade(server: Live) -> None:
+    get = b"GET /health HTTP/1.1\r\nhost: h\r\n"
+    last = get + b"connection: close\r\n\r\n"
+    for offer in OFFERS.values():
+        answer = reply_to(server, (get + offer + b"\r\n") * 50 + last)
+        assert answer.count(b"HTTP/1.1 200 ") == 51
+    assert not reply_to(server, b"CONNECT h:1 HTTP/1.1\r\nhost: h\r\n\r\n").startswith(
+        b"HTTP/1.1 2"
+    )
+
+
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-32"])
 def test_json_in_every_unicode(server: Live, parts: Parts, encoding: str) -> None:
     body = json.dumps({"inputs": [item(np.array(parts.crop_set.crops[0]))]}).encode(encoding)
