@@ -33,12 +33,16 @@ from lunar_models.crops import Radiometry
 from lunar_models.errors import CropSetError
 from serving.batch.arrow import read_rows
 from serving.batch.files import digest
+from serving.model.seal import BUNDLE_FILE, changed_files
 
 FORMAT_VERSION = 2
 PLAN, MEASURES_FOLDER, SHARDS = "plan", "measures", "shards"
 PLAN_FILE, CRATERS_FILE, REJECTED_FILE, MODEL = (
     "plan.json", "craters.arrow", "rejected.csv", "model",
 )  # fmt: skip
+
+SEALED_FILES = (CRATERS_FILE, REJECTED_FILE, f"{MODEL}/{BUNDLE_FILE}")
+"""Of the plan, whose digests are in plan.json; bundle.json has those of the model's files."""
 
 ALIGNED_FILE = "aligned.arrow"
 
@@ -137,15 +141,21 @@ class Job:
         return plan, cut_units(plan.segments, unit_crops(self.crops.crop_size_px))
 
     def check_whole(self) -> None:
-        """Make sure that the tables of the plan are what was planned.
+        """Make sure that the tables of the plan and its copy of the model are what was planned.
 
         Raises:
-            CropSetError: one is missing or has another digest.
+            CropSetError: a file is missing or has another digest.
         """
-        for name in (CRATERS_FILE, REJECTED_FILE):
+        remedy = f"delete {self.folder} and start again."
+        for name in SEALED_FILES:
             file = self.folder / PLAN / name
             if not file.is_file() or digest(file) != self.plan["sha256"].get(name):
-                raise CropSetError(f"{file} is damaged; delete {self.folder} and start again.")
+                raise CropSetError(f"{file} is damaged; {remedy}")
+        if changed := changed_files(self.model_folder):
+            raise CropSetError(
+                f"The copy of the model in the unfinished job, {self.model_folder}, is damaged "
+                f"({', '.join(changed)} changed or missing); {remedy}"
+            )
 
     def rejected(self) -> pd.DataFrame:
         """Return `crater_id`, `reason` of the craters that are left out by the plan."""

@@ -1,9 +1,12 @@
 """Find the service model that classifies, and copy what classification needs of it."""
 
+import re
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+
+import torch
 
 from lunar_models.encoders.checkpoint import Checkpoint
 from lunar_models.errors import CheckpointError, ConfigError
@@ -47,18 +50,35 @@ def find_model(uri: str) -> Model:
 
     Raises:
         CheckpointError: there is nothing there.
-        ConfigError: it is no service model.
+        ConfigError: it is no service model, or says nothing of a crater.
     """
     folder = Path(uri) if Path(uri).is_dir() else download(uri)
     for place in _PLACES:
         if (folder / place / BUNDLE_FILE).is_file():
             found = (folder / place).absolute()
             known = identify(found)
-            return Model(
+            model = Model(
                 uri, found, seal_digest(found),
                 known.name, known.version, known.model_id,
             )  # fmt: skip
+            _check_answers(model)
+            return model
     raise ConfigError(f"model={uri} is no service model; make one with the register step.")
+
+
+def _check_answers(model: Model) -> None:
+    """Refuse an encoder alone, unless it tells scores or depths itself."""
+    if any((model.folder / part).is_dir() for part in (bundles.HEAD, bundles.CLUSTERS)):
+        return
+    checkpoint = model.checkpoint
+    side = checkpoint.encoder.crop_size_px
+    blank = checkpoint.prepare(torch.zeros(1, side, side, dtype=torch.uint8))
+    if checkpoint.encoder.tell(blank.to(checkpoint.encoder.device)).keys() == {"embedding"}:
+        raise ConfigError(
+            f"model={model.uri} is an encoder without head and clusters: it tells neither state "
+            "nor score nor cluster of a crater. Register a service model of it (mlflow run . -e "
+            "register, with head or clusters) and give that one, such as models:/NAME@champion."
+        )
 
 
 def copy_model(model: Model, folder: Path) -> None:
@@ -88,6 +108,8 @@ def download(uri: str) -> Path:
     try:
         return artifacts.download(uri)
     except (mlflow.MlflowException, OSError, ValueError) as error:
+        bare = re.fullmatch(r"[\w.-]+", uri)
+        hint = f"; a registered model is named models:/{uri}@champion." if bare else ""
         raise CheckpointError(
-            f"{uri} is neither a folder here nor a model of the registry: {error}"
+            f"{uri} is neither a folder here nor a model of the registry: {error}{hint}"
         ) from error

@@ -29,6 +29,7 @@ from serving.batch.job import (
     PLAN,
     PLAN_FILE,
     REJECTED_FILE,
+    SEALED_FILES,
     SHARDS,
     Job,
 )
@@ -135,7 +136,7 @@ def _make_plan(
         "key": key,
         "crops": {spec.name: getattr(crops, spec.name) for spec in specs(type(crops))},
         "model": model.describe(),
-        "sha256": {name: digest(fresh / name) for name in (CRATERS_FILE, REJECTED_FILE)},
+        "sha256": {name: digest(fresh / name) for name in SEALED_FILES},
         "shards_asked": shards,
         "shards": shards or -(-len(craters) // SHARD_CRATERS),
         "knows_sun": crop_plan.knows_sun,

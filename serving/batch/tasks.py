@@ -23,7 +23,8 @@ from lunar_models.cropping.storage.assembly import describe_crops
 from lunar_models.cropping.storage.crops_file import mirror
 from lunar_models.cropping.streaming import stream_crops
 from lunar_models.cropping.sun.estimation import find_sun
-from serving.batch.answers import load_answerer
+from lunar_models.errors import CheckpointError
+from serving.batch.answers import Answerer, load_answerer
 from serving.batch.arrow import give_memory_back, write_rows
 from serving.batch.files import Record, read_record, write_recorded
 from serving.batch.job import Job, Stage
@@ -102,9 +103,17 @@ def _align(job: Job) -> None:
     )
 
 
+def _load_model(job: Job, device: str) -> Answerer:
+    try:
+        return load_answerer(job.model_folder, device)
+    except CheckpointError:
+        job.check_whole()  # of a damaged copy the registry knows nothing
+        raise
+
+
 def _classify(job: Job, shard: int, device: str) -> Record:
     started = time.process_time()
-    answerer = load_answerer(job.model_folder, device)
+    answerer = _load_model(job, device)
     tables: list[pa.Table] = [answerer.empty]
     rejected: list[list[str]] = []
     plan, units = job.shard("classify", shard)

@@ -43,15 +43,28 @@ def verify(folder: Path) -> None:
             f"The bundle {folder} has schema version {version}, this code serves "
             f"{SCHEMA_VERSION}; register the model again."
         )
-    try:
-        found = digests(folder)
-    except OSError as error:
-        raise CheckpointError(f"The bundle {folder} cannot be read: {error}.") from error
-    if changed := sorted(k for k in expected | found if expected.get(k) != found.get(k)):
+    if changed := _changed(folder, expected):
         raise CheckpointError(
             f"The bundle {folder} is not what was registered: {', '.join(changed)} changed or "
             "missing. Register the model again."
         )
+
+
+def changed_files(folder: Path) -> list[str]:
+    """Names of the files that are not what a sound seal lists, missing or further ones.
+
+    Raises:
+        CheckpointError: a file cannot be read.
+    """
+    return _changed(folder, json.loads((folder / BUNDLE_FILE).read_text())["sha256"])
+
+
+def _changed(folder: Path, expected: dict[str, str]) -> list[str]:
+    try:
+        found = digests(folder)
+    except OSError as error:
+        raise CheckpointError(f"The bundle {folder} cannot be read: {error}.") from error
+    return sorted(k for k in expected | found if expected.get(k) != found.get(k))
 
 
 def _digest(file: Path) -> str:

@@ -7,11 +7,12 @@ import os
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 from batch_job import job_config, release_digests
 
 from lunar_models.config.serve import ServeConfig
-from lunar_models.errors import ConfigError, CropSetError, MosaicError
+from lunar_models.errors import CheckpointError, ConfigError, CropSetError, MosaicError
 from lunar_models.mosaic.raster import MosaicReader
 from serving.app.release import Release
 from serving.app.supervisor import check
@@ -19,6 +20,8 @@ from serving.batch import driver, tasks
 from serving.batch.driver import classify_catalogue, classify_share, merge_shares, parse_share
 from serving.batch.files import locked
 from serving.batch.job import Job
+from serving.batch.model import find_model
+from serving.model.bundle import assemble
 
 
 class Killed(BaseException):
@@ -345,3 +348,48 @@ def test_output_that_is_no_release_is_left_alone(moon, bundle_folder, tmp_path):
     with pytest.raises(CropSetError, match="is no release of this code"):
         classify_catalogue(job_config(moon, bundle_folder, tmp_path / "release"))
     assert (tmp_path / "release" / "thesis.txt").read_text() == "precious"
+
+
+@pytest.mark.parametrize("harm", [damage, remove_end, add_a_line, Path.unlink])
+@pytest.mark.parametrize("name", ["head/head.npz", "bundle.json"])
+def test_damaged_copy_of_the_model_is_told_with_what_helps(stopped, tmp_path, name, harm):
+    config = stopped("_measure")
+    harm(tmp_path / "release.partial" / "plan" / "model" / name)
+    with pytest.raises(CropSetError, match=r"release.partial/plan/model.* is damaged") as told:
+        classify_catalogue(config)
+    assert f"delete {tmp_path / 'release.partial'} and start again" in str(told.value)
+    assert "egister" not in str(told.value)
+
+
+def test_copy_of_the_model_that_is_damaged_meanwhile_is_told(
+    moon, bundle_folder, tmp_path, monkeypatch
+):
+    def harm(job, align=driver.align):
+        damage(job.model_folder / "head" / "head.npz")
+        align(job)
+
+    monkeypatch.setattr(driver, "align", harm)
+    with pytest.raises(CropSetError, match=r"copy of the model .*head.npz changed or missing"):
+        classify_catalogue(job_config(moon, bundle_folder, tmp_path / "release"))
+
+
+def test_encoder_without_answers_is_refused(parts, taught, moon, tmp_path):
+    alone = assemble(
+        tmp_path / "alone", encoder=parts.encoder, golden=np.array(parts.crop_set.crops[:4])
+    )
+    with pytest.raises(ConfigError, match=r"without head and clusters: .*models:/NAME@champion"):
+        classify_catalogue(job_config(moon, alone, tmp_path / "release"))
+    assert not (tmp_path / "release.partial").exists()
+    assert find_model(str(taught)).folder == taught  # its encoder tells scores itself
+    clustered = assemble(
+        tmp_path / "clustered",
+        encoder=parts.encoder,
+        clusters=parts.clusters,
+        golden=np.array(parts.crop_set.crops[:4]),
+    )
+    assert find_model(str(clustered)).folder == clustered
+
+
+def test_bare_name_of_a_model_is_refused_with_its_uri(tracking):
+    with pytest.raises(CheckpointError, match=r"named models:/lunar-x@champion"):
+        find_model("lunar-x")
