@@ -68,7 +68,7 @@ def classify_catalogue(
     """
     model = find_model(config.model)
     crops, tags = _crops_of(config, model), tags_of(config)
-    finished = find_finished(crops, model, tags)
+    finished = find_finished(crops, model, tags, credit(config))
     if finished is not None:
         shutil.rmtree(work_folder(crops), ignore_errors=True)  # of a run killed at the very end
         return finished
@@ -104,7 +104,7 @@ def classify_share(config: ReleaseConfig, share: str, *, report: Report) -> None
     number, shares = parse_share(share)
     model = find_model(config.model)
     crops = _crops_of(config, model)
-    if find_finished(crops, model, tags_of(config)) is not None:
+    if find_finished(crops, model, tags_of(config), credit(config)) is not None:
         return
     job = open_or_plan(crops, model, shards=config.shards)
     with locked(job.folder, alone=False):
@@ -129,7 +129,7 @@ def merge_shares(config: ReleaseConfig) -> Path:
     model = find_model(config.model)
     crops, tags = _crops_of(config, model), tags_of(config)
     output = Path(crops.output)
-    if find_finished(crops, model, tags) is not None:
+    if find_finished(crops, model, tags, credit(config)) is not None:
         return output
     job = open_or_plan(crops, model, shards=config.shards)
     with locked(job.folder, alone=True):

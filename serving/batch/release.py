@@ -120,12 +120,13 @@ _PARTICULAR = r"=[^;]*?(?= (?:is|repeats) )| \(row \d+\)$"
 
 
 def find_finished(
-    crops: PreprocessConfig, model: Model, tags: TagSet | None
+    crops: PreprocessConfig, model: Model, tags: TagSet | None, credit: Credit
 ) -> dict[str, Any] | None:
     """Return what the release at the output says if it was made of the same; None without any.
 
     Raises:
-        CropSetError: it was made of something else, or its files are not what was published.
+        CropSetError: it was made of something else or is cited otherwise, or its files are not
+            what was published.
     """
     output = Path(crops.output)
     found = open_release(output)
@@ -146,4 +147,28 @@ def find_finished(
             "output."
         )
     check_files(output, found)
+    _check_credit(output, found, credit)
     return found
+
+
+def _check_credit(output: Path, found: dict[str, Any], credit: Credit) -> None:
+    """Refuse to keep a release silently that is cited otherwise than asked for now."""
+    published = {
+        "title": [each["title"] for each in found["titles"]],
+        "creators": [each["name"] for each in found["creators"]],
+        "licence": [each["rights"] for each in found["rightsList"]],
+        "citation": [found["citation"]],
+    }
+    asked = {
+        "title": [credit.title] if credit.title else None,
+        "creators": list(credit.creators) or None,
+        "licence": [credit.licence] if credit.licence else None,
+        "citation": [credit.citation] if credit.citation else None,
+    }
+    different = [name for name in asked if asked[name] not in (None, published[name])]
+    if different:
+        was = "; ".join(f"{name}: {', '.join(published[name]) or 'none'}" for name in different)
+        raise CropSetError(
+            f"{output} is published with another {', '.join(different)} ({was}). Leave out "
+            f"{', '.join(different)} to keep it so, delete it, or choose another output."
+        )

@@ -277,6 +277,21 @@ def test_finished_release_is_returned_and_another_one_refused(
         classify_catalogue(config.replace(max_overlap_larger=0.5))
 
 
+def test_release_that_is_cited_otherwise_is_not_kept_silently(moon, bundle_folder, tmp_path):
+    given = {"title": "Mine", "creators": ("A", "B"), "licence": "CC0", "citation": "A & B"}
+    config = job_config(moon, bundle_folder, tmp_path / "release", **given)
+    made = classify_catalogue(config)
+    assert classify_catalogue(config) == made
+    unsaid = job_config(moon, bundle_folder, tmp_path / "release")
+    assert classify_catalogue(unsaid) == made
+    others = {"title": "Yours", "creators": ("B", "A"), "licence": "MIT", "citation": "B & A"}
+    for name, other in others.items():
+        for run in (classify_catalogue, merge_shares):
+            with pytest.raises(CropSetError, match=rf"published with another {name} .*Leave out"):
+                run(config.replace(**{name: other}))
+    assert classify_catalogue(config) == made
+
+
 PUBLISHED = ["craters.parquet", "embeddings.parquet", "tiles.arrow", "rejected.csv"]
 
 
