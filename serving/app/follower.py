@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from lunar_models.config.databases import hide_passwords
 from lunar_models.errors import CheckpointError, ConfigError
 from serving.app.model_cache import ModelCache, bundle_in
 from serving.app.pointer import Pointer
@@ -98,7 +99,7 @@ class Follower:
             pointer = self._resolve(before)
         # MLflow raises its own errors, those of requests, SQLAlchemy, botocore, …
         except Exception as error:
-            reason = f"{type(error).__name__}: {error}"[:500]
+            reason = hide_passwords(f"{type(error).__name__}: {error}")[:500]
             if not self._pointer.problem:
                 _log.error("registry out of reach", extra={"reason": reason})
             pointer = replace(before, problem=_public(error))

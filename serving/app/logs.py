@@ -1,4 +1,4 @@
-"""Write log lines as JSON, one object per line, never with the content of a request."""
+"""Write log lines as JSON, one object per line, without contents of requests and passwords."""
 
 import json
 import logging
@@ -7,6 +7,8 @@ import threading
 from collections import deque
 from datetime import UTC, datetime
 from typing import TextIO
+
+from lunar_models.config.databases import hide_passwords
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "color_message"}
 _WRITE_S = 0.2
@@ -28,7 +30,7 @@ class JsonFormatter(logging.Formatter):
         fields |= {k: v for k, v in vars(record).items() if k not in _STANDARD}
         if record.exc_info:
             fields["traceback"] = self.formatException(record.exc_info)
-        return json.dumps(fields, default=str)
+        return hide_passwords(json.dumps(fields, default=str))
 
 
 class BatchingHandler(logging.Handler):

@@ -72,7 +72,7 @@ class WorkerState:
                 raise Problem(
                     400, "bad_parameter", "X-Deadline-Ms must be a whole number of milliseconds."
                 )
-            seconds = min(seconds, int(wanted[:12]) / 1000.0)
+            seconds = min(seconds, int(wanted.lstrip("0")[:12] or "0") / 1000.0)
         return time.monotonic() + seconds
 
     def admit(self, request: Request) -> "Admission":

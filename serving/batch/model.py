@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from lunar_models.config.databases import hide_passwords
 from lunar_models.encoders.checkpoint import Checkpoint
 from lunar_models.errors import CheckpointError, ConfigError
 from serving.model import artifacts
@@ -111,5 +112,7 @@ def download(uri: str) -> Path:
         bare = re.fullmatch(r"[\w.-]+", uri)
         hint = f"; a registered model is named models:/{uri}@champion." if bare else ""
         raise CheckpointError(
-            f"{uri} is neither a folder here nor a model of the registry: {error}{hint}"
+            hide_passwords(
+                f"{uri} is neither a folder here nor a model of the registry: {error}{hint}"
+            )
         ) from error

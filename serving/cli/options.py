@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import click
 
 from lunar_models.config.base import ParamSpec, StepConfig, specs
+from lunar_models.config.databases import hide_passwords
 from lunar_models.errors import ConfigError, LunarModelsError
 
 NONE = "none"
@@ -161,3 +162,6 @@ class UserError(click.ClickException):
     """Something the user can mend: printed without a stack trace, exit code 2."""
 
     exit_code = 2
+
+    def __init__(self, message: str) -> None:
+        super().__init__(hide_passwords(message))  # MLflow names its server by its whole URL

@@ -175,6 +175,8 @@ def _split_rows(value: Any) -> list[Any]:
         raise ValueError("Every row of 'data' has one value for each of 'columns'.")
     if not all(isinstance(name, str) for name in columns):
         raise ValueError(form)
+    if twice := sorted({name for name in columns if columns.count(name) > 1}):
+        raise ValueError(f"'columns' names {twice[0]!r} more than once; name each column once.")
     return [_without_gaps(dict(zip(columns, row, strict=True))) for row in data]
 
 

@@ -11,6 +11,7 @@ import mlflow
 import requests
 from mlflow.environment_variables import MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR
 
+from lunar_models.config.databases import hide_passwords
 from lunar_models.errors import LunarModelsError
 from serving.cli.options import UserError
 
@@ -153,7 +154,9 @@ class _OneLine(logging.Handler):
         if str(record.msg).startswith("Retry") and not _OneLine.said:
             _OneLine.said = True
             print(
-                f"The tracking server {mlflow.get_tracking_uri()} does not answer; trying again "
-                "for some minutes …",
+                hide_passwords(
+                    f"The tracking server {mlflow.get_tracking_uri()} does not answer; trying "
+                    "again for some minutes …"
+                ),
                 flush=True,
             )

@@ -11,6 +11,7 @@ import pandas as pd
 from mlflow.entities import Run
 
 from lunar_models import __version__
+from lunar_models.config.databases import hide_passwords
 from lunar_models.page.report import (
     Block,
     Facts,
@@ -139,7 +140,7 @@ def where_to_look(parent: Run, runs: Mapping[str, Run]) -> None:
 
 def _address(run: Run, path: str) -> str:
     """A link into the tracking server, or the file of a store on this machine."""
-    uri = mlflow.get_tracking_uri()
+    uri = hide_passwords(mlflow.get_tracking_uri())
     if uri.startswith("http"):
         page = f"#/experiments/{run.info.experiment_id}/runs/{run.info.run_id}/artifacts/{path}"
         return f"{uri.rstrip('/')}/{page}"

@@ -9,12 +9,17 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
+import click
 import pytest
 import requests
 from live_server import wait_for
 
+from lunar_models.errors import CheckpointError, ConfigError
 from serving.app.logs import BatchingHandler, JsonFormatter
+from serving.batch.model import download
+from serving.cli.options import user_errors
 
 
 def logger(stream: io.StringIO) -> logging.Logger:
@@ -27,6 +32,37 @@ def logger(stream: io.StringIO) -> logging.Logger:
 
 def lines(stream: io.StringIO) -> list[dict]:
     return [json.loads(line) for line in stream.getvalue().splitlines()]
+
+
+AWAY = {
+    "MLFLOW_TRACKING_URI": "http://ana:SECRETPW@127.0.0.1:1",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
+}
+
+
+def test_password_of_the_tracking_server_is_not_logged(tmp_path: Path) -> None:
+    said = tmp_path / "said.txt"
+    command = [sys.executable, "-m", "serving", "--model", "models:/x@champion", "--port", "0"]
+    with open(said, "w") as stream:
+        process = subprocess.Popen(command, env=os.environ | AWAY, stdout=stream, stderr=stream)
+        try:
+            wait_for(lambda: "registry out of reach" in said.read_text(), 60)
+        finally:
+            process.terminate()
+            process.wait(30)
+    assert "ana:***@127.0.0.1:1" in said.read_text()
+    assert "SECRETPW" not in said.read_text()
+
+
+def test_password_of_the_tracking_server_is_not_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in AWAY.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(CheckpointError) as told:
+        download("models:/x@champion")
+    assert "ana:***@127.0.0.1:1" in str(told.value)
+    with pytest.raises(click.ClickException) as shown, user_errors():
+        raise ConfigError(f"{AWAY['MLFLOW_TRACKING_URI']} is away")
+    assert "SECRETPW" not in str(told.value) + shown.value.format_message()
 
 
 def test_lines_come_soon_and_in_order() -> None:

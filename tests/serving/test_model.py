@@ -263,6 +263,8 @@ def test_payloads_that_people_send(
             assert 400 <= reply.status_code < 500, body
         if server == "ours":
             assert "dataframe_split" in _post(url, {"data": items}).json()["detail"]
+            twice = {"dataframe_split": {"columns": ["image", "image"], "data": [images[:2]]}}
+            assert "'image' more than once" in _post(url, twice).json()["detail"]
 
 
 def _states(predictions: list[dict]) -> list[str]:

@@ -84,6 +84,8 @@ def test_a_passed_deadline_is_504(server: Live, crops: np.ndarray) -> None:
     body = {"inputs": [item(crops[0])]}
     late = server.post("/v1/classify", json=body, headers={"x-deadline-ms": "0"})
     assert (late.status_code, late.json()["code"]) == (504, "deadline")
+    padded = server.post("/v1/classify", json=body, headers={"x-deadline-ms": "9000".zfill(20)})
+    assert padded.status_code == 200
     wrong = server.post("/v1/classify", json=body, headers={"x-deadline-ms": "soon"})
     assert wrong.status_code == 400
 
