@@ -68,7 +68,7 @@ def test_what_is_no_time_is_told(tmp_path, caplog):
     craters, _ = read_catalogue(tmp_path / "c.csv")
     assert "1 of its values are no times" in caplog.text
     assert np.isnan(given_sun(settings(), craters)["sun_azimuth_deg"]).tolist() == [True, False]
-    with pytest.raises(ConfigError, match="acquisition_time=yesterday is no time"):
+    with pytest.raises(ConfigError, match="acquisition_time=yesterday is not a UTC time"):
         given_sun(settings(acquisition_time="yesterday"), craters)
     with pytest.raises(ConfigError, match="exclude each other"):
         settings(acquisition_time="2010-04-03", sub_solar_longitude_deg=3.0)
