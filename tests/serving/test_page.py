@@ -100,6 +100,22 @@ def test_an_error_clears_the_verdict_before_it(page, tmp_path: Path) -> None:
     assert page.is_visible("#answer")
 
 
+def test_an_answer_completed_late_does_not_clear_a_newer_error(page, tmp_path: Path) -> None:
+    held = []
+    page.route("**/v1/clusters/*", lambda route: held.append(route))
+    page.fill("#crater-id", "00-1-000003")
+    page.click("#find button")
+    page.wait_for_selector("#similar button")
+    (tmp_path / "broken.png").write_bytes(b"no image")
+    page.set_input_files("#file", str(tmp_path / "broken.png"))
+    page.wait_for_selector("#status.error")
+    with page.expect_response("**/v1/clusters/*"):
+        held[0].continue_()
+    page.wait_for_timeout(200)
+    assert page.is_visible("#status.error")
+    assert page.inner_text("#status")
+
+
 def test_the_map_has_a_legend_and_crops_a_width(page) -> None:
     legend = page.inner_text("#legend")
     assert "120 craters" in legend

@@ -24,6 +24,7 @@ async function ask(question) {
     const show = await question();
     if (mine !== asked) return;
     await show(() => mine === asked);
+    if (mine !== asked) return;
     showStatus("");
     if (window.innerWidth < 900) $("result").scrollIntoView({ block: "start" });
   } catch (error) {
