@@ -114,6 +114,9 @@ def register(parts: Parts, tracking: Path) -> Callable[[str], str]:
     from steps.shared.registry import log_service_model
 
     def do(name: str) -> str:
+        # Fixtures of a whole session come before `of_this_store`.
+        mlflow.set_tracking_uri(f"sqlite:///{tracking}/mlflow.db")
+        mlflow.set_experiment("serving")
         with mlflow.start_run():
             info = log_service_model(
                 encoder=parts.encoder,
