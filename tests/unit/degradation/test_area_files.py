@@ -1,30 +1,14 @@
 """Counting areas in files: what is none is refused by name, outlines of counts are read."""
 
 import geopandas as gpd
-import numpy as np
 import pandas as pd
 import pytest
 import shapely
+from area_shapes import EQUIRECTANGULAR, GEOGRAPHIC, band_km2, write
 
 from lunar_models.degradation import area_files, outlines
 from lunar_models.degradation.area_files import read_area
 from lunar_models.errors import AreaError
-
-RADIUS_KM = 1737.4
-GEOGRAPHIC = "IAU_2015:30100"
-EQUIRECTANGULAR = "IAU_2015:30110"
-NORTH, SOUTH = "IAU_2015:30130", "IAU_2015:30135"
-
-
-def write(tmp_path, *shapes, crs=GEOGRAPHIC, suffix="gpkg"):
-    path = tmp_path / f"area.{suffix}"
-    gpd.GeoDataFrame({"name": range(len(shapes))}, geometry=list(shapes), crs=crs).to_file(path)
-    return path
-
-
-def band_km2(west, south, east, north):
-    sines = np.sin(np.radians([south, north]))
-    return RADIUS_KM**2 * np.radians(east - west) * (sines[1] - sines[0])
 
 
 def craters(*places):

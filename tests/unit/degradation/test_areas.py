@@ -4,6 +4,7 @@ import pandas as pd
 import pytest
 import rasterio
 import shapely
+from area_shapes import EQUIRECTANGULAR, GEOGRAPHIC, NORTH, RADIUS_KM, SOUTH, band_km2, write
 
 from lunar_models.degradation.area_files import read_area
 from lunar_models.degradation.areas import bounds_area
@@ -11,22 +12,6 @@ from lunar_models.degradation.mosaic_area import mosaic_area
 from lunar_models.degradation.size_frequency import density_at
 from lunar_models.errors import AreaError
 from lunar_models.mosaic.raster import Mosaic
-
-RADIUS_KM = 1737.4
-GEOGRAPHIC = "IAU_2015:30100"
-EQUIRECTANGULAR = "IAU_2015:30110"
-NORTH, SOUTH = "IAU_2015:30130", "IAU_2015:30135"
-
-
-def write(tmp_path, *shapes, crs=GEOGRAPHIC, suffix="gpkg"):
-    path = tmp_path / f"area.{suffix}"
-    gpd.GeoDataFrame({"name": range(len(shapes))}, geometry=list(shapes), crs=crs).to_file(path)
-    return path
-
-
-def band_km2(west, south, east, north):
-    sines = np.sin(np.radians([south, north]))
-    return RADIUS_KM**2 * np.radians(east - west) * (sines[1] - sines[0])
 
 
 def cap_km2(radius_deg):
