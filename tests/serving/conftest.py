@@ -64,6 +64,14 @@ def release(moon: Path, bundle_folder: Path, tmp_path_factory: pytest.TempPathFa
     return output
 
 
+@pytest.fixture(scope="module")
+def small_units() -> Iterator[None]:
+    """Units of 16 craters, so that a small catalogue makes many shards."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("lunar_models.cropping.streaming._UNIT_CROPS", 16)
+        yield
+
+
 @pytest.fixture(scope="session")
 def bundle(bundle_folder: Path) -> Bundle:
     return Bundle.load(bundle_folder)

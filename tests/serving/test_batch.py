@@ -24,17 +24,11 @@ from serving.batch.driver import classify_catalogue, classify_share, merge_share
 from serving.batch.job import share_out
 from serving.model.bundle import Bundle
 
+pytestmark = pytest.mark.usefixtures("small_units")
+
 
 def nothing(progress):
     pass
-
-
-@pytest.fixture(scope="module", autouse=True)
-def small_units():
-    """Units of 16 craters, so that a small catalogue makes many shards."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("lunar_models.cropping.streaming._UNIT_CROPS", 16)
-        yield
 
 
 @pytest.mark.parametrize("shards", [3, 17])

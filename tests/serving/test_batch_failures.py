@@ -23,6 +23,8 @@ from serving.batch.job import Job
 from serving.batch.model import find_model
 from serving.model.bundle import assemble
 
+pytestmark = pytest.mark.usefixtures("small_units")
+
 
 class Killed(BaseException):
     """Stands for the process being killed: no handler may catch it."""
@@ -30,14 +32,6 @@ class Killed(BaseException):
 
 def nothing(progress):
     pass
-
-
-@pytest.fixture(scope="module", autouse=True)
-def small_units():
-    """Units of 16 craters, so that a small catalogue makes many shards."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("lunar_models.cropping.streaming._UNIT_CROPS", 16)
-        yield
 
 
 def test_shares_give_the_same_bytes_in_any_order(moon, bundle_folder, release, tmp_path):

@@ -27,13 +27,6 @@ def config(method: str = "kmeans", **changes) -> ClusterConfig:
 
 
 @pytest.fixture(scope="module")
-def blobs() -> tuple[np.ndarray, np.ndarray]:
-    centres = 12 * np.eye(4, 6)
-    points, truth = make_blobs(SIZES, 6, centers=centres, cluster_std=1.0, random_state=3)
-    return points.astype(np.float32), truth
-
-
-@pytest.fixture(scope="module")
 def ramp() -> np.ndarray:
     """A continuum without gaps, as degradation is."""
     return np.random.default_rng(5).normal(size=(400, 5)).astype(np.float32) * [3, 2, 1, 1, 1]

@@ -2,26 +2,16 @@
 
 import numpy as np
 import pytest
-from sklearn.datasets import make_blobs
 
 from lunar_models.clustering import NOISE, fit_clusters
 from lunar_models.clustering.selection import selection_table
 from lunar_models.clustering.stability import best_jaccard, bootstrap_jaccard, mean_jaccard
 from lunar_models.config.cluster import ClusterConfig
 
-SIZES = (60, 50, 40, 30)
-
 
 def config(method: str = "kmeans", **changes) -> ClusterConfig:
     defaults = {"min_cluster_size": 10, "min_samples": 5, "stability_rounds": 0, "n_clusters": 4}
     return ClusterConfig(crops="", encoder_uri="", method=method, **(defaults | changes))
-
-
-@pytest.fixture(scope="module")
-def blobs() -> tuple[np.ndarray, np.ndarray]:
-    centres = 12 * np.eye(4, 6)
-    points, truth = make_blobs(SIZES, 6, centers=centres, cluster_std=1.0, random_state=3)
-    return points.astype(np.float32), truth
 
 
 @pytest.mark.parametrize(
