@@ -135,8 +135,11 @@ def _wait_for(uri: str) -> None:
 
 @contextmanager
 def _one_at_a_time(uri: str) -> Iterator[None]:
-    """Several processes on a new database would all make its tables, and all but one crash."""
-    mark = hashlib.sha256(f"{uri} {Path.cwd()}".encode()).hexdigest()[:16]
+    """Several processes on a new database would all make its tables, and all but one crash.
+
+    Stores share 256 locks, which bounds the files that are left in the folder.
+    """
+    mark = hashlib.sha256(f"{uri} {Path.cwd()}".encode()).hexdigest()[:2]
     with open(Path(tempfile.gettempdir()) / f"lunar-models-{mark}-{os.getuid()}.lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
