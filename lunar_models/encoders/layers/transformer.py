@@ -45,9 +45,15 @@ class InputFormat:
         return functional.interpolate(grey, [crop_size_px] * 2, mode="bicubic", antialias=True)
 
 
-@functools.lru_cache(16)
 def _per_channel(values: tuple[float, ...], device: torch.device) -> Tensor:
-    """(C, 1, 1); made once, because a copy to a GPU waits for the work that it has."""
+    """Return the values as a tensor (C, 1, 1), made once, because a copy to a GPU waits."""
+    # What `torch.export` traces holds no numbers, and must not stay for those who compute.
+    made = _made_once.__wrapped__ if torch.compiler.is_exporting() else _made_once
+    return made(values, device)
+
+
+@functools.lru_cache(16)
+def _made_once(values: tuple[float, ...], device: torch.device) -> Tensor:
     with torch.inference_mode(False):
         return torch.tensor(values, device=device)[:, None, None]
 

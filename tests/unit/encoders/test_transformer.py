@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 from helpers import bowl_crops
-from torch import nn
+from torch import Tensor, nn
 from transformers import (
     BertConfig,
     BertModel,
@@ -28,7 +28,12 @@ from transformers import (
 from lunar_models.config.train import TrainConfig
 from lunar_models.encoders.build import build_encoder
 from lunar_models.encoders.families.backbone import BackboneEncoder
-from lunar_models.encoders.layers.transformer import blocks_of, read_pretrained, train_only
+from lunar_models.encoders.layers.transformer import (
+    InputFormat,
+    blocks_of,
+    read_pretrained,
+    train_only,
+)
 from lunar_models.errors import CheckpointError, ConfigError
 
 VIT = {"hidden_size": 16, "num_attention_heads": 2, "image_size": 32, "patch_size": 16}
@@ -206,3 +211,16 @@ def test_a_missing_folder_is_said_first(tmp_path: Path) -> None:
     missing = str(tmp_path / "missing")
     with pytest.raises(CheckpointError, match=f"^pretrained={missing} is no folder here, and as"):
         read_pretrained(ViTModel, missing)
+
+
+def test_export_leaves_no_tensors_without_numbers_behind() -> None:
+    class Inputs(nn.Module):
+        def forward(self, crops: Tensor) -> Tensor:
+            return InputFormat(8, mean=(0.3125,), std=(0.6875,))(crops)
+
+    crops = torch.zeros(2, 1, 8, 8)
+    program = torch.export.export(Inputs(), (crops,)).module()
+    after = Inputs()(crops)
+    assert type(after) is Tensor
+    torch.testing.assert_close(after, torch.full_like(crops, (0.5 - 0.3125) / 0.6875))
+    torch.testing.assert_close(program(crops), after)
