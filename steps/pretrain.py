@@ -1,5 +1,6 @@
 """Train encoders on simulated craters only: no mosaic, no catalogue, no label."""
 
+from functools import partial
 from pathlib import Path
 
 from tqdm import tqdm
@@ -10,6 +11,7 @@ from serving.cli.options import config_command
 from steps.shared.registry import log_service_model
 from steps.shared.store import prepare
 from steps.shared.tracking import log_folder, log_metrics, log_output, step_run
+from steps.shared.training_progress import tell_threads
 
 
 @config_command(PretrainConfig)
@@ -25,7 +27,7 @@ def main(config: PretrainConfig) -> None:
             log_metrics({f"train/{name}": value for name, value in losses.items()}, step=step)
             bar.update(step - bar.n)
 
-        results = pretrain(config, on_step=on_step)
+        results = pretrain(config, on_step=on_step, on_threads=partial(tell_threads, bar))
         for number, result in enumerate(results):
             name = f"{number}-{result.network}" if len(results) > 1 else ""
             _log_result(result, config, name)

@@ -127,6 +127,7 @@ def _train(crop_set: CropSet, config: TrainConfig, work_dir: Path) -> TrainingRe
             config,
             on_epoch=on_epoch,
             on_crops=progress.on_crops,
+            on_threads=progress.on_threads,
             work_dir=work_dir,
         )
 

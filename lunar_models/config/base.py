@@ -25,7 +25,7 @@ Role = Literal["setting", "input", "output", "runtime"]
 setting  the value itself changes the result
 input    a path or URI whose *content* changes the result
 output   where the result goes; never changes it
-runtime  how the work is done (workers, device); never changes the result
+runtime  how the work is done (workers, device); changes the result by rounding at most
 """
 
 

@@ -60,6 +60,14 @@ class PretrainConfig(StepConfig):
     device: Device = param(
         "auto", help="Compute device; auto selects a GPU if there is one.", role="runtime"
     )
+    threads: int | None = param(
+        None,
+        help="Number of CPU threads of the training; none: one per core that other programs leave "
+        "free, followed as they come and go. Another number changes the last bits of the weights.",
+        minimum=1,
+        maximum=1024,
+        role="runtime",
+    )
     compiled: bool = param(
         True,
         help="On a GPU, record the gradient step as a CUDA graph and compile the blocks of "

@@ -29,6 +29,7 @@ from lunar_models.rendering.simulation import normalised, simulate_crops
 from lunar_models.training.learner import Learner
 from lunar_models.training.replay import Replay
 from lunar_models.training.simulation_loss import Batch
+from lunar_models.training.threads import OnThreads, Threads
 
 NORMALISATION = Normalisation(kind="ratio")
 """Of the crops; `clip` is the contrast of the mosaic, taken from each crop set."""
@@ -56,7 +57,7 @@ class PretrainingResult:
 
 
 def pretrain(
-    config: PretrainConfig, *, on_step: OnStep | None = None
+    config: PretrainConfig, *, on_step: OnStep | None = None, on_threads: OnThreads | None = None
 ) -> tuple[PretrainingResult, ...]:
     """Train networks of `inverse_rendering` on the same simulated craters.
 
@@ -67,22 +68,24 @@ def pretrain(
         ConfigError: the folder holds a training with other parameters, or the loss diverges.
         CheckpointError: the saved state is damaged.
     """
-    run = Pretraining(config)
-    while run.step < config.steps:
-        losses = run.advance(min(SAVE_EVERY, config.steps - run.step))
-        run.save()
-        if on_step is not None:
-            on_step(run.step, losses)
-    return run.results()
+    run = Pretraining(config, on_threads)
+    with run.threads.kept():
+        while run.step < config.steps:
+            losses = run.advance(min(SAVE_EVERY, config.steps - run.step))
+            run.save()
+            if on_step is not None:
+                on_step(run.step, losses)
+        return run.results()
 
 
 class Pretraining:
     """Networks in training, in the order of `config.networks`."""
 
-    def __init__(self, config: PretrainConfig) -> None:
+    def __init__(self, config: PretrainConfig, on_threads: OnThreads | None = None) -> None:
         """Raises: as `pretrain`."""
         self.config, self.step = config, 0
         self.device = pick_device(config.device)
+        self.threads = Threads(config.threads, self.device, on_threads)
         self.learners: list[Learner] = []
         for number, network in enumerate(config.networks):
             self.learners.append(self._learner(number, network))
@@ -131,6 +134,7 @@ class Pretraining:
             learner.encoder.train()
         for _ in range(steps):
             self.take_step()
+            self.threads.follow()
         means: dict[str, float] = {}
         for number, learner in enumerate(self.learners):
             prefix = f"{number}-{self.config.networks[number]}/" if len(self.learners) > 1 else ""

@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import torch
+
 from lunar_models.encoders.base import Encoder
 from lunar_models.encoders.checkpoint import Checkpoint
 
@@ -33,4 +35,5 @@ def epoch_metrics(training: float, validation: float, rate: float, speed: float)
         "validation/loss": validation,
         "train/learning_rate": rate,
         "train/crops_per_second": speed,
+        "train/threads": torch.get_num_threads(),
     }

@@ -10,6 +10,7 @@ from lunar_models.encoders.build import build_encoder
 from lunar_models.joint_batch import rank
 from lunar_models.page_cache import keep_memory
 from lunar_models.training.results import OnCrops, OnEpoch, TrainingResult
+from lunar_models.training.threads import OnThreads
 from lunar_models.training.trainer import Trainer
 
 
@@ -19,19 +20,22 @@ def train(
     *,
     on_epoch: OnEpoch | None = None,
     on_crops: OnCrops | None = None,
+    on_threads: OnThreads | None = None,
     work_dir: str | Path | None = None,
 ) -> TrainingResult:
     """Train on the training split; keep the epoch with the smallest validation loss.
 
-    Two calls with equal arguments on the same machine give equal weights. Under a launcher of
-    several processes (see `distributed`) each takes `batch_size` crops per step; only the first
-    one calls back and writes.
+    Two calls with equal arguments on the same machine give equal weights if they compute on equally
+    many threads: with `config.threads` given, or on an idle CPU. Else sums are rounded differently,
+    see `threads`. Under a launcher of several processes (see `distributed`) each takes
+    `batch_size` crops per step; only the first one calls back and writes.
 
     Args:
         crop_set: what to train and validate on.
         config: what to train, and how.
         on_epoch: see `OnEpoch`.
         on_crops: see `OnCrops`.
+        on_threads: see `OnThreads`.
         work_dir: folder for the best checkpoint so far (``best``) and for the state to resume from
             after a kill: called again with the same folder, training resumes after the last
             finished epoch.
@@ -48,5 +52,6 @@ def train(
     if rank() == 0:
         trainer.on_epoch = on_epoch or trainer.on_epoch
         trainer.on_crops = on_crops or trainer.on_crops
+        trainer.on_threads = on_threads or trainer.on_threads
     trains = any(group["params"] for group in encoder.parameter_groups())
     return trainer.run() if trains else trainer.fit()

@@ -38,6 +38,7 @@ from lunar_models.training.results import (
 )
 from lunar_models.training.resume import RESUME_FILE, TrainingState, fingerprint
 from lunar_models.training.schedules import LearningRate
+from lunar_models.training.threads import OnThreads, Threads
 
 FIT_PIXELS = 2**27
 """Most pixels a `FittedEncoder` sees at once: 512 MiB of float32."""
@@ -50,6 +51,7 @@ class Trainer:
 
     on_epoch: OnEpoch = staticmethod(lambda epoch, metrics, encoder: None)
     on_crops: OnCrops = staticmethod(lambda count: None)
+    on_threads: OnThreads = staticmethod(lambda threads, others: None)
 
     def __init__(
         self, encoder: Encoder, crop_set: CropSet, config: TrainConfig, work_dir: Path | None
@@ -103,13 +105,14 @@ class Trainer:
         """Epochs of gradient steps, with early stopping."""
         self.prepare()
         state = self._begin()
-        while len(state.history) < self.config.epochs and not self._stop_early(state):
-            self._advance(state)
+        with self.threads.kept():
+            while len(state.history) < self.config.epochs and not self._stop_early(state):
+                self._advance(state)
         self.encoder.load_state_dict(state.best)
         return TrainingResult(self.checkpoint, state.history, state.best_epoch)
 
     def prepare(self) -> None:
-        """Make the optimiser and the learning rate."""
+        """Make the optimiser, the learning rate and the choice of threads."""
         trainable = [g for g in self.encoder.parameter_groups() if g["params"]]
         self.gradient_step = GradientStep(
             lambda crops: self.encoder.loss(crops, self.generator),
@@ -121,6 +124,7 @@ class Trainer:
             compiled=self.encoder.blocks() if self._compiled else (),
         )
         self.rate = LearningRate.from_config(self.config, self.steps_per_epoch)
+        self.threads = Threads(self.config.threads, self.device, self.on_threads)
 
     def _begin(self) -> TrainingState:
         """The state where a former run in `work_dir` stopped, or a fresh one."""
@@ -170,6 +174,7 @@ class Trainer:
             for step, crops in enumerate(self.training_batches(order)):
                 losses += self.step(epoch * self.steps_per_epoch + step, crops)
                 self.on_crops(len(crops) * self.world)
+                self.threads.follow()
         loss = distributed.total(losses).item() / (self.steps_per_epoch * self.world)
         seconds = time.perf_counter() - started
         return epoch_metrics(

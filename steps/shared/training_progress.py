@@ -2,17 +2,21 @@
 
 import sys
 import time
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import click
+import mlflow
 from tqdm import tqdm
 
 from lunar_models.training import Metrics
+from steps.shared.unlogged import kept
 
 _Self = TypeVar("_Self", bound="TrainingProgress")
 
 _LINE_SECONDS = 5.0
 """Shortest time between two lines; the first and the last epoch always have one."""
+FIRST_THREADS = "first_threads"
+"""Parameter of the run; the metric `train/threads` follows the number."""
 
 
 class TrainingProgress:
@@ -37,6 +41,10 @@ class TrainingProgress:
     def on_crops(self, count: int) -> None:
         """Count the crops of an optimiser step."""
         self.bar.update(count)
+
+    def on_threads(self, threads: int, others: float | None) -> None:
+        """Tell and log the number of threads; see `tell_threads`."""
+        tell_threads(self.bar, threads, others)
 
     def on_epoch(self, epoch: int, metrics: Metrics, *, resumed: bool) -> None:
         """Tell of a finished epoch (from 0); `resumed` ones were trained by an earlier run."""
@@ -63,6 +71,30 @@ class TrainingProgress:
             f"{metrics['train/crops_per_second']:,.0f} crops/s, at most {_duration(left)} left"
         )
         sys.stdout.flush()
+
+
+def tell_threads(bar: "tqdm[Any]", threads: int, others: float | None) -> None:
+    """Print how many threads compute; the first number is a parameter of the run, too.
+
+    Args:
+        bar: above which the line is printed.
+        threads: their number from now on.
+        others: cores that other programs keep busy; None: the number was given.
+    """
+    _log_first(threads)
+    told = "1 thread" if threads == 1 else f"{threads} threads"
+    if others is not None:
+        told += f"; other programs keep {others:.1f} cores busy"
+    bar.write(f"Training on {told}.")
+    sys.stdout.flush()
+
+
+@kept
+def _log_first(threads: int) -> None:
+    """Log the parameter unless the run has one: a training that goes on began with another."""
+    run = mlflow.active_run()
+    if run is not None and FIRST_THREADS not in mlflow.get_run(run.info.run_id).data.params:
+        mlflow.log_param(FIRST_THREADS, threads)
 
 
 def _duration(seconds: float) -> str:

@@ -21,6 +21,7 @@ def config(tmp_path: Path) -> PretrainConfig:
         replay=512,
         calibration=256,
         device="cpu",
+        threads=1,
         output=str(tmp_path),
     )
 

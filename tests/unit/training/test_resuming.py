@@ -19,7 +19,7 @@ from lunar_models.training.trainer import Trainer
 
 METRICS = ("train/loss", "validation/loss", "train/learning_rate", "train/crops_per_second")
 CONFIG = TrainConfig(
-    crops="", latent_dim=4, epochs=3, batch_size=16, device="cpu", warmup_epochs=0.0
+    crops="", latent_dim=4, epochs=3, batch_size=16, device="cpu", threads=1, warmup_epochs=0.0
 )
 
 
@@ -75,7 +75,7 @@ def die(count):
     if len(steps) == 5:
         os.kill(os.getpid(), 9)
 config = TrainConfig(crops="", latent_dim=4, epochs=4, batch_size=16, device="cpu",
-                     warmup_epochs=0.0)
+                     threads=1, warmup_epochs=0.0)
 train(CropSet.open({str(crop_set.path)!r}), config, on_crops=die, work_dir={str(tmp_path)!r})
 """
     environment = {**os.environ, "OMP_NUM_THREADS": str(torch.get_num_threads())}

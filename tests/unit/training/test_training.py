@@ -19,7 +19,7 @@ from lunar_models.training.trainer import Trainer
 
 METRICS = ("train/loss", "validation/loss", "train/learning_rate", "train/crops_per_second")
 CONFIG = TrainConfig(
-    crops="", latent_dim=4, epochs=3, batch_size=16, device="cpu", warmup_epochs=0.0
+    crops="", latent_dim=4, epochs=3, batch_size=16, device="cpu", threads=1, warmup_epochs=0.0
 )
 
 
