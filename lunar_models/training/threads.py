@@ -11,8 +11,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
-import joblib
-import psutil
 import torch
 
 from lunar_models.joint_batch import world
@@ -39,6 +37,8 @@ class Usage(NamedTuple):
     @classmethod
     def now(cls) -> "Usage":
         """Read the counters of the system and of this process."""
+        import psutil  # not on every machine that trains on a GPU
+
         cores = psutil.cpu_times(percpu=True)
         busy = sum(
             sum(core[:8]) - core.idle - getattr(core, "iowait", 0.0)  # guests count in user
@@ -87,9 +87,8 @@ class Threads:
         """
         self._given, self._tell = given, tell or (lambda threads, others: None)
         self._idle = device.type != "cpu" or world() > 1
-        self._cores = len(_own_cores(psutil.cpu_count() or 1))
-        # What torch was told (OMP_NUM_THREADS) and the quota of a container are limits.
-        self._most = min(torch.get_num_threads(), joblib.cpu_count())
+        self._cores = len(_own_cores(os.cpu_count() or 1))
+        self._most = 1
         self._last: Usage | None = None
 
     @contextmanager
@@ -114,6 +113,10 @@ class Threads:
     def _begin(self) -> None:
         if self._idle:
             return
+        import joblib
+
+        # What torch was told (OMP_NUM_THREADS) and the quota of a container are limits.
+        self._most = min(torch.get_num_threads(), joblib.cpu_count())
         if self._given is not None or self._most == 1:
             self._set(self._given or 1, None)
             return
