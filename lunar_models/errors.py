@@ -5,7 +5,11 @@ wrong, which value it was, and the remedy. Steps translate it once into exit cod
 once into a per-item error or a problem reply.
 """
 
+import errno
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from tokenize import TokenError
 from zipfile import BadZipFile
 
@@ -78,3 +82,25 @@ class CropImageError(LunarModelsError, ValueError):
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
         self.code = code
+
+
+@contextmanager
+def disk_errors(path: Path) -> Iterator[None]:
+    """Turn a full or unwritable disk into a `CropSetError` with a remedy."""
+    try:
+        yield
+    except OSError as error:
+        if isinstance(error, CropSetError) or error.errno not in (
+            errno.ENOSPC,
+            errno.EDQUOT,
+            errno.EFBIG,
+            errno.EACCES,
+            errno.EROFS,
+            errno.ENOTDIR,
+            errno.EEXIST,
+        ):
+            raise
+        raise CropSetError(
+            f"Cannot write to {path}: {error.strerror}. Free some space or choose another output, "
+            "and start again: finished parts are kept."
+        ) from error

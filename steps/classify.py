@@ -13,9 +13,9 @@ from lunar_models.config.classify import ClassifyConfig, ReleaseConfig
 from lunar_models.crops.crop_set import READING
 from lunar_models.errors import UnplacedError
 from lunar_models.mosaic.raster import Mosaic
-from serving.batch.driver import Progress, classify_catalogue
-from serving.batch.job import REJECTED_FILE
-from serving.batch.release_folder import CRATERS_FILE, METADATA_FILE
+from serving.batch.driver import classify_catalogue
+from serving.batch.progress import Progress
+from serving.batch.release_folder import CRATERS_FILE, METADATA_FILE, REJECTED_FILE
 from serving.cli.batch import ProgressBar
 from serving.cli.options import config_command
 from steps.shared.inputs import digest

@@ -30,13 +30,13 @@ from lunar_models.cropping.storage.work_folder import (
     Segment,
     WorkFolder,
     check_unchanged,
-    disk_errors,
     find_finished,
     source_digests,
 )
 from lunar_models.cropping.sun.estimation import find_sun
 from lunar_models.cropping.sun.side import sun_patterns
 from lunar_models.crops.crop_set import CropSet
+from lunar_models.errors import disk_errors
 from lunar_models.mosaic.highpass import filtered
 from lunar_models.mosaic.raster import Mosaic
 from lunar_models.mosaic.strips import Strip, plan_strips, stream_strips

@@ -7,7 +7,7 @@ Tables go out in pieces, so a million craters need no second copy in memory.
 
 import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -188,7 +188,13 @@ def write_geopackage(path: Path, table: pd.DataFrame, colours: Sequence[str]) ->
     add_cluster_style(path, LAYER, colours)
 
 
-def write_embeddings(path: Path, table: pd.DataFrame, embeddings: FloatArray) -> None:
+def write_embeddings(
+    path: Path,
+    table: pd.DataFrame,
+    embeddings: FloatArray,
+    *,
+    said: Mapping[str, str] | None = None,
+) -> None:
     """Write craters' embeddings as Parquet, each a list of D float32, after some of their columns.
 
     Args:
@@ -196,13 +202,15 @@ def write_embeddings(path: Path, table: pd.DataFrame, embeddings: FloatArray) ->
         table: N craters; crater_id and, where they are there, the encoder's own scores and physical
             quantities are taken.
         embeddings: (N, D) in the same order.
+        said: entries of the file's own metadata.
     """
     physical = [n for n in map(str, table.columns) if n.startswith(PHYSICAL_PREFIXES)]
     kept = table[[n for n in ("crater_id", *SCORE_COLUMNS, *physical) if n in table]]
     kind = pa.list_(pa.float32(), embeddings.shape[1])
     schema = pa.Schema.from_pandas(kept, preserve_index=False).remove_metadata()
     schema = schema.set(0, pa.field("crater_id", pa.string())).append(pa.field("embedding", kind))
-    with pq.ParquetWriter(path, schema) as writer:
+    schema = schema.with_metadata(dict(said)) if said else schema
+    with pq.ParquetWriter(path, schema, write_page_checksum=True) as writer:
         for start in range(0, len(embeddings), _PIECE):
             rows = np.asarray(embeddings[start : start + _PIECE], dtype=np.float32)
             vectors = pa.FixedSizeListArray.from_arrays(pa.array(rows.ravel()), type=kind)

@@ -1,51 +1,25 @@
-"""Run the classification of a catalogue: plan, measure, align, classify, merge."""
+"""Run the classification of a catalogue: plan, measure, align, classify, merge.
+
+The driver itself only hands out work: it imports neither encoders nor maps, and the parts that
+no other process shares (`stages`) run in a process that ends with them. So its memory is small
+while the workers need theirs.
+"""
 
 import os
 import re
-import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from lunar_models.config.classify import ReleaseConfig, WorkConfig, crop_parameters
-from lunar_models.config.preprocess import PreprocessConfig
+from lunar_models.config.classify import ReleaseConfig, WorkConfig
 from lunar_models.errors import ConfigError, CropSetError, LunarModelsError
-from lunar_models.labelling.tags import TagSet, read_tags
-from serving.batch.engines import Engine, InlineEngine, ProcessEngine, Task
-from serving.batch.files import locked, read_record
-from serving.batch.job import Job, Stage
-from serving.batch.merge import forget_damaged, merge
-from serving.batch.model import Model, find_model
-from serving.batch.planning import open_or_plan, work_folder
-from serving.batch.release import Credit, find_finished
-from serving.batch.release_folder import open_release
-from serving.batch.tasks import align, run_task
+from serving.batch.engines import Engine, InlineEngine, ProcessEngine, Task, run_alone
+from serving.batch.files import locked
+from serving.batch.progress import Begun, Progress, Report, ShardState, Stage
 
-
-@dataclass(frozen=True)
-class Progress:
-    """How far a job is."""
-
-    stage: Stage
-    shards_done: int
-    shards: int
-    craters_done: int
-    """In this stage, those of former runs among them."""
-    craters: int
-    seconds: float
-    """Since this run began the stage."""
-    craters_here: int
-    """Of `craters_done`, those done by this run."""
-    cpu_seconds: float
-    """Of all finished shards of this stage."""
-
-
-Report = Callable[[Progress], object]
+_STAGES, _RUN_TASK = "serving.batch.stages", "serving.batch.tasks:run_task"
 
 
 def classify_catalogue(
@@ -66,24 +40,17 @@ def classify_catalogue(
         LunarModelsError: an input is unusable, another driver is at work, or a shard failed; the
             finished ones are kept.
     """
-    model = find_model(config.model)
-    crops, tags = _crops_of(config, model), tags_of(config)
-    finished = find_finished(crops, model, tags, credit(config))
-    if finished is not None:
-        shutil.rmtree(work_folder(crops), ignore_errors=True)  # of a run killed at the very end
-        return finished
-    job = open_or_plan(crops, model, shards=config.shards)
-    with locked(job.folder, alone=True):
-        forget_damaged(job)
-        with closing(make_engine(config)) as engine:
+    with closing(make_engine(config)) as engine:
+        job: Begun = engine.run_alone(_of_stages("begin", config))
+        if job.finished is not None:
+            return job.finished
+        with locked(job.folder, alone=True):
             if not job.knows_sun:
                 run_stage(job, engine, "measure", config.device, report)
-            align(job)
+                engine.run_alone(_of_stages("align", job, True))
             run_stage(job, engine, "classify", config.device, report)
-        merge(job, credit(config), tags)
-    made = open_release(Path(crops.output))
-    assert made is not None
-    return made
+            made: dict[str, Any] = engine.run_alone(_of_stages("publish", job, config))
+            return made
 
 
 def classify_share(config: ReleaseConfig, share: str, *, report: Report) -> None:
@@ -91,7 +58,7 @@ def classify_share(config: ReleaseConfig, share: str, *, report: Report) -> None
 
     A share measures its own shards first. The vote on the Sun's side needs those of all others
     too: what is still missing then is measured here as well, from the far end, where the others
-    come last.
+    come last. Of finished work it reads again only its own; `merge_shares` checks all.
 
     Args:
         config: equal for all shares.
@@ -102,21 +69,21 @@ def classify_share(config: ReleaseConfig, share: str, *, report: Report) -> None
         LunarModelsError: as `classify_catalogue`.
     """
     number, shares = parse_share(share)
-    model = find_model(config.model)
-    crops = _crops_of(config, model)
-    if find_finished(crops, model, tags_of(config), credit(config)) is not None:
+    engine = InlineEngine()
+    job: Begun = engine.run_alone(_of_stages("begin_share", config))
+    if job.finished is not None:
         return
-    job = open_or_plan(crops, model, shards=config.shards)
     with locked(job.folder, alone=False):
-        forget_damaged(job)
-        engine = InlineEngine()
-        if not job.knows_sun:
-            count = len(job.spans("measure"))
-            own = range(number - 1, count, shares)
-            others = [n for n in reversed(range(count)) if n not in own]
-            run_stage(job, engine, "measure", config.device, report, [*own, *others])
-        align(job)
-        own = range(number - 1, len(job.spans("classify")), shares)
+        if not job.is_aligned:
+            count = engine.run_alone(_of_stages("count_shards", job, "measure"))
+            run_stage(
+                job, engine, "measure", config.device, report, range(number - 1, count, shares)
+            )
+            others = engine.run_alone(_of_stages("list_unfinished", job, "measure"))
+            run_stage(job, engine, "measure", config.device, report, others[::-1])
+            engine.run_alone(_of_stages("align", job, False))
+        count = engine.run_alone(_of_stages("count_shards", job, "classify"))
+        own = range(number - 1, count, shares)
         run_stage(job, engine, "classify", config.device, report, own)
 
 
@@ -126,14 +93,16 @@ def merge_shares(config: ReleaseConfig) -> Path:
     Raises:
         CropSetError: a share is missing or still at work, or a shard is damaged.
     """
-    model = find_model(config.model)
-    crops, tags = _crops_of(config, model), tags_of(config)
-    output = Path(crops.output)
-    if find_finished(crops, model, tags, credit(config)) is not None:
-        return output
-    job = open_or_plan(crops, model, shards=config.shards)
-    with locked(job.folder, alone=True):
-        return merge(job, credit(config), tags)
+    engine = InlineEngine()
+    job: Begun = engine.run_alone(_of_stages("begin_share", config))
+    if job.finished is None:
+        with locked(job.folder, alone=True):
+            engine.run_alone(_of_stages("publish", job, config))
+    return Path(config.output)
+
+
+def _of_stages(name: str, *arguments: Any) -> Task:
+    return Task(f"{_STAGES}:{name}", arguments)
 
 
 def parse_share(text: str) -> tuple[int, int]:
@@ -150,7 +119,7 @@ def parse_share(text: str) -> tuple[int, int]:
 
 
 def run_stage(
-    job: Job,
+    job: Begun,
     engine: Engine,
     stage: Stage,
     device: str,
@@ -163,11 +132,9 @@ def run_stage(
         LunarModelsError: names the shards that failed, after all others are done.
     """
     started = time.perf_counter()
-    spans = job.spans(stage)
-    chosen = range(len(spans)) if shards is None else shards
-    counts = {n: spans[n][1] - spans[n][0] for n in chosen}
-    records = {n: read_record(job.file(stage, n)) for n in chosen}
-    done = {n: record for n, record in records.items() if record is not None}
+    states: list[ShardState] = engine.run_alone(_of_stages("survey", job, stage, shards))
+    counts = {state.number: state.craters for state in states}
+    done = {state.number: state.record for state in states if state.record is not None}
     former = sum(counts[n] for n in done)
     failed: dict[int, Exception] = {}
 
@@ -180,60 +147,41 @@ def run_stage(
         ))  # fmt: skip
 
     tell()
-    tasks = [Task(run_task, (str(job.folder), stage, n, device)) for n in chosen if n not in done]
+    missing = [n for n in counts if n not in done]
+    tasks = [Task(_RUN_TASK, (str(job.folder), job.plan, stage, n, device)) for n in missing]
     for ended in engine.run(tasks):
-        number = ended.task.arguments[2]
+        number = ended.task.arguments[3]
         if ended.error is not None:
             failed[number] = ended.error
         else:
             done[number] = ended.result
             tell()
     if failed:
-        raise _failure(job, stage, failed)
+        raise _failure(job.folder, stage, failed, len(counts))
 
 
-def _failure(job: Job, stage: Stage, failed: dict[int, Exception]) -> LunarModelsError:
+def _failure(
+    folder: Path, stage: Stage, failed: dict[int, Exception], count: int
+) -> LunarModelsError:
     for error in failed.values():
         if not isinstance(error, LunarModelsError):
             raise error  # a fault of this code: its stack trace helps
     shown = "; ".join(f"shard {n}: {error}" for n, error in list(failed.items())[:3])
     more = f"; and {len(failed) - 3} more" if len(failed) > 3 else ""
     return CropSetError(
-        f"{len(failed)} of {len(job.spans(stage))} shards failed ({stage}): {shown}{more}. "
-        f"The others are kept in {job.folder}; mend the cause and run the same command again."
+        f"{len(failed)} of {count} shards failed ({stage}): {shown}{more}. "
+        f"The others are kept in {folder}; mend the cause and run the same command again."
     )
 
 
 def make_engine(config: WorkConfig) -> Engine:
     """Start the engine that the parameters ask for."""
-    cuda = config.device != "cpu" and torch.cuda.is_available()
+    if config.engine == "local" and config.workers == 1:
+        return InlineEngine()
+    gpus = 0 if config.device == "cpu" else run_alone(Task(f"{_STAGES}:count_gpus", ()))
     if config.engine == "ray":
         from serving.batch.ray_engine import RayEngine
 
-        return RayEngine(config.address, workers=config.workers, gpus=cuda)
-    own = torch.cuda.device_count() if cuda else len(os.sched_getaffinity(0))
-    workers = config.workers or own
+        return RayEngine(config.address, workers=config.workers, gpus=gpus > 0)
+    workers = config.workers or gpus or len(os.sched_getaffinity(0))
     return InlineEngine() if workers == 1 else ProcessEngine(workers)
-
-
-def _crops_of(config: ReleaseConfig, model: Model) -> PreprocessConfig:
-    """Cut and align crops as the model's were."""
-    checkpoint = model.checkpoint
-    unaligned = {"illumination": "none"} if checkpoint.alignment == "none" else {}
-    return crop_parameters(
-        config,
-        crop_size_px=checkpoint.encoder.crop_size_px,
-        context_diameters=checkpoint.context_diameters,
-        highpass_sigma_px=checkpoint.highpass_sigma_px,
-        **unaligned,
-    )
-
-
-def credit(config: ReleaseConfig) -> Credit:
-    """Return how the release is cited."""
-    return Credit(config.title, config.creators, config.licence, config.citation)
-
-
-def tags_of(config: ReleaseConfig) -> TagSet | None:
-    """Return the tags that become columns."""
-    return None if config.tags is None else read_tags(config.tags)

@@ -7,8 +7,11 @@ task stops no other.
 import gc
 import multiprocessing
 import multiprocessing.connection
+import multiprocessing.context
 import os
+import pkgutil
 import threading
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -20,6 +23,9 @@ from lunar_models.errors import LunarModelsError
 ATTEMPTS = 3
 """How often a task is begun whose process dies."""
 
+PRELOADED = ("serving.batch.tasks", "serving.batch.stages")
+"""Modules that are imported once, before processes are forked, so that they share the memory."""
+
 _PATIENCE = 1.0
 """Seconds until a process is told again to end."""
 
@@ -27,7 +33,8 @@ _PATIENCE = 1.0
 class Task(NamedTuple):
     """A call of a function that every process can import."""
 
-    function: Callable[..., Any]
+    function: Callable[..., Any] | str
+    """A name is that of a module and its function, ``a.b:c``: who asks need not import it."""
     arguments: tuple[Any, ...]
 
 
@@ -50,8 +57,19 @@ class Engine(Protocol):
     def run(self, tasks: Sequence[Task]) -> Iterator[Ended]:
         """Yield every task as it ends, in any order."""
 
+    def run_alone(self, task: Task) -> Any:
+        """Run one task whose memory is not needed afterwards; an error of it is raised."""
+
     def close(self) -> None:
         """Give back what the engine holds; tasks that still run are given up."""
+
+
+def perform(task: Task) -> Any:
+    """Call the function of a task here."""
+    function = task.function
+    if isinstance(function, str):
+        function = pkgutil.resolve_name(function)
+    return function(*task.arguments)
 
 
 class WorkerDied(LunarModelsError):
@@ -68,6 +86,10 @@ class InlineEngine:
         for task in tasks:
             yield call(task)
 
+    def run_alone(self, task: Task) -> Any:
+        """Run one task here."""
+        return perform(task)
+
     def close(self) -> None:
         """Nothing is held."""
 
@@ -75,7 +97,7 @@ class InlineEngine:
 def call(task: Task) -> Ended:
     """Run a task here."""
     try:
-        return Ended(task, task.function(*task.arguments), None)
+        return Ended(task, perform(task), None)
     except Exception as error:
         return Ended(task, None, error)
 
@@ -85,14 +107,12 @@ class ProcessEngine:
 
     Args:
         workers: processes.
-        preload: modules that are imported once, before the processes are forked, so that they
-            share the memory.
+        preload: modules that are imported before the processes are forked.
     """
 
-    def __init__(self, workers: int, *, preload: Sequence[str] = ("serving.batch.tasks",)) -> None:
+    def __init__(self, workers: int, *, preload: Sequence[str] = PRELOADED) -> None:
         self.capacity = workers
-        self._context = multiprocessing.get_context("forkserver")
-        self._context.set_forkserver_preload(list(preload))
+        self._context = _forkserver(preload)
         self._pool = self._new_pool()
         self._running: dict[Future[Any], int] = {}
 
@@ -106,10 +126,10 @@ class ProcessEngine:
                 number = waiting.pop()
                 begun[number] += 1
                 try:
-                    future = self._pool.submit(tasks[number].function, *tasks[number].arguments)
+                    future = self._pool.submit(perform, tasks[number])
                 except BrokenProcessPool:
                     self._pool = self._new_pool()
-                    future = self._pool.submit(tasks[number].function, *tasks[number].arguments)
+                    future = self._pool.submit(perform, tasks[number])
                 running[future] = number
             for future in wait(running, return_when=FIRST_COMPLETED).done:
                 number = running.pop(future)
@@ -126,6 +146,10 @@ class ProcessEngine:
                     raise error
                 yield Ended(tasks[number], None if error else future.result(), error)
 
+    def run_alone(self, task: Task) -> Any:
+        """Run one task in a process that ends with it."""
+        return run_alone(task)
+
     def close(self) -> None:
         """End the processes, those too that still work."""
         # One that has ended a task may begin the next, which waits for it already.
@@ -139,6 +163,46 @@ class ProcessEngine:
         return ProcessPoolExecutor(
             self.capacity, mp_context=self._context, initializer=_start_worker
         )
+
+
+def run_alone(task: Task) -> Any:
+    """Run one task in a process that ends with it, so that its memory is free again.
+
+    Raises:
+        Exception: as the task.
+        WorkerDied: the process was killed.
+    """
+    ours, theirs = (context := _forkserver(PRELOADED)).Pipe(duplex=False)
+    process = context.Process(target=_answer, args=(task, theirs))
+    process.start()
+    theirs.close()
+    try:
+        ended: Ended = ours.recv()
+    except EOFError as error:
+        raise WorkerDied(
+            "The process that plans and merges died: killed, or out of memory. Give the job more "
+            "memory and run the same command again."
+        ) from error
+    finally:
+        process.terminate()  # for nothing, if it has ended
+        process.join()
+    if ended.error is not None:
+        raise ended.error
+    return ended.result
+
+
+def _answer(task: Task, connection: multiprocessing.connection.Connection) -> None:
+    _start_worker()
+    ended = call(task)
+    if ended.error is not None and not isinstance(ended.error, LunarModelsError):
+        ended.error.add_note("".join(traceback.format_exception(ended.error)))  # of this process
+    connection.send(ended)
+
+
+def _forkserver(preload: Sequence[str]) -> multiprocessing.context.ForkServerContext:
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(list(preload))
+    return context
 
 
 def _start_worker() -> None:

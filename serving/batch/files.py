@@ -10,18 +10,19 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from lunar_models.cropping.storage.work_folder import disk_errors
-from lunar_models.errors import CropSetError
+from lunar_models.errors import CropSetError, disk_errors
 
 LOCK_FILE = "driver.lock"
 
 
 @dataclass(frozen=True)
 class Record:
-    """Describe one finished file: what it holds and what it cost."""
+    """Describe one finished file: what it holds, what it was made of and what it cost."""
 
     sha256: str
     rows: int
+    source: str
+    """Digest of what it was made of."""
     cpu_seconds: float = 0.0
     """Processor time of the process that made it."""
     rejected: list[list[str]] = field(default_factory=list)
@@ -43,8 +44,13 @@ def read_record(path: Path) -> Record | None:
         raise CropSetError(f"{record_file(path)} is damaged ({error}); delete it.") from error
 
 
-def find_fault(path: Path) -> str | None:
-    """Compare a finished file with its record; None where they agree, else what is wrong."""
+def find_fault(path: Path, source: str) -> str | None:
+    """Compare a finished file with its record; None where they agree, else what is wrong.
+
+    Args:
+        path: the file.
+        source: digest of what it should be made of.
+    """
     try:
         record = read_record(path)
     except CropSetError as error:
@@ -53,6 +59,8 @@ def find_fault(path: Path) -> str | None:
         return f"{path.name} is not finished"
     if not path.is_file():
         return f"{path.name} is missing, though its record is there"
+    if record.source != source:
+        return f"{path.name} was made of another plan or other crops"
     if (found := digest(path)) != record.sha256:
         return f"{path.name} has the digest {found[:12]}…, recorded was {record.sha256[:12]}…"
     return None
@@ -90,6 +98,7 @@ def write_recorded(
     write: Callable[[Path], object],
     *,
     rows: int,
+    source: str,
     cpu_seconds: float,
     rejected: list[list[str]] | None = None,
 ) -> Record:
@@ -101,7 +110,7 @@ def write_recorded(
         found.append(digest(fresh))
 
     write_whole(path, write_and_digest)
-    record = Record(found[0], rows, round(cpu_seconds, 3), rejected or [])
+    record = Record(found[0], rows, source, round(cpu_seconds, 3), rejected or [])
     text = json.dumps(asdict(record))
     write_whole(record_file(path), lambda fresh: fresh.write_text(text))
     return record
@@ -144,6 +153,14 @@ def locked(folder: Path, *, alone: bool) -> Iterator[None]:
             file.truncate(0)
             file.write(f"process {os.getpid()} on {socket.gethostname()}")
             file.flush()
+        yield
+
+
+@contextmanager
+def waited_for(file: Path) -> Iterator[None]:
+    """Hold a lock as soon as nobody else does; it ends with the process."""
+    with disk_errors(file.parent), file.open("a") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
         yield
 
 

@@ -13,13 +13,14 @@
         shards/             per shard: the table of its craters
 """
 
+import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -32,26 +33,24 @@ from lunar_models.cropping.streaming import cut_units, unit_crops
 from lunar_models.crops import Radiometry
 from lunar_models.errors import CropSetError
 from serving.batch.arrow import read_rows
-from serving.batch.files import digest
+from serving.batch.files import digest, read_record
+from serving.batch.progress import Stage
+from serving.batch.release_folder import REJECTED_FILE
 from serving.model.seal import BUNDLE_FILE, changed_files
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 PLAN, MEASURES_FOLDER, SHARDS = "plan", "measures", "shards"
-PLAN_FILE, CRATERS_FILE, REJECTED_FILE, MODEL = (
-    "plan.json", "craters.arrow", "rejected.csv", "model",
-)  # fmt: skip
+PLAN_FILE, CRATERS_FILE, MODEL = "plan.json", "craters.arrow", "model"
 
 SEALED_FILES = (CRATERS_FILE, REJECTED_FILE, f"{MODEL}/{BUNDLE_FILE}")
 """Of the plan, whose digests are in plan.json; bundle.json has those of the model's files."""
 
 ALIGNED_FILE = "aligned.arrow"
 
-Stage = Literal["measure", "classify"]
-
 _ENTRIES: dict[str, type | tuple[type, ...]] = {
     "key": dict, "crops": dict, "model": dict, "sha256": dict, "shards_asked": (int, type(None)),
     "shards": int, "knows_sun": bool, "strip_rows": int, "radiometry": dict,
-    "lit_level": (int, float),
+    "lit_level": (int, float), "digest": str,
 }  # fmt: skip
 """Of plan.json, with their types."""
 _KEY_ENTRIES: dict[str, type | tuple[type, ...]] = {
@@ -68,11 +67,15 @@ class Job:
     plan: dict[str, Any]
 
     @classmethod
-    def open(cls, folder: Path) -> "Job":
+    def open(cls, folder: Path, expected: str | None = None) -> "Job":
         """Open a planned job.
 
+        Args:
+            folder: ``<output>.partial``.
+            expected: digest of the plan by which the work was begun; None takes any.
+
         Raises:
-            CropSetError: there is no plan, or one of another version.
+            CropSetError: there is no plan, one of another version, or not the expected one.
         """
         file = folder / PLAN / PLAN_FILE
         try:
@@ -82,12 +85,40 @@ class Job:
             if (version := plan.get("format_version")) != FORMAT_VERSION:
                 raise ValueError(f"format version {version}, not {FORMAT_VERSION}")
             _check_entries(plan)
+            if plan["digest"] != plan_digest(plan):
+                raise ValueError(f"{PLAN_FILE} was changed after it was made")
         except (OSError, ValueError) as error:
             raise CropSetError(
                 f"{folder} holds no plan that this code reads ({error}); delete the folder and "
                 "start again."
             ) from error
-        return cls(folder, plan)
+        job = cls(folder, plan)
+        if expected not in (None, job.digest):
+            raise CropSetError(
+                f"{folder} holds another plan than when this work began: somebody deleted it and "
+                "started again. Run the same command again."
+            )
+        return job
+
+    @property
+    def digest(self) -> str:
+        """Digest of the plan with all that it says of the source files, model and parameters."""
+        return str(self.plan["digest"])
+
+    def source(self, stage: Stage) -> str:
+        """Digest of what the shards of a stage are made of."""
+        if stage == "measure" or self.knows_sun:
+            return self.digest
+        aligned = read_record(self.aligned_file)
+        return "none" if aligned is None else f"{self.digest} {aligned.sha256}"
+
+    @property
+    def is_aligned(self) -> bool:
+        """Whether the Sun of every crater is known, given or found; its file is not read."""
+        if self.knows_sun:
+            return True
+        found = read_record(self.aligned_file)
+        return found is not None and found.source == self.digest and self.aligned_file.is_file()
 
     @cached_property
     def crops(self) -> PreprocessConfig:
@@ -172,6 +203,12 @@ class Job:
             strip_rows=self.plan["strip_rows"],
             lit_level=self.plan["lit_level"],
         )
+
+
+def plan_digest(plan: dict[str, Any]) -> str:
+    """Compute the sha256 of a plan without its own entry ``digest``."""
+    rest = {name: value for name, value in plan.items() if name != "digest"}
+    return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
 
 
 def _check_entries(plan: dict[str, Any]) -> None:

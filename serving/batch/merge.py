@@ -10,7 +10,7 @@ metadata.json        schema version, columns, digests, sources, model, citation
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -20,18 +20,20 @@ import pyarrow.parquet as pq
 from lunar_models.catalogue.geoparquet import PointsWriter, find_bounds
 from lunar_models.catalogue.tiles import write_tiles
 from lunar_models.cropping.inputs import open_mosaics
-from lunar_models.cropping.storage.work_folder import disk_errors, source_digests
-from lunar_models.errors import CropSetError
+from lunar_models.cropping.storage.work_folder import source_digests
+from lunar_models.errors import CropSetError, disk_errors
 from lunar_models.labelling.tags import TagSet
 from serving.batch import columns
 from serving.batch.files import find_fault, read_record, record_file, sync
-from serving.batch.job import REJECTED_FILE, Job
+from serving.batch.job import SHARDS, Job
 from serving.batch.planning import check_unchanged
+from serving.batch.progress import Stage
 from serving.batch.release import Credit, describe_release
 from serving.batch.release_folder import (
     CRATERS_FILE,
     EMBEDDINGS_FILE,
     METADATA_FILE,
+    REJECTED_FILE,
     TILES_FILE,
 )
 
@@ -54,8 +56,13 @@ def merge(job: Job, credit: Credit, tags: TagSet | None) -> Path:
     Raises:
         CropSetError: a shard is missing or damaged, a source changed, or the disk is full.
     """
-    require_shards(job)
     check_unchanged(job)
+    if job.is_aligned and (fault := forget_aligned(job)) is not None:
+        raise CropSetError(
+            f"{job.folder}: {fault}. It, and what was classified with it, is made anew when "
+            "classify is run again with the same parameters."
+        )
+    require_shards(job)
     output = Path(job.crops.output)
     fresh = job.folder / _FRESH
     shutil.rmtree(fresh, ignore_errors=True)
@@ -85,25 +92,46 @@ def merge(job: Job, credit: Credit, tags: TagSet | None) -> Path:
     return output
 
 
-def forget_damaged(job: Job) -> None:
-    """Remove what is recorded as finished but is not whole, so that it is made anew."""
-    if not job.knows_sun:
-        measured = [job.file("measure", n) for n in range(len(job.spans("measure")))]
-        _forget_damaged([*measured, job.aligned_file])
-    _forget_damaged(_files(job))
+def forget_damaged(job: Job, stage: Stage, shards: Sequence[int]) -> list[int]:
+    """Remove those of some shards that are recorded as finished but are not whole.
+
+    Returns:
+        All of them that are not finished now.
+    """
+    source, unfinished = job.source(stage), []
+    for n in shards:
+        file = job.file(stage, n)
+        if find_fault(file, source) is not None:
+            unfinished.append(n)
+            _forget(file)
+    return unfinished
 
 
-def _forget_damaged(files: list[Path]) -> None:
-    for file in files:
-        if record_file(file).exists() and find_fault(file) is not None:
-            record_file(file).unlink(missing_ok=True)
-            file.unlink(missing_ok=True)
+def forget_aligned(job: Job) -> str | None:
+    """Remove the table of the Sun if it is damaged, and the shards that may have read it.
+
+    Returns:
+        What is wrong with it; None where nothing is, or the Sun is given.
+    """
+    if job.knows_sun:
+        return None
+    fault = find_fault(job.aligned_file, job.digest)
+    if fault is not None:
+        for file in (*(job.folder / SHARDS).glob("[0-9]*.parquet"), job.aligned_file):
+            _forget(file)
+    return fault
+
+
+def _forget(file: Path) -> None:
+    """Remove a file with its record; one without may be somebody's who is about to write it."""
+    if record_file(file).exists():
+        record_file(file).unlink(missing_ok=True)
+        file.unlink(missing_ok=True)
 
 
 def _files(job: Job) -> list[Path]:
-    """Of all classified shards; none before the Sun is found."""
-    count = len(job.spans("classify")) if job.aligned_file.is_file() else 0
-    return [job.file("classify", n) for n in range(count)]
+    """Of all classified shards."""
+    return [job.file("classify", n) for n in range(len(job.spans("classify")))]
 
 
 def require_shards(job: Job) -> None:
@@ -112,10 +140,11 @@ def require_shards(job: Job) -> None:
     Raises:
         CropSetError: names every shard for which that does not hold.
     """
-    files = _files(job)
-    if not files:
+    if not job.is_aligned:
         raise CropSetError(f"{job.folder} has no classified shard yet; run classify first.")
-    bad = {n: fault for n, file in enumerate(files) if (fault := find_fault(file)) is not None}
+    files, source = _files(job), job.source("classify")
+    faults = {n: find_fault(file, source) for n, file in enumerate(files)}
+    bad = {n: fault for n, fault in faults.items() if fault is not None}
     for n, (start, stop) in enumerate(job.spans("classify")):
         record = read_record(files[n]) if n not in bad else None
         if record is not None and record.rows + len(record.rejected) != stop - start:

@@ -15,8 +15,8 @@ from lunar_models.config.preprocess import PreprocessConfig
 from lunar_models.cropping.crop_plan import plan_crops
 from lunar_models.cropping.inputs import open_mosaics
 from lunar_models.cropping.quality import overlap_larger
-from lunar_models.cropping.storage.work_folder import disk_errors, work_key
-from lunar_models.errors import CropSetError
+from lunar_models.cropping.storage.work_folder import work_key
+from lunar_models.errors import CropSetError, disk_errors
 from lunar_models.mosaic.radiometry import fit_radiometry
 from lunar_models.mosaic.raster import Mosaic
 from serving.batch.arrow import give_memory_back, write_rows
@@ -28,12 +28,13 @@ from serving.batch.job import (
     MODEL,
     PLAN,
     PLAN_FILE,
-    REJECTED_FILE,
     SEALED_FILES,
     SHARDS,
     Job,
+    plan_digest,
 )
 from serving.batch.model import Model, copy_model
+from serving.batch.release_folder import REJECTED_FILE
 
 SHARD_CRATERS = 16_384
 """Craters per shard where the number of shards is not given."""
@@ -80,7 +81,6 @@ def open_or_plan(crops: PreprocessConfig, model: Model, *, shards: int | None) -
             give_memory_back()  # workers begin now, and need it more
     job = Job.open(folder)
     _check_same(job, key, shards)
-    job.check_whole()
     return job
 
 
@@ -144,6 +144,7 @@ def _make_plan(
         "radiometry": asdict(crop_plan.radiometry),
         "lit_level": crop_plan.lit_level,
     }
+    plan["digest"] = plan_digest(json.loads(json.dumps(plan)))  # as it will be read
     (fresh / PLAN_FILE).write_text(json.dumps(plan, indent=2) + "\n")
     _publish(fresh, folder)
 

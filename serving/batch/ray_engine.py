@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from lunar_models.errors import ConfigError
-from serving.batch.engines import ATTEMPTS, Ended, Task, WorkerDied, call
+from serving.batch.engines import ATTEMPTS, Ended, Task, WorkerDied, call, run_alone
 
 _PER_CPU = 2
 """Most tasks in flight per CPU of the cluster: more would only fill its tables."""
@@ -74,6 +74,10 @@ class RayEngine:
             done, _ = self._ray.wait(list(running), num_returns=1)
             for reference in done:
                 yield self._collect(reference, running.pop(reference))
+
+    def run_alone(self, task: Task) -> Any:
+        """Run one task on this machine, in a process that ends with it."""
+        return run_alone(task)
 
     def close(self) -> None:
         """Leave the cluster; one that was started for this job ends."""

@@ -17,11 +17,12 @@ from lunar_models.labelling.tags import TagSet
 from lunar_models.moon import LUNAR_GEOGRAPHIC
 from serving.batch import columns
 from serving.batch.files import digest
-from serving.batch.job import REJECTED_FILE, Job
+from serving.batch.job import Job
 from serving.batch.model import Model
 from serving.batch.release_folder import (
     CRATERS_FILE,
     EMBEDDINGS_FILE,
+    REJECTED_FILE,
     SCHEMA_VERSION,
     TILES_FILE,
     check_files,

@@ -10,8 +10,8 @@ from lunar_models.errors import CropSetError
 SCHEMA_VERSION = 1
 """Columns are only ever added to a version."""
 
-CRATERS_FILE, EMBEDDINGS_FILE, TILES_FILE, METADATA_FILE = (
-    "craters.parquet", "embeddings.parquet", "tiles.arrow", "metadata.json",
+CRATERS_FILE, EMBEDDINGS_FILE, TILES_FILE, REJECTED_FILE, METADATA_FILE = (
+    "craters.parquet", "embeddings.parquet", "tiles.arrow", "rejected.csv", "metadata.json",
 )  # fmt: skip
 
 

@@ -27,29 +27,32 @@ from lunar_models.errors import CheckpointError
 from serving.batch.answers import Answerer, load_answerer
 from serving.batch.arrow import give_memory_back, write_rows
 from serving.batch.files import Record, read_record, write_recorded
-from serving.batch.job import Job, Stage
+from serving.batch.job import Job
+from serving.batch.progress import Stage
 
 _EVIDENCE = [MEASURES.index(f"sun_evidence_{axis}") for axis in ("east", "north")]
 
 
-def run_task(folder: str, stage: Stage, shard: int, device: str = "cpu") -> Record:
+def run_task(folder: str, plan: str, stage: Stage, shard: int, device: str = "cpu") -> Record:
     """Do one stage of one shard, unless it is done already.
 
     One thread computes, so that the bits do not depend on the machine's number of cores.
 
     Args:
         folder: the work folder.
+        plan: digest of the plan by which the work was begun.
         stage: of the job.
         shard: its number.
         device: where the encoder computes.
 
     Raises:
-        LunarModelsError: a mosaic cannot be read, the disk is full, or the model is damaged.
+        LunarModelsError: a mosaic cannot be read, the disk is full, the model is damaged, or the
+            folder holds another plan by now.
     """
-    job = Job.open(Path(folder))
+    job = Job.open(Path(folder), plan)
     file = job.file(stage, shard)
     done = read_record(file)
-    if done is not None and file.is_file():
+    if done is not None and done.source == job.source(stage) and file.is_file():
         return done
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -70,6 +73,7 @@ def _measure(job: Job, shard: int) -> Record:
         job.file("measure", shard),
         _saving(measures),
         rows=len(measures),
+        source=job.source("measure"),
         cpu_seconds=time.process_time() - started,
     )
 
@@ -84,12 +88,6 @@ def _saving(values: npt.NDArray[Any]) -> Callable[[Path], None]:
 
 def align(job: Job) -> None:
     """Find the Sun for all craters together, once all shards are measured."""
-    if not job.knows_sun and read_record(job.aligned_file) is None:
-        _align(job)
-        give_memory_back()  # workers begin now, and need it more
-
-
-def _align(job: Job) -> None:
     started = time.process_time()
     files = [job.file("measure", n) for n in range(len(job.spans("measure")))]
     evidence = np.concatenate([np.load(f, allow_pickle=False)[:, _EVIDENCE] for f in files])
@@ -99,6 +97,7 @@ def _align(job: Job) -> None:
         job.aligned_file,
         lambda fresh: write_rows(fresh, aligned),
         rows=len(aligned),
+        source=job.digest,
         cpu_seconds=time.process_time() - started,
     )
 
@@ -135,6 +134,7 @@ def _classify(job: Job, shard: int, device: str) -> Record:
         job.file("classify", shard),
         lambda fresh: pq.write_table(whole, fresh),
         rows=len(whole),
+        source=job.source("classify"),
         cpu_seconds=time.process_time() - started,
         rejected=rejected,
     )

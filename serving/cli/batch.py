@@ -1,4 +1,8 @@
-"""``lunar-batch``: classify a whole catalogue, in one process or many, without MLflow runs."""
+"""``lunar-batch``: classify a whole catalogue, in one process or many, without MLflow runs.
+
+Encoders and maps are imported by the commands that need them: the driver of a classification
+leaves them to its workers.
+"""
 
 from typing import Any
 
@@ -10,16 +14,13 @@ from lunar_models.config.base import StepConfig, param
 from lunar_models.config.classify import ClassifyConfig, ReleaseConfig
 from lunar_models.config.embed import EmbedConfig
 from lunar_models.config.preprocess import PreprocessConfig
-from lunar_models.cropping.extraction import make_crop_set
-from lunar_models.cropping.shares import make_share
 from serving.batch.driver import (
-    Progress,
     classify_catalogue,
     classify_share,
     merge_shares,
     parse_share,
 )
-from serving.batch.embed import embed_crop_set, find_checkpoint
+from serving.batch.progress import Progress
 from serving.cli.options import config_command
 
 
@@ -66,6 +67,9 @@ def preprocess(config: Any) -> None:
     then the same without --shard, here or as a step of MLflow: it samples what is missing and
     publishes.
     """
+    from lunar_models.cropping.extraction import make_crop_set  # see the head of this file
+    from lunar_models.cropping.shares import make_share
+
     plain = PreprocessConfig(**{name: value for name, value in config if name != "shard"})
     with tqdm(unit="crop", disable=None) as bar:
 
@@ -90,6 +94,8 @@ def merge(config: ReleaseConfig) -> None:
 @config_command(EmbedConfig)
 def embed(config: EmbedConfig) -> None:
     """Embed all crops of a crop set in shards."""
+    from serving.batch.embed import embed_crop_set, find_checkpoint  # see the head of this file
+
     with tqdm(unit="crop", disable=None) as bar:
 
         def report(done: int, total: int) -> None:

@@ -16,7 +16,7 @@ from lunar_models.errors import CheckpointError, ConfigError, CropSetError, Mosa
 from lunar_models.mosaic.raster import MosaicReader
 from serving.app.release import Release
 from serving.app.supervisor import check
-from serving.batch import driver, tasks
+from serving.batch import stages, tasks
 from serving.batch.driver import classify_catalogue, classify_share, merge_shares, parse_share
 from serving.batch.files import locked
 from serving.batch.job import Job
@@ -103,7 +103,7 @@ def remove_end(file):
 
 @pytest.mark.parametrize("harm", [damage, remove_end, Path.unlink])
 @pytest.mark.parametrize(
-    ("name", "before"), [("measures/00001.npy", "_align"), ("aligned.arrow", "_classify")]
+    ("name", "before"), [("measures/00001.npy", "align"), ("aligned.arrow", "_classify")]
 )
 def test_damaged_file_between_two_stages_is_made_anew(
     stopped, release, tmp_path, monkeypatch, name, before, harm
@@ -140,11 +140,11 @@ def test_damaged_plan_is_refused(stopped, tmp_path, name, harm):
 def test_plan_that_is_damaged_while_shards_are_made_is_refused(
     moon, bundle_folder, tmp_path, monkeypatch
 ):
-    def harm(job, align=driver.align):
+    def harm(job, align=tasks.align):
         add_a_line(job.folder / "plan" / "rejected.csv")
         align(job)
 
-    monkeypatch.setattr(driver, "align", harm)
+    monkeypatch.setattr(tasks, "align", harm)
     with pytest.raises(CropSetError, match=r"rejected.csv is damaged"):
         classify_catalogue(job_config(moon, bundle_folder, tmp_path / "release"))
     assert not (tmp_path / "release").exists()
@@ -154,8 +154,8 @@ def test_plan_that_is_damaged_while_shards_are_made_is_refused(
     ("change", "said"),
     [
         (lambda plan: [], "plan.json is no JSON object"),
-        (lambda plan: {"format_version": 2}, "plan.json has no usable 'key'"),
-        (lambda plan: plan | {"format_version": 1}, "format version 1, not 2"),
+        (lambda plan: {"format_version": 3}, "plan.json has no usable 'key'"),
+        (lambda plan: plan | {"format_version": 1}, "format version 1, not 3"),
         (lambda plan: plan | {"key": {"parameters": {}}}, "no usable 'model' in 'key'"),
         (lambda plan: plan | {"shards": "many"}, "no usable 'shards'"),
         (lambda plan: {k: v for k, v in plan.items() if k != "sha256"}, "no usable 'sha256'"),
@@ -264,7 +264,7 @@ def test_killed_and_resumed_gives_the_same_bytes(
 def test_finished_release_is_returned_and_another_one_refused(
     moon, bundle_folder, release, monkeypatch
 ):
-    monkeypatch.setattr(driver, "open_or_plan", None)  # would fail if called
+    monkeypatch.setattr(stages, "open_or_plan", None)  # would fail if called
     config = job_config(moon, bundle_folder, release)
     assert classify_catalogue(config) == json.loads((release / "metadata.json").read_text())
     with pytest.raises(CropSetError, match=r"another max_overlap_larger. Delete it"):
@@ -373,11 +373,11 @@ def test_damaged_copy_of_the_model_is_told_with_what_helps(stopped, tmp_path, na
 def test_copy_of_the_model_that_is_damaged_meanwhile_is_told(
     moon, bundle_folder, tmp_path, monkeypatch
 ):
-    def harm(job, align=driver.align):
+    def harm(job, align=tasks.align):
         damage(job.model_folder / "head" / "head.npz")
         align(job)
 
-    monkeypatch.setattr(driver, "align", harm)
+    monkeypatch.setattr(tasks, "align", harm)
     with pytest.raises(CropSetError, match=r"copy of the model .*head.npz changed or missing"):
         classify_catalogue(job_config(moon, bundle_folder, tmp_path / "release"))
 

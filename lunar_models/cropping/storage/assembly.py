@@ -15,11 +15,7 @@ from lunar_models.cropping.kernels.measures import MEASURES
 from lunar_models.cropping.quality import crop_faults
 from lunar_models.cropping.storage.crops_file import CropsFile, kept_order
 from lunar_models.cropping.storage.piece_summary import Summary
-from lunar_models.cropping.storage.work_folder import (
-    WorkFolder,
-    disk_errors,
-    resolved_settings,
-)
+from lunar_models.cropping.storage.work_folder import WorkFolder, resolved_settings
 from lunar_models.crops.crop_set import (
     METADATA_COLUMNS,
     METADATA_FILE,
@@ -32,7 +28,7 @@ from lunar_models.crops.crop_set import (
     write_info,
 )
 from lunar_models.crops.normalisation import Normalisation
-from lunar_models.errors import CatalogueError
+from lunar_models.errors import CatalogueError, disk_errors
 
 BAND_DEG = 15.0
 """Width of the longitude bands of the flip rate."""

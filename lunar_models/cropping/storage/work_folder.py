@@ -4,12 +4,10 @@ A segment is the crops of one strip. ``00007.measures.npy`` appears when all of 
 `crops_file.py` says what else may lie beside ``crops.npy``.
 """
 
-import errno
 import json
 import os
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +19,7 @@ from lunar_models.config.base import specs
 from lunar_models.config.preprocess import PreprocessConfig
 from lunar_models.cropping.storage.crops_file import CropsFile, save_whole
 from lunar_models.crops.crop_set import CROPS_FILE, FORMAT_VERSION, INFO_FILE, CropSet
-from lunar_models.errors import CropSetError, MosaicError
+from lunar_models.errors import CropSetError, MosaicError, disk_errors
 from lunar_models.mosaic.raster import Mosaic
 from lunar_models.mosaic.source_files import source_digest, source_state
 
@@ -141,28 +139,6 @@ class WorkFolder:
 
     def _marker(self, segment: Segment) -> Path:
         return self.path / f"{segment.number:05d}.measures.npy"
-
-
-@contextmanager
-def disk_errors(path: Path) -> Iterator[None]:
-    """Turn a full or unwritable disk into a `CropSetError` with a remedy."""
-    try:
-        yield
-    except OSError as error:
-        if isinstance(error, CropSetError) or error.errno not in (
-            errno.ENOSPC,
-            errno.EDQUOT,
-            errno.EFBIG,
-            errno.EACCES,
-            errno.EROFS,
-            errno.ENOTDIR,
-            errno.EEXIST,
-        ):
-            raise
-        raise CropSetError(
-            f"Cannot write to {path}: {error.strerror}. Free some space or choose another output, "
-            "and start again: finished parts are kept."
-        ) from error
 
 
 def resolved_settings(config: PreprocessConfig) -> dict[str, Any]:
