@@ -14,7 +14,9 @@ fresh process, on one thread a process; the children's time and memory count:
     processes   the same with two processes
     ray         the same on Ray with two processes (its start is not counted)
 
-Stages count their tasks; the rest of the processor seconds are what processes need to start.
+The measured process imports what `lunar-batch` imports. Stages count their tasks (plan, align and
+merge all that is spent meanwhile); the rest of the processor seconds are what processes need to
+start.
 With `--resume` a run that was interrupted goes on; its seconds are then those of the rest.
 """
 
@@ -27,27 +29,21 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from statistics import mean
 from typing import Any
 
-import numpy as np
-import torch
-
-from benchmarks.moon import WAC_HEIGHT, WAC_PIXEL_M, WAC_WIDTH, write_catalogue, write_mosaic
 from benchmarks.process_tree import MemoryWatch, processor_seconds
-from benchmarks.service_model import write_service_model
 from lunar_models.config.classify import ClassifyConfig
 from lunar_models.config.preprocess import PreprocessConfig
-from lunar_models.cropping.extraction import make_crop_set
-from lunar_models.embedding import compute_outputs
-from lunar_models.encoders.checkpoint import Checkpoint
 from serving.batch import driver
-from serving.batch.planning import SHARD_CRATERS
-from serving.model import bundle as bundles
-from serving.model.bundle import Bundle
+from serving.batch.progress import Progress
 
 WAYS = ("plain", "one", "pair", "shards", "processes", "ray")
 SHARED = ("measure", "classify")
 """Stages that are divided among shards."""
+SHARD_CRATERS = 16_384
+"""By default."""
+MOSAIC, MODEL = "wac.tif", "scale_model"
 
 
 def main() -> None:
@@ -61,10 +57,10 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=1, help="of all ways, in turns")
     parser.add_argument("--here", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    torch.set_num_threads(1)
     if arguments.here:
         print(json.dumps(_measured(arguments.here, arguments)))
         return
+    _prepare(arguments)
     print(f"{arguments.craters:,} craters, {os.cpu_count()} cores")
     print("way         seconds  craters/s  CPU s  peak GB  load  stages: seconds (CPU seconds)")
     for way in arguments.what * arguments.rounds:
@@ -86,8 +82,10 @@ def main() -> None:
 def _run_at_once(names: Sequence[str]) -> list[str]:
     """Start this script once for each name; the last line that each of them prints."""
     command = [sys.executable, "-m", "benchmarks.scale", *sys.argv[1:], "--here"]
+    one_thread = os.environ | {"OMP_NUM_THREADS": "1"}
     started = [
-        subprocess.Popen([*command, name], stdout=subprocess.PIPE, text=True) for name in names
+        subprocess.Popen([*command, name], stdout=subprocess.PIPE, text=True, env=one_thread)
+        for name in names
     ]
     printed = [process.communicate()[0] for process in started]
     if any(process.returncode for process in started):
@@ -97,18 +95,30 @@ def _run_at_once(names: Sequence[str]) -> list[str]:
 
 def _mean(runs: list[dict[str, Any]]) -> dict[str, Any]:
     """The first run, with the mean of all in seconds and processor seconds."""
-    return runs[0] | {name: np.mean([run[name] for run in runs]) for name in ("seconds", "cpu")}
+    return runs[0] | {name: mean(run[name] for run in runs) for name in ("seconds", "cpu")}
+
+
+def _prepare(arguments: argparse.Namespace) -> None:
+    """Write what is not there yet."""
+    from benchmarks import moon
+    from benchmarks.service_model import write_service_model
+
+    mosaic, table, model = _inputs(arguments)
+    size = {"width": moon.WAC_WIDTH, "height": moon.WAC_HEIGHT, "pixel_m": moon.WAC_PIXEL_M}
+    moon.write_mosaic(mosaic, **size)
+    moon.write_catalogue(table, arguments.craters)
+    write_service_model(model)
+
+
+def _inputs(arguments: argparse.Namespace) -> tuple[Path, Path, Path]:
+    folder = arguments.folder
+    return folder / MOSAIC, folder / f"global_{arguments.craters}.csv", folder / MODEL
 
 
 def _measured(way: str, arguments: argparse.Namespace) -> dict[str, Any]:
     """Do one way here; seconds, processor seconds, peak memory of all processes, stages."""
-    folder = arguments.folder
-    mosaic = write_mosaic(
-        folder / "wac.tif", width=WAC_WIDTH, height=WAC_HEIGHT, pixel_m=WAC_PIXEL_M
-    )
-    table = write_catalogue(folder / f"global_{arguments.craters}.csv", arguments.craters)
-    model = write_service_model(folder / "scale_model")
-    output = folder / f"scale_{way}"
+    mosaic, table, model = _inputs(arguments)
+    output = arguments.folder / f"scale_{way}"
     if not arguments.resume:
         for each in (output, output.with_name(output.name + ".partial")):
             shutil.rmtree(each, ignore_errors=True)
@@ -129,6 +139,15 @@ def _measured(way: str, arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def _plain(way: str, output: Path, mosaic: Path, table: Path, model: Path) -> tuple[int, dict]:
+    import torch
+
+    from lunar_models.cropping.extraction import make_crop_set
+    from lunar_models.embedding import compute_outputs
+    from lunar_models.encoders.checkpoint import Checkpoint
+    from serving.model import bundle as bundles
+    from serving.model.bundle import Bundle
+
+    torch.set_num_threads(1)
     bundle = Bundle.load(model)
     checkpoint = Checkpoint.load(model / bundles.ENCODER)
     clock = _Clock()
@@ -154,8 +173,8 @@ def _plain(way: str, output: Path, mosaic: Path, table: Path, model: Path) -> tu
 
 def _release(way: str, output: Path, mosaic: Path, table: Path, model: Path) -> tuple[int, dict]:
     several = way in ("processes", "ray")
-    reports: list[tuple[driver.Progress, float, float]] = []
-    started = time.perf_counter(), time.process_time()
+    reports: list[tuple[Progress, float, float]] = []
+    started = time.perf_counter(), processor_seconds()
     made = driver.classify_catalogue(
         ClassifyConfig(
             mosaic=(str(mosaic),),
@@ -167,9 +186,9 @@ def _release(way: str, output: Path, mosaic: Path, table: Path, model: Path) -> 
             engine="ray" if way == "ray" else "local",
             device="cpu",
         ),
-        report=lambda told: reports.append((told, time.perf_counter(), time.process_time())),
+        report=lambda told: reports.append((told, time.perf_counter(), processor_seconds())),
     )
-    ended = time.perf_counter(), time.process_time()
+    ended = time.perf_counter(), processor_seconds()
     return made["counts"]["craters"], dict(_stages(started, reports, ended))
 
 
