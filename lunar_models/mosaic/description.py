@@ -5,9 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from lunar_models.arrays import Float64Array
+from lunar_models.crops.nodata_marks import find_marks
 from lunar_models.moon import MOON_RADIUS_M
 from lunar_models.mosaic.overview import extent_deg
-from lunar_models.mosaic.radiometry import isolated_extreme, values_below_zero
+from lunar_models.mosaic.radiometry import how_to_declare, values_below_zero
 from lunar_models.mosaic.raster import Mosaic
 
 _THIN = (512, 1024)
@@ -106,12 +107,16 @@ def _warnings(mosaic: Mosaic, values: Float64Array, valid: Float64Array) -> list
     least = float(valid.min())
     share = float((valid == least).mean())
     black = least == 0.0 and share >= _MOST_REPEATED and mosaic.encoding.nodata == (None,)
-    found = isolated_extreme(valid) or ((least, share) if black else None)
-    if found is not None:
-        value, share = found
+    marks = find_marks(valid)
+    if marks is not None:
         warnings.append(
-            f"{share:.0%} of {mosaic.path} is exactly {value:g}, which looks like a mark of no "
-            f"data: gdal_edit.py -a_nodata {value:g}"
+            f"{marks.share:.1%} of {mosaic.path} is {marks}, which looks like a mark of no data. "
+            + how_to_declare(marks).removesuffix(".")
+        )
+    elif black:
+        warnings.append(
+            f"{share:.0%} of {mosaic.path} is exactly 0, which looks like a mark of no data: "
+            "gdal_edit.py -a_nodata 0"
         )
     if mosaic.lossy and mosaic.has_nodata and not mosaic.encoding.hidden:
         warnings.append(

@@ -1,29 +1,17 @@
 """Recognise a raster of heights, which without a light would be taken for a photograph."""
 
-import re
 from collections.abc import Iterator
 from pathlib import PurePath
 from typing import Any
 
 import numpy as np
 
+from lunar_models.crops.height_terms import says_heights
 from lunar_models.errors import MosaicError
 from lunar_models.mosaic.brightness import Encoding
 from lunar_models.mosaic.hillshade import HOW_TO_LIGHT
 from lunar_models.mosaic.planetary_label import height_unit_m, label_items
 
-_HEIGHTS = re.compile(
-    r"(?<![a-z])(elev(ations?)?|heights?|altitudes?|altimetry|topo(graphy|graphic)?|s?l?dem|dtm|dsm"
-    r"|gld|h(ö|oe)hen?)(?![a-z])",
-    re.IGNORECASE,
-)
-_OTHERWISE = re.compile(
-    r"shad(e|ed|ing|ow)|relief|slope|aspect|ortho|photo|bright|reflect|radian|albedo|i/f|intensity"
-    r"|hellig|(sun|solar|image|pixel)[ _]?(elev|height)|incidence|emission|phase|count|error"
-    r"|M\d{8,}[LRCMS]?E?",  # of an LROC image, whose orthophotos are named after their DTM
-    re.IGNORECASE,
-)
-"""Words beside, that say it is something else made with heights."""
 _BAND_TAGS = ("long_name", "standard_name", "name", "bandname", "description", "layer_type",
               "netcdf_varname")  # fmt: skip
 _LABEL_WORDS = ("NAME", "PRODUCT_SET_ID", "PRODUCT_TYPE")
@@ -62,7 +50,7 @@ def refuse_heights(data: Any, encoding: Encoding, path: str) -> None:
 
 def _saying_heights(texts: Iterator[str]) -> Iterator[str]:
     for text in texts:
-        if _HEIGHTS.search(text) and not _OTHERWISE.search(text):
+        if says_heights(text):
             yield text
 
 

@@ -10,6 +10,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 
+from lunar_models.crops.height_terms import height_unit
 from lunar_models.errors import MosaicError
 from lunar_models.mosaic.projection import Projection
 
@@ -18,9 +19,6 @@ _EMPTY_WORDS = re.compile(
 )
 _BRIGHT_WORDS = re.compile(r"HIGH_\w*SATURATION|SATURATED_CONSTANT")
 _LIMIT_WORDS = ("VALID_MINIMUM", "VALID_MAXIMUM")
-_HEIGHT_UNITS = {"m": 1.0, "metre": 1.0, "meter": 1.0, "metres": 1.0, "meters": 1.0,
-                 "km": 1000.0, "kilometer": 1000.0, "kilometre": 1000.0, "kilometers": 1000.0,
-                 "kilometres": 1000.0, "ft": 0.3048, "foot": 0.3048, "feet": 0.3048}  # fmt: skip
 
 _CENTRE_TOLERANCE = 0.05
 """Part of a map's extent by which its stated and its computed middle may differ."""
@@ -113,13 +111,10 @@ def _number(text: Any, dtype: str = "float64") -> float | None:
 def height_unit_m(data: Any) -> float | None:
     """Metres per unit where a raster says that its values are lengths, such as heights."""
     texts = [unit for unit in data.units if unit]
-    word = "unit" if data.driver == "PDS4" else "UNIT"  # PDS3's lower case ones are GDAL's
+    # ISIS' of a band; PDS3's lower case ones are GDAL's
+    word = {"PDS4": "unit", "ISIS3": "Units"}.get(data.driver, "UNIT")
     texts += [str(value) for key, value in label_items(data) if key == word]
-    for text in texts:
-        plain = text.strip(' "<>()').lower()
-        if plain in _HEIGHT_UNITS:
-            return _HEIGHT_UNITS[plain]
-    return None
+    return next((unit for unit in map(height_unit, texts) if unit is not None), None)
 
 
 def raw_frame(data: Any) -> str | None:

@@ -6,6 +6,7 @@ import numpy as np
 
 from lunar_models.arrays import Float64Array
 from lunar_models.crops.crop_set import Radiometry
+from lunar_models.crops.nodata_marks import Marks, find_marks
 from lunar_models.errors import MosaicError
 from lunar_models.mosaic.raster import Mosaic, MosaicReader
 
@@ -13,8 +14,6 @@ PERCENTILES = (0.1, 99.9)
 """Brightness percentiles that become 0 and 255 where a mosaic is not 8 bits."""
 
 _SAMPLE_ROWS = 256
-_REPEATED = 0.001
-"""More pixels of one value than this shift the percentiles."""
 _THIN = (512, 512)
 _NOISE_BELOW_ZERO = 0.02
 """As a part of the brightest value."""
@@ -80,28 +79,6 @@ def _check_comparable(mosaics: tuple[Mosaic, ...], samples: list[Float64Array]) 
             )
 
 
-def isolated_extreme(values: Float64Array) -> tuple[float, float] | None:
-    """Find a least or largest value that many pixels share and that lies far from all others.
-
-    Far is twice the range of the others (1 to 99 %): so lie marks of no data.
-
-    Args:
-        values: of any number of valid pixels, (n,).
-
-    Returns:
-        the value, and the share of the pixels that have it; None if there is none.
-    """
-    for value in (values.min(initial=np.inf), values.max(initial=-np.inf)):
-        rest = values[values != value]
-        share = 1.0 - rest.size / max(values.size, 1)
-        if not rest.size or share < _REPEATED:
-            continue
-        low, high = np.percentile(rest, (1, 99))
-        if min(abs(value - low), abs(value - high)) > 2.0 * (high - low):
-            return float(value), share
-    return None
-
-
 def values_below_zero(mosaic: Mosaic, sample: Float64Array) -> str | None:
     """Return a warning if brightness is negative beyond noise, as heights are; else None."""
     if mosaic.sun is not None or not sample.size:
@@ -121,14 +98,23 @@ def _refuse_undeclared(mosaic: Mosaic, sample: Float64Array) -> None:
         shape = (min(mosaic.height, _THIN[0]), min(mosaic.width, _THIN[1]))
         sample = mosaic.thin(shape).ravel()
         sample = sample[np.isfinite(sample)]
-    found = isolated_extreme(sample)
-    if found is not None:
-        value, share = found
+    marks = find_marks(sample)
+    if marks is not None:
         raise MosaicError(
-            f"{share:.1%} of {mosaic.path} is exactly {value:g}, far from all other values, which "
-            "looks like an undeclared mark of no data. Declare it: gdal_edit.py -a_nodata "
-            f"{value:g} (in its stored units)."
+            f"{marks.share:.1%} of {mosaic.path} is {marks}, which looks like an undeclared mark "
+            f"of no data. {how_to_declare(marks)}"
         )
+
+
+def how_to_declare(marks: Marks) -> str:
+    """Return what to do about marks of no data that a file does not declare."""
+    if marks.low == marks.high:
+        return f"Declare it: gdal_edit.py -a_nodata {marks.low:g} (in its stored units)."
+    return (
+        f"Make one value of them and declare it: gdal_calc.py -A MOSAIC --outfile=OUT.tif "
+        f'--calc="where((A >= {marks.low:g}) & (A <= {marks.high:g}), {marks.low:g}, A)" '
+        f"--NoDataValue={marks.low:g} (in its stored units)."
+    )
 
 
 def sample_brightness(mosaic: Mosaic) -> Float64Array:

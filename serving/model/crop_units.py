@@ -17,8 +17,8 @@ def to_crop_units(
     """Scale an image's brightness to 0-255, as the mosaic's was when the crops were made.
 
     The mosaic's own pixel type is scaled as the mosaic was. Other than that, 8 bits are taken as
-    they are, 16 bits as 0-65535, and floats, or what has a scale, as 0-1 or 0-255, whichever holds
-    them.
+    they are, 16 bits as 0-65535 (or as fewer bits, where MaxSampleValue says so), and floats, or
+    what has a scale, as 0-1 or 0-255, whichever holds them.
     """
     # Scaled numbers are compared with a scaled mosaic, never with one's stored integers.
     values, dtype = decoded.values, "float32" if decoded.scaled else decoded.dtype
@@ -28,12 +28,16 @@ def to_crop_units(
         scaled = (values - radiometry.low) * (255.0 / (radiometry.high - radiometry.low))
         return np.clip(scaled, 0.0, 255.0), []
     if dtype == "uint16":
-        return values / np.float32(257.0), _little_range(values)
+        scaled = values * np.float32(255.0 / decoded.full_scale)
+        return scaled, _little_range(values) if decoded.full_scale == 65535.0 else []
     low, high = float(np.nanmin(values)), float(np.nanmax(values))
     if low >= 0.0 and high <= 255.0:
         return (values * np.float32(255.0) if high <= 1.0 else values), []
     stretched = (values.astype(np.float64) - low) * (255.0 / max(high - low, 1e-30))
-    message = "The brightness is not in 0-1 or 0-255; its own range was stretched to 0-255."
+    message = (
+        "The brightness is not in 0-1 or 0-255; its own range was stretched to 0-255. If it is no "
+        "brightness but heights, send it lit (gdaldem hillshade)."
+    )
     return stretched.astype(np.float32), [QualityWarning(code="rescaled", message=message)]
 
 

@@ -34,7 +34,7 @@ _TIFF_WHOLE = {1: "B", 3: "H", 4: "I", 13: "I", 16: "Q", 18: "Q"}
 _PNG_SAMPLES = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 _SUBFILE, _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC = 254, 256, 257, 258, 259, 262
 _STRIPS, _SAMPLES, _ROWS, _TILE_WIDTH, _TILE_HEIGHT, _TILES = 273, 277, 278, 322, 323, 324
-_EXTRA_SAMPLES, _SAMPLE_FORMAT = 338, 339
+_PLANAR, _EXTRA_SAMPLES, _SAMPLE_FORMAT = 284, 338, 339
 _JPEG_IN_TIFF = (6, 7)
 _MASK = 4  # of NewSubfileType: a transparency mask
 _REDUCED = 1
@@ -59,6 +59,8 @@ class ImageStructure:
     white_is_zero: bool = False
     incomplete: bool = False
     """A TIFF some of whose blocks are not in the file, or whose first page is a reduced copy."""
+    planar: bool = False
+    """A TIFF whose bands lie one after the other."""
     unknown_band: bool = False
     """A TIFF with a band beside its colours that is not said to be opacity."""
 
@@ -165,6 +167,7 @@ def _tiff(data: bytes) -> ImageStructure:
         sample_format=page.first(_SAMPLE_FORMAT, 1),
         white_is_zero=page.first(_PHOTOMETRIC, 1) == 0,
         incomplete=0 in blocks or reduced,
+        planar=page.first(_PLANAR, 1) == 2,
         unknown_band=page.first(_EXTRA_SAMPLES, 1) == 0,
     )
 

@@ -7,14 +7,16 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from lunar_models.crops.height_terms import height_unit, says_heights
 from lunar_models.errors import CropImageError
 from serving.model.image_structure import ImageStructure
 
 _GDAL_METADATA, _GDAL_NODATA = 42112, 42113
-_PIXEL_SCALE, _TRANSFORMATION, _GEO_KEYS = 33550, 34264, 34735
-_MODEL_TYPE = 1024
-"""GeoKey of the kind of reference system."""
-_ITEM = re.compile(r'<Item [^>]*\brole="(scale|offset)"[^>]*>([^<]{1,64})</Item>')
+_ITEM = re.compile(
+    r'<Item [^>]*\brole="(scale|offset|unittype|description)"[^>]*>([^<]{1,64})</Item>'
+)
+_LARGEST_SAMPLE = 281
+_FEWER_BITS = tuple(2**bits - 1 for bits in range(9, 16))
 _MACHINE_ORDER = {"I;16BS": "I;16NS", "I;32BS": "I;32NS", "F;32BF": "F;32NF"}
 """Pillow's raw modes of big-endian numbers and of those in the machine's order."""
 
@@ -53,6 +55,12 @@ def check_type(image: Image.Image, structure: ImageStructure) -> None:
     if structure.white_is_zero and image.mode in ("F", "I"):
         message = "WhiteIsZero is ambiguous for floats and signed integers; send BlackIsZero."
         raise CropImageError("bad_dtype", message)
+    if structure.planar and structure.bits == 8 and image.mode == "LA":
+        message = (
+            "Pillow does not read grey and alpha one after the other; send them pixel by pixel "
+            "(gdal_translate -co INTERLEAVE=PIXEL)."
+        )
+        raise CropImageError("bad_dtype", message)
     meant = (structure.sample_format, structure.bits)
     if structure.kind == "TIFF" and image.mode in ("L", "I", "I;16") and (
         meant == (2, 8) or meant == (1, 12) or meant == (1, 32)
@@ -84,32 +92,34 @@ def nodata_tag(image: Image.Image) -> float | None:
         ) from None
 
 
-def axes_to_flip(image: Image.Image) -> tuple[int, ...]:
-    """Return the axes along which a GeoTIFF runs southward to northward, or eastward to westward.
+def _gdal_items(image: Image.Image) -> list[tuple[str, str]]:
+    """What GDAL says of the bands: (role, text)."""
+    return _ITEM.findall(str(getattr(image, "tag_v2", {}).get(_GDAL_METADATA, "")))
 
-    Without a reference system, coordinates may be those of pixels, which count downward.
+
+def refuse_heights(image: Image.Image) -> None:
+    """Raise CropImageError for a TIFF whose unit or band's name says that it holds heights."""
+    items = _gdal_items(image)
+    units = [text for role, text in items if role == "unittype"]
+    named = not units and any(says_heights(text) for role, text in items if role == "description")
+    if named or any(height_unit(unit) is not None for unit in units):
+        message = "The TIFF holds heights, not brightness; send it lit (gdaldem hillshade)."
+        raise CropImageError("bad_dtype", message)
+
+
+def full_scale(image: Image.Image, largest: float) -> float:
+    """Return the number of a 16-bit image that is white: fewer bits, if MaxSampleValue says so.
+
+    The tag is a mere statistic where it is not the largest number of some bits.
 
     Args:
         image: open.
-
-    Returns:
-        0 where rows run from south to north, 1 where columns run from east to west; empty where
-        neither is so, or where the axes are turned.
+        largest: of its numbers.
     """
-    tags = getattr(image, "tag_v2", {})
-    keys = tuple(tags.get(_GEO_KEYS, ()))
-    if not any(keys[n] == _MODEL_TYPE and keys[n + 3] for n in range(4, len(keys) - 3, 4)):
-        return ()
-    matrix = tags.get(_TRANSFORMATION, ())
-    if len(matrix) == 16:
-        if matrix[1] or matrix[4]:
-            return ()
-        across, down = matrix[0], matrix[5]
-    elif len(scale := tags.get(_PIXEL_SCALE, ())) >= 2:
-        across, down = scale[0], -scale[1]
-    else:
-        return ()
-    return tuple(axis for axis, wrong in ((0, down > 0.0), (1, across < 0.0)) if wrong)
+    stated: Any = getattr(image, "tag_v2", {}).get(_LARGEST_SAMPLE)
+    values = set(stated) if isinstance(stated, tuple) else {stated}
+    white = next((bits for bits in _FEWER_BITS if values == {bits}), 0)
+    return float(white) if white >= largest > 0 else 65535.0
 
 
 def scale_and_offset(image: Image.Image, structure: ImageStructure) -> tuple[float, float]:
@@ -119,8 +129,7 @@ def scale_and_offset(image: Image.Image, structure: ImageStructure) -> tuple[flo
         CropImageError: ``bad_dtype``, they are no numbers, a scale is 0, bands differ, or there is
             a palette or WhiteIsZero.
     """
-    text = str(getattr(image, "tag_v2", {}).get(_GDAL_METADATA, ""))
-    items = _ITEM.findall(text)
+    items = [item for item in _gdal_items(image) if item[0] in ("scale", "offset")]
     if not items:
         return 1.0, 0.0
     bands = len(image.getbands())
