@@ -5,11 +5,13 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from rasterio.enums import ColorInterp, MaskFlags
+from rasterio.enums import ColorInterp
 
 from lunar_models.crops.luminance import LUMINANCE_WEIGHTS
 from lunar_models.errors import MosaicError
+from lunar_models.mosaic.bands import choose_bands
 from lunar_models.mosaic.brightness import LARGEST, Encoding, grey_palette
+from lunar_models.mosaic.masks import has_mask
 from lunar_models.mosaic.pds3_storage import bits_in_use, check_storage
 from lunar_models.mosaic.planetary_label import special_constants, valid_limits
 from lunar_models.mosaic.upright import is_upright
@@ -38,12 +40,6 @@ ISIS_SATURATED: dict[str, tuple[float, float]] = {
 }
 """HIS and HRS of each type: instrument and representation saturated high."""
 
-_RGB = (ColorInterp.red, ColorInterp.green, ColorInterp.blue)
-_OPACITY = (
-    ". If the further band is opacity, declare it: gdal_edit.py -colorinterp_4 alpha; else leave "
-    "it out: gdal_translate -b 1 -b 2 -b 3."
-)
-
 
 def read_encoding(data: Any, band: int | None, name: str) -> Encoding:
     """Find out how a raster's values become brightness.
@@ -64,7 +60,7 @@ def read_encoding(data: Any, band: int | None, name: str) -> Encoding:
             f"{name} has CIELAB colours, of which programs make different greys; save it as grey "
             "or RGB."
         )
-    bands = _choose_bands(data, band, name)
+    bands = choose_bands(data, band, name)
     dtype = _dtype_of(data, bands, name)
     bits = int(data.tags(bands[0], ns="IMAGE_STRUCTURE").get("NBITS", np.dtype(dtype).itemsize * 8))
     scales, offsets = _scaling(data, bands, dtype, bits, name)
@@ -72,8 +68,12 @@ def read_encoding(data: Any, band: int | None, name: str) -> Encoding:
     empty, bright = special_constants(data, dtype)
     special = _special_pixels(data, dtype)
     stated = data.driver == "PDS" and empty  # GDAL reads 16#8000# as 16
-    flags = data.mask_flag_enums[bands[0] - 1]
     opaque = [n for n, kind in enumerate(data.colorinterp, 1) if kind == ColorInterp.alpha]
+    if len(opaque) > 1:
+        raise MosaicError(
+            f"{name} has {len(opaque)} bands of opacity ({', '.join(map(str, opaque))}); keep "
+            "one: gdal_translate -b."
+        )
     return Encoding(
         dtype=dtype,
         bands=bands,
@@ -86,7 +86,7 @@ def read_encoding(data: Any, band: int | None, name: str) -> Encoding:
         empty=empty,
         bright=bright,
         palette=_palette(data, bands[0]),
-        masked=MaskFlags.per_dataset in flags and MaskFlags.alpha not in flags,
+        masked=has_mask(data, bands[0]),
         alpha=opaque[0] if opaque else 0,
         bits=bits,
     )
@@ -153,45 +153,6 @@ def is_lossy(data: Any) -> bool:
     return "JPEG" in structure.get("COMPRESSION", "").replace("JPEG2000", "") or structure.get(
         "COMPRESSION_REVERSIBILITY", ""
     ).startswith("LOSSY")
-
-
-def shown_pixels(data: Any, encoding: Encoding, **part: Any) -> npt.NDArray[np.bool_] | None:
-    """Read which pixels neither the mask nor the alpha band hides; None where there is neither.
-
-    Args:
-        data: an open rasterio dataset.
-        encoding: of it.
-        part: window or out_shape, as rasterio's `read` takes them.
-    """
-    shown: npt.NDArray[np.bool_] | None = None
-    if encoding.masked:
-        shown = data.read_masks(encoding.bands[0], **part) != 0
-    if encoding.alpha:
-        opaque = data.read(encoding.alpha, **part) != 0
-        shown = opaque if shown is None else shown & opaque
-    return shown
-
-
-def _choose_bands(data: Any, band: int | None, name: str) -> tuple[int, ...]:
-    if band is not None:
-        if band > data.count:
-            raise MosaicError(f"{name} has {data.count} band(s); band={band} is not among them.")
-        if data.colorinterp[band - 1] == ColorInterp.alpha:
-            raise MosaicError(f"{name}: band={band} is opacity, not brightness; name another.")
-        return (band,)
-    kinds = data.colorinterp
-    grey = [n for n, kind in enumerate(kinds, start=1) if kind != ColorInterp.alpha]
-    if len(grey) == 1:
-        return (grey[0],)
-    if sorted(kinds[n - 1].value for n in grey) == sorted(kind.value for kind in _RGB):
-        return tuple(kinds.index(kind) + 1 for kind in _RGB)
-    shown = ", ".join(
-        f"{n} ({data.descriptions[n - 1] or data.colorinterp[n - 1].name})" for n in grey[:8]
-    )
-    raise MosaicError(
-        f"{name} has {len(grey)} bands, {shown}{', …' if len(grey) > 8 else ''}; say which one is "
-        "brightness, such as band=1" + (_OPACITY if set(_RGB) <= set(kinds) else ".")
-    )
 
 
 def _palette(data: Any, band: int) -> tuple[float, ...]:

@@ -159,15 +159,29 @@ def _check_planetocentric(data: Any, name: str) -> None:
             )
 
 
+def label_rotation_deg(data: Any) -> float:
+    """Return by how much an ISIS label turns the map, which GDAL ignores."""
+    if data.driver != "ISIS3":
+        return 0.0
+    turns = (_number(listed(value)[0]) for key, value in label_items(data) if key == "Rotation")
+    return next((turn for turn in turns if turn), 0.0)
+
+
 def check_label_place(data: Any, projection: Projection, name: str) -> None:
     """Make sure that a map lies where its label says.
 
     Producers of PDS3 count the projection offsets in several ways, of which GDAL knows one.
 
     Raises:
-        MosaicError: latitudes are planetographic; or a PDS3 label's edges lie elsewhere.
+        MosaicError: latitudes are planetographic; an ISIS label turns the map; or a PDS3
+            label's edges lie elsewhere.
     """
     _check_planetocentric(data, name)
+    if (turn := label_rotation_deg(data)) != 0.0:
+        raise MosaicError(
+            f"{name} is turned by {turn:g} deg (Rotation in its Mapping group), which GDAL "
+            "ignores; bring it north up first (ISIS: map2map with Rotation = 0)."
+        )
     if data.driver != "PDS":
         return
     items = {key.upper(): _number(listed(value)[0]) for key, value in label_items(data)}

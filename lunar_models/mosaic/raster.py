@@ -16,7 +16,8 @@ from lunar_models.mosaic.brightness import Encoding, brightness_to_uint8
 from lunar_models.mosaic.gdal import gdal_environment, gdal_path, open_raster, unread
 from lunar_models.mosaic.heights import refuse_heights
 from lunar_models.mosaic.hillshade import Sun, height_scale_m, hillshade
-from lunar_models.mosaic.metadata import is_lossy, read_encoding, require_palette, shown_pixels
+from lunar_models.mosaic.masks import shown_pixels
+from lunar_models.mosaic.metadata import is_lossy, read_encoding, require_palette
 from lunar_models.mosaic.picture import picture_projection
 from lunar_models.mosaic.planetary_label import height_unit_m
 from lunar_models.mosaic.projection import Projection

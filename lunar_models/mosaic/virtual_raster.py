@@ -10,10 +10,11 @@ from typing import Any
 from xml.etree import ElementTree
 
 import numpy as np
-from rasterio.enums import ColorInterp, MaskFlags
+from rasterio.enums import ColorInterp
 
 from lunar_models.errors import MosaicError
-from lunar_models.mosaic.planetary_label import is_positive_west
+from lunar_models.mosaic.masks import has_mask
+from lunar_models.mosaic.planetary_label import is_positive_west, label_rotation_deg
 from lunar_models.mosaic.upright import is_upright
 
 _Element = ElementTree.Element
@@ -102,6 +103,8 @@ def _unsaid(tile: Any) -> str | None:
     """What a VRT cannot say of a tile."""
     if is_positive_west(tile):
         return "longitudes counted westward, which GDAL takes for eastward in a VRT"
+    if label_rotation_deg(tile) != 0.0:
+        return "a rotated map, which GDAL ignores"
     if tile.tags(ns="IMAGE_STRUCTURE").get("MINISWHITE") == "YES":
         return "inverted grey (MinIsWhite), which a VRT cannot say"
     if not is_upright(tile):
@@ -124,8 +127,7 @@ def _fault(root: _Element, band: _Element, source: _Element, tile: Any, index: i
     given = number(source, "NODATA", number(band, "NoDataValue", np.nan))
     if nodata is not None and not np.isnan(nodata) and not np.isclose(nodata, given, 1e-6, 0.0):
         return f"the nodata value {nodata:g}, the VRT {band.findtext('NoDataValue') or 'none'}"
-    flags = tile.mask_flag_enums[index - 1]
-    masked = MaskFlags.per_dataset in flags and source.findtext("UseMaskBand") != "true"
+    masked = has_mask(tile, index) and source.findtext("UseMaskBand") != "true"
     if masked and root.find("MaskBand") is None and not _has_alpha(root):
         return "a mask of pixels without data, which the VRT leaves out"
     return _unsaid(tile)

@@ -70,6 +70,33 @@ def test_isis_positive_west_longitudes(tmp_path, west):
             Mosaic.open(moon)
 
 
+def test_what_an_isis_label_says_and_gdal_ignores(tmp_path):
+    """A map turned in its Mapping group, and a band in metres."""
+    crs = "+proj=eqc +lon_0=20 +R=1737400 +units=m +no_defs"
+    path = write(tmp_path / "m.cub", scene(), driver="ISIS3", crs=crs, transform=METRES)
+    label = path.read_bytes()
+
+    def with_line(after: bytes, line: bytes):
+        begin, end = label.split(after, 1)
+        line = b"\n    " + line
+        return path.write_bytes(begin + after + line + end.replace(b"\0" * len(line), b"", 1))
+
+    with_line(b"Group = Mapping", b"Rotation = 0.0")
+    np.testing.assert_array_equal(brightness(path), scene())
+    with_line(b"Group = Mapping", b"Rotation = 30.0 <degrees>")
+    with pytest.raises(MosaicError, match=r"turned by 30 deg.*map2map"):
+        Mosaic.open(path)
+    with pytest.raises(MosaicError, match="a rotated map"):
+        Mosaic.open(vrt(tmp_path / "m.vrt", [path], nodata=0))
+    for unit, refused in ((b"DN", False), (b"meters", True)):
+        with_line(b"End_Group", b"Group = BandBin\n    Units = " + unit + b"\n  End_Group")
+        if refused:
+            with pytest.raises(MosaicError, match="heights, not brightness"):
+                Mosaic.open(path)
+        else:
+            np.testing.assert_array_equal(brightness(path), scene())
+
+
 @pytest.mark.parametrize("west", [False, True])
 def test_pds4_label(tmp_path, west):
     crs = "+proj=eqc +lon_0=20 +R=1737400 +units=m +no_defs"
