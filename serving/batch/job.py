@@ -46,6 +46,8 @@ SEALED_FILES = (CRATERS_FILE, REJECTED_FILE, f"{MODEL}/{BUNDLE_FILE}")
 """Of the plan, whose digests are in plan.json; bundle.json has those of the model's files."""
 
 ALIGNED_FILE = "aligned.arrow"
+WORK_SUFFIX = ".partial"
+"""Of the work folder, after the name of the output."""
 
 _ENTRIES: dict[str, type | tuple[type, ...]] = {
     "key": dict, "crops": dict, "model": dict, "sha256": dict, "shards_asked": (int, type(None)),
@@ -119,6 +121,11 @@ class Job:
             return True
         found = read_record(self.aligned_file)
         return found is not None and found.source == self.digest and self.aligned_file.is_file()
+
+    @property
+    def output(self) -> Path:
+        """Where the release is published: beside the work, wherever that lies by now."""
+        return self.folder.with_name(self.folder.name.removesuffix(WORK_SUFFIX))
 
     @cached_property
     def crops(self) -> PreprocessConfig:

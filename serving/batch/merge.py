@@ -63,7 +63,7 @@ def merge(job: Job, credit: Credit, tags: TagSet | None) -> Path:
             "classify is run again with the same parameters."
         )
     require_shards(job)
-    output = Path(job.crops.output)
+    output = job.output
     fresh = job.folder / _FRESH
     shutil.rmtree(fresh, ignore_errors=True)
     with disk_errors(job.folder):

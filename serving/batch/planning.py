@@ -30,6 +30,7 @@ from serving.batch.job import (
     PLAN_FILE,
     SEALED_FILES,
     SHARDS,
+    WORK_SUFFIX,
     Job,
     plan_digest,
 )
@@ -51,7 +52,7 @@ _COLUMNS = (
 def work_folder(crops: PreprocessConfig) -> Path:
     """Return where a job of these parameters keeps its work."""
     output = Path(crops.output)
-    return output.with_name(output.name + ".partial")
+    return output.with_name(output.name + WORK_SUFFIX)
 
 
 def open_or_plan(crops: PreprocessConfig, model: Model, *, shards: int | None) -> Job:

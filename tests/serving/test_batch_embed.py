@@ -1,5 +1,8 @@
 """A crop set is embedded in shards with the bytes of a run that was never interrupted."""
 
+import json
+import shutil
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -71,6 +74,59 @@ def test_command_takes_a_service_model(parts, bundle_folder, tmp_path):
     result = CliRunner().invoke(main, ["embed", *arguments], catch_exceptions=False)
     assert result.exit_code == 0, result.output
     assert len(pd.read_parquet(tmp_path / "e.parquet")) == 120
+
+
+@pytest.fixture
+def embedded(parts, tmp_path, monkeypatch):
+    """Embeddings that are there; no shard may be computed any more."""
+    made = embed_crop_set(config(parts, tmp_path / "e.parquet"), parts.encoder)
+    monkeypatch.setattr(embed, "embed_crops", None)
+    return made
+
+
+def test_finished_output_of_the_same_is_kept(parts, embedded):
+    before = embedded.read_bytes()
+    left = embedded.with_name("e.parquet.partial")
+    left.mkdir()  # as a run leaves it that is killed at the very end
+    assert embed_crop_set(config(parts, embedded), parts.encoder) == embedded
+    assert embedded.read_bytes() == before
+    assert not left.exists()
+
+
+def test_output_of_something_else_is_not_overwritten(parts, taught, embedded, tmp_path):
+    before = embedded.read_bytes()
+    with pytest.raises(CropSetError, match=r"made of another encoder; delete it or choose"):
+        embed_crop_set(config(parts, embedded), taught / "encoder")
+    crops = tmp_path / "crops"
+    shutil.copytree(parts.crop_set.path, crops)
+    metadata = pd.read_parquet(crops / "metadata.parquet")
+    fewer = config(parts, embedded).replace(crops=str(crops))
+    said = json.loads((crops / "crop_set.json").read_text())
+    (crops / "crop_set.json").write_text(json.dumps(said | {"digest": "0" * 64}))
+    assert len(metadata) == 120
+    with pytest.raises(CropSetError, match=r"made of another crops; delete it or choose"):
+        embed_crop_set(fewer, parts.encoder)
+    assert embedded.read_bytes() == before
+
+
+def test_output_that_embed_did_not_make_is_not_overwritten(parts, tmp_path):
+    other = tmp_path / "thesis.parquet"
+    pd.DataFrame({"crater_id": ["a"]}).to_parquet(other)
+    text = tmp_path / "notes.parquet"
+    text.write_text("precious")
+    for file, said in ((other, "does not say what it was made of"), (text, "damaged")):
+        before = file.read_bytes()
+        with pytest.raises(CropSetError, match=rf"{said}.*; delete it or choose another output"):
+            embed_crop_set(config(parts, file), parts.encoder)
+        assert file.read_bytes() == before
+
+
+def test_damaged_output_is_told(parts, embedded):
+    content = bytearray(embedded.read_bytes())
+    content[len(content) // 3] ^= 1
+    embedded.write_bytes(content)
+    with pytest.raises(CropSetError, match=r"is there and damaged .*; delete it or choose"):
+        embed_crop_set(config(parts, embedded), parts.encoder)
 
 
 @pytest.mark.parametrize("shards", [1, 3])

@@ -15,7 +15,7 @@ from batch_job import job_config, release_digests
 
 from lunar_models.errors import ConfigError, MosaicError
 from serving.batch import ray_engine
-from serving.batch.engines import InlineEngine, ProcessEngine, Task, WorkerDied
+from serving.batch.engines import InlineEngine, ProcessEngine, Task, WorkerDied, run_alone
 
 needs_ray = pytest.mark.skipif(find_spec("ray") is None, reason="Ray is not installed: [ray]")
 
@@ -60,6 +60,21 @@ def test_task_of_a_killed_process_is_begun_again_and_one_that_kills_is_reported(
         assert isinstance(last.error, WorkerDied)
     finally:
         engine.close()
+
+
+def fail_here():
+    return {}["nothing"]
+
+
+def test_task_alone_ends_with_its_process():
+    assert run_alone(Task("os:getpid", ())) != os.getpid()
+    with pytest.raises(MosaicError, match="row 3"):
+        run_alone(Task(fail, (3,)))
+    with pytest.raises(KeyError) as told:
+        run_alone(Task(fail_here, ()))
+    assert "in fail_here" in told.value.__notes__[0]  # where it happened
+    with pytest.raises(WorkerDied, match="killed, or out of memory"):
+        run_alone(Task(die, ()))
 
 
 def test_missing_ray_is_told(monkeypatch):
