@@ -31,7 +31,8 @@ ALIASES: dict[str, tuple[str, ...]] = {
         "lon_dege", "longitude_dege", "lon_360", "longitude_360", "lon_180", "longitude_180",
         "e_lon", "e_longitude", "elon", "east_lon", "east_longitude_deg", "east_lon_deg",
         "lon_e_deg", "longitude_e_deg", "longitude_degrees",
-        "lon_degrees", "positive_east_longitude",
+        "lon_degrees", "positive_east_longitude", "lon_positive_east", "longitude_positive_east",
+        "lon_pos_east",
     ),
     "longitude_west": (
         "longitude_w", "west_longitude", "lon_w", "long_w", "longitude_west", "wlon",

@@ -1,14 +1,15 @@
 """Match the columns of a crater table to our fields, by the names in published catalogues."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from lunar_models.catalogue.column_names import ALIASES, BOX, FIELDS, SIZES
 from lunar_models.catalogue.unusual import is_planetographic, unusual_columns
 from lunar_models.errors import CatalogueError
 
-_DBF_LETTERS = 10
+DBF_LETTERS = 10
+"""A shapefile's names are cut to this length."""
 _PART_OF_ANGLE = re.compile(r"(lon|lat)(?:g|gitude|itude)?(?:arc)?(?:m|mn|(?:min|sec)\w*)")
 """Names of minutes and seconds of arc beside whole degrees."""
 
@@ -27,6 +28,8 @@ class Columns:
     """The axes, longitude or latitude, that come from the geometry."""
     mapped: bool = False
     """The fields are those of `columns=`, not found by known names."""
+    truncated: bool = False
+    """Names of `DBF_LETTERS` letters may have been cut."""
 
     @property
     def pixels(self) -> bool:
@@ -80,50 +83,86 @@ def match_columns(
             f"Unknown column name {', '.join(sorted(unknown))} in the mapping; use "
             f"{', '.join(FIELDS)}."
         )
-    found = {}
-    for key, aliases in ALIASES.items() if columns is None else ():
-        name = _first(known, aliases, truncated)
-        if name is not None and key != "crater_id":
-            found[key] = name
+    found = _known(known, truncated) if columns is None else {}
     for key, name in (columns or {}).items():
         if plain_name(name) in known:
             found[key] = known[plain_name(name)]
-    if truncated:
-        _settle_cut_names(found, by_geometry=geometry and not outlines)
+    if truncated and columns is None:
+        _settle_cut_names(found, by_geometry=geometry)
+    if geometry and columns is None:  # extents in degrees, as GIS programs write them
+        found = {key: name for key, name in found.items() if not key.endswith("_px")}
     _check_meaning(found, known)
     if columns is None:
         identifiers = [known[p] for p in map(plain_name, ALIASES["crater_id"]) if p in known]
     else:
         identifiers = [found.pop("crater_id")] if "crater_id" in found else []
     rivals = _rivals(names, found) if columns is None else {}
-    matched = Columns(found, tuple(dict.fromkeys(identifiers)), rivals, mapped=columns is not None)
-    missing = list(_missing(matched, columns or {}, geometry, outlines))
+    matched = Columns(
+        found,
+        tuple(dict.fromkeys(identifiers)),
+        rivals,
+        mapped=columns is not None,
+        truncated=truncated and columns is None,
+    )
+    missing = list(dict.fromkeys(_missing(matched, columns or {}, geometry, outlines)))
     if missing:
-        lacks = f"The catalogue has no column for {', '.join(dict.fromkeys(missing))}; "
-        unusual = unusual_columns(known)
-        said = [
-            f"column {known[plain]!r} {what}"
-            for plain, (kind, what) in unusual.items()
-            if any(field.startswith((kind, "diameter" if kind == "radius" else kind))
-                   for field in missing)
-        ]  # fmt: skip
-        if said:
-            raise CatalogueError(f"{lacks}{'. '.join(dict.fromkeys(said))}.")
-        raise CatalogueError(
-            f"{lacks}its columns are {', '.join(names) or '(none)'}. Rename them, or say which "
-            "they are, such as columns=longitude_deg=LON,latitude_deg=LAT,diameter_km=D."
-        )
+        raise CatalogueError(_lacking(missing, names, known))
     return matched
 
 
+def _known(known: Mapping[str, str], truncated: bool) -> dict[str, str]:
+    """Field -> the first column that bears one of its known names, ids left out."""
+    first = {key: _first(known, aliases, truncated) for key, aliases in ALIASES.items()}
+    return {key: name for key, name in first.items() if name is not None and key != "crater_id"}
+
+
+def _lacking(missing: Sequence[str], names: list[str], known: Mapping[str, str]) -> str:
+    """What to say of fields without a column."""
+    lacks = f"The catalogue has no column for {', '.join(missing)}; "
+    said = [
+        f"column {known[plain]!r} {what}"
+        for plain, (kind, what) in unusual_columns(known).items()
+        if any(field.startswith((kind, "diameter" if kind == "radius" else kind))
+               for field in missing)
+    ]  # fmt: skip
+    if said:
+        return f"{lacks}{'. '.join(dict.fromkeys(said))}."
+    return (
+        f"{lacks}its columns are {', '.join(names) or '(none)'}. Rename them, or say which "
+        "they are, such as columns=longitude_deg=LON,latitude_deg=LAT,diameter_km=D."
+    )
+
+
 def _settle_cut_names(found: dict[str, str], *, by_geometry: bool) -> None:
-    """Take a name such as `longitude_`, which may be cut from several, for the longitude."""
+    """Decide on names such as `longitude_` and `diameter_i`, which may be cut from several.
+
+    Raises:
+        CatalogueError: a longitude may count eastward or westward, and there is no geometry.
+    """
     places = [found[key] for key in ("longitude_deg", "latitude_deg") if key in found]
     for key in [key for key in found if key.endswith(("_unit", "_hemisphere"))]:
-        if found[key] in places:
+        if found[key] in places or any(found[key] == found.get(size) for size in SIZES):
             del found[key]
-    if by_geometry and found.get("longitude_west") in places:
+    if found.get("longitude_west") in places:
+        if not by_geometry:
+            name = found["longitude_west"]
+            raise CatalogueError(
+                f"Column {name!r} may be cut from a name of eastward or of westward longitudes. "
+                f"Say columns=longitude_deg={name},… or columns=longitude_west={name},…"
+            )
         del found["longitude_west"]  # if it was, the geometry contradicts it
+    for kind in ("diameter", "radius"):
+        fields = [key for key in SIZES if key.startswith(kind) and key in found]
+        for name in {found[key] for key in fields}:
+            same = [key for key in fields if found[key] == name]
+            if len(same) > 1:  # its unit was cut away
+                for key in same:
+                    del found[key]
+                found.setdefault(kind, name)
+    sun = [key for key in ("sub_solar_longitude_deg", "sub_solar_latitude_deg") if key in found]
+    if len({found[key] for key in sun}) < len(sun):
+        for key in sun:
+            del found[key]
 
 
 def _check_meaning(found: Mapping[str, str], known: Mapping[str, str]) -> None:
@@ -172,10 +211,10 @@ def _first(known: Mapping[str, str], aliases: Iterable[str], truncated: bool) ->
         if alias in known:
             return known[alias]
     for name in known.values() if truncated else ():
-        if len(name) == _DBF_LETTERS:
+        if len(name) == DBF_LETTERS:
             cut = name.lower()
             for alias in aliases:
-                if len(alias) > _DBF_LETTERS and alias.lower().startswith(cut):
+                if len(alias) > DBF_LETTERS and alias.lower().startswith(cut):
                     return name
     return None
 

@@ -9,7 +9,7 @@ import pandas as pd
 
 from lunar_models.arrays import Float64Array
 from lunar_models.catalogue.column_names import BOX, SIZES
-from lunar_models.catalogue.columns import Columns
+from lunar_models.catalogue.columns import DBF_LETTERS, Columns
 from lunar_models.catalogue.values import read_numbers
 from lunar_models.errors import CatalogueError
 
@@ -24,13 +24,6 @@ _ELONGATED = 1.5
 _SUMMARIES = ("mean", "average", "median", "total", "sum", "std", "stdev", "minimum", "maximum")
 _CRATERS = ("crater", "satellite")
 
-_FROM_GEOMETRY_DEG = 1.0
-
-GEOMETRY_AXES = {
-    "longitude": "longitude of the geometry",
-    "latitude": "latitude of the geometry",
-}
-"""Axis -> the column in which a table with geometry holds it, beside those of the file."""
 _KM = {"diameter_km": 1.0, "diameter_m": 1e-3, "radius_km": 2.0, "radius_m": 2e-3}
 _ANGLES = {"longitude_deg": 360.0, "longitude_west": 360.0, "latitude_deg": 90.0}
 
@@ -111,53 +104,27 @@ def check_latitudes(latitude: Float64Array, longitude: Float64Array, path: Path)
     )
 
 
-def check_geometry(
-    rows: pd.DataFrame,
-    table: pd.DataFrame,
-    matched: Columns,
-    taken: Mapping[str, str],
-    path: Path,
-) -> None:
-    """Make sure that coordinates by columns are those of the geometry.
-
-    Args:
-        rows: longitude_deg and latitude_deg as understood.
-        table: with the columns of `GEOMETRY_AXES`, if it has geometry.
-        matched: which column holds what.
-        taken: field -> column, with the columns of hemispheres.
-        path: of the file, for messages.
+def doubtful_units(
+    numbers: Mapping[str, Float64Array], rows: pd.DataFrame, matched: Columns, path: Path
+) -> list[str]:
+    """Remarks on values that another unit would explain as well.
 
     Raises:
-        CatalogueError: many of them lie apart.
+        CatalogueError: the unit is that of a name that may have been cut, such as `diameter_m`.
     """
-    if not set(GEOMETRY_AXES.values()) <= set(table.columns):
-        return
-    east, north = (table[name].to_numpy(np.float64) for name in GEOMETRY_AXES.values())
-    longitude, latitude = (rows[f"{axis}_deg"].to_numpy() for axis in GEOMETRY_AXES)
-    away = np.abs((longitude - east + 180.0) % 360.0 - 180.0) * np.cos(np.radians(north))
-    away = np.maximum(away, np.abs(latitude - north))
-    away = away[np.isfinite(away)]
-    if away.size and (away > _FROM_GEOMETRY_DEG).mean() > _MANY:
-        own = {f"{axis}_deg" for axis in matched.geometry}
-        fields = [field for field in taken if field.split("_")[0] in GEOMETRY_AXES]
-        names = dict.fromkeys(taken[field] for field in fields if field not in own)
-        raise CatalogueError(
-            f"{path}: its column{'s'[: len(names) - 1]} {' and '.join(names)} lie up to "
-            f"{away.max():.1f} deg from its geometry. To take the geometry, leave them out: "
-            "columns=crater_id=…,diameter_km=…; to take the columns, save the table as CSV."
-        )
-
-
-def doubtful_units(
-    numbers: Mapping[str, Float64Array], rows: pd.DataFrame, size: str | None
-) -> list[str]:
-    """Remarks on values that another unit would explain as well."""
-    notes = []
+    notes, size = [], matched.size
     latitude, longitude = rows["latitude_deg"].abs().max(), rows["longitude_deg"].abs().max()
     if len(rows) >= _LEAST_ROWS and 1.0 < latitude <= np.pi / 2.0 and longitude <= 2.0 * np.pi:
         notes.append("all coordinates are so small that they may be radians; degrees are taken")
     if size in ("diameter_m", "radius_m"):
         largest = np.nanmax(numbers[size], initial=0.0)
+        name = matched.found[size]
+        if 0.0 < largest <= _SMALL_M and matched.truncated and len(name) == DBF_LETTERS:
+            raise CatalogueError(
+                f"{path}: the name of column {name!r} may have been cut (from {name}ean_km, …), "
+                f"and its largest value is {largest:g}. Say the unit: columns=…,{size}={name} "
+                f"or columns=…,{size[:-1]}km={name}."
+            )
         if 0.0 < largest <= _SMALL_M:
             notes.append(
                 f"the largest {size.split('_')[0]} is {largest:g} m; if the column holds "
@@ -167,15 +134,22 @@ def doubtful_units(
 
 
 def check_pixels(boxes: Mapping[str, Float64Array], path: Path) -> None:
-    """Make sure that pixels are no parts of the image's width and height, as YOLO writes them.
+    """Make sure that pixels are no degrees, nor parts of the image's width and height as in YOLO.
 
     Args:
         boxes: x_px, y_px and diameter_px, (n,) each.
         path: of the file, for messages.
 
     Raises:
-        CatalogueError: all of them are 1 at most.
+        CatalogueError: all of them are 1 at most, or many centres or sizes are below 0.
     """
+    below = np.any([boxes[name] < 0.0 for name in ("x_px", "y_px", "diameter_px")], axis=0)
+    if below.sum() >= _LEAST_ROWS and below.mean() > _MANY_LATITUDES:
+        raise CatalogueError(
+            f"{path}: {int(below.sum())} of {len(below)} craters in pixels have a centre or size "
+            "below 0. If these are degrees or metres of a map, give longitude_deg, latitude_deg "
+            "and diameter_km; pixels count rightward and downward from the upper left corner."
+        )
     values = np.concatenate([boxes[name] for name in ("x_px", "y_px", "diameter_px")])
     values = values[np.isfinite(values)]
     if values.size and (np.abs(values) <= 1.0).all():

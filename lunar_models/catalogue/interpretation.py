@@ -15,7 +15,6 @@ from lunar_models.arrays import Float64Array
 from lunar_models.catalogue.column_names import BOX, NUMBERS, SUN_COLUMNS
 from lunar_models.catalogue.columns import Columns, plain_name
 from lunar_models.catalogue.doubts import (
-    check_geometry,
     check_latitudes,
     check_pixels,
     check_rivals,
@@ -23,6 +22,7 @@ from lunar_models.catalogue.doubts import (
     elongated_boxes,
     foreign_rows,
 )
+from lunar_models.catalogue.geometry_checks import check_geometry, check_outlines
 from lunar_models.catalogue.hemispheres import (
     apply_hemisphere,
     check_west,
@@ -107,7 +107,9 @@ def standardise(
         check_latitudes(rows["latitude_deg"].to_numpy(), rows["longitude_deg"].to_numpy(), path)
         matched = apply_units_beside(table, matched, numbers, notes, path)
         rows["diameter_km"] = _diameters(numbers, matched, notes, path)
-        notes += doubtful_units(numbers, rows, matched.size)
+        size = matched.size or ""
+        notes += check_outlines(rows, table, matched.size, matched.found[size], path)
+        notes += doubtful_units(numbers, rows, matched, path)
     computed, said = sub_solar_columns(table, matched)
     notes += said
     sun = {key: numbers[key] for key in SUN_COLUMNS if key in numbers}

@@ -1,32 +1,34 @@
 """Read craters from vector files: points, or outlines to which circles are fitted."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pa_parquet
-from pyproj import CRS
+import shapely
 
 from lunar_models.arrays import Float64Array
-from lunar_models.catalogue.columns import Columns, match_columns
-from lunar_models.catalogue.doubts import GEOMETRY_AXES
+from lunar_models.catalogue.column_names import ALIASES
+from lunar_models.catalogue.columns import Columns, match_columns, plain_name
+from lunar_models.catalogue.geometry import check_prj, in_lunar_degrees
+from lunar_models.catalogue.geometry_checks import GEOMETRY_AXES, OUTLINE_DIAMETER
+from lunar_models.catalogue.layer_remarks import layer_remarks
+from lunar_models.catalogue.outlines import fitted_circles
 from lunar_models.catalogue.statements import apply_statements
 from lunar_models.catalogue.units import apply_units, stated_units
+from lunar_models.catalogue.values import is_number
 from lunar_models.errors import CatalogueError
-from lunar_models.moon import LUNAR_GEOGRAPHIC, MOON_RADIUS_KM, MOON_RADIUS_M, unit_vectors
 
 PARQUET = (".parquet", ".geoparquet")
 SUFFIXES = (".shp", ".dbf", ".gpkg", ".geojson", ".json", ".gml", ".kml", ".kmz", ".zip", ".fgb",
             ".sqlite", ".mif", ".gdb", ".dxf", ".gpx", ".topojson")  # fmt: skip
 """Vector formats that are never taken for a delimited text."""
 _WORDS = (b"comment", b"comments", b"description", b"note", b"notes", b"long_name", b"title")
-_RADIUS_TOLERANCE_M = 5_000.0
-_FLATTENING_TOLERANCE_M = 1.0
-_LEAST_VERTICES = 5
+_MOST_DEGREES = 720.0
+_MANY_BEYOND = 0.01
 _NO_SCHEMA = pa.schema([])
 
 
@@ -44,7 +46,8 @@ def read_vector(
     _check_source(source, path)
     frame = geopandas.read_file(source, engine="pyogrio")
     truncated = path.suffix.lower() in (".shp", ".dbf", ".zip")
-    return _from_frame(frame, columns, path, truncated=truncated)
+    remarks = layer_remarks(source, path)
+    return _from_frame(frame, columns, path, truncated=truncated, remarks=remarks)
 
 
 def _check_source(source: Any, path: Path) -> None:
@@ -56,6 +59,7 @@ def _check_source(source: Any, path: Path) -> None:
             f"{path}: GML in a lunar reference system may give latitude first, and the file does "
             "not say; convert it to GeoPackage with the program that wrote it."
         )
+    check_prj(path)
     layers = [name for name, kind in pyogrio.list_layers(source) if kind is not None]
     if len(layers) > 1:
         raise CatalogueError(
@@ -79,12 +83,11 @@ def read_parquet(
         frame = geopandas.read_parquet(path)
         if frame.index.name:
             frame = frame.reset_index()
-        return _from_frame(frame, columns, path, schema=schema)
+        return _from_frame(frame, columns, path, schema=schema, remarks=_remarks(schema))
     matched = match_columns(schema.names, columns)
     matched, notes = apply_units(matched, stated_units(schema), path)
-    if columns is None:
-        matched, said = apply_statements(matched, _remarks(schema), path)
-        notes += said
+    matched, said = apply_statements(matched, _remarks(schema), path)
+    notes += said
     wanted = [*matched.found.values(), *matched.rivals, *matched.identifiers]
     table = pa_parquet.read_table(path, columns=list(dict.fromkeys(wanted)))
     return table.to_pandas(ignore_metadata=True), matched, notes
@@ -110,41 +113,76 @@ def _from_frame(
     *,
     truncated: bool = False,
     schema: pa.Schema = _NO_SCHEMA,
+    remarks: Sequence[str] = (),
 ) -> tuple[pd.DataFrame, Columns, list[str]]:
-    """Read the columns of a table with geometry, `schema` being that of its Parquet file."""
+    """Read the columns of a table with geometry.
+
+    Args:
+        frame: the table.
+        columns: as for `match_columns`.
+        path: of the file, for messages.
+        truncated: names may be cut to 10 letters.
+        schema: of the Parquet file, which has units.
+        remarks: what the file says of itself in words.
+    """
     if getattr(frame, "active_geometry_name", None) is None:
         names = [str(name) for name in frame.columns]
-        return pd.DataFrame(frame), match_columns(names, columns, truncated=truncated), []
-    shapes = frame.geometry
+        matched = match_columns(names, columns, truncated=truncated)
+        matched, said = apply_statements(matched, remarks, path)
+        return pd.DataFrame(frame), matched, said
+    shapes = _single_parts(frame.geometry)
     kinds = set(shapes.geom_type.dropna())
     points = kinds <= {"Point"} and len(shapes) > 0
     outlines = bool(kinds) and kinds <= {"Polygon", "MultiPolygon", "LineString", "LinearRing"}
-    names = [str(name) for name in frame.columns if name != shapes.name]
+    table = pd.DataFrame(frame.drop(columns=shapes.name))
+    maps = _map_coordinates(table) if columns is None and (points or outlines) else []
+    names = [str(name) for name in table.columns if name not in maps]
     matched = match_columns(
         names, columns, geometry=points or outlines, outlines=outlines, truncated=truncated
     )
-    matched, said = apply_units(matched, stated_units(schema), path)
-    if columns is None:
-        matched, more = apply_statements(matched, _remarks(schema), path)
-        said = [*said, *more]
-    table = pd.DataFrame(frame.drop(columns=shapes.name))
-    stated = {"longitude_deg", "latitude_deg"} <= matched.found.keys()
-    if stated and matched.size is not None and not points:
-        return table, matched, said
-    shapes, notes = _in_lunar_degrees(shapes, path, needed=not stated or outlines)
-    notes = [*said, *notes]
+    matched, notes = apply_units(matched, stated_units(schema), path)
+    matched, said = apply_statements(matched, remarks, path)
+    notes += said
+    if maps:
+        notes.append(f"columns {' and '.join(maps)} hold no degrees; the geometry is taken")
+    if not (points or outlines):
+        return table, matched, notes
+    stated = matched.has_axis("longitude") and matched.has_axis("latitude")
+    needed = not stated or matched.size is None
+    shapes, said = in_lunar_degrees(shapes, path, needed=needed)
+    notes += said
     if shapes is None:
         return table, matched, notes
     if points:
-        place = (shapes.x.to_numpy(), shapes.y.to_numpy())
+        return table, _with_geometry(table, matched, (shapes.x, shapes.y), notes), notes
+    longitude, latitude, diameter_km, said = fitted_circles(shapes, path, needed=needed)
+    notes += said
+    if matched.size is None:
+        table["diameter_km"] = diameter_km
+        matched.found["diameter_km"] = "diameter_km"
     else:
-        longitude, latitude, diameter_km = _fitted_circles(shapes)
-        place = (longitude, latitude)
-        notes.append("circles are fitted to the outlines")
-        if matched.size is None:
-            table["diameter_km"] = diameter_km
-            matched.found["diameter_km"] = "diameter_km"
-    return table, _with_geometry(table, matched, place, notes), notes
+        table[OUTLINE_DIAMETER] = diameter_km
+    return table, _with_geometry(table, matched, (longitude, latitude), notes), notes
+
+
+def _single_parts(shapes: Any) -> Any:
+    """Points of multipoints that have one each; other shapes as they are."""
+    if set(shapes.geom_type.dropna()) <= {"Point", "MultiPoint"}:
+        single = (shapely.get_num_geometries(shapes.to_numpy()) == 1).all()
+        return shapes.explode(index_parts=False) if single else shapes
+    return shapes
+
+
+def _map_coordinates(table: pd.DataFrame) -> list[str]:
+    """Columns called as longitudes or latitudes whose numbers are metres or feet of a map."""
+    names = {plain_name(alias) for axis in GEOMETRY_AXES for alias in ALIASES[f"{axis}_deg"]}
+    return [
+        str(name)
+        for name, values in table.items()
+        if plain_name(str(name)) in names
+        and is_number(values)
+        and (values.dropna().abs() > _MOST_DEGREES).mean() > _MANY_BEYOND
+    ]
 
 
 def _with_geometry(
@@ -161,72 +199,3 @@ def _with_geometry(
         called = "coordinates" if len(axes) > 1 else f"{axes[0]}s"
         notes.append(f"{called} are those of the geometry")
     return replace(matched, geometry=axes)
-
-
-def _in_lunar_degrees(shapes: Any, path: Path, *, needed: bool) -> tuple[Any, list[str]]:
-    """Geometry in degrees on the lunar sphere; None where it cannot be and is not needed."""
-    if shapes.crs is None:
-        return shapes, ["no reference system: coordinates are taken as degrees on the Moon"]
-    crs = CRS.from_user_input(shapes.crs)
-    if crs.is_geographic and np.isclose(crs.axis_info[0].unit_conversion_factor, 1.0):
-        # pyproj takes and gives degrees where a reference system counts in radians
-        shapes = shapes.affine_transform([np.degrees(1.0), 0.0, 0.0, np.degrees(1.0), 0.0, 0.0])
-    radius = crs.ellipsoid.semi_major_metre if crs.ellipsoid else 0.0
-    if abs(radius - MOON_RADIUS_M) <= _RADIUS_TOLERANCE_M:
-        polar = crs.ellipsoid.semi_minor_metre if crs.ellipsoid else radius
-        if abs(radius - polar) > _FLATTENING_TOLERANCE_M:
-            raise CatalogueError(
-                f"{path}: its reference system {crs.name!r} is on an ellipsoid of "
-                f"{radius / 1000:.1f} by {polar / 1000:.1f} km, whose latitudes are up to "
-                f"{np.degrees(1.0 - polar / radius):.3f} deg from those on the lunar sphere. If "
-                f"they are planetocentric, say so: ogr2ogr -a_srs {LUNAR_GEOGRAPHIC} OUT.gpkg IN."
-            )
-        return shapes.to_crs(LUNAR_GEOGRAPHIC), []
-    fault = f"its reference system {crs.name!r} is of a body of {radius / 1000:.1f} km radius"
-    if crs.is_geographic:
-        return shapes, [f"{fault}; its degrees are taken as the Moon's"]
-    if not needed:
-        return None, [f"{fault}; its columns are taken, not its geometry"]
-    raise CatalogueError(
-        f"{path}: {fault}, so its coordinates cannot be placed on the Moon. Assign the right one, "
-        f"such as ogr2ogr -a_srs {LUNAR_GEOGRAPHIC} OUT.gpkg IN."
-    )
-
-
-def _fitted_circles(shapes: Any) -> tuple[Float64Array, Float64Array, Float64Array]:
-    """Longitude, latitude (degrees) and diameter (km) of the least-squares circle of each shape.
-
-    The circle is fitted (Kåsa 1976, doi 10.1109/TIM.1976.6312298) to the vertices on the plane
-    that touches the sphere at their middle, orthographically.
-    """
-    found = np.full((len(shapes), 3), np.nan)
-    for n, shape in enumerate(shapes):
-        if shape is None or shape.is_empty:
-            continue
-        outline = max(getattr(shape, "geoms", [shape]), key=lambda part: part.length)
-        ring = getattr(outline, "exterior", outline)
-        longitude, latitude = np.array(ring.coords)[:, :2].T
-        if len(longitude) >= _LEAST_VERTICES:
-            found[n] = _fit_circle(longitude, latitude)
-    return found[:, 0], found[:, 1], found[:, 2]
-
-
-def _fit_circle(longitude: Float64Array, latitude: Float64Array) -> tuple[float, float, float]:
-    points = unit_vectors(longitude_deg=longitude, latitude_deg=latitude)
-    middle = points.mean(axis=0)
-    middle /= np.linalg.norm(middle)
-    east = np.cross((0.0, 0.0, 1.0), middle)
-    east = np.array((1.0, 0.0, 0.0)) if np.linalg.norm(east) < 1e-9 else east / np.linalg.norm(east)
-    north = np.cross(middle, east)
-    for _ in range(3):  # towards the circle's own centre, where it is a circle on the plane
-        u, v = points @ east, points @ north
-        system = np.column_stack((2.0 * u, 2.0 * v, np.ones_like(u)))
-        (a, b, c), *_ = np.linalg.lstsq(system, u * u + v * v, rcond=None)
-        middle = middle * np.sqrt(max(0.0, 1.0 - a * a - b * b)) + a * east + b * north
-        east = east - middle * (east @ middle)
-        east /= np.linalg.norm(east)
-        north = np.cross(middle, east)
-    radius = float(np.sqrt(max(c + a * a + b * b, 0.0)))
-    longitude_deg = float(np.degrees(np.arctan2(middle[1], middle[0])))
-    latitude_deg = float(np.degrees(np.arcsin(np.clip(middle[2], -1.0, 1.0))))
-    return longitude_deg, latitude_deg, 2.0 * MOON_RADIUS_KM * float(np.arcsin(min(radius, 1.0)))
