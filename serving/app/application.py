@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 
 from lunar_models.config.label import read_label_config
@@ -16,6 +16,7 @@ from serving.app.body_limits import BodyBudget
 from serving.app.decoders import DecoderPool
 from serving.app.gate import Gate
 from serving.app.pages import new_application
+from serving.app.query import check_query
 from serving.app.release import Release
 from serving.app.routes import (
     catalogue,
@@ -77,7 +78,7 @@ def create_app(config: ServeConfig, pointer_file: Path) -> FastAPI:
         label_relabel,
     )
     for routes in routers:
-        app.include_router(routes.router)
+        app.include_router(routes.router, dependencies=[Depends(check_query)])
     tokens = TokenStore(Path(config.tokens)) if config.tokens else None
     limit = int(config.max_body_mb * 2**20)
     direct = predict.direct_routes()

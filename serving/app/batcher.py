@@ -136,7 +136,7 @@ class Batcher:
             for job, answer in zip(jobs, answers, strict=True):
                 job.answers.append(answer)
             done = [job for job in dict.fromkeys(jobs) if len(job.answers) == len(job.crops)]
-            results: list[tuple[Job, Any]] = [(job, job.encode(job.answers)) for job in done]
+            results: list[tuple[Job, Any]] = [(job, _encoded(job)) for job in done]
         except Exception as error:
             # No future may stay open, or its request would hang.
             results = [(job, error) for job in dict.fromkeys(jobs)]
@@ -145,6 +145,14 @@ class Batcher:
         metrics.note_batch(len(batch), time.perf_counter() - started)
         metrics.WAITING.set(self._waiting)
         jobs[0].loop.call_soon_threadsafe(_resolve, results)
+
+
+def _encoded(job: Job) -> bytes | Problem:
+    """The reply's body; a job whose options do not fit its answers does not fail the others."""
+    try:
+        return job.encode(job.answers)
+    except Problem as problem:
+        return problem
 
 
 def _resolve(results: list[tuple[Job, Any]]) -> None:

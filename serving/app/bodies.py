@@ -13,6 +13,7 @@ from starlette.formparsers import MultiPartParser
 from starlette.requests import Request
 
 from serving.app.problems import Problem
+from serving.app.query import check_names
 from serving.model.crop_input import CropInput, read_body, read_items
 from serving.model.preparation import Crop
 from serving.model.schema import CropHints, CropRequest, Options, explain
@@ -66,7 +67,7 @@ async def read_question(request: Request, *, max_items: int) -> Question:
     if kind == MULTIPART:
         return await _read_form(request, max_items)
     if kind in RAW_TYPES:
-        hints, options = _read_fields(dict(request.query_params))
+        hints, options = _read_fields(_query(request))
         return Question([CropInput(await request.body(), hints)], options)
     types = ", ".join((JSON, MULTIPART, *RAW_TYPES))
     raise Problem(415, "media_type", f"Send one of {types}.")
@@ -76,6 +77,11 @@ async def read_json_question(request: Request, *, max_items: int) -> Question:
     """Read the crops of a JSON request. Raises as `read_json`, and 415 for other types."""
     if media_type(request) != JSON:
         raise Problem(415, "media_type", "Send application/json.")
+    if name := next(iter(request.query_params), None):
+        detail = (
+            f"With a JSON body {name[:50]!r} goes into its 'params' or items, not into the URL."
+        )
+        raise Problem(400, "bad_parameter", detail)
     body = await request.body()
     if len(body) < _OFF_LOOP_BYTES:
         return read_json(body, max_items=max_items)
@@ -124,7 +130,7 @@ def _as_utf8(body: bytes) -> bytes:
 
 
 async def _read_form(request: Request, max_items: int) -> Question:
-    fields: dict[str, Any] = dict(request.query_params)
+    fields: dict[str, Any] = _query(request)
     async with request.form(max_files=max_items, max_fields=_FORM_FIELDS) as form:
         parts = form.multi_items()
         images = [await v.read() for _, v in parts if isinstance(v, UploadFile)]
@@ -132,6 +138,12 @@ async def _read_form(request: Request, max_items: int) -> Question:
     _check_count(len(images), max_items)
     hints, options = _read_fields(fields)
     return Question([CropInput(data, hints) for data in images], options)
+
+
+def _query(request: Request) -> dict[str, str]:
+    """Query parameters beside an image or a form."""
+    check_names(request.query_params, [*CropHints.model_fields, *Options.model_fields])
+    return dict(request.query_params)
 
 
 def _read_fields(fields: dict[str, Any]) -> tuple[CropHints, Options]:

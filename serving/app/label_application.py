@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import uvicorn
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from starlette.responses import RedirectResponse, Response
 
 from lunar_models.config.label import LabelServeConfig
@@ -15,6 +15,7 @@ from serving.app.body_limits import BodyBudget
 from serving.app.gate import Gate
 from serving.app.labelling import open_labelling
 from serving.app.pages import new_application
+from serving.app.query import check_query
 from serving.app.routes import health, label, label_pictures, label_relabel
 from serving.app.tokens import TokenStore
 from serving.app.worker import bind, server_config
@@ -42,7 +43,7 @@ def create_label_app(config: LabelServeConfig) -> FastAPI:
     )
     app.state.labelling = open_labelling(config)
     for routes in (label, label_pictures, label_relabel, health):
-        app.include_router(routes.router)
+        app.include_router(routes.router, dependencies=[Depends(check_query)])
     app.add_api_route("/", _to_page, include_in_schema=False)
     tokens = TokenStore(Path(config.tokens)) if config.tokens else None
     process = _Process(BodyBudget(_BODIES_BYTES))

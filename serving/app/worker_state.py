@@ -5,6 +5,7 @@ import json
 import time
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import TypeAdapter
@@ -27,7 +28,7 @@ from serving.model.classify import BATCH
 from serving.model.crop_input import CropInput
 from serving.model.preparation import CropForm
 from serving.model.schema import CropAnswer
-from serving.model.table import table
+from serving.model.table import NO_TABLE, no_such_column, table
 
 if TYPE_CHECKING:  # the crop engine takes seconds to import, and only mosaics need it
     from serving.app.locate import Locator
@@ -102,11 +103,16 @@ class WorkerState:
         The caller sees to the deadline (`Admission.until`).
 
         Raises:
-            Problem: 503 when busy.
+            Problem: 503 when busy; 400 for a column of an answer that is no table.
         """
         served = admission.served
         bundle = served.embedder if embed_only else served.bundle
-        encode = encode or (encode_table if question.table else encode_predictions)
+        column = question.options.column
+        if column and (encode is not None or not question.table):
+            raise Problem(400, "bad_parameter", NO_TABLE)
+        if encode is None:
+            as_table = partial(encode_table, column=column)
+            encode = as_table if question.table else encode_predictions
         work = self._compute(admission, question, bundle, encode)
         size = sum(len(crop.data) for crop in question.crops if isinstance(crop, CropInput))
         if len(question.crops) > BATCH or size > _LONG_BYTES:
@@ -194,9 +200,18 @@ def encode_predictions(answers: list[CropAnswer]) -> bytes:
     return b'{"predictions":' + _ANSWERS.dump_json(answers) + b"}"
 
 
-def encode_table(answers: list[CropAnswer]) -> bytes:
-    """Like `encode_predictions`, one flat row for each."""
+def encode_table(answers: list[CropAnswer], *, column: str = "") -> bytes:
+    """Like `encode_predictions`, one flat row for each, or the one column that is wanted.
+
+    Raises:
+        Problem: 400, there is no such column.
+    """
     for answer in answers:
         metrics.CROPS.labels(answer.error.code if answer.error else "none").inc()
     rows = table([answer.model_dump() for answer in answers])
+    if column:
+        try:
+            rows = [{column: row[column]} for row in rows]
+        except KeyError:
+            raise Problem(400, "bad_parameter", no_such_column(list(rows[0]))) from None
     return json.dumps({"predictions": rows}, allow_nan=False).encode()

@@ -25,6 +25,8 @@ FEW_PX = 12
 MOST_UPSAMPLING = 3.0
 MOST_NODATA = 0.3
 _CONTEXT_SLACK = 0.1
+LEAST_DIAMETERS = 1.0
+"""A narrower image lacks the rim: whatever it shows, it is not the crater that was named."""
 
 
 @dataclass(frozen=True)
@@ -162,6 +164,12 @@ def _cut_to_context(
         return image
     side = len(image)
     wanted = context_diameters * hints.diameter_km * 1000.0 / hints.pixel_scale_m
+    if wanted * LEAST_DIAMETERS > side * context_diameters:
+        raise CropImageError(
+            "narrow_context",
+            f"The image spans {side / wanted * context_diameters:.2g} crater diameters and lacks "
+            f"the rim; send {context_diameters:g}, or check pixel_scale_m and diameter_km.",
+        )
     if wanted > side * (1.0 + _CONTEXT_SLACK):
         message = (
             f"The image spans {side / wanted * context_diameters:.2f} crater diameters; the model "

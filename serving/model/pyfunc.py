@@ -15,7 +15,7 @@ from serving.model.bundle import Bundle, identify
 from serving.model.classify import classify, warm_up
 from serving.model.crop_input import read_input
 from serving.model.schema import Options, explain
-from serving.model.table import table
+from serving.model.table import NO_TABLE, no_such_column, table
 
 ARTIFACT = "bundle"
 
@@ -56,6 +56,8 @@ with warnings.catch_warnings(record=True):
                 raise mlflow.MlflowException.invalid_parameter_value(explain(error)) from None
             except ValueError as error:
                 raise mlflow.MlflowException.invalid_parameter_value(str(error)) from None
+            if options.column and not asked.table:
+                raise mlflow.MlflowException.invalid_parameter_value(NO_TABLE)
             if not asked.items:
                 raise mlflow.MlflowException.invalid_parameter_value(
                     '\'inputs\' is empty: send at least one {"image": "<base64>"}.'
@@ -69,9 +71,7 @@ with warnings.catch_warnings(record=True):
             if not column:
                 return rows
             if column not in rows:
-                raise mlflow.MlflowException.invalid_parameter_value(
-                    f"'column' is none of {', '.join(map(str, rows))}."
-                )
+                raise mlflow.MlflowException.invalid_parameter_value(no_such_column(map(str, rows)))
             return rows[column]
 
 

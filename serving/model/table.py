@@ -1,9 +1,16 @@
 """Flatten an answer to one row of a table."""
 
+from collections.abc import Iterable
 from typing import Any
 
 Prediction = dict[str, Any]
 """What `CropAnswer` describes, as plain values."""
+
+
+NO_TABLE = (
+    "'column' chooses a column of the answer to a table; the images were not sent as one, so leave "
+    "it out."
+)
 
 
 def flat(prediction: Prediction) -> dict[str, Any]:
@@ -55,3 +62,8 @@ def table(predictions: list[Prediction]) -> list[dict[str, Any]]:
     rows = [flat(prediction) for prediction in predictions]
     columns = max((list(row) for row in rows), key=len, default=[])
     return [{name: row.get(name) for name in columns} for row in rows]
+
+
+def no_such_column(columns: Iterable[str]) -> str:
+    """Say that an answer has no column of the wanted name, and which it has."""
+    return f"'column' is none of {', '.join(columns)}."

@@ -156,7 +156,7 @@ def test_doubtful_images_are_answered_with_a_warning(bundle: Bundle) -> None:
             item(CROP[:20]),
             item(holes),
             item(CROP.astype(np.float32) * 7 - 300, "NPY"),
-            item(CROP, pixel_scale_m=100.0, diameter_km=10.0),
+            item(CROP, pixel_scale_m=100.0, diameter_km=SIZE * 0.1 / 1.2),
         ],
     )
     assert _codes(tiny) == ["few_pixels", "upsampled"]
@@ -164,6 +164,23 @@ def test_doubtful_images_are_answered_with_a_warning(bundle: Bundle) -> None:
     assert _codes(dark) == ["mostly_nodata", "novel"]
     assert _codes(odd) == ["rescaled", "novel"]
     assert _codes(narrow) == ["narrow_context", "novel"]
+
+
+@pytest.mark.parametrize("diameters", [0.03, 0.3, 0.99])
+def test_an_image_without_the_rim_is_refused(bundle: Bundle, diameters: float) -> None:
+    given = {"pixel_scale_m": 100.0, "diameter_km": SIZE * 0.1 / diameters}
+    refused, whole = answer(bundle, [item(CROP, **given), item(CROP)])
+    assert refused.error is not None
+    assert refused.error.code == "narrow_context"
+    assert f"spans {diameters:.2g} crater diameters" in refused.error.message
+    assert refused.state is None
+    assert whole.error is None
+
+
+@pytest.mark.parametrize(("scale", "diameter"), [(1e300, 1e-320), (1e-300, 1e300)])
+def test_absurd_scales_are_no_crash(bundle: Bundle, scale: float, diameter: float) -> None:
+    (found,) = answer(bundle, [item(CROP, pixel_scale_m=scale, diameter_km=diameter)])
+    assert found.error is not None or found.warnings
 
 
 def test_scale_and_diameter_cut_the_crop_to_the_context(bundle: Bundle, parts: Parts) -> None:

@@ -183,6 +183,8 @@ def test_a_table_is_answered_by_a_table(
     assert list(column) == [a["state"]["label"] for a in loaded.predict(images)]
     with pytest.raises(mlflow.MlflowException, match="'column' is none of state, "):
         loaded.predict(pd.DataFrame({"image": images}), params={"column": "age"})
+    with pytest.raises(mlflow.MlflowException, match="not sent as one"):
+        loaded.predict(images, params={"column": "state"})
 
 
 def test_columns_that_are_not_understood_are_refused(
