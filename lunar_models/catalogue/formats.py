@@ -132,6 +132,5 @@ def _read_excel(
             "save the one that is meant as CSV."
         )
     ((name, (table, matched)),) = found.items()
-    if columns is None:
-        matched, notes = apply_statements(matched, _notes_of_book(sheets, name, header), path)
+    matched, notes = apply_statements(matched, _notes_of_book(sheets, name, header), path)
     return table, matched, [*notes, *([f"sheet {name!r}"] if len(sheets) > 1 else [])]

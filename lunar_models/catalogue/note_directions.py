@@ -69,7 +69,9 @@ _LONGITUDE = (
     r"(?:\blon(?:g|gitude|gitudine)?s?\b|\blongitud\w*|\bl(?:ä|ae?)ngen?(?:grad\w*)?\b"
     r"|\bcoord\w*|\bmeridian)"
 )
-_LETTER_WEST = r"(?:(?:°|deg(?:rees?)?|positive|plus|\+|360|[(:=\[])\s*w\b|\bw\s*[-(]?\s*positive)"
+_LETTER_WEST = (
+    r"(?:(?:°|deg(?:rees?)?|grad|positive|plus|\+|360|[(:=\[])\s*w\b|\bw\s*[-(]?\s*positive)"
+)
 _WEST = rf"(?:\b(?:west\w*|ouest|oeste|ovest)\b(?!\s+of\b(?!\s+the\s+prime))|{_LETTER_WEST})"
 _SENSE = (
     r"(?:posi[tv]\w+|n[eé]ga\w+|minus|plus|\bsigns?\b|\bsigned\b|\+|increas\w+|decreas\w+"
@@ -82,6 +84,17 @@ _MAY_STATE = [
     re.compile(pattern)
     for pattern in (
         rf"(?=.*{_LONGITUDE})(?=.*{_WEST}).*{_SENSE}",
+        r"(?:\bwest|\bw)\b\W{0,3}(?:is |are )?(?:>\s*0|[+](?!\s*\d))|[+]\W{1,3}(?:west|w)\b",
+        r"(?:\beast|\be)\b\W{0,3}(?:is |are )?(?:<\s*0|-(?!\s*[\d\w]))|<\s*0\W+(?:is |are )?east\b",
+        r"^(?:units?\W*)?(?:°|deg(?:rees?)?)\s*(?:west|w)\W*$",
+        r"\b(?:sense|direction|hemisphere)s?\b\W*(?:w|west\w*)\W*$",
+        r"\bx\b.*\b(?:west\w*|left\w*)\b",
+        rf"{_LONGITUDE}.*\b(?:clockwise|retrograde|left\w*|opposite|inverted|inverse|unsigned)\b",
+        rf"(?:\b(?:revers\w+|flipped|mirrored|inverted)\b|-\s*1\b|\B-\s*(?=lon)).*{_LONGITUDE}",
+        rf"{_LONGITUDE}.*(?:\bby\b|\*|×)\s*-\s*1\b|\bunsigned\b",
+        r"\b(?:to get|converts?|obtain)\b.*\beast\b",
+        r"\bastronomical convention\b|\bpre-?1961\b|\bcrisium\b.*\bwest\b|\bwest\b.*\bcrisium\b",
+        r"запад|西[经經経]|zachod",
         rf"(?=.*{_LONGITUDE})(?=.*\beast\w*).*(?:negative|minus|decreas\w+)",
         rf"{_LONGITUDE}.*\b(?:deg(?:rees?)?|°)\s*(?:w\b|west\w*)",
         rf"{_LONGITUDE}[\s:=(\[]*(?:(?:is|are|in|to|the|given)\s+)*(?:west\w*|w)\b(?!\s+of\b)",
@@ -92,6 +105,14 @@ _MAY_STATE = [
     )
 ]
 _FORMULA = re.compile(rf"360\s*°?\s*[-–]\s*(?:\w+\s+)*?{_LONGITUDE}|{_LONGITUDE}[^,]*=\s*-\s*[a-z]")
+_NUMBERS_AND_WEST = re.compile(
+    r"\b0 ?(?:to|-|–|\.\.+) ?360 ?°? ?w(?:est)?\b"
+    rf"|{_LONGITUDE}\W+(?:west|w) of (?:0|zero|the (?:prime|central))\b"
+)
+_BOTH = re.compile(
+    rf"{_LONGITUDE}[^,;]{{0,40}}{_WEST}|{_WEST}[^,;]{{0,20}}{_LONGITUDE}|\bw {_LONGITUDE}"
+)
+_COVERAGE = re.compile(r"\bcover\w*|\blies?\b|\blocated\b|\bregions?\b")
 _NUMBERED = re.compile(r"[+-]?\d[\d.]*\s*(?:°|deg(?:rees?)?)?\s*[nsew]\b")
 _ONE_VALUE = re.compile(
     r"\b(?:west|east|min|max)\w*\s+(?:bounding\s+)?lon\w*\s*[:=]?\s*[+-]?\d[\d.]*\W*$"
@@ -100,6 +121,14 @@ _OTHER_SUBJECT = re.compile(
     r"sub[- ]?(?:solar|spacecraft|earth|observer)|\bsun\b|\bsolar\b|spacecraft|\borbit\w*|\bcamera"
     r"|boresight|\bnadir|\bbound(?:s|ing|ar)|\bextent|\bimage|footprint|\blimb\b|\bsort(?:ed)?\b|\border(?:ed)?\b"
     r"|observer|terminator|\bland(?:er|ing)\b|\brover\b|\bswath|ground track|\bcorners?\b"
+)
+_ORIGIN = re.compile(r"\bfrom (?:the )?(?:mean )?sub-?earth (?:point|meridian)")
+_CONCERNS = re.compile(
+    r"\bwest(?:ward|wards|erly)?\b|\b(?:ouest|oeste|ovest)\b|запад|\b(?:degrees?|deg|°)\s*w\b"
+    r"|\bsigns?\b|\bnegat\w+|\bmirror\w*|\bflipp?\w*|\breversed\b|\binverted\b|clockwise|retrograde"
+    r"|\bradi(?:us|i)\b|\bsemi-|\bhalf\b|\bdoubl\w+|\btwice\b|\brayons?\b|\bhalbmesser"
+    r"|\bradians?\b|\bpoles?\b|\bmeridian|\boffset|\bunits?\b|\bmet(?:er|re)s?\b"
+    r"|^r\s*[(\[:=]"
 )
 _CHANGED = re.compile(
     r"convert|transform|\bflip|mirrored|negated|revers|\boriginal|former|\bno longer|previous"
@@ -115,7 +144,7 @@ def stated_direction(sentence: Sentence) -> Stated | None:
     """
     clauses = [_clause_direction(clause) for clause in sentence.clauses]
     pairs = list(zip(clauses, sentence.clauses, strict=True))
-    if _OTHER_SUBJECT.search(sentence.text):
+    if _OTHER_SUBJECT.search(_ORIGIN.sub("", sentence.text)):
         west = any(said == "west" and re.search(_LONGITUDE, text) for said, text in pairs)
         return "open" if west else None
     if _FORMULA.search(sentence.text):
@@ -136,6 +165,13 @@ def stated_direction(sentence: Sentence) -> Stated | None:
     return "open" if _may_state(sentence.text) else None
 
 
+def may_concern(sentence: Sentence) -> bool:
+    """Whether a sentence speaks of directions, signs or units in a way that is not understood."""
+    if stated_direction(sentence) == "east" or _OTHER_SUBJECT.search(sentence.text):
+        return False
+    return bool(_CONCERNS.search(_NUMBERED.sub(" ", sentence.text)))
+
+
 def speaks_of_change(text: str) -> bool:
     """Whether a note says that values were converted, or are not the original ones."""
     return bool(_CHANGED.search(text))
@@ -144,6 +180,8 @@ def speaks_of_change(text: str) -> bool:
 def _may_state(text: str) -> bool:
     if _ONE_VALUE.search(text):
         return False
+    if _NUMBERS_AND_WEST.search(text) or (_BOTH.search(text) and not _COVERAGE.search(text)):
+        return True
     plain = _NUMBERED.sub(" ", text)
     return any(pattern.search(plain) for pattern in _MAY_STATE)
 

@@ -17,6 +17,8 @@ _SIGN_ALONE = re.compile(r"(?:positive|negative)\b")
 _LONGITUDES_ALONE = re.compile(r"\blon(?:g|gitudes?)?s?$")
 _INITIALS = re.compile(r"\b(?:[A-Z]\.[ -]?)+(?=[A-Z][a-z])|(?<=[a-z], )(?:[A-Z]\.[ -]?)+")
 """Of authors, such as W. K. Hartmann and Hartmann, W. K."""
+_CAMEL_CASE = re.compile(r"(?<=[a-z])(?=[A-Z][a-z])")
+"""As in LongitudeDirection = PositiveWest."""
 _SHORT = re.compile(r"\b(degs?|pos|neg|lons?|long|lats?|diam|dia|approx|ca|no|fig|e\.g|i\.e|vs)\.")
 _LABEL = re.compile(
     r"(?:(?:notes?|n\.?b\.?|remarks?|attention|important|caution|warning|comments?|conventions?"
@@ -47,7 +49,8 @@ def split_notes(lines: Iterable[str]) -> list[Sentence]:
     sentences = []
     for n, note in enumerate(notes):
         above = notes[n - 1].lower() if n and not notes[n - 1].endswith((".", ";", "!")) else ""
-        text = _SHORT.sub(r"\1", _INITIALS.sub("", note).lower().replace("_", " "))
+        words = _CAMEL_CASE.sub(" ", _INITIALS.sub("", note))
+        text = _SHORT.sub(r"\1", words.lower().replace("_", " "))
         text = _LABEL.sub("", text, count=1) if _LABEL.match(text) else text
         for part in filter(None, _BETWEEN_SENTENCES.split(text)):
             plain = re.sub(r"[()\[\]{}\"'`]", " ", _INTERVAL.sub(r"\1 to \2", part))

@@ -5,6 +5,7 @@ As in `note_directions.py`, a unit is taken from clauses of known words only.
 
 import re
 
+from lunar_models.catalogue.note_directions import speaks_of_change
 from lunar_models.catalogue.note_sentences import Sentence
 from lunar_models.catalogue.unit_names import KILOMETRES, LENGTHS, METRES, OTHER_LENGTHS
 
@@ -21,6 +22,21 @@ _MAY_STATE_UNIT = re.compile(
     r"(?:\b(?:diam(?:eter)?s?|dia|d|sizes?|lengths?)\b[^.;]{0,40}?"
     r"(?:\b(?:in|are|is)\b|[(\[:=,]|\bunits?\b[^.;]{0,40}?))"
     rf"\s*(?:units?\s+of\s+)?(?<![\w.])({_UNIT})(?![\w^²/])"
+)
+_LOOSELY_METRES = re.compile(
+    r"\bmet(?:er|re)s?\b|\bmetern?\b|\bm[èe]tres\b|\bmetri\b|\bmetros\b|\bmetric\b|метр"
+    r"|\bsi units?\b|[（(]\s*m\s*[)）]|\bunits?\W+(?:is\W+|are\W+)?m\b|\bunits? of \S*\d\S*\s*k?m\b"
+    r"|\b(?:all|distances?|lengths?|values?|durchmesser|diam\w*)\b.*\b(?:in|en) m\b"
+    r"|^\W*d(?:iam\w*)?\s*/\s*m\W*$|\bdiam\w*\s+m\b|\bno, m\b"
+    r"|\b(?:crater|diam)\w*\b[^<>≤≥]*\d\s*m\b|\d\s*m\b.*\b(?:crater|diam)\w*"
+)
+_NO_WIDTH = re.compile(
+    r"\bdepths?\b|\belevat\w*|\bheights?\b|\brelief\b|\bd[et]ms?\b|\baltitudes?\b|\bmaps?\b"
+)
+_HALVED = re.compile(
+    r"^half\b.*\bdiam|\bis half\b.*\b(?:distance|diam|width)|\bhalf-?\s?diameters?\b|^radii\W"
+    r"|\bradius (?:statt|listed)|\b(?:need\w*|must|should|to get)\b.*\bdoubl\w+"
+    r"|\bmultiply\b.*\bby (?:two|2)\b|^(?:\d+ )?diam\w*\W+(?:radius\b|semi-major)|\bhalbmesser\b"
 )
 _OTHER_SIZE = re.compile(
     r"\bpixels?\b|\bpx\b|resolution|\bscales?\b|\bareas?\b|spacing|\bgrid\b|\bimages?\b|accura"
@@ -68,6 +84,9 @@ def possible_unit(sentence: Sentence) -> str | None:
     for text in sentence.text.split(" and ") if "," not in sentence.text else [sentence.text]:
         if _OTHER_SIZE.search(text):
             continue
+        other = _NO_WIDTH.search(text) or speaks_of_change(sentence.line.lower())
+        if _LOOSELY_METRES.search(text) and not other:
+            return "m"
         for unit in map(_plain_unit, _MAY_STATE_UNIT.findall(_MEASURED.sub(" ", text))):
             if unit != "km":
                 return unit
@@ -80,6 +99,8 @@ def _plain_unit(unit: str) -> str:
 
 def says_radii(text: str) -> bool:
     """Whether a sentence may say that sizes are radii."""
+    if _HALVED.search(text) and not re.search(r"\bradi\w*\W+(?:is|are|=)\W+half", text):
+        return True
     return bool(_RADII.search(_BODY.sub("", text)) and not _NO_RADII.search(text))
 
 

@@ -1,8 +1,8 @@
 """Apply what the notes of a catalogue state on longitudes, latitudes and sizes.
 
 A plain statement is followed, and reported. What may mean another reading than the usual one is
-refused with a question; everything else is passed over. `columns=` is the user's own answer, so
-notes are not consulted beside it.
+refused with a question; what speaks of the same things otherwise is quoted in a warning.
+`columns=` is the user's own answer: notes beside it are only quoted.
 """
 
 import re
@@ -11,7 +11,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from lunar_models.catalogue.columns import Columns, plain_name
-from lunar_models.catalogue.note_directions import speaks_of_change, stated_direction
+from lunar_models.catalogue.note_angles import doubt_of_angles
+from lunar_models.catalogue.note_directions import may_concern, speaks_of_change, stated_direction
 from lunar_models.catalogue.note_sentences import Sentence, split_notes
 from lunar_models.catalogue.note_sizes import (
     denies_radii,
@@ -23,20 +24,11 @@ from lunar_models.catalogue.note_sizes import (
 from lunar_models.catalogue.unit_names import OTHER_LENGTHS
 from lunar_models.errors import CatalogueError
 
-_PLACES = r"(?:\blon(?:g|gitudes?)?s?\b|\blat(?:itude)?s?\b|\bcoord\w*|\bangles?\b|\bpositions?\b)"
-_ANGLES = re.compile(
-    rf"{_PLACES}.*(?:\b(?:in|as|are|units?)\b|[(\[:=])\s*(?:decimal\s+|units?\s+of\s+)?"
-    r"(rad|radians?|arc[ -]?min(?:ute)?s?|arc[ -]?sec(?:ond)?s?|hours?|gradians?|gons?)\b"
-)
-_FINENESS = re.compile(r"accura|precision|uncertain|\berrors?\b|resolution|sub-?solar|\bsun\b")
+_MOST_QUOTED = 5
+_SUB_SOLAR_WEST = re.compile(r"sub-? ?solar.*\b(?:west\w*|w)\b")
 _BODIES = re.compile(
     r"\b(?:mars|martian|mercury|venus|ceres|vesta|phobos|europa|ganymede|callisto)\b"
 )
-_GRAPHIC = re.compile(
-    r"(?<!not )\b(planetographic|geodetic)\b"
-    r"(?!\s+(?:control|network|datum|reference|system|survey|frame))"
-)
-_COLATITUDE = re.compile(r"(?<!not )(?<!90 - )(?:\bco-?latitudes?\b|\bpolar distances?\b)")
 
 
 def apply_statements(
@@ -58,13 +50,49 @@ def apply_statements(
     if matched.pixels:
         return matched, []
     sentences = split_notes(lines)
+    if matched.mapped:
+        return matched, _remarks_beside_mapping(matched, sentences, path)
+    return _apply(matched, sentences, path)
+
+
+def _remarks_beside_mapping(
+    matched: Columns, sentences: Sequence[Sentence], path: Path
+) -> list[str]:
+    """What notes say that `columns=` overrules."""
+    try:
+        _, said = _apply(matched, sentences, path)
+    except CatalogueError as error:
+        said = [str(error).removeprefix(f"{path}: ").split(". ")[0]]
+    return [f"columns= is followed; without it, {remark}" for remark in said]
+
+
+def _apply(
+    matched: Columns, sentences: Sequence[Sentence], path: Path
+) -> tuple[Columns, list[str]]:
+    """Follow notes, or raise CatalogueError: see `apply_statements`."""
     matched, said = _apply_direction(matched, sentences, path)
-    _check_latitudes(matched, sentences, path)
+    if doubt := doubt_of_angles(matched, sentences):
+        raise CatalogueError(f"{path}: {doubt}.")
+    _check_sub_solar(matched, sentences, path)
     foreign = next((s for s in sentences if _BODIES.search(s.text)), None)
     if foreign:
         said.append(f"the Moon is taken, though a note names another body: {_quoted([foreign])}")
     matched, more = _apply_size(matched, sentences, path)
-    return matched, [*said, *more]
+    said += more
+    if rest := [s for s in sentences if may_concern(s) and not any(s.line in m for m in said)]:
+        said.append(f"not understood, and not followed: the note {_quoted(rest[:_MOST_QUOTED])}")
+    return matched, said
+
+
+def _check_sub_solar(matched: Columns, sentences: Sequence[Sentence], path: Path) -> None:
+    """Raise CatalogueError for sub-solar longitudes that may count westward."""
+    name = matched.found.get("sub_solar_longitude_deg")
+    note = next((s for s in sentences if _SUB_SOLAR_WEST.search(s.text)), None)
+    if name is not None and note is not None:
+        raise CatalogueError(
+            f"{path}: by the note {_quoted([note])} column {name!r} may count westward. Negate it, "
+            f"or say that it counts eastward: columns=…,sub_solar_longitude_deg={name}."
+        )
 
 
 def _apply_direction(
@@ -107,32 +135,6 @@ def _changes_longitudes(sentence: Sentence) -> bool:
 def _named_east(name: str) -> bool:
     plain = plain_name(name)
     return "east" in plain or plain in ("lone", "longitudee", "londege")
-
-
-def _check_latitudes(matched: Columns, sentences: Sequence[Sentence], path: Path) -> None:
-    if "latitude_deg" not in matched.found:
-        return
-    name = matched.found["latitude_deg"]
-    answer = f"or say that it holds those of the sphere in degrees: columns=latitude_deg={name},…"
-    for sentence in sentences:
-        text = sentence.text
-        graphic, angle = _GRAPHIC.search(text), _ANGLES.search(text)
-        if graphic and "planetocentric" not in text and "centric" not in plain_name(name):
-            raise CatalogueError(
-                f"{path}: by the note {_quoted([sentence])} coordinates are {graphic[1]}. Convert "
-                "the latitudes to planetocentric ones, by tan(planetocentric) = (b/a)² "
-                f"tan(planetographic), {answer}."
-            )
-        if angle and not re.search(r"\bdeg|°", text) and not _FINENESS.search(text):
-            raise CatalogueError(
-                f"{path}: by the note {_quoted([sentence])} coordinates may be in {angle[1]}. "
-                f"Convert column {name!r} and the longitudes to degrees, {answer}."
-            )
-        if _COLATITUDE.search(text):
-            raise CatalogueError(
-                f"{path}: by the note {_quoted([sentence])} column {name!r} may count from a pole. "
-                f"Write 90 minus it, {answer}."
-            )
 
 
 def _apply_size(

@@ -57,11 +57,12 @@ def read_text(
         )
     names = unique_names(layout.names)
     matched = match_columns(names, columns)
+    lines = note_lines(_head(stated) + _tail(stated), layout)
     if columns is None:
-        lines = note_lines(_head(stated) + _tail(stated), layout)
         matched, said = apply_units(matched, units_in_notes(lines, matched, names), path)
-        matched, more = apply_statements(matched, lines, path)
-        notes = [*notes, *said, *more]
+        notes = [*notes, *said]
+    matched, said = apply_statements(matched, lines, path)
+    notes = [*notes, *said]
     preview = _parse(start, layout, names, {}, rows=_PREVIEW_ROWS)
     wanted = [*matched.found.values(), *matched.rivals, *matched.identifiers]
     wanted += _directions(preview)
