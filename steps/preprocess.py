@@ -6,6 +6,7 @@ import click
 from tqdm import tqdm
 
 from lunar_models.config.preprocess import PreprocessConfig
+from lunar_models.cropping.bowls import heights_doubt
 from lunar_models.cropping.extraction import make_crop_set
 from lunar_models.crops.crop_set import REJECTED_FILE, CropSet
 from lunar_models.plots.azimuths import azimuth_figure
@@ -66,6 +67,9 @@ def _summary(crop_set: CropSet) -> str:
     unknown = int(crop_set.metadata["sun_azimuth_deg"].isna().sum())
     if unknown and crop_set.info.preprocess["illumination"] != "none":
         lines.append(f"{unknown:,} of them stay as they are, because the Sun's azimuth is unknown")
+    doubt = heights_doubt(crop_set.crops, crop_set.info.context_diameters)
+    if doubt is not None and not crop_set.info.preprocess.get("shade"):
+        lines.append(f"warning: {doubt}")
     if len(crop_set.rejected):
         kinds = crop_set.rejected["reason"].str.replace(_PARTICULAR, "", regex=True).value_counts()
         lines.append(f"{len(crop_set.rejected):,} craters left out, listed in {REJECTED_FILE}:")

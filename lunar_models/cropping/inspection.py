@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,16 +13,18 @@ from lunar_models.catalogue.interpretation import CatalogueReading, called
 from lunar_models.catalogue.table import check_rows, read_catalogue
 from lunar_models.config.inspect import InspectConfig
 from lunar_models.config.preprocess import PreprocessConfig
+from lunar_models.cropping.bowls import heights_doubt
 from lunar_models.cropping.inputs import filter_limits, open_mosaics, read_craters
 from lunar_models.cropping.placement import choose_mosaics
 from lunar_models.cropping.quality import placement_faults
-from lunar_models.cropping.single import extract_crop
+from lunar_models.cropping.single import cut_out
 from lunar_models.errors import CatalogueError, LunarModelsError
 from lunar_models.mosaic.description import describe_mosaic
-from lunar_models.mosaic.radiometry import fit_radiometry
 from lunar_models.mosaic.raster import Mosaic
 
 SHOWN_CROPS = 5
+_LOOKED_AT = 24
+"""Craters in which heights are looked for."""
 _SHOWN_REASONS = 5
 _MANY_DUPLICATES = 0.001
 _LEAST_PAIRS = 5
@@ -158,38 +159,23 @@ def _place(
     }
     if all(mosaic.placed for mosaic in mosaics):
         found.warnings += _other_senses(mosaics, catalogue, config, int(inside.sum()))
-    chosen = _spread(catalogue, np.flatnonzero(usable))
+    chosen = _spread(catalogue, np.flatnonzero(usable), SHOWN_CROPS)
     if not len(chosen):
         found.warnings.append("no crater can be cut out with these parameters")
         return
     found.craters = catalogue.iloc[chosen].assign(native_px=place["native_px"].iloc[chosen])
-    _cut_out(found, config, mosaics, place["mosaic"].to_numpy()[chosen])
-
-
-def _cut_out(
-    found: Inspection,
-    config: PreprocessConfig,
-    mosaics: tuple[Mosaic, ...],
-    number: npt.NDArray[np.int64],
-) -> None:
-    """Cut out `found.craters`, each from the mosaic of its number; warn of those that fail."""
-    radiometry = fit_radiometry(mosaics)
-    crater: Any
-    for n, (_, crater) in zip(number, found.craters.iterrows(), strict=True):
-        try:
-            crop = extract_crop(
-                mosaics[int(n)],
-                longitude_deg=float(crater["longitude_deg"]),
-                latitude_deg=float(crater["latitude_deg"]),
-                diameter_km=float(crater["diameter_km"]),
-                context_diameters=config.context_diameters,
-                crop_size_px=config.crop_size_px,
-                radiometry=radiometry,
-            )
-        except LunarModelsError as error:
-            found.warnings.append(f"crater {crater['crater_id']} cannot be cut out: {error}")
+    number = place["mosaic"].to_numpy()
+    for crater_id, crop in cut_out(config, mosaics, found.craters, number[chosen]):
+        if isinstance(crop, LunarModelsError):
+            found.warnings.append(f"crater {crater_id} cannot be cut out: {crop}")
             crop = np.zeros((config.crop_size_px,) * 2, np.uint8)
         found.crops.append(crop)
+    if config.shade is None:
+        looked_at = _spread(catalogue, np.flatnonzero(usable), _LOOKED_AT)
+        cut = cut_out(config, mosaics, catalogue.iloc[looked_at], number[looked_at])
+        crops = np.array([crop for _, crop in cut if not isinstance(crop, LunarModelsError)])
+        doubt = heights_doubt(crops, config.context_diameters) if len(crops) else None
+        found.warnings += [doubt] if doubt is not None else []
 
 
 def _placed(
@@ -227,10 +213,12 @@ def _other_senses(
     return warnings
 
 
-def _spread(catalogue: pd.DataFrame, candidates: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """Rows of up to five craters from small to large."""
+def _spread(
+    catalogue: pd.DataFrame, candidates: npt.NDArray[np.int64], count: int
+) -> npt.NDArray[np.int64]:
+    """Rows of up to `count` craters from small to large."""
     order = candidates[np.argsort(catalogue["diameter_km"].to_numpy()[candidates], kind="stable")]
-    if len(order) <= SHOWN_CROPS:
+    if len(order) <= count:
         return order
-    shares = (np.arange(SHOWN_CROPS) + 0.5) / SHOWN_CROPS
+    shares = (np.arange(count) + 0.5) / count
     return order[(shares * len(order)).astype(np.int64)]

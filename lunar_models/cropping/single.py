@@ -1,22 +1,27 @@
-"""Cut out a single crop, for a served request, a test or a notebook."""
+"""Cut out single crops, for a served request, a dry run, a test or a notebook."""
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from lunar_models.config.preprocess import PreprocessConfig
 from lunar_models.cropping.batches import make_sites
 from lunar_models.cropping.kernels.measures import MEASURES, Brightness
 from lunar_models.cropping.kernels.separable import sample_crops
 from lunar_models.cropping.placement import place_crops, strip_rows
 from lunar_models.cropping.sun.side import sun_patterns
 from lunar_models.crops.crop_set import Radiometry
-from lunar_models.errors import MosaicError
+from lunar_models.errors import LunarModelsError, MosaicError
 from lunar_models.mosaic.highpass import filtered
 from lunar_models.mosaic.radiometry import fit_radiometry
 from lunar_models.mosaic.raster import Mosaic
 from lunar_models.mosaic.strips import plan_strips, stream_strips
+
+_PLACE = ("longitude_deg", "latitude_deg", "diameter_km", "rotation_deg")
 
 
 def extract_crop(
@@ -55,15 +60,8 @@ def extract_crop(
     """
     mosaic = mosaic if isinstance(mosaic, Mosaic) else Mosaic.open(mosaic)
     radiometry = radiometry or fit_radiometry((mosaic,))
-    crater = pd.DataFrame(
-        {
-            "longitude_deg": [longitude_deg],
-            "latitude_deg": [latitude_deg],
-            "diameter_km": [diameter_km],
-            "rotation_deg": [rotation_deg],
-        },
-        dtype=np.float64,
-    )
+    numbers = [[longitude_deg, latitude_deg, diameter_km, rotation_deg]]
+    crater = pd.DataFrame(numbers, columns=list(_PLACE), dtype=np.float64)
     place = place_crops(
         mosaic, crater, context_diameters=context_diameters, crop_size_px=crop_size_px
     )
@@ -82,6 +80,43 @@ def extract_crop(
         )
     crop: npt.NDArray[np.uint8] = crops[0]
     return crop
+
+
+def cut_out(
+    config: PreprocessConfig,
+    mosaics: tuple[Mosaic, ...],
+    craters: pd.DataFrame,
+    number: npt.NDArray[np.int64],
+) -> Iterator[tuple[str, npt.NDArray[np.uint8] | LunarModelsError]]:
+    """Cut out some craters of a catalogue, north up.
+
+    Args:
+        config: form of the crops.
+        mosaics: on which they lie.
+        craters: N rows with crater_id and place.
+        number: (N,) of each crater's mosaic.
+
+    Yields:
+        N times the crater's id, and its crop (S, S) or why there is none.
+    """
+    radiometry = fit_radiometry(mosaics)
+    crater: Any
+    for n, (_, crater) in zip(number, craters.iterrows(), strict=True):
+        try:
+            yield (
+                crater["crater_id"],
+                extract_crop(
+                    mosaics[int(n)],
+                    longitude_deg=float(crater["longitude_deg"]),
+                    latitude_deg=float(crater["latitude_deg"]),
+                    diameter_km=float(crater["diameter_km"]),
+                    context_diameters=config.context_diameters,
+                    crop_size_px=config.crop_size_px,
+                    radiometry=radiometry,
+                ),
+            )
+        except LunarModelsError as error:
+            yield crater["crater_id"], error
 
 
 def _sample(

@@ -15,8 +15,8 @@ PERCENTILES = (0.1, 99.9)
 
 _SAMPLE_ROWS = 256
 _THIN = (512, 512)
-_NOISE_BELOW_ZERO = 0.02
-"""As a part of the brightest value."""
+_NOISE_BELOW_ZERO = 0.1
+"""As a part of the brightest value; the WAC mosaics of 4 px/deg reach 0.05 below."""
 
 _log = logging.getLogger(__name__)
 

@@ -12,6 +12,7 @@ from rasterio import Affine
 
 from lunar_models.catalogue.duplicates import find_duplicates
 from steps.inspect import PICTURE_FILE, REPORT_FILE, main
+from steps.preprocess import main as preprocess
 
 ROWS = "id,longitude,latitude,diam_km\n" + "".join(
     f"c{n},{12 + 0.3 * n},{-6 - 0.1 * n},{9 + n}\n" for n in range(12)
@@ -78,6 +79,34 @@ def test_doubts(inspect):
         "'diameter' names no unit and is taken as km",
     ):
         assert said in result.output, result.output
+
+
+def bowls():
+    """Heights of the craters of ROWS, on a slope, as plain positive numbers without any unit."""
+    row, column = np.mgrid[:600, :800]
+    heights = 2000.0 + 0.3 * column + 0.2 * row
+    for crater in pd.read_csv(io.StringIO(ROWS)).itertuples():
+        latitude = crater.latitude
+        across = (10 + 0.01 * column - crater.longitude) * np.cos(np.radians(latitude))
+        radius_deg = np.degrees(crater.diam_km / 2.0 / 1737.4)
+        distance = np.hypot(across, -4 - 0.01 * row - latitude) / radius_deg
+        heights += 400.0 * np.minimum(distance**2, 1.0) - 400.0
+    return heights.astype(np.float32)
+
+
+@pytest.mark.parametrize("shade", [None, "90,65,m"])
+def test_a_height_model_without_any_hint(inspect, run_step, tmp_path, shade):
+    """Craters that are bowls on all sides are heights; lit, they are not."""
+    settings = {} if shade is None else {"shade": shade}
+    result = inspect(ROWS, bowls(), **settings)
+    assert result.exit_code == 0, result.output
+    assert ("as heights do and brightness does not" in result.output) == (shade is None)
+    made = run_step(
+        preprocess, mosaic=tmp_path / "mosaic.tif", catalogue=tmp_path / "craters.csv",
+        output=tmp_path / "crops", crop_size_px=16, **settings,
+    )  # fmt: skip
+    assert made.exit_code == 0, made.output
+    assert ("light it with shade=90,65" in made.output) == (shade is None)
 
 
 def test_a_column_without_a_name_is_called_so(inspect):
