@@ -17,9 +17,9 @@ from steps.shared.promotion import (
     LEASE_SECONDS,
     drop_alias,
     exclusive,
+    note,
     promote_version,
     roll_back,
-    tag,
 )
 from steps.shared.store import prepare
 from steps.shared.tracking import log_metrics, step_run
@@ -68,7 +68,7 @@ def _judge(challenger: ModelVersion, champion: ModelVersion | None, config: Prom
     _record(checks)
     if failed := [check for check in checks if not check.passed]:
         reasons = "; ".join(f"{check.name}: {check.detail}" for check in failed)
-        tag(challenger, promotion_refused=reasons[:5000])
+        note(challenger, f"refused: {reasons}")
         raise UserError(f"Version {challenger.version} stays challenger. {reasons}")
     return checks[-1].detail
 

@@ -14,6 +14,10 @@ from serving.cli.options import UserError
 from steps.shared.versions import find_aliases, find_version, quoted
 
 PREVIOUS_TAG = "promoted_over"
+HISTORY_TAG = "alias_history"
+"""Of a version: what became of it, the latest first, a line each."""
+_MOST_HISTORY = 5000
+"""Characters that every registry keeps in a tag."""
 NONE = "none"
 CHALLENGER = "challenger"
 
@@ -117,12 +121,12 @@ def promote_version(
     """
     previous = NONE if over is None else str(over.version)
     _expect(version.name, alias, previous)
-    tag(version, **{PREVIOUS_TAG: previous})  # first: without it nobody could roll back
+    _tag(version, PREVIOUS_TAG, previous)  # first: without it nobody could roll back
     _expect(version.name, alias, previous)
     mlflow.MlflowClient().set_registered_model_alias(version.name, alias, version.version)
-    tag(version, promoted_at=now(), promoted_by=who(), promoted_why=why, promoted_run=_run_id())
+    note(version, f"became {alias} over {previous}: {why}")
     if over is not None:
-        tag(over, demoted_at=now(), demoted_by=who(), demoted_for=version.version)
+        note(over, f"gave {alias} to {version.version}")
     _expect(version.name, alias, str(version.version))
 
 
@@ -155,8 +159,8 @@ def roll_back(champion: ModelVersion | None, *, service_model: str, alias: str) 
         )
     _expect(service_model, alias, str(champion.version))
     mlflow.MlflowClient().set_registered_model_alias(service_model, alias, found.version)
-    tag(champion, rolled_back_at=now(), rolled_back_by=who(), rolled_back_run=_run_id())
-    tag(found, restored_at=now(), restored_by=who(), restored_run=_run_id())
+    note(champion, f"rolled back: gave {alias} to {found.version}")
+    note(found, f"restored as {alias} in place of {champion.version}")
     _expect(service_model, alias, str(found.version))
     return found
 
@@ -180,10 +184,16 @@ def claim_alias(version: ModelVersion, alias: str) -> str:
         return CHALLENGER
 
 
-def tag(version: ModelVersion, **values: str) -> None:
-    """Set tags of a version."""
-    for key, value in values.items():
-        mlflow.MlflowClient().set_model_version_tag(version.name, version.version, key, str(value))
+def note(version: ModelVersion, what: str) -> None:
+    """Put a line before a version's history: what became of it, when, by whom, in which run."""
+    tags = mlflow.MlflowClient().get_model_version(version.name, version.version).tags
+    line = f"{now()} {who()} run {_run_id()}: {' '.join(what.split())}"
+    _tag(version, HISTORY_TAG, "\n".join([line, tags.get(HISTORY_TAG, "")]).strip())
+
+
+def _tag(version: ModelVersion, key: str, value: str) -> None:
+    client = mlflow.MlflowClient()
+    client.set_model_version_tag(version.name, version.version, key, value[:_MOST_HISTORY])
 
 
 def who() -> str:

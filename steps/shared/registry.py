@@ -44,12 +44,11 @@ VERSION_TAGS = frozenset(
         "validation_loss",
         "imported_from",
         "head_uri",
-        "evaluation_run",
-        "evaluation_digest",
         "head/qwk",
     }
 )
-"""Of the lineage, what a version shows as tags; the model's metadata has all of it."""
+"""Of the lineage, what a version shows as tags, five at most of one kind of model: with the two of
+promotion fewer than eight. The model's metadata has all of it."""
 _ABOUT = {
     False: "Encoders of lunar crater crops: a crop in, an embedding out. Each version tells its "
     "family, its crop set and its validation loss.",

@@ -2,6 +2,7 @@
 
 import re
 import time
+from datetime import UTC, datetime
 
 import mlflow
 import pytest
@@ -14,6 +15,7 @@ from steps.shared.promotion import (
     claim_alias,
     drop_alias,
     exclusive,
+    note,
     promote_version,
     roll_back,
 )
@@ -81,7 +83,7 @@ def test_moved_between_the_first_look_and_the_last(client, versions, monkeypatch
     first, second, third = versions
     promote_version(first, None, alias="champion", why="first")
     monkeypatch.setattr(
-        promotion, "tag",
+        promotion, "_tag",
         lambda *_, **__: client.set_registered_model_alias(NAME, "champion", third.version),
     )  # fmt: skip
     with pytest.raises(UserError, match="moved meanwhile"):
@@ -103,12 +105,31 @@ def test_register_takes_what_is_free_and_rollback_works_afterwards(client, versi
     assert claim_alias(second, "champion") == "challenger"
     assert claim_alias(third, "staging") == "staging"
     assert (alias(client), alias(client, "challenger")) == ("1", "2")
-    assert client.get_model_version(NAME, "1").tags["promoted_why"].startswith("registered")
+    assert (
+        client.get_model_version(NAME, "1")
+        .tags["alias_history"]
+        .endswith(": became champion over none: registered; there was no champion")
+    )
     with exclusive(NAME):
         promote_version(second, find_version(NAME, "champion"), alias="champion", why="better")
     with exclusive(NAME):
         back = roll_back(find_version(NAME, "champion"), service_model=NAME, alias="champion")
     assert (back.version, alias(client)) == (first.version, "1")
+
+
+def test_a_version_keeps_the_latest_of_its_history_and_few_tags(client, versions):
+    version = versions[0]
+    for number in range(200):
+        note(version, f"refused: reason {number} " + "x" * 100 + "\nsecond line")
+    tags = client.get_model_version(NAME, "1").tags
+    lines = tags["alias_history"].splitlines()
+    assert len(tags["alias_history"]) == 5000
+    assert "reason 199" in lines[0]
+    assert "reason 198" in lines[1]
+    assert all(line.startswith(str(datetime.now(UTC).year)) for line in lines[:-1])
+    with exclusive(NAME):
+        promote_version(version, None, alias="champion", why="better")
+    assert set(client.get_model_version(NAME, "1").tags) == {"promoted_over", "alias_history"}
 
 
 def _lock(minutes_ago: int) -> str:
