@@ -98,6 +98,10 @@ def disk_errors(path: Path) -> Iterator[None]:
             errno.EROFS,
             errno.ENOTDIR,
             errno.EEXIST,
+            errno.EPERM,
+            errno.EIO,
+            errno.ESTALE,
+            errno.ENAMETOOLONG,
         ):
             raise
         raise CropSetError(

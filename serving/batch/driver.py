@@ -94,7 +94,7 @@ def merge_shares(config: ReleaseConfig) -> Path:
         CropSetError: a share is missing or still at work, or a shard is damaged.
     """
     engine = InlineEngine()
-    job: Begun = engine.run_alone(_of_stages("begin_share", config))
+    job: Begun = engine.run_alone(_of_stages("begin_merge", config))
     if job.finished is None:
         with locked(job.folder, alone=True):
             engine.run_alone(_of_stages("publish", job, config))

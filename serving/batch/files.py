@@ -1,5 +1,6 @@
 """Write files atomically, each with a record of its digest."""
 
+import errno
 import fcntl
 import hashlib
 import json
@@ -9,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import IO
 
 from lunar_models.errors import CropSetError, disk_errors
 
@@ -143,7 +145,7 @@ def locked(folder: Path, *, alone: bool) -> Iterator[None]:
     """
     with disk_errors(folder), (folder / LOCK_FILE).open("a+") as file:
         try:
-            fcntl.flock(file, (fcntl.LOCK_EX if alone else fcntl.LOCK_SH) | fcntl.LOCK_NB)
+            _lock(file, (fcntl.LOCK_EX if alone else fcntl.LOCK_SH) | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise CropSetError(
                 f"Another process is working on {folder} ({_holder(folder)}); wait for it, or "
@@ -160,8 +162,21 @@ def locked(folder: Path, *, alone: bool) -> Iterator[None]:
 def waited_for(file: Path) -> Iterator[None]:
     """Hold a lock as soon as nobody else does; it ends with the process."""
     with disk_errors(file.parent), file.open("a") as held:
-        fcntl.flock(held, fcntl.LOCK_EX)
+        _lock(held, fcntl.LOCK_EX)
         yield
+
+
+def _lock(file: IO[str], kind: int) -> None:
+    try:
+        fcntl.flock(file, kind)
+    except OSError as error:
+        if error.errno not in (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL):
+            raise
+        raise CropSetError(
+            f"The file system of {file.name} has no locks ({error.strerror}), which keep two jobs "
+            "apart. Mount it with them (Lustre: -o flock; NFS: version 4), or choose an output on "
+            "another one."
+        ) from error
 
 
 def _holder(folder: Path) -> str:

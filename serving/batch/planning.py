@@ -52,6 +52,8 @@ _COLUMNS = (
 def work_folder(crops: PreprocessConfig) -> Path:
     """Return where a job of these parameters keeps its work."""
     output = Path(crops.output)
+    if output.is_symlink():  # to another disk, where the work must lie, too, to be renamed
+        output = output.resolve()
     return output.with_name(output.name + WORK_SUFFIX)
 
 

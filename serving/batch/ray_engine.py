@@ -6,8 +6,10 @@ of a few bytes. Ray begins tasks again whose worker or node died.
 
 import os
 import signal
+import socket
 import threading
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from typing import Any
 
 from lunar_models.errors import ConfigError
@@ -15,6 +17,9 @@ from serving.batch.engines import ATTEMPTS, Ended, Task, WorkerDied, call, run_a
 
 _PER_CPU = 2
 """Most tasks in flight per CPU of the cluster: more would only fill its tables."""
+
+_PATIENCE = 10.0
+"""Seconds until a machine must have answered."""
 
 
 class RayEngine:
@@ -35,6 +40,7 @@ class RayEngine:
         self._ray = _import_ray()
         self._gpus = gpus
         own = address == "local"
+        _require_listener(address)
         self._started = not self._ray.is_initialized()
         if not self._started:
             return
@@ -87,14 +93,14 @@ class RayEngine:
     def _starter(self) -> Any:
         """What begins a task: a Ray task, or where there are GPUs one actor for each."""
         if not self._gpus:
-            remote = self._ray.remote(call).options(num_cpus=1, max_retries=ATTEMPTS)
-            return remote.remote
+            remote = self._ray.remote(_call_in).options(num_cpus=1, max_retries=ATTEMPTS)
+            return lambda task: remote.remote(os.getcwd(), task)
         actor = self._ray.remote(_GpuWorker).options(
             num_gpus=1, max_restarts=ATTEMPTS, max_task_retries=ATTEMPTS
         )
         actors = [actor.remote() for _ in range(self.capacity)]
         turn = iter(range(1 << 62))
-        return lambda task: actors[next(turn) % len(actors)].run.remote(task)
+        return lambda task: actors[next(turn) % len(actors)].run.remote(os.getcwd(), task)
 
     def _collect(self, reference: Any, task: Task) -> Ended:
         try:
@@ -108,8 +114,33 @@ class RayEngine:
 class _GpuWorker:
     """Holds a GPU and the model on it from task to task."""
 
-    def run(self, task: Task) -> Ended:
-        return call(task)
+    def run(self, folder: str, task: Task) -> Ended:
+        return _call_in(folder, task)
+
+
+def _call_in(folder: str, task: Task) -> Ended:
+    """Run a task where the driver runs: relative paths mean the same, wherever Ray was started."""
+    with suppress(OSError):  # not there on this node; absolute paths do not need it
+        os.chdir(folder)
+    return call(task)
+
+
+def _require_listener(address: str) -> None:
+    """Look whether anything listens at HOST:PORT: Ray itself would try for minutes, and abort.
+
+    Raises:
+        ConfigError: nothing does.
+    """
+    host, colon, port = address.removeprefix("ray://").rpartition(":")
+    if not colon:
+        return  # auto, local
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), _PATIENCE).close()
+    except (OSError, ValueError, OverflowError) as error:
+        raise ConfigError(
+            f"address={address}: no Ray cluster answers there ({error}). Give HOST:PORT as "
+            "`ray start --head` says it, or auto on a machine of the cluster."
+        ) from error
 
 
 def _import_ray() -> Any:

@@ -8,6 +8,7 @@ import torch
 
 from lunar_models.config.classify import ReleaseConfig, crop_parameters
 from lunar_models.config.preprocess import PreprocessConfig
+from lunar_models.errors import CropSetError
 from lunar_models.labelling.tags import TagSet, read_tags
 from serving.batch import tasks
 from serving.batch.files import read_record, record_file, waited_for
@@ -32,18 +33,32 @@ def begin(config: ReleaseConfig) -> Begun:
     return _begin(config, whole=True)
 
 
+def begin_merge(config: ReleaseConfig) -> Begun:
+    """Do what `begin_share` does, but plan nothing.
+
+    Raises:
+        CropSetError: there is neither a plan nor a release.
+    """
+    return _begin(config, whole=False, plan=False)
+
+
 def begin_share(config: ReleaseConfig) -> Begun:
     """Do what `begin` does, without reading tables of which a share needs a part only."""
     return _begin(config, whole=False)
 
 
-def _begin(config: ReleaseConfig, *, whole: bool) -> Begun:
+def _begin(config: ReleaseConfig, *, whole: bool, plan: bool = True) -> Begun:
     model = find_model(config.model)
     crops, tags = _crops_of(config, model), _tags_of(config)
     finished = find_finished(crops, model, tags, _credit(config))
     if finished is not None:
         shutil.rmtree(work_folder(crops), ignore_errors=True)  # of a run killed at the very end
         return Begun(work_folder(crops), "", True, True, finished)
+    if not plan and not work_folder(crops).is_dir():
+        raise CropSetError(
+            f"There is neither a release {config.output} nor unfinished work for it; run classify "
+            "first, and give merge the same output."
+        )
     job = open_or_plan(crops, model, shards=config.shards)
     if whole:
         job.check_whole()

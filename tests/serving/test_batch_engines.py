@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -81,6 +82,26 @@ def test_missing_ray_is_told(monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(ConfigError, match=r"pip install 'lunar-models\[ray\]'"):
         ray_engine.RayEngine("auto", workers=None, gpus=False)
+
+
+@needs_ray
+def test_address_where_nothing_listens_is_refused_at_once():
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))  # and does not listen
+        port = silent.getsockname()[1]
+        for address in (f"127.0.0.1:{port}", f"ray://127.0.0.1:{port}"):
+            with pytest.raises(ConfigError, match=r"no Ray cluster answers there .*Give HOST:PORT"):
+                ray_engine.RayEngine(address, workers=None, gpus=False)
+    with pytest.raises(ConfigError, match="no Ray cluster answers there"):
+        ray_engine.RayEngine("head:port", workers=None, gpus=False)
+
+
+def test_tasks_of_ray_run_where_the_driver_runs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "elsewhere"
+    folder.mkdir()
+    assert ray_engine._call_in(str(folder), Task(os.getcwd, ())).result == str(folder)
+    assert ray_engine._call_in("/not/here", Task(os.getcwd, ())).result == str(folder)
 
 
 def start(config) -> subprocess.Popen:

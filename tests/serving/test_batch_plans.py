@@ -1,6 +1,8 @@
 """A plan has a digest, every shard says what it was made of, and shares read only their own."""
 
+import errno
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -175,6 +177,39 @@ def test_records_of_former_versions_are_refused_by_name(tmp_path):
     with pytest.raises(CropSetError, match=r"00000.parquet.json is damaged .*source.*; delete it"):
         read_record(file)
     assert Record("0", 1, "s").rejected == []
+
+
+def test_merge_without_work_plans_nothing(moon, bundle_folder, tmp_path):
+    config = job_config(moon, bundle_folder, tmp_path / "release")
+    with pytest.raises(CropSetError, match=r"neither a release .* nor unfinished work .*run class"):
+        merge_shares(config)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_output_that_is_a_link_is_followed(moon, bundle_folder, release, tmp_path, there):
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if there:
+        (disk / "big").mkdir()
+    (tmp_path / "release").symlink_to(disk / "big")
+    config = job_config(moon, bundle_folder, tmp_path / "release", shards=2)
+    classify_share(config, "1/1", report=nothing)
+    assert [path.name for path in tmp_path.glob("*.partial")] == []  # not beside the link
+    merge_shares(config)
+    assert (tmp_path / "release").is_symlink()
+    assert release_digests(disk / "big") == release_digests(release)
+
+
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP])
+def test_file_system_without_locks_is_told(tmp_path, monkeypatch, number):
+    def refuse(file, kind):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(files.fcntl, "flock", refuse)
+    for hold in (files.locked(tmp_path, alone=True), files.waited_for(tmp_path / "a.lock")):
+        with pytest.raises(CropSetError, match=r"has no locks .*Lustre: -o flock"), hold:
+            pass
 
 
 def test_driver_imports_neither_encoders_nor_maps():
