@@ -12,8 +12,8 @@ from lunar_models.errors import CatalogueError
 _SIDE = "N|S|E|W|North|South|East|West"
 _ANGLE = re.compile(
     rf"(?P<before>{_SIDE})?\s*(?P<degrees>[-+]?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?)\s*(?:[°º˚d:]|deg)?\s*"
-    r"(?:(?P<minutes>\d+(?:\.\d+)?)\s*['’‘′´:m]\s*)?"
-    r"(?:(?P<seconds>\d+(?:\.\d+)?)\s*(?:\"|″|”|“|''|’’|′′|s)?\s*)?"
+    r"(?:(?P<minutes>\d+(?:\.\d+)?)\s*(?:['’‘′´:]|(?P<letter>m))\s*)?"
+    r"(?:(?P<seconds>\d+(?:\.\d+)?)\s*(?:\"|″|”|“|''|’’|′′|(?(letter)(?-i:s)|(?!)))?\s*)?"
     rf"(?P<after>{_SIDE})?",
     re.IGNORECASE,
 )
@@ -32,6 +32,10 @@ _MINUTES_BY_BLANKS = re.compile(
 _OTHER_AXIS = {
     "longitude": (_says("N|S|North|South"), "N or S", "latitude"),
     "latitude": (_says("E|W|East|West"), "E or W", "longitude"),
+}
+_MARKS = {
+    "longitude": ("E|East", "W|West"),
+    "latitude": ("N|North", "S|South"),
 }
 _DEGREES = r"(?i)\s*(?:[°º˚]|deg(?:ree)?s?\b\.?)"
 _E = r"(?<!\d)E|E(?![-+\d])"  # of no exponent
@@ -87,6 +91,32 @@ def check_axis(key: str, text: "pd.Series[str]", column: object, name: str) -> N
             f"{name}: column {column!r}, taken as {axis}, has cells that say {letters}, such as "
             f"{wrong.iloc[0]!r}, which is a {other}. If the columns are exchanged, correct their "
             f"names or say columns={other}_deg={column},…; else correct the cells."
+        )
+    _check_marks(axis, text, column, name)
+
+
+def _check_marks(axis: str, text: "pd.Series[str]", column: object, name: str) -> None:
+    """Raise CatalogueError for directions that leave open what cells mean.
+
+    E or N in some cells and nothing in others; W beyond 180 deg beside E, which may be the half in
+    which a longitude of 0 to 360 deg east lies.
+    """
+    positive, negative = (text.str.contains(_says(sides)) for sides in _MARKS[axis])
+    bare = ~(positive | negative) & (text != "") & ~text.str.startswith("-")
+    bare &= pd.to_numeric(text, errors="coerce") != 0.0
+    if positive.any() and bare.any():
+        raise CatalogueError(
+            f"{name}: column {column!r} says a direction in some cells, such as "
+            f"{text[positive].iloc[0]!r}, and not in others, such as {text[bare].iloc[0]!r}. Write "
+            "it in all."
+        )
+    number = text[negative].str.extract(r"(\d+(?:\.\d+)?)")[0].astype(float)
+    beyond = number[number > 180.0]
+    if axis == "longitude" and positive.any() and len(beyond):
+        raise CatalogueError(
+            f"{name}: column {column!r} holds {text[beyond.index[0]]!r} beside longitudes east. If "
+            "the letter says the half in which an eastward longitude of 0 to 360 deg lies, remove "
+            "the letters; else write it as longitude east."
         )
 
 

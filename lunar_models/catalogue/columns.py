@@ -14,6 +14,9 @@ _PART_OF_ANGLE = re.compile(r"(lon|lat)(?:g|gitude|itude)?(?:arc)?(?:m|mn|(?:min
 """Names of minutes and seconds of arc beside whole degrees."""
 
 
+_MARKS_OF_MINUTES = ("'", '"', "′", "″", "’", "”", "''")
+
+
 @dataclass(frozen=True)
 class Columns:
     """The column of each field."""
@@ -186,6 +189,7 @@ def _check_meaning(found: Mapping[str, str], known: Mapping[str, str]) -> None:
         if (part := _PART_OF_ANGLE.fullmatch(plain)) and part[1] in axes
         and not ("min" in plain and plain.replace("min", "max") in known)  # bounds of an outline
     ]  # fmt: skip
+    minutes += [name for name in known.values() if name.strip() in _MARKS_OF_MINUTES]
     if minutes:
         raise CatalogueError(
             f"Column {minutes[0]!r} looks like minutes of arc beside whole degrees; write decimal "

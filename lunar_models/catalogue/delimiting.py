@@ -61,6 +61,17 @@ def note_lines(text: bytes, layout: TextLayout) -> list[str]:
     return above + [line for line in lines[header + 1 :] if _is_comment(line)]
 
 
+def notes_by_field(lines: list[str], layout: TextLayout) -> list[str]:
+    """Return ``name: cell`` of lines that have as many fields as the header, such as units."""
+    notes = []
+    for line in lines:
+        cells = _split(line.lstrip("#% "), layout.delimiter)
+        if len(cells) == len(layout.names) > 1:
+            pairs = zip(layout.names, cells, strict=True)
+            notes += [f"{name}: {cell}" for name, cell in pairs if name and cell.strip("-")]
+    return notes
+
+
 def _is_header(line: str, layout: TextLayout) -> bool:
     names = [name for name in layout.names if name]
     split = [field for field in _split(line, layout.delimiter) if field]

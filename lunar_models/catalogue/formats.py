@@ -7,13 +7,17 @@ Each reader finds the columns by the names the published catalogues use (`column
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from zipfile import ZipFile, ZipInfo
 
 import pandas as pd
 
 from lunar_models.catalogue import craterstats, text, vector
 from lunar_models.catalogue.columns import Columns, match_columns
+from lunar_models.catalogue.decoding import MOST_BYTES
 from lunar_models.catalogue.delimiting import HEADER_SEARCH_LINES
 from lunar_models.catalogue.interpretation import CatalogueReading, standardise
+from lunar_models.catalogue.note_columns import notes_in_columns
 from lunar_models.catalogue.statements import apply_statements
 from lunar_models.errors import CatalogueError
 
@@ -50,6 +54,8 @@ def understand_catalogue(path: Path, columns: Mapping[str, str] | None) -> Catal
 
 def _read(path: Path, columns: Mapping[str, str] | None) -> tuple[pd.DataFrame, Columns, list[str]]:
     suffix = path.suffix.lower()
+    if suffix == ".zip" and (inner := _only_text(path)):
+        return _read_archived_text(path, inner, columns)
     if suffix in craterstats.SUFFIXES:
         return _read_craterstats(path)
     if suffix in text.SUFFIXES or (suffix not in vector.SUFFIXES and text.is_text(path)):
@@ -59,6 +65,29 @@ def _read(path: Path, columns: Mapping[str, str] | None) -> tuple[pd.DataFrame, 
     if suffix in EXCEL:
         return _read_excel(path, columns)
     return vector.read_vector(path, columns)
+
+
+def _only_text(path: Path) -> ZipInfo | None:
+    """The delimited text that a ZIP archive has as its only file; None for other archives."""
+    with ZipFile(path) as archive:
+        files = [entry for entry in archive.infolist() if not entry.is_dir()]
+    if len(files) != 1 or Path(files[0].filename).suffix.lower() not in text.SUFFIXES:
+        return None
+    if files[0].file_size > MOST_BYTES:
+        raise CatalogueError(f"{path} holds over {MOST_BYTES >> 30} GiB; give it as Parquet.")
+    return files[0]
+
+
+def _read_archived_text(
+    path: Path, inner: ZipInfo, columns: Mapping[str, str] | None
+) -> tuple[pd.DataFrame, Columns, list[str]]:
+    with TemporaryDirectory() as folder, ZipFile(path) as archive:
+        unpacked = Path(archive.extract(inner, folder))
+        try:
+            return text.read_text(unpacked, columns)
+        except CatalogueError as error:
+            said = str(error).replace(str(unpacked), f"{path}/{inner.filename}")
+            raise CatalogueError(said) from None
 
 
 def _read_craterstats(path: Path) -> tuple[pd.DataFrame, Columns, list[str]]:
@@ -97,7 +126,14 @@ def _notes_of_book(sheets: Mapping[str, pd.DataFrame], named: str, header: int) 
             cells = [cell for cell in row if not pd.isna(cell)]
             words = [cell for cell in cells if isinstance(cell, str) and cell.strip()]
             if len(cells) == len(words) and not any(map(_NUMBER_CELL.match, words[:-1] or ())):
-                notes.append(": ".join(words))
+                names = sheets[named].loc[header] if name == named and len(words) > 1 else ()
+                if not len(names) or len(words) < len(names):
+                    notes.append(": ".join(words))
+                notes += [
+                    f"{column}: {cell}"
+                    for column, cell in zip(names, row, strict=False)
+                    if isinstance(cell, str) and cell.strip("- ") and not pd.isna(column)
+                ]
         if name == named:
             beside = sheet.loc[header + 1 :, sheet.loc[header].isna()].stack()
             notes += [cell for cell in beside if isinstance(cell, str)]
@@ -132,5 +168,6 @@ def _read_excel(
             "save the one that is meant as CSV."
         )
     ((name, (table, matched)),) = found.items()
-    matched, notes = apply_statements(matched, _notes_of_book(sheets, name, header), path)
+    remarks = [*_notes_of_book(sheets, name, header), *notes_in_columns(table, matched, path)]
+    matched, notes = apply_statements(matched, remarks, path)
     return table, matched, [*notes, *([f"sheet {name!r}"] if len(sheets) > 1 else [])]

@@ -25,6 +25,9 @@ _EAST_OR_WEST = "o"
 """Ost in German, ouest in French, oeste in Spanish, ovest in Italian."""
 DIRECTIONS = _EAST | _WEST | _NORTH | _SOUTH | {_EAST_OR_WEST}
 """What cells of a column of hemispheres hold, in lower case."""
+QUADRANTS = frozenset({"ne", "nw", "se", "sw"})
+SIGN_NAME = re.compile(r"quadrant|^(?:lon|lat)\w*sign$|^sign")
+"""Plain names of columns of signs and quadrants, which are asked about, not applied."""
 _NAMED = {
     "longitude": re.compile(r"hem|dir|^(?:e[-/]?w|w[-/]?e|lon|east-?west)"),
     "latitude": re.compile(r"hem|dir|^(?:n[-/]?s|s[-/]?n|lat|north-?south)"),
@@ -73,6 +76,12 @@ def apply_hemisphere(
     Raises:
         CatalogueError: a sign contradicts its hemisphere.
     """
+    if axis == "longitude" and (signs > 0.0).any() and ((numbers > 180.0) & (signs < 0.0)).any():
+        raise CatalogueError(
+            f"{name}: column {column} says W of longitudes beyond 180 deg and E of others. If they "
+            "are eastward, 0 to 360 deg, say columns=longitude_deg=…,latitude_deg=…,diameter_km=… "
+            f"without {column}; else write longitudes up to 180 deg."
+        )
     against = (numbers < 0.0) & (signs > 0.0)
     if against.any():
         row = int(np.flatnonzero(against)[0])
@@ -145,6 +154,7 @@ def hemisphere_column(
         return named, signs
     if (values < 0.0).any() or axis in matched.geometry:
         return None
+    _check_quadrants(axis, table, matched, path)
     names = [str(c) for c in table.columns if c not in matched.found.values()]
     if matched.mapped:  # what may be a column of types was left out of columns=
         names = [name for name in names if _NAMED[axis].search(plain_name(name))]
@@ -167,6 +177,20 @@ def hemisphere_column(
         f"a type. If it is the hemisphere: columns=…,{axis}_hemisphere={name}; if not, say "
         f"columns=longitude_deg=…,latitude_deg=…,diameter_km=… without it, or remove it."
     )
+
+
+def _check_quadrants(axis: str, table: pd.DataFrame, matched: Columns, path: Path) -> None:
+    """Raise CatalogueError for quadrants and signs beside coordinates without signs."""
+    for column in () if matched.mapped else table.columns:
+        if column in matched.found.values() or column in matched.identifiers:
+            continue
+        words = set(table[column].astype("str").str.strip().str.lower()) - {"", "nan", "none"}
+        if len(words) > 1 and (words <= QUADRANTS or SIGN_NAME.search(plain_name(str(column)))):
+            raise CatalogueError(
+                f"{path}: column {column!r} may give the signs of the {axis}, whose numbers have "
+                f"none. Write signed degrees, or if it does not: columns=longitude_deg=…,"
+                "latitude_deg=…,diameter_km=… without it."
+            )
 
 
 def _clearly_directions(axis: str, name: str, table: pd.DataFrame, matched: Columns) -> bool:

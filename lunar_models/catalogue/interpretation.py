@@ -31,7 +31,7 @@ from lunar_models.catalogue.hemispheres import (
 )
 from lunar_models.catalogue.times import sub_solar_columns
 from lunar_models.catalogue.unit_columns import apply_units_beside, stated_beside
-from lunar_models.catalogue.units import apply_units, check_first_row, split_units_row
+from lunar_models.catalogue.units import apply_units, check_word_rows, split_units_row
 from lunar_models.catalogue.values import carry_directions, read_numbers
 from lunar_models.errors import CatalogueError
 from lunar_models.moon import MOON_RADIUS_KM
@@ -79,7 +79,7 @@ def standardise(
         CatalogueError: units, signs or decimal commas may mean several things.
     """
     table, units = split_units_row(table, matched)
-    check_first_row(table, matched, path)
+    check_word_rows(table, matched, path)
     matched, said = apply_units(matched, units, path)
     matched, more = apply_units(matched, stated_beside(table, matched, path), path)
     notes = [*notes, *said, *more]
@@ -192,6 +192,12 @@ def _coordinate(
     elif axis == "longitude" and not west and "coordinate_system" in matched.found:
         system = table[matched.found["coordinate_system"]].astype("str").str.lower()
         westward = system.str.contains(r"\+\s*west", regex=True).to_numpy()
+        named = system.str.contains("east|west", regex=True).to_numpy()
+        if westward.any() and not named.all():
+            raise CatalogueError(
+                f"{path}: column {matched.found['coordinate_system']!r} says +West in some rows "
+                "and no direction in others. Write it in all."
+            )
         if westward.any():
             values = np.where(westward, eastward(values), values)
             notes.append(f"{int(westward.sum())} longitudes are positive west by their system")

@@ -17,15 +17,19 @@ from lunar_models.catalogue.delimiting import (
     find_header,
     first_line,
     note_lines,
+    notes_by_field,
     read_spaced,
 )
-from lunar_models.catalogue.hemispheres import DIRECTIONS
+from lunar_models.catalogue.hemispheres import DIRECTIONS, QUADRANTS, SIGN_NAME
+from lunar_models.catalogue.note_columns import notes_in_columns
 from lunar_models.catalogue.statements import apply_statements
 from lunar_models.catalogue.units import apply_units, units_in_notes
+from lunar_models.catalogue.values import is_number
 from lunar_models.errors import CatalogueError
 
 SUFFIXES = (".csv", ".txt", ".tsv", ".tab", ".dat", ".gz")
 _PREVIEW_ROWS = 500
+_COMMENT_SIGN = r"\s*(?:#|%|;|!|//)"
 _TAIL_BYTES = 1 << 16
 
 
@@ -61,26 +65,45 @@ def read_text(
     if columns is None:
         matched, said = apply_units(matched, units_in_notes(lines, matched, names), path)
         notes = [*notes, *said]
-    matched, said = apply_statements(matched, lines, path)
-    notes = [*notes, *said]
     preview = _parse(start, layout, names, {}, rows=_PREVIEW_ROWS)
-    wanted = [*matched.found.values(), *matched.rivals, *matched.identifiers]
-    wanted += _directions(preview)
-    wanted = [name for name in names if name in set(wanted)]
+    lines += [*notes_by_field(lines, layout), *notes_in_columns(preview, matched, path)]
+    matched, said = apply_statements(matched, lines, path)
+    table, dropped = _without_comments(_read_rows(source, layout, matched, preview, path), names[0])
+    return table, matched, [*notes, *said, *dropped]
+
+
+def _read_rows(
+    source: Path | bytes, layout: TextLayout, matched: Columns, preview: pd.DataFrame, path: Path
+) -> pd.DataFrame:
+    """Read the columns needed, numbers as such where all cells are."""
+    names = unique_names(layout.names)
+    wanted = {names[0], *matched.found.values(), *matched.rivals, *matched.identifiers}
+    wanted.update(_directions(preview))
+    ordered = [name for name in names if name in wanted]
     _check_thousands(preview, layout, matched, path)
     numbers = {matched.found[f] for f in NUMBERS if f in matched.found}
     numbers -= set(matched.identifiers)
     try:
-        table = _parse(source, layout, wanted, dict.fromkeys(numbers, pa.float64()))
+        return _parse(source, layout, ordered, dict.fromkeys(numbers, pa.float64()))
     except pa.ArrowInvalid:  # a number that is none: as text, so that only its row suffers
         try:
-            table = _parse(source, layout, wanted, {})
+            return _parse(source, layout, ordered, {})
         except pa.ArrowInvalid as error:
             raise CatalogueError(
                 f"{path} cannot be read: a row has another number of fields than the header "
                 f"({error}). Correct or remove it, or quote the cell that holds the delimiter."
             ) from error
-    return table, matched, notes
+
+
+def _without_comments(table: pd.DataFrame, first: str) -> tuple[pd.DataFrame, list[str]]:
+    """Leave out rows behind a comment sign, unless all rows begin so, as ids such as #1 do."""
+    if is_number(table[first]):
+        return table, []
+    behind = table[first].fillna("").str.match(_COMMENT_SIGN)
+    if not behind.any() or behind.all():
+        return table, []
+    note = f"{int(behind.sum())} rows behind a comment sign are left out"
+    return table[~behind].reset_index(drop=True), [note]
 
 
 def _check_thousands(
@@ -193,11 +216,15 @@ def unique_names(names: list[str]) -> list[str]:
 
 def _directions(preview: pd.DataFrame) -> list[str]:
     """Columns whose every value is a direction, such as E and W."""
-    words = DIRECTIONS | {""}
+    words = DIRECTIONS | QUADRANTS | {""}
     return [
         str(name)
         for name, values in preview.items()
-        if values.notna().any() and set(values.dropna().str.strip().str.lower()) <= words
+        if values.notna().any()
+        and (
+            set(values.dropna().str.strip().str.lower()) <= words
+            or SIGN_NAME.search(plain_name(str(name)))
+        )
     ]
 
 

@@ -11,8 +11,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
+from lunar_models.catalogue.angles import read_angles
 from lunar_models.catalogue.column_names import NUMBERS
 from lunar_models.catalogue.columns import Columns
 from lunar_models.catalogue.unit_names import (
@@ -22,6 +24,7 @@ from lunar_models.catalogue.unit_names import (
     OTHER_ANGLES,
     OTHER_LENGTHS,
 )
+from lunar_models.catalogue.values import cell_text, is_number
 from lunar_models.errors import CatalogueError
 
 _WEST = ("degw", "degrees_west", "degree_west", "degrees_w", "°w")
@@ -29,7 +32,10 @@ _EAST = ("dege", "degrees_east", "degree_east", "degrees_e", "°e")
 _NORTH = ("degn", "degrees_north", "degree_north", "degrees_n", "°n")
 _DEGREES = ("deg", "degree", "degrees", "°", "degs")
 _ECSV_COLUMN = re.compile(r"-\s*\{name:\s*([^,}]+),.*\bunit:\s*([^,}]+)[,}]")
-_LEAST_WORDS = 3
+_WORD = (
+    r"(?i)^(?!(?:north|south|east|west|nord|sud|unknown|tbd|nodata|missing)\b)"
+    r"[^\d]*[^\W\d][^\d]*$|^[^\W\d]{3,}_?\w*$"
+)
 _NONE = ("", "-", "nan", "none", "<na>")
 
 
@@ -46,20 +52,34 @@ def split_units_row(table: pd.DataFrame, matched: Columns) -> tuple[pd.DataFrame
     return (table.iloc[1:].reset_index(drop=True), stated) if stated else (table, {})
 
 
-def check_first_row(table: pd.DataFrame, matched: Columns, path: Path) -> None:
-    """Make sure that the row under the header is one of data.
+def check_word_rows(table: pd.DataFrame, matched: Columns, path: Path) -> None:
+    """Make sure that no row holds words where numbers should be.
 
     Raises:
-        CatalogueError: its cells of numbers are words, such as units that are not known.
+        CatalogueError: a row does, such as units that are not known, or the header of a second
+            table that has other columns.
     """
-    columns = [name for field, name in matched.found.items() if field in NUMBERS]
-    cells = [str(cell) for cell in table[columns].iloc[0]] if len(table) > 1 else []
-    words = [cell for cell in cells if re.fullmatch(r"\D*[^\W\d]\D*", cell)]
-    if len(words) >= _LEAST_WORDS and len(words) == len(cells) and words != columns:
+    fields = {name: field for field, name in matched.found.items() if field in NUMBERS}
+    texts = {name: cell_text(table[name]) for name in fields if not is_number(table[name])}
+    if not texts or len(table) < 2:
+        return
+    words = pd.DataFrame({name: text.str.contains(_WORD) for name, text in texts.items()})
+    empty = pd.DataFrame({name: text == "" for name, text in texts.items()})
+    only = (words.sum(axis=1) > 1) & (words | empty).all(axis=1) & (len(texts) == len(fields))
+    start = pd.Series([text.iloc[0] for text in texts.values()])
+    first = bool(
+        words.iloc[0].any() and len(texts) == len(fields) and np.isnan(read_angles(start)).all()
+    )
+    for row in [0] if first else [int(n) for n in only.to_numpy().nonzero()[0]]:
+        cells = {name: text.iloc[row] for name, text in texts.items() if words[name].iloc[row]}
+        if all(name == cell for name, cell in cells.items()):
+            continue  # the same header once more: the row is rejected
+        where = "the row under the header" if row == 0 else f"row {row + 1}"
         raise CatalogueError(
-            f"{path}: the row under the header holds words where numbers should be "
-            f"({', '.join(words[:4])}). If these are units, put them into the names of the "
-            "columns, such as lon_w or diameter_m, and remove the row."
+            f"{path}: {where} holds words where numbers should be "
+            f"({', '.join(list(cells.values())[:4])}). If these are units, put them into the names "
+            "of the columns, such as lon_w or diameter_m, and remove the row; if a second table "
+            "begins there, give each as a file of its own."
         )
 
 

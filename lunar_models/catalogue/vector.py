@@ -16,6 +16,7 @@ from lunar_models.catalogue.columns import Columns, match_columns, plain_name
 from lunar_models.catalogue.geometry import check_prj, in_lunar_degrees
 from lunar_models.catalogue.geometry_checks import GEOMETRY_AXES, OUTLINE_DIAMETER
 from lunar_models.catalogue.layer_remarks import layer_remarks
+from lunar_models.catalogue.note_columns import notes_in_columns
 from lunar_models.catalogue.outlines import fitted_circles
 from lunar_models.catalogue.statements import apply_statements
 from lunar_models.catalogue.units import apply_units, stated_units
@@ -27,6 +28,7 @@ SUFFIXES = (".shp", ".dbf", ".gpkg", ".geojson", ".json", ".gml", ".kml", ".kmz"
             ".sqlite", ".mif", ".gdb", ".dxf", ".gpx", ".topojson")  # fmt: skip
 """Vector formats that are never taken for a delimited text."""
 _WORDS = (b"comment", b"comments", b"description", b"note", b"notes", b"long_name", b"title")
+_PREVIEW_ROWS = 500
 _MOST_DEGREES = 720.0
 _MANY_BEYOND = 0.01
 _NO_SCHEMA = pa.schema([])
@@ -86,7 +88,10 @@ def read_parquet(
         return _from_frame(frame, columns, path, schema=schema, remarks=_remarks(schema))
     matched = match_columns(schema.names, columns)
     matched, notes = apply_units(matched, stated_units(schema), path)
-    matched, said = apply_statements(matched, _remarks(schema), path)
+    first = next(pa_parquet.ParquetFile(path).iter_batches(_PREVIEW_ROWS), None)
+    preview = pd.DataFrame() if first is None else first.to_pandas()
+    remarks = [*_remarks(schema), *notes_in_columns(preview, matched, path)]
+    matched, said = apply_statements(matched, remarks, path)
     notes += said
     wanted = [*matched.found.values(), *matched.rivals, *matched.identifiers]
     table = pa_parquet.read_table(path, columns=list(dict.fromkeys(wanted)))
@@ -128,6 +133,7 @@ def _from_frame(
     if getattr(frame, "active_geometry_name", None) is None:
         names = [str(name) for name in frame.columns]
         matched = match_columns(names, columns, truncated=truncated)
+        remarks = [*remarks, *notes_in_columns(frame, matched, path)]
         matched, said = apply_statements(matched, remarks, path)
         return pd.DataFrame(frame), matched, said
     shapes = _single_parts(frame.geometry)
@@ -141,6 +147,7 @@ def _from_frame(
         names, columns, geometry=points or outlines, outlines=outlines, truncated=truncated
     )
     matched, notes = apply_units(matched, stated_units(schema), path)
+    remarks = [*remarks, *notes_in_columns(table, matched, path)]
     matched, said = apply_statements(matched, remarks, path)
     notes += said
     if maps:
