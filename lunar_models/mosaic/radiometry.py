@@ -15,6 +15,8 @@ PERCENTILES = (0.1, 99.9)
 
 _SAMPLE_ROWS = 256
 _THIN = (512, 512)
+_MOST_TIMES_BRIGHTER = 10.0
+"""Than ground elsewhere, in the median: reflectances range from 0.01 to 0.3."""
 _NOISE_BELOW_ZERO = 0.1
 """As a part of the brightest value; the WAC mosaics of 4 px/deg reach 0.05 below."""
 
@@ -59,8 +61,7 @@ def fit_radiometry(mosaics: tuple[Mosaic, ...]) -> Radiometry:
 
 def _check_comparable(mosaics: tuple[Mosaic, ...], samples: list[Float64Array]) -> None:
     """Raise MosaicError unless the brightness of all mosaics is comparable."""
-    kinds = {(m.encoding.dtype, m.encoding.scales, m.encoding.offsets) for m in mosaics}
-    if len(kinds) == 1 or all(mosaic.sun is not None for mosaic in mosaics):
+    if len(mosaics) == 1 or all(mosaic.sun is not None for mosaic in mosaics):
         return
     dtypes = sorted({mosaic.encoding.dtype for mosaic in mosaics})
     if len(dtypes) > 1 and not all(mosaic.encoding.physical for mosaic in mosaics):
@@ -69,14 +70,36 @@ def _check_comparable(mosaics: tuple[Mosaic, ...], samples: list[Float64Array]) 
             "compared; convert them to one with gdal_translate -ot, or say their scale and offset "
             "with gdal_edit.py -scale -offset."
         )
-    ranges = [np.percentile(s, (1, 99)) if s.size else np.array([np.nan] * 2) for s in samples]
-    for mosaic, (low, high) in zip(mosaics[1:], ranges[1:], strict=True):
-        if low > ranges[0][1] or high < ranges[0][0]:
-            raise MosaicError(
-                f"The brightness of {mosaic.path} ({low:g} to {high:g}) has nothing in common with "
-                f"that of {mosaics[0].path} ({ranges[0][0]:g} to {ranges[0][1]:g}); correct their "
-                "scale and offset with gdal_edit.py -scale -offset."
-            )
+    bits = sorted({mosaic.encoding.bits for mosaic in mosaics if not mosaic.encoding.physical})
+    if len(bits) > 1:
+        raise MosaicError(
+            f"The mosaics use {' and '.join(map(str, bits))} bits of their numbers, whose "
+            "brightness cannot be compared; convert them to one with gdal_translate -scale."
+        )
+    first = _levels(samples[0])
+    for mosaic, sample in zip(mosaics[1:], samples[1:], strict=True):
+        _check_overlap(mosaics[0], first, mosaic, _levels(sample))
+
+
+def _levels(sample: Float64Array) -> Float64Array:
+    """Low, middle and high brightness (1, 50 and 99 %)."""
+    return np.percentile(sample, (1, 50, 99)) if sample.size else np.full(3, np.nan)
+
+
+def _check_overlap(one: Mosaic, first: Float64Array, other: Mosaic, second: Float64Array) -> None:
+    """Raise MosaicError where two mosaics have no brightness in common.
+
+    Mosaics whose files say the same of their numbers may be of brighter and darker ground.
+    """
+    apart = second[0] > first[2] or second[2] < first[0]
+    alike = len({(m.encoding.dtype, m.encoding.scales, m.encoding.offsets) for m in (one, other)})
+    low, high = sorted(np.abs((first[1], second[1])))
+    if apart and (alike > 1 or high > _MOST_TIMES_BRIGHTER * low):
+        raise MosaicError(
+            f"The brightness of {other.path} ({second[0]:g} to {second[2]:g}) has nothing in "
+            f"common with that of {one.path} ({first[0]:g} to {first[2]:g}); correct their scale "
+            "and offset with gdal_edit.py -scale -offset."
+        )
 
 
 def values_below_zero(mosaic: Mosaic, sample: Float64Array) -> str | None:

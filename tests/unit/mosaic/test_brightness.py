@@ -120,6 +120,27 @@ def test_tiles_that_cannot_be_compared(tmp_path):
         fit_radiometry((byte, raw))
 
 
+@pytest.mark.parametrize(("times", "refused"), [(3.0, False), (1000.0, True), (0.001, True)])
+def test_tiles_of_one_type_that_cannot_be_compared(tmp_path, times, refused):
+    """Reflectance beside numbers that are none; darker ground is comparable."""
+    values = scene(100, 240).astype(np.float32) / 1000.0
+    one = Mosaic.open(write(tmp_path / "one.tif", values))
+    other = Mosaic.open(write(tmp_path / "other.tif", values * times))
+    if refused:
+        with pytest.raises(MosaicError, match=r"other\.tif .*nothing in common.*-scale"):
+            fit_radiometry((one, other))
+    else:
+        assert fit_radiometry((one, other)).high > 0.3
+
+
+def test_tiles_of_different_bits_cannot_be_compared(tmp_path):
+    byte = Mosaic.open(write(tmp_path / "byte.tif", scene()))
+    nibble = Mosaic.open(write(tmp_path / "nibble.tif", scene(1, 16), nbits=4))
+    with pytest.raises(MosaicError, match=r"4 and 8 bits.*-scale"):
+        fit_radiometry((byte, nibble))
+    assert fit_radiometry((nibble, nibble)).high <= 15.0
+
+
 RGB_WEIGHTS = np.array([0.299, 0.587, 0.114])
 
 
