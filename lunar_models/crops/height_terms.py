@@ -8,6 +8,7 @@ HEIGHT_UNITS_M = {
     "kilometres": 1000.0, "ft": 0.3048, "foot": 0.3048, "feet": 0.3048,
 }  # fmt: skip
 """Metres per unit."""
+_FROM = ("above", "over", "relative", "from", "below")
 
 _HEIGHTS = re.compile(
     r"(?<![a-z])(elev(ations?)?|heights?|altitudes?|altimetry|topo(graphy|graphic)?|s?l?dem|dtm|dsm"
@@ -24,8 +25,12 @@ _OTHERWISE = re.compile(
 
 
 def height_unit(text: str) -> float | None:
-    """Return the metres per unit of a text that is a unit of length; None if it is none."""
-    return HEIGHT_UNITS_M.get(text.strip(' "<>()').lower())
+    """Return the metres per unit of a text that is a unit of length; None if it is none.
+
+    What it is counted from may follow: ``m above the sphere``.
+    """
+    unit, _, rest = text.strip(' "<>()').lower().partition(" ")
+    return HEIGHT_UNITS_M.get(unit) if not rest or rest.startswith(_FROM) else None
 
 
 def says_heights(text: str) -> bool:

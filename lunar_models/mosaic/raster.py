@@ -14,7 +14,7 @@ from rasterio.windows import Window
 from lunar_models.crops.crop_set import Radiometry
 from lunar_models.mosaic.brightness import Encoding, brightness_to_uint8
 from lunar_models.mosaic.gdal import gdal_environment, gdal_path, open_raster, unread
-from lunar_models.mosaic.heights import refuse_heights
+from lunar_models.mosaic.heights import check_heights
 from lunar_models.mosaic.hillshade import Sun, height_scale_m, hillshade
 from lunar_models.mosaic.masks import shown_pixels
 from lunar_models.mosaic.metadata import is_lossy, read_encoding, require_palette
@@ -74,8 +74,7 @@ class Mosaic:
             if placed:
                 check_placed(data, path, crs)
             encoding = read_encoding(data, band, path)
-            if sun is None:
-                refuse_heights(data, encoding, path)
+            check_heights(data, encoding, sun, path)
             projection = (
                 read_projection(data, crs, path)
                 if placed

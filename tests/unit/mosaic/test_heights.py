@@ -88,6 +88,30 @@ def test_brightness_is_taken_as_before(tmp_path, name, values, told):
     Mosaic.open(raster(tmp_path / name, values, **told))
 
 
+@pytest.mark.parametrize(
+    ("values", "told", "shade", "doubt"),
+    [
+        (HEIGHTS, {"unit": "DN"}, "90,65", "'DN', which is no length"),
+        (HEIGHTS, {"unit": "m above the sphere"}, "90,65", None),
+        (HEIGHTS, {"unit": "m s-1"}, "90,65", "'m s-1', which is no length"),
+        (HEIGHTS, {"unit": "deg"}, "90,65", "'deg', which is no length"),
+        (HEIGHTS, {"unit": "m"}, "90,65,km", "says that a unit is 1 m, and shade= says 1000 m"),
+        ((255 * RAMP).astype(np.uint8), {}, "90,65", "8 bits and no unit"),
+        ((255 * RAMP).astype(np.uint8), {"unit": "m"}, "90,65", None),
+        ((255 * RAMP).astype(np.uint8), {}, "90,65,m", None),
+        (HEIGHTS, {"unit": "m"}, "90,65,m", None),
+        (HEIGHTS, {}, "90,65", None),
+    ],
+)
+def test_only_heights_are_lit(tmp_path, values, told, shade, doubt):
+    path = raster(tmp_path / "m.tif", values, **told)
+    if doubt is None:
+        Mosaic.open(path, shade=shade)
+    else:
+        with pytest.raises(MosaicError, match=rf"{doubt}.*Leave shade= out"):
+            Mosaic.open(path, shade=shade)
+
+
 def test_brightness_below_zero_is_warned_of(tmp_path, caplog):
     below = Mosaic.open(raster(tmp_path / "a.tif", (-300 + 2500 * RAMP).astype(np.int16)))
     noisy = Mosaic.open(raster(tmp_path / "b.tif", (-0.001 + 0.2 * RAMP).astype(np.float32)))
