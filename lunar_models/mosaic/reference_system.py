@@ -28,7 +28,8 @@ WARP = f"bring it to {LUNAR_EQUIRECTANGULAR} or another such one with gdalwarp -
 
 
 def _is_located(data: Any) -> bool:
-    return not data.transform.is_identity and data.transform.determinant != 0.0
+    determinant = data.transform.determinant
+    return not data.transform.is_identity and determinant != 0.0 and np.isfinite(determinant)
 
 
 def is_placed(data: Any, crs: str | None) -> bool:

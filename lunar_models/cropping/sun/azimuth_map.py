@@ -59,6 +59,7 @@ def _from_raster(path: Path, craters: pd.DataFrame) -> Float64Array:
                     f"{path} has {data.width} x {data.height} pixels; azimuths need no such "
                     "detail: coarsen it with gdal_translate -r nearest -outsize 10% 10%."
                 )
+            _check_band(data, path)
             projection = Mosaic.open(path).projection
             values = data.read(1, masked=True).astype(np.float64).filled(np.nan)
             values = _in_degrees(values * data.scales[0] + data.offsets[0], data.units[0], path)
@@ -75,6 +76,19 @@ def _from_raster(path: Path, craters: pd.DataFrame) -> Float64Array:
     azimuth = np.full(len(craters), np.nan)
     azimuth[inside] = values[row[inside], column[inside]]
     return azimuth
+
+
+def _check_band(data: Any, path: Path) -> None:
+    """Raise MosaicError for several bands, and for bytes that may stand for a whole turn."""
+    if data.count > 1:
+        raise MosaicError(
+            f"{path} has {data.count} bands; keep that of azimuths: gdal_translate -b 1."
+        )
+    if data.dtypes[0] == "uint8" and data.scales[0] == 1.0 and not data.units[0]:
+        raise MosaicError(
+            f"{path} has 8 bits, which end at 255, and no unit: do they mean degrees, or 0 to 255 "
+            "a whole turn? Say it: gdal_edit.py -units deg, with -scale 1.40625 for a turn."
+        )
 
 
 def _in_degrees(values: Float64Array, unit: str | None, path: Path) -> Float64Array:

@@ -83,6 +83,32 @@ def test_raster_of_azimuths(tmp_path):
     assert np.isnan(given_sun(given, south_west)["sun_azimuth_deg"][0])
 
 
+@pytest.mark.parametrize(
+    ("bands", "said", "answer"),
+    [
+        (1, {}, r"8 bits.*-units deg, with -scale"),
+        (2, {"units": ["deg", "deg"]}, r"2 bands.*gdal_translate -b 1"),
+        (1, {"units": ["deg"]}, 128.0),
+        (1, {"units": ["deg"], "scales": [1.40625]}, 180.0),
+    ],
+)
+def test_bytes_of_azimuths_are_a_question(tmp_path, bands, said, answer):
+    path = tmp_path / "azimuth.tif"
+    with rasterio.open(
+        path, "w", driver="GTiff", width=360, height=180, count=bands, dtype="uint8",
+        crs="+proj=longlat +R=1737400 +no_defs", transform=rasterio.Affine(1, 0, -180, 0, -1, 90),
+    ) as file:  # fmt: skip
+        file.write(np.full((bands, 180, 360), 128, np.uint8))
+        for name, value in said.items():
+            setattr(file, name, value)
+    given = config(illumination="azimuth", sun_azimuth_map=str(path))
+    if isinstance(answer, str):
+        with pytest.raises(MosaicError, match=answer):
+            given_sun(given, craters())
+    else:
+        assert given_sun(given, craters())["sun_azimuth_deg"].tolist() == [answer] * 3
+
+
 def test_polygons_of_azimuths_also_around_a_pole(tmp_path):
     footprints = geopandas.GeoDataFrame(
         {"sun_azimuth_deg": [40.0, 250.0]},
