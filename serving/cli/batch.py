@@ -4,6 +4,10 @@ Encoders and maps are imported by the commands that need them: the driver of a c
 leaves them to its workers.
 """
 
+import math
+import sys
+import time
+from datetime import timedelta
 from typing import Any
 
 import click
@@ -22,6 +26,9 @@ from serving.batch.driver import (
 )
 from serving.batch.progress import Progress
 from serving.cli.options import config_command
+
+_EVERY_S = 30.0
+"""Between two lines of progress where there is no terminal."""
 
 
 class _Share(StepConfig):
@@ -111,11 +118,12 @@ def _without_share(config: Any) -> ReleaseConfig:
 
 
 class ProgressBar:
-    """Show on the terminal how far a job is."""
+    """Show how far a job is: a bar on a terminal, else lines, such as in the log of a cluster."""
 
     def __init__(self) -> None:
         self._bar: Any = None
         self._stage = ""
+        self._told = -math.inf
 
     def __enter__(self) -> "ProgressBar":
         return self
@@ -125,7 +133,10 @@ class ProgressBar:
             self._bar.close()
 
     def show(self, progress: Progress) -> None:
-        """Move the bar; each stage has its own."""
+        """Move the bar, of which each stage has its own, or write a line if the last is old."""
+        if not sys.stderr.isatty():
+            self._tell(progress, time.monotonic())
+            return
         if progress.stage != self._stage:
             self.__exit__()
             self._stage = progress.stage
@@ -133,6 +144,25 @@ class ProgressBar:
                 total=progress.craters, desc=progress.stage, unit="crater", disable=None
             )
         self._bar.update(progress.craters_done - self._bar.n)
+
+    def _tell(self, progress: Progress, now: float) -> None:
+        begins, ends = progress.stage != self._stage, progress.craters_done == progress.craters
+        if begins or ends or now - self._told >= _EVERY_S:
+            self._stage, self._told = progress.stage, now
+            click.echo(describe_progress(progress), err=True)
+
+
+def describe_progress(progress: Progress) -> str:
+    """Say in one line how far a stage is, how fast, and how long it will take."""
+    text = (
+        f"{progress.stage}: {progress.shards_done:,} of {progress.shards:,} shards, "
+        f"{progress.craters_done:,} of {progress.craters:,} craters"
+    )
+    if progress.craters_here:
+        rate = progress.craters_here / max(progress.seconds, 1e-9)
+        left = timedelta(seconds=round((progress.craters - progress.craters_done) / rate))
+        text += f", {rate:,.0f} craters/s, {left} left"
+    return text
 
 
 main.add_command(classify)
