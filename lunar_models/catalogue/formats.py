@@ -13,6 +13,7 @@ from zipfile import ZipFile, ZipInfo
 import pandas as pd
 
 from lunar_models.catalogue import craterstats, text, vector
+from lunar_models.catalogue.annotations import read_annotations
 from lunar_models.catalogue.columns import Columns, match_columns
 from lunar_models.catalogue.decoding import MOST_BYTES
 from lunar_models.catalogue.delimiting import HEADER_SEARCH_LINES
@@ -54,6 +55,10 @@ def understand_catalogue(path: Path, columns: Mapping[str, str] | None) -> Catal
 
 def _read(path: Path, columns: Mapping[str, str] | None) -> tuple[pd.DataFrame, Columns, list[str]]:
     suffix = path.suffix.lower()
+    if annotated := read_annotations(path):
+        table, kind = annotated
+        names = [str(name) for name in table.columns]
+        return table, match_columns(names, columns), [f"{kind}: boxes in pixels"]
     if suffix == ".zip" and (inner := _only_text(path)):
         return _read_archived_text(path, inner, columns)
     if suffix in craterstats.SUFFIXES:
