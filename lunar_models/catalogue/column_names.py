@@ -32,14 +32,15 @@ ALIASES: dict[str, tuple[str, ...]] = {
         "e_lon", "e_longitude", "elon", "east_lon", "east_longitude_deg", "east_lon_deg",
         "lon_e_deg", "longitude_e_deg", "longitude_degrees",
         "lon_degrees", "positive_east_longitude", "lon_positive_east", "longitude_positive_east",
-        "lon_pos_east",
+        "lon_pos_east", "longitude_east", "lon_east", "e_long", "longitude_center",
     ),
     "longitude_west": (
         "longitude_w", "west_longitude", "lon_w", "long_w", "longitude_west", "wlon",
         "positive_west_longitude", "lonw", "lon_degw", "longitude_degw", "west_lon", "w_longitude",
         "lon_pw", "w_lon", "lon_positive_west", "longitude_positive_west", "lon_pos_west",
         "west_longitude_deg", "west_lon_deg", "longitude_w_deg", "lon_w_deg", "w_lon_deg",
-        "w_longitude_deg",
+        "w_longitude_deg", "lon_west", "w_long", "longitude_west_deg", "lon_360_w", "lon_w_360",
+        "w_lon_360",
         "PositiveWest360Longitude", "PositiveWest180Longitude",  # ISIS
     ),
     "latitude_deg": (
@@ -58,12 +59,14 @@ ALIASES: dict[str, tuple[str, ...]] = {
         "d_km", "dia_km", "diameter_kms", "diameter_kilometers", "diameter_kilometres",
         "diameter_in_km", "crater_diameter_km", "diamkm",
         "diameter_in_kilometers", "diameter_in_kilometres", "diameter_kilometer",
-        "diameter_kilometre", "diam_kilometers", "diam_kilometres",
+        "diameter_kilometre", "diam_kilometers", "diam_kilometres", "diameter/km", "d/km",
+        "rim_diameter_km",
     ),
     "diameter_m": (
         "diameter_m",  # LU1319373, LU1319381
         "diam_m", "d_m", "dia_m", "diameter_meters", "diameter_metres", "diameter_in_m",
         "crater_diameter_m", "diameter_in_meters", "diameter_in_metres", "diameter_meter",
+        "diameter/m", "d/m", "rim_diameter_m",
         "diameter_metre", "diam_meter", "diam_metre", "diam_meters", "diam_metres",
     ),
     "radius_km": ("radius_km", "rad_km", "r_km", "radius_in_km", "radius_kilometers",

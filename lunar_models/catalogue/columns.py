@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from lunar_models.catalogue.column_names import ALIASES, BOX, FIELDS, SIZES
+from lunar_models.catalogue.cut_names import settle_cut_names
 from lunar_models.catalogue.unusual import is_planetographic, unusual_columns
 from lunar_models.errors import CatalogueError
 
@@ -91,7 +92,7 @@ def match_columns(
         if plain_name(name) in known:
             found[key] = known[plain_name(name)]
     if truncated and columns is None:
-        _settle_cut_names(found, by_geometry=geometry)
+        settle_cut_names(found, by_geometry=geometry)
     if geometry and columns is None:  # extents in degrees, as GIS programs write them
         found = {key: name for key, name in found.items() if not key.endswith("_px")}
     _check_meaning(found, known)
@@ -128,6 +129,9 @@ def _lacking(missing: Sequence[str], names: list[str], known: Mapping[str, str])
         if any(field.startswith((kind, "diameter" if kind == "radius" else kind))
                for field in missing)
     ]  # fmt: skip
+    west = [name for name in names if "longitude_deg" in missing and _says_west(name)]
+    said += [f"column {name!r} counts westward by its name: columns=longitude_west={name},…"
+             for name in west]  # fmt: skip
     if said:
         return f"{lacks}{'. '.join(dict.fromkeys(said))}."
     return (
@@ -136,43 +140,18 @@ def _lacking(missing: Sequence[str], names: list[str], known: Mapping[str, str])
     )
 
 
-def _settle_cut_names(found: dict[str, str], *, by_geometry: bool) -> None:
-    """Decide on names such as `longitude_` and `diameter_i`, which may be cut from several.
-
-    Raises:
-        CatalogueError: a longitude may count eastward or westward, and there is no geometry.
-    """
-    places = [found[key] for key in ("longitude_deg", "latitude_deg") if key in found]
-    for key in [key for key in found if key.endswith(("_unit", "_hemisphere"))]:
-        if found[key] in places or any(found[key] == found.get(size) for size in SIZES):
-            del found[key]
-    if found.get("longitude_west") in places:
-        if not by_geometry:
-            name = found["longitude_west"]
-            raise CatalogueError(
-                f"Column {name!r} may be cut from a name of eastward or of westward longitudes. "
-                f"Say columns=longitude_deg={name},… or columns=longitude_west={name},…"
-            )
-        del found["longitude_west"]  # if it was, the geometry contradicts it
-    for kind in ("diameter", "radius"):
-        fields = [key for key in SIZES if key.startswith(kind) and key in found]
-        for name in {found[key] for key in fields}:
-            same = [key for key in fields if found[key] == name]
-            if len(same) > 1:  # its unit was cut away
-                for key in same:
-                    del found[key]
-                found.setdefault(kind, name)
-    sun = [key for key in ("sub_solar_longitude_deg", "sub_solar_latitude_deg") if key in found]
-    if len({found[key] for key in sun}) < len(sun):
-        for key in sun:
-            del found[key]
+def _says_west(name: str) -> bool:
+    """Whether a name of longitudes, known or not, says W or west, and not E or east."""
+    lower = name.lower()
+    west, east = (re.search(rf"{w}|(?<![a-z]){w[0]}(?![a-z])", lower) for w in ("west", "east"))
+    return bool("lon" in lower and west and not east)
 
 
 def _check_meaning(found: Mapping[str, str], known: Mapping[str, str]) -> None:
     """Raise CatalogueError for names that say west or another unit, and for minutes of arc."""
     west = map(plain_name, ALIASES["longitude_west"])
     longitude = found.get("longitude_deg")
-    if longitude is not None and plain_name(longitude) in west:
+    if longitude is not None and (plain_name(longitude) in west or _says_west(longitude)):
         raise CatalogueError(
             f"Longitudes in {longitude!r} count westward by their name; say "
             f"columns=longitude_west={longitude},… (or rename it)."

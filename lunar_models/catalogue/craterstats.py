@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from lunar_models.catalogue.craterstats_numbers import NUMBER, number, table_number
 from lunar_models.errors import CatalogueError
 from lunar_models.moon import MOON_RADIUS_KM
 
@@ -33,7 +34,6 @@ _CRATER_COLUMNS = {
 }
 """Columns of the crater table in the file -> ours; others are left out."""
 _VALUE = re.compile(r"^\s*([\w.\- ]+?)\s*=\s*(.*)$")
-_NUMBER = re.compile(r"^\s*([-+]?[\d.,]+(?:[eE][-+]?\d+)?)")
 
 
 @dataclass(frozen=True)
@@ -89,6 +89,11 @@ def read_craterstats(path: str | Path) -> CraterCount:
     path = Path(path)
     values, tables = _parse(path, _read_lines(path))
     _refuse_mixed_commas(path, values, tables)
+    if (number(values.get("prime_meridian", "0"), path, "prime_meridian")) != 0.0:
+        raise CatalogueError(
+            f"{path}: prime_meridian = {values['prime_meridian']}; write longitudes from the mean "
+            "meridian of the near side, and 0."
+        )
     craters = _crater_table(path, tables)
     _check(path, craters)
     return CraterCount(
@@ -148,7 +153,8 @@ def _table(path: Path, name: str, columns: list[str], rest: Iterator[str]) -> pd
         cells = re.split(r",\s+|\s+", body)
         if len(cells) == 1 and len(columns) > 1:
             cells = body.split(",")
-        if len(cells) < len(columns):
+        more = cells[len(columns) :]
+        if len(cells) < len(columns) or (more and not more[0].startswith("#")):
             raise CatalogueError(
                 f"{path}: table {name!r} has {len(columns)} columns ({', '.join(columns)}), but "
                 f"{line!r} has {len(cells)}. Correct that row."
@@ -165,7 +171,7 @@ def _refuse_mixed_commas(
     """A comma is a decimal comma only where no number of the file has a decimal point."""
     areas = [values[name] for name in ("total_area", "area") if name in values]
     cells = [cell for table in tables.values() for cell in table.to_numpy().ravel()] + areas
-    numbers = [found[1] for found in map(_NUMBER.match, cells) if found]
+    numbers = [found[1] for found in map(NUMBER.match, cells) if found]
     comma = next((n for n in numbers if "," in n), None)
     point = next((n for n in numbers if "." in n), None)
     if comma and point:
@@ -186,7 +192,7 @@ def _crater_table(path: Path, tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
         result[name] = np.nan
     for name, ours in _CRATER_COLUMNS.items():
         if name in table.columns:
-            result[ours] = [number(cell, path, name) for cell in table[name]]
+            result[ours] = [table_number(cell, path, name) for cell in table[name]]
     return result.astype("float64")
 
 
@@ -230,19 +236,3 @@ def _boundary(path: Path, tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
 
 def _first(path: Path, values: dict[str, str], names: tuple[str, ...]) -> float | None:
     return next((number(values[n], path, n) for n in names if n in values), None)
-
-
-def number(text: str, path: Path, name: str) -> float:
-    """Parse a number with a decimal point or comma, before any unit such as ``<km^2>``.
-
-    Raises:
-        CatalogueError: not a finite number; a number with grouped thousands is none.
-    """
-    found = _NUMBER.match(text.strip().strip("\"'"))
-    try:
-        value = float(found[1].replace(",", ".") if found else "")
-    except ValueError:
-        value = np.nan
-    if not np.isfinite(value):
-        raise CatalogueError(f"{path}: {name} = {text.strip()!r} is not a number; correct it.")
-    return value

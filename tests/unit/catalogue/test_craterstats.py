@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 
 from lunar_models.catalogue.craterstats import read_craterstats
@@ -112,3 +114,20 @@ def test_other_files_are_refused(tmp_path):
         read_craterstats(write(tmp_path, SCC, "count.txt"))
     with pytest.raises(CatalogueError, match="no file"):
         read_craterstats(tmp_path / "missing.scc")
+
+
+@pytest.mark.parametrize("row", ["2.5\t1\t25W\t10", "2.5km\t1\t25\t10", "2.5\t1\t25\t10 S"])
+def test_cells_that_are_more_than_numbers(tmp_path: Path, row: str) -> None:
+    path = tmp_path / "c.scc"
+    table = f"crater = {{diam, fraction, lon, lat\n{row}\n}}\n"
+    path.write_text(f"a_axis_radius = 1737.4 <km>\n{table}")
+    with pytest.raises(CatalogueError, match="more than a number|has 5. Correct"):
+        read_craterstats(path)
+
+
+def test_another_prime_meridian(tmp_path: Path) -> None:
+    path = tmp_path / "c.scc"
+    table = "crater = {diam, fraction, lon, lat\n2.5\t1\t25\t10\n}\n"
+    path.write_text(f"a_axis_radius = 1737.4 <km>\nprime_meridian = 180\n{table}")
+    with pytest.raises(CatalogueError, match="prime_meridian = 180"):
+        read_craterstats(path)

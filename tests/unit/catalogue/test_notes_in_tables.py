@@ -166,3 +166,21 @@ def test_s_is_south_or_seconds(tmp_path: Path, cell: str, degrees: float) -> Non
 def test_systems_in_some_rows(tmp_path: Path) -> None:
     with pytest.raises(CatalogueError, match="no direction in others"):
         understand_catalogue(noted(tmp_path, "coordinate_system", "+West", ""), None)
+
+
+@pytest.mark.parametrize("name", ["lon west", "W. Long.", "lon360W", "W_Lon_360", "lonW360"])
+def test_more_names_of_westward_longitudes(tmp_path: Path, name: str) -> None:
+    path = written(tmp_path, f"id,{name},lat,diameter_km", *ROWS)
+    assert list(understand_catalogue(path, None).rows["longitude_deg"]) == EAST
+
+
+@pytest.mark.parametrize("name", ["Lon +W", "Longitude [W; 0-360]", "planet_lon_west"])
+def test_unknown_names_that_say_west(tmp_path: Path, name: str) -> None:
+    path = written(tmp_path, f"id,{name},lat,diameter_km", *ROWS)
+    with pytest.raises(CatalogueError, match="columns=longitude_west="):
+        understand_catalogue(path, None)
+    columns = {"latitude_deg": "lat", "diameter_km": "diameter_km"}
+    with pytest.raises(CatalogueError, match="count westward by their name"):
+        understand_catalogue(path, {"longitude_deg": name, **columns})
+    read = understand_catalogue(path, {"longitude_west": name, **columns})
+    assert list(read.rows["longitude_deg"]) == EAST
