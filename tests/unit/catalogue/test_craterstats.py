@@ -121,7 +121,7 @@ def test_cells_that_are_more_than_numbers(tmp_path: Path, row: str) -> None:
     path = tmp_path / "c.scc"
     table = f"crater = {{diam, fraction, lon, lat\n{row}\n}}\n"
     path.write_text(f"a_axis_radius = 1737.4 <km>\n{table}")
-    with pytest.raises(CatalogueError, match="more than a number|has 5. Correct"):
+    with pytest.raises(CatalogueError, match=r"more than a number|has 5\. Correct"):
         read_craterstats(path)
 
 
