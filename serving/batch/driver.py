@@ -166,7 +166,9 @@ def _failure(
     for error in failed.values():
         if not isinstance(error, LunarModelsError):
             raise error  # a fault of this code: its stack trace helps
-    shown = "; ".join(f"shard {n}: {error}" for n, error in list(failed.items())[:3])
+    shown = "; ".join(
+        f"shard {n}: {str(error).rstrip('.')}" for n, error in list(failed.items())[:3]
+    )
     more = f"; and {len(failed) - 3} more" if len(failed) > 3 else ""
     return CropSetError(
         f"{len(failed)} of {count} shards failed ({stage}): {shown}{more}. "
