@@ -11,6 +11,7 @@ from lunar_models.config.preprocess import PreprocessConfig
 from lunar_models.errors import CropSetError
 from lunar_models.labelling.tags import TagSet, read_tags
 from serving.batch import tasks
+from serving.batch.arrow import give_memory_back
 from serving.batch.files import read_record, record_file, waited_for
 from serving.batch.job import Job
 from serving.batch.merge import forget_aligned, forget_damaged, merge
@@ -111,6 +112,7 @@ def align(begun: Begun, check: bool) -> None:
         for shard in forget_damaged(job, "measure", measured):
             tasks.run_task(str(job.folder), job.digest, "measure", shard)
         tasks.align(job)
+    give_memory_back()  # a share goes on in this process, and needs it more
 
 
 def publish(begun: Begun, config: ReleaseConfig) -> dict[str, Any]:
