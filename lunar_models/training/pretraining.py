@@ -21,7 +21,7 @@ from lunar_models.crops.normalisation import Normalisation
 from lunar_models.encoders.augmentation import lunar_view
 from lunar_models.encoders.base import CPU
 from lunar_models.encoders.checkpoint import Checkpoint
-from lunar_models.encoders.families.inverse_rendering import InverseRenderingEncoder
+from lunar_models.encoders.families.inverse_rendering import RECIPE, InverseRenderingEncoder
 from lunar_models.encoders.precision import autocast, pick_device
 from lunar_models.errors import CheckpointError, ConfigError
 from lunar_models.heads.physical import PhysicalPrediction
@@ -91,8 +91,7 @@ class Pretraining:
             self.learners.append(self._learner(number, network))
         self.file = Path(config.output) / STATE_FILE
         self._resume()
-        # Another stream after each resumption: no crater is simulated twice.
-        self.generator = self._generator(self.step)
+        self.generator = self._generator(self.step)  # another after each resumption
         on_gpu = self.device.type == "cuda"
         self.views = torch.Generator(self.device if on_gpu else CPU)
         self.views.manual_seed(config.seed + self.step)
@@ -106,7 +105,7 @@ class Pretraining:
             crop_size_px=self.config.crop_size_px,
             latent_dim=self.config.latent_dim,
             model_size="large" if network == "large" else "small",
-            sees_brightness=True,
+            **RECIPE,
         )
         teachers = [n for n, each in enumerate(self.config.networks[:number]) if each == "large"]
         on_device = encoder.to(self.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -224,8 +223,8 @@ class Pretraining:
             ) from error
         if state["fingerprint"] != self._fingerprint():
             raise ConfigError(
-                f"{self.file} belongs to a training with other parameters; use another output, "
-                "or delete it."
+                f"{self.file} belongs to a training with other parameters or of another version; "
+                "use another output, or delete it."
             )
         self.step = state["step"]
         for learner, saved in zip(self.learners, state["learners"], strict=True):
@@ -237,6 +236,7 @@ class Pretraining:
             for spec in specs(PretrainConfig)
             if spec.role == "setting" and spec.name not in ("calibration", "registered_model")
         }
+        settings["version"] = 2  # of the networks' tensors
         return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
 
 

@@ -23,6 +23,7 @@ class ConvolutionalNetwork(nn.Module):
         shapes = zip(pairwise((channels, *WIDTHS)), STRIDES, strict=True)
         self.convolutions = nn.Sequential(*(_convolution(a, b, s) for (a, b), s in shapes))
         side = math.ceil(crop_size_px / math.prod(STRIDES))
+        self.map_channels, self.map_side = WIDTHS[-1], side
         self.linear = _located(WIDTHS[-1], side, outputs)
 
     def forward(self, crops: Tensor) -> Tensor:
@@ -41,6 +42,11 @@ class ContrastNetwork(ConvolutionalNetwork):
         """(B, 1, S, S) crops and (B,) contrasts, see `contrast_channels` -> (B, D), >= 0."""
         return super().forward(contrast_channels(crops, contrast))
 
+    def maps(self, crops: Tensor, contrast: Tensor) -> Tensor:
+        """Compute the last feature maps, (B, map_channels, map_side, map_side), >= 0."""
+        maps: Tensor = self.convolutions(contrast_channels(crops, contrast))
+        return maps
+
 
 class ResidualNetwork(nn.Module):
     """The large network: residual blocks (He et al. 2016) with squeeze and excitation.
@@ -58,12 +64,18 @@ class ResidualNetwork(nn.Module):
                 width = wide
         self.blocks = nn.Sequential(*blocks)
         side = math.ceil(crop_size_px / 2 ** len(RESIDUAL_WIDTHS))
+        self.map_channels, self.map_side = width, side
         self.linear = _located(width, side, outputs)
 
     def forward(self, crops: Tensor, contrast: Tensor) -> Tensor:
         """(B, 1, S, S) crops and (B,) contrasts, see `contrast_channels` -> (B, D), >= 0."""
-        features: Tensor = self.linear(self.blocks(contrast_channels(crops, contrast)))
+        features: Tensor = self.linear(self.maps(crops, contrast))
         return features
+
+    def maps(self, crops: Tensor, contrast: Tensor) -> Tensor:
+        """Compute the last feature maps, (B, map_channels, map_side, map_side), >= 0."""
+        maps: Tensor = self.blocks(contrast_channels(crops, contrast))
+        return maps
 
 
 class ResidualBlock(nn.Module):

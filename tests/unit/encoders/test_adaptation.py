@@ -54,10 +54,10 @@ def test_takes_contrast_and_size_of_the_crop_set(checkpoint: Checkpoint, tmp_pat
     median = np.sort(deviation)[19]  # of 40
     assert adapted.normalisation.clip == pytest.approx(SCALE_DEVIATIONS * median, rel=1e-4)
     assert adapted.stored == CropGeometry(32, 1.5)
-    assert checkpoint.encoder.mosaic_incidence is None  # another crop set has another Sun
+    assert checkpoint.encoder.light.mosaic_incidence is None  # another crop set has another Sun
     adapted.save(tmp_path / "saved")
     again = Checkpoint.load(tmp_path / "saved").encoder
-    assert again.mosaic_incidence == adapted.encoder.mosaic_incidence
+    assert again.light.mosaic_incidence == adapted.encoder.light.mosaic_incidence
     embeddings = embed_crops(adapted, crop_set.crops, device="cpu")
     cut = embed_crops(
         Checkpoint(adapted.encoder, adapted.normalisation), adapted.cut(crop_set.crops)

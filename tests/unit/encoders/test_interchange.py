@@ -37,6 +37,15 @@ def encoders() -> list[Encoder]:
             brightness_slope=-0.7,
             brightness_spread=0.2,
         ),
+        InverseRenderingEncoder(
+            crop_size_px=SIDE,
+            latent_dim=5,
+            sees_brightness=True,
+            embeds_maps=True,
+            contrast_weight=0.5,
+            contrast_level=-1.2,
+            contrast_per_brightness=-0.3,
+        ),
     ]
 
 

@@ -3,7 +3,15 @@
 import pytest
 import torch
 
-from lunar_models.encoders.mosaic_light import INCIDENCE_NOISE, MosaicLight, fit_light
+from lunar_models.encoders.mosaic_light import (
+    CONTRAST_NOISE,
+    CONTRAST_SLOPE,
+    INCIDENCE_NOISE,
+    MosaicLight,
+    fit_contrast,
+    fit_light,
+    interior_contrast,
+)
 
 
 @pytest.fixture
@@ -51,3 +59,65 @@ def test_pictures_exposed_otherwise_are_clipped() -> None:
     light = MosaicLight(0.0, 1.0, -0.5, 0.1)
     units = light.in_spreads(torch.tensor([0.0, 0.01, 1.0, 100.0]))
     assert units.tolist() == [-3, -3, 0, 3]
+
+
+@pytest.fixture
+def light() -> MosaicLight:
+    return MosaicLight(0.0, 1.0, 0.0, 0.2)
+
+
+def test_contrast_of_a_mosaic(noise, light) -> None:
+    """Its plane over depth and brightness is found; what is left of a crater is its excess."""
+    depth = torch.linspace(-2, 2, len(noise))
+    units = torch.randn(len(noise), generator=torch.Generator().manual_seed(1)).clamp(-2, 2)
+    excess = 0.8 * CONTRAST_NOISE * noise
+    contrast = -1.5 + 0.7 * depth - 0.2 * units + excess
+    found = fit_contrast(light, contrast, depth, (0.2 * units).exp())
+    assert found.contrast_level == pytest.approx(-1.5, abs=0.02)
+    assert found.contrast_per_depth == pytest.approx(0.7, abs=0.01)
+    assert found.contrast_per_brightness == pytest.approx(-0.2, abs=0.02)
+    assert found.contrast_share == 1
+    said = found.excess(contrast, depth, (0.2 * units).exp())
+    torch.testing.assert_close(said, excess, atol=0.06, rtol=0)
+    spread = fit_contrast(light, contrast + 3 * excess, depth, (0.2 * units).exp())
+    assert spread.contrast_share == pytest.approx(1 / 3.2**2, rel=0.1)
+
+
+def test_brighter_ground_of_more_contrast_is_not_light(noise, light) -> None:
+    units = torch.linspace(-2, 2, len(noise))
+    found = fit_contrast(light, 0.4 * units, noise, (0.2 * units).exp())
+    assert found.contrast_per_brightness == 0
+
+
+def test_of_few_craters_contrast_tells_little(light) -> None:
+    one = torch.tensor([0.4])
+    found = fit_contrast(light, one, torch.tensor([1.0]), torch.tensor([1.2]))
+    assert (found.contrast_per_depth, found.contrast_per_brightness) == (CONTRAST_SLOPE, 0)
+    assert found.excess(one, torch.tensor([1.0]), torch.tensor([1.2])) == pytest.approx(0)
+    assert light.excess(one, one, one) == 0  # no mosaic seen
+
+
+def test_excess_does_not_depend_on_the_unit_of_depth(noise, light) -> None:
+    seen = fit_contrast(light, 0.5 * noise, noise.flip(0), torch.ones_like(noise))
+    other = seen.with_depths(0.7, -0.4)
+    one, brightness = torch.ones(3), torch.tensor([0.8, 1.0, 1.3])
+    depth = torch.tensor([-1.0, 0.0, 2.0])
+    torch.testing.assert_close(
+        other.excess(one, 0.7 * depth - 0.4, brightness), seen.excess(one, depth, brightness)
+    )
+    assert light.with_depths(0.7, -0.4) == light
+
+
+def test_contrast_is_measured_inside_the_rim() -> None:
+    """A wave of known deviation; what lies outside, and texture finer than a cell, do not count."""
+    side = torch.arange(48) + 0.5
+    wave = 0.3 * torch.sin(2 * torch.pi * side / 24).expand(2, 1, 48, 48).clone()
+    expected = torch.tensor([0.3 / 2**0.5]).log()
+    scale = torch.tensor([1.0, 0.5])
+    found = interior_contrast(wave, scale, 1.5)
+    torch.testing.assert_close(found, expected + scale.log(), atol=0.08, rtol=0)
+    radius = torch.hypot(side[:, None] - 24, side[None] - 24) / 16
+    outside = torch.where(radius > 1.5, 0.9, wave)
+    chequered = wave + 0.1 * torch.where((side[:, None] + side) % 2 == 1, 1.0, -1.0)
+    for other in (outside, chequered):
+        torch.testing.assert_close(interior_contrast(other, scale, 1.5), found)
