@@ -173,7 +173,7 @@ def run_alone(task: Task) -> Any:
         WorkerDied: the process was killed.
     """
     ours, theirs = (context := _forkserver(PRELOADED)).Pipe(duplex=False)
-    process = context.Process(target=_answer, args=(task, theirs))
+    process = context.Process(target=_answer, args=(task, dict(os.environ), theirs))
     process.start()
     theirs.close()
     try:
@@ -191,7 +191,10 @@ def run_alone(task: Task) -> Any:
     return ended.result
 
 
-def _answer(task: Task, connection: multiprocessing.connection.Connection) -> None:
+def _answer(
+    task: Task, environment: dict[str, str], connection: multiprocessing.connection.Connection
+) -> None:
+    os.environ |= environment  # that of the fork server may be older: another tracking server
     _start_worker()
     ended = call(task)
     if ended.error is not None and not isinstance(ended.error, LunarModelsError):

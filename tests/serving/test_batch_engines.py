@@ -10,6 +10,7 @@ import time
 from importlib.util import find_spec
 from pathlib import Path
 
+import mlflow
 import psutil
 import pytest
 from batch_job import job_config, release_digests
@@ -76,6 +77,24 @@ def test_task_alone_ends_with_its_process():
     assert "in fail_here" in told.value.__notes__[0]  # where it happened
     with pytest.raises(WorkerDied, match="killed, or out of memory"):
         run_alone(Task(die, ()))
+
+
+@pytest.fixture
+def _keep_tracking():
+    before = mlflow.get_tracking_uri()
+    yield
+    mlflow.set_tracking_uri(before)
+
+
+@pytest.mark.usefixtures("_keep_tracking")
+def test_task_alone_sees_the_environment_and_folder_of_now(tmp_path, monkeypatch):
+    """So that it asks the tracking server that was chosen last."""
+    run_alone(Task("os:getpid", ()))  # the fork server runs
+    monkeypatch.chdir(tmp_path)
+    for number in ("1", "2"):
+        mlflow.set_tracking_uri(f"sqlite:///{number}.db")
+        assert run_alone(Task("mlflow:get_tracking_uri", ())) == f"sqlite:///{number}.db"
+    assert run_alone(Task("os:getcwd", ())) == str(tmp_path)
 
 
 def test_missing_ray_is_told(monkeypatch):
