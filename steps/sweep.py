@@ -20,6 +20,7 @@ from lunar_models.config.train import deciding_specs
 from lunar_models.errors import ConfigError
 from serving.batch.engines import Engine, Task
 from serving.cli.options import UserError, config_command, from_text, to_text
+from steps.shared.descriptions import MODEL_TRAINING
 from steps.shared.ending import close_children
 from steps.shared.inputs import open_crops
 from steps.shared.store import prepare
@@ -101,7 +102,8 @@ def _distribution(spec: ParamSpec, values: str) -> optuna.distributions.BaseDist
 def _note(trials: list[optuna.trial.FrozenTrial], config: SweepConfig, experiment_id: str) -> str:
     """What the run's page says: where the UI compares the trials."""
     runs = quote(json.dumps([trial.user_attrs["run_id"] for trial in trials]))
-    page = f"#/compare-runs?runs={runs}&experiments={quote(json.dumps([experiment_id]))}"
+    experiments = quote(json.dumps([experiment_id]))
+    page = f"#/compare-runs?runs={runs}&experiments={experiments}&{MODEL_TRAINING}"
     return f"[Compare the {len(trials)} trainings]({page}): choose the metric `{config.metric}`."
 
 

@@ -23,6 +23,7 @@ from lunar_models.page.report import (
     write_report,
 )
 from steps.shared.answer import answer_section, artifacts
+from steps.shared.descriptions import artifact_page
 from steps.shared.tracking import git, log_artifact
 
 _CONTENTS: dict[str, tuple[str, str, tuple[tuple[str, str], ...]]] = {
@@ -142,7 +143,7 @@ def _address(run: Run, path: str) -> str:
     """A link into the tracking server, or the file of a store on this machine."""
     uri = hide_passwords(mlflow.get_tracking_uri())
     if uri.startswith("http"):
-        page = f"#/experiments/{run.info.experiment_id}/runs/{run.info.run_id}/artifacts/{path}"
+        page = artifact_page(run.info.experiment_id, run.info.run_id, path)
         return f"{uri.rstrip('/')}/{page}"
     folder = str(run.info.artifact_uri).removeprefix("file://")
     return f"{folder}/{path}" if Path(folder).is_dir() else f"{run.info.artifact_uri}/{path}"

@@ -21,41 +21,18 @@ from matplotlib.figure import Figure
 from mlflow.data.dataset_source_registry import get_dataset_source_from_json
 from mlflow.data.meta_dataset import MetaDataset
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
-from mlflow.utils.mlflow_tags import MLFLOW_RUN_NOTE
 from PIL import Image
 
 from lunar_models.config.base import StepConfig, specs
 from serving.cli.options import UserError, to_text
 from steps.shared.cache import KEY_TAG, OUTPUT_TAG, step_key
+from steps.shared.descriptions import describe
 from steps.shared.ending import closed_when_killed
 from steps.shared.outage import STORE_ERRORS, is_outage, no_second_wait, patiently, store_errors
 from steps.shared.unlogged import current_run_id, keeping, kept, return_to_server
 
 PROJECT = Path(__file__).resolve().parents[2]
 STEP_TAG = "step"
-
-MLFLOW_EXPERIMENT_NOTE = "mlflow.note.content"
-_ABOUT = (
-    "Lunar craters: which look alike, how worn each is. Runs of `main` hold a whole pipeline, with "
-    "`report.html` and its steps nested below; `tables/freshest.csv` of a cluster run ranks them."
-)
-_NOTES = {
-    "main": "The whole pipeline; the answer is in `report.html`, the steps are nested below.",
-    "synthesize": "A synthetic Moon with known truth.",
-    "preprocess": "One aligned crop per crater, cut out of the mosaic.",
-    "train": "An encoder trained without labels; loss, reconstructions and the checkpoint.",
-    "evaluate": "What the encoder's embedding knows, judged on spatial blocks apart.",
-    "cluster": "Craters in groups and by degradation: tables, maps, and `explore.html`.",
-    "analyse": "Sizes, ages and maps of a region's craters.",
-    "register": "The served model: encoder, head, clusters and reference craters.",
-    "promote": "Whether a challenger is better than the champion, and what became of it.",
-    "compare": "Several evaluations side by side, by paired bootstrap.",
-    "sweep": "Trainings with several settings, nested below.",
-    "import_checkpoint": "An autoencoder of the original pipeline, registered.",
-    "export": "An encoder in the formats of other programs: Hugging Face layout and ONNX.",
-    "download": "Catalogue and mosaic, fetched and verified.",
-}
-"""Descriptions of runs, by step."""
 
 _LOGGED_BY_RUN = re.compile(r"runs:/{1,3}[^/]+/.+")
 
@@ -95,7 +72,7 @@ def step_run(step: str, config: StepConfig, *, name: str) -> Iterator[mlflow.Act
         if _GENERATED_NAME.match(run.info.run_name or ""):
             mlflow.set_tag("mlflow.runName", name)
         mlflow.set_tags({STEP_TAG: step, KEY_TAG: key, "git_commit": git("rev-parse", "HEAD")})
-        _describe(run, step)
+        describe(run, step)
         _log_parameters(run, config)
         _log_snapshot(config)
         started = time.perf_counter()
@@ -106,17 +83,6 @@ def step_run(step: str, config: StepConfig, *, name: str) -> Iterator[mlflow.Act
             mib = peak / 2**20 if sys.platform == "darwin" else peak / 2**10
             seconds = time.perf_counter() - started
             log_metrics({"step/seconds": seconds, "step/peak_memory_mib": mib})
-
-
-def _describe(run: mlflow.ActiveRun, step: str) -> None:
-    """Say on the pages of run and experiment what they are, where nobody has said it yet."""
-    if MLFLOW_RUN_NOTE not in run.data.tags:
-        mlflow.set_tag(MLFLOW_RUN_NOTE, _NOTES.get(step, f"Step {step}."))
-    experiment = mlflow.get_experiment(run.info.experiment_id)
-    if "mlflow.experimentKind" not in experiment.tags:  # opens the page of model training
-        mlflow.set_experiment_tag("mlflow.experimentKind", "custom_model_development")
-    if MLFLOW_EXPERIMENT_NOTE not in experiment.tags:
-        mlflow.set_experiment_tag(MLFLOW_EXPERIMENT_NOTE, _ABOUT)
 
 
 set_tag = kept(mlflow.set_tag)

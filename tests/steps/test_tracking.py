@@ -50,6 +50,19 @@ def test_a_generated_name_becomes_readable_and_a_chosen_one_stays(store):
         assert client.get_run(run.info.run_id).info.run_name == wanted
 
 
+@pytest.mark.parametrize(
+    ("step", "file"),
+    [("main", "report.html"), ("train", "figures/loss_curve.png"), ("cluster", "explore.html")],
+)
+def test_descriptions_link_to_artifacts_on_the_pages_of_model_training(store, step, file):
+    with step_run(step, Sample(), name="readable") as run:
+        pass
+    note = mlflow.get_run(run.info.run_id).data.tags["mlflow.note.content"]
+    page = f"#/experiments/{run.info.experiment_id}/runs/{run.info.run_id}/artifacts/{file}"
+    assert f"]({page}?workflowType=machine_learning)" in note
+    assert "{" not in note
+
+
 def test_the_snapshot_holds_what_a_repetition_needs(store):
     with step_run("s", Sample(count=3), name="n") as run:
         pass
