@@ -116,6 +116,11 @@ def doubtful_units(
     latitude, longitude = rows["latitude_deg"].abs().max(), rows["longitude_deg"].abs().max()
     if len(rows) >= _LEAST_ROWS and 1.0 < latitude <= np.pi / 2.0 and longitude <= 2.0 * np.pi:
         notes.append("all coordinates are so small that they may be radians; degrees are taken")
+    for key, turn in (("incidence_deg", 0.5 * np.pi), ("sun_azimuth_deg", 2.0 * np.pi)):
+        values = numbers.get(key, np.empty(0))
+        known = values[np.isfinite(values)]
+        if known.size >= _LEAST_ROWS and 0.0 < known.max() <= turn and known.min() >= 0.0:
+            notes.append(f"all {key} are so small that they may be radians; degrees are taken")
     if size in ("diameter_m", "radius_m"):
         largest = np.nanmax(numbers[size], initial=0.0)
         name = matched.found[size]

@@ -184,3 +184,17 @@ def test_unknown_names_that_say_west(tmp_path: Path, name: str) -> None:
         understand_catalogue(path, {"longitude_deg": name, **columns})
     read = understand_catalogue(path, {"longitude_west": name, **columns})
     assert list(read.rows["longitude_deg"]) == EAST
+
+
+@pytest.mark.parametrize(
+    ("column", "radians", "degrees"),
+    [("incidence_deg", 1.1, 63.0), ("sun_azimuth_deg", 4.71, 270.0)],
+)
+def test_angles_of_the_sun_that_may_be_radians(
+    tmp_path: Path, column: str, radians: float, degrees: float
+) -> None:
+    for angle, count in ((radians, 1), (degrees, 0)):
+        lines = [f"{row},{angle}" for row in (*ROWS, "C,1,2,3")]
+        path = written(tmp_path, f"id,lon,lat,diameter_km,{column}", *lines)
+        notes = understand_catalogue(path, None).notes
+        assert sum(f"all {column} are so small" in note for note in notes) == count
