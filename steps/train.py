@@ -42,6 +42,8 @@ from steps.shared.tracking import (
 from steps.shared.training_progress import TrainingProgress
 
 SHOWN_CROPS = 8
+SLIDER_CROPS = 4
+"""MLflow's slider shows pictures 256 px wide."""
 _LOGGED = {"train/loss": "loss/train", "validation/loss": "loss/validation"}
 """MLflow puts metrics with one prefix side by side: the two curves belong together."""
 
@@ -119,7 +121,8 @@ def _train(crop_set: CropSet, config: TrainConfig, work_dir: Path) -> TrainingRe
         def on_epoch(epoch: int, metrics: Metrics, encoder: Encoder | None) -> None:
             log_metrics({_LOGGED.get(k, k): value for k, value in metrics.items()}, step=epoch)
             if encoder is not None and encoder.can_reconstruct:
-                log_figure_at("reconstructions", _shown(encoder, crop_set), step=epoch)
+                shown = _shown(encoder, crop_set, SLIDER_CROPS)
+                log_figure_at("reconstructions", shown, step=epoch)
             progress.on_epoch(epoch, metrics, resumed=encoder is None)
 
         return train(
@@ -132,9 +135,9 @@ def _train(crop_set: CropSet, config: TrainConfig, work_dir: Path) -> TrainingRe
         )
 
 
-def _shown(encoder: Encoder, crop_set: CropSet) -> Figure:
+def _shown(encoder: Encoder, crop_set: CropSet, count: int = SHOWN_CROPS) -> Figure:
     """The same few validation crops each time, and what the encoder makes of them."""
-    shown = crop_set.crops[crop_set.indices("validation")[:SHOWN_CROPS]]
+    shown = crop_set.crops[crop_set.indices("validation")[:count]]
     return reconstructions(*reconstruct_crops(Checkpoint.for_crops(encoder, crop_set), shown))
 
 
