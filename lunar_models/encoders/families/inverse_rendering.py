@@ -40,8 +40,8 @@ CONTRAST_WEIGHT = 0.5
 """Standard units of depth for one of `MosaicLight.excess`; chosen in the same way."""
 RECIPE = dict[str, Any](contrast_weight=CONTRAST_WEIGHT, sees_brightness=True, embeds_maps=True)
 """Arguments of what is trained today; the defaults are those of the first encoders."""
-MOST_EXCESS = 2 * CONTRAST_NOISE
-"""That is taken for depth."""
+EXCESSES = (-2 * CONTRAST_NOISE, 3 * CONTRAST_NOISE)
+"""Limits of what is taken for depth."""
 
 
 class InverseRenderingEncoder(QuantityRegression):
@@ -208,9 +208,9 @@ class InverseRenderingEncoder(QuantityRegression):
             # The difference that is read is itself as uncertain as predicted incidences are.
             variance[:, DEPTH] += (weight * INCIDENCE_NOISE) ** 2
         excess = self.light.excess(look.contrast, mean[:, DEPTH], look.brightness)
-        within = excess.clamp(-MOST_EXCESS, MOST_EXCESS)
+        within = excess.clamp(*EXCESSES)
         mean[:, DEPTH] += self.contrast_weight * self.light.contrast_share * within
-        # What lies beyond has another cause, such as blur: it tells of doubt, not of depth.
+        # What lies beyond has another cause, blur or shadow: it tells of doubt, not of depth.
         doubt = self.contrast_weight / CONTRAST_WEIGHT * (excess - within)
         variance[:, DEPTH] += doubt.square()
         return mean, variance, within
