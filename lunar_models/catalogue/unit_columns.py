@@ -79,18 +79,21 @@ def apply_units_beside(
     if own is not None or (factor is None and not in_cells):
         return matched
     if factor is not None:
-        empty = np.isnan(factor) & np.isfinite(numbers[size])
-        if empty.any():
-            raise CatalogueError(
-                f"{path}: column {beside!r} gives the unit of {name!r}, but is empty in "
-                f"{int(empty.sum())} rows, first in row {int(np.flatnonzero(empty)[0]) + 1}. "
-                "Write the unit in all."
-            )
+        _check_complete(factor, numbers[size], f"{beside!r} gives the unit of {name!r}", path)
         numbers[size] = numbers[size] * factor
         notes.append(f"column {beside!r} gives the unit of {name!r}")
     numbers[f"{kind}_km"] = numbers.pop(size)
     found = {field: column for field, column in matched.found.items() if field != size}
     return replace(matched, found={**found, f"{kind}_km": name})
+
+
+def _check_complete(factor: Float64Array, sizes: Float64Array, says: str, path: Path) -> None:
+    empty = np.isnan(factor) & np.isfinite(sizes)
+    if empty.any():
+        raise CatalogueError(
+            f"{path}: column {says}, but is empty in {int(empty.sum())} rows, first in row "
+            f"{int(np.flatnonzero(empty)[0]) + 1}. Write the unit in all."
+        )
 
 
 def _check_cells(

@@ -130,17 +130,11 @@ def _from_frame(
         schema: of the Parquet file, which has units.
         remarks: what the file says of itself in words.
     """
-    if getattr(frame, "active_geometry_name", None) is None:
-        names = [str(name) for name in frame.columns]
-        matched = match_columns(names, columns, truncated=truncated)
-        remarks = [*remarks, *notes_in_columns(frame, matched, path)]
-        matched, said = apply_statements(matched, remarks, path)
-        return pd.DataFrame(frame), matched, said
-    shapes = _single_parts(frame.geometry)
-    kinds = set(shapes.geom_type.dropna())
-    points = kinds <= {"Point"} and len(shapes) > 0
+    shapes = _single_parts(frame.geometry) if _has_geometry(frame) else None
+    kinds = set() if shapes is None else set(shapes.geom_type.dropna())
+    points = shapes is not None and kinds <= {"Point"} and len(shapes) > 0
     outlines = bool(kinds) and kinds <= {"Polygon", "MultiPolygon", "LineString", "LinearRing"}
-    table = pd.DataFrame(frame.drop(columns=shapes.name))
+    table = pd.DataFrame(frame if shapes is None else frame.drop(columns=shapes.name))
     maps = _map_coordinates(table) if columns is None and (points or outlines) else []
     names = [str(name) for name in table.columns if name not in maps]
     matched = match_columns(
@@ -152,16 +146,33 @@ def _from_frame(
     notes += said
     if maps:
         notes.append(f"columns {' and '.join(maps)} hold no degrees; the geometry is taken")
-    if not (points or outlines):
-        return table, matched, notes
+    if points or outlines:
+        matched = _add_geometry(table, matched, shapes, notes, path, outlines=outlines)
+    return table, matched, notes
+
+
+def _has_geometry(frame: Any) -> bool:
+    return getattr(frame, "active_geometry_name", None) is not None
+
+
+def _add_geometry(
+    table: pd.DataFrame,
+    matched: Columns,
+    shapes: Any,
+    notes: list[str],
+    path: Path,
+    *,
+    outlines: bool,
+) -> Columns:
+    """Add places, and of outlines sizes, to a table; compare them with what its columns say."""
     stated = matched.has_axis("longitude") and matched.has_axis("latitude")
     needed = not stated or matched.size is None
     shapes, said = in_lunar_degrees(shapes, path, needed=needed)
     notes += said
     if shapes is None:
-        return table, matched, notes
-    if points:
-        return table, _with_geometry(table, matched, (shapes.x, shapes.y), notes), notes
+        return matched
+    if not outlines:
+        return _with_geometry(table, matched, (shapes.x, shapes.y), notes)
     longitude, latitude, diameter_km, said = fitted_circles(shapes, path, needed=needed)
     notes += said
     if matched.size is None:
@@ -169,7 +180,7 @@ def _from_frame(
         matched.found["diameter_km"] = "diameter_km"
     else:
         table[OUTLINE_DIAMETER] = diameter_km
-    return table, _with_geometry(table, matched, (longitude, latitude), notes), notes
+    return _with_geometry(table, matched, (longitude, latitude), notes)
 
 
 def _single_parts(shapes: Any) -> Any:

@@ -95,11 +95,7 @@ def choose_next(
     own = np.searchsorted(open_rows, labelled)
     probabilities = None
     if method in NEED_PROBABILITIES:
-        if n_states < _FEWEST:
-            raise ConfigError(
-                f"method={method} needs labels of two states, and these are of "
-                f"{n_states or 'none'}; begin with method=design."
-            )
+        _check_states(method, n_states)
         assert votes is not None
         probabilities = _probabilities(embeddings, ranks, len(votes.states))
     properties = strata_properties(metadata)
@@ -114,6 +110,14 @@ def choose_next(
     order = pd.DataFrame({"CRATER_ID": ids[np.r_[labelled, chosen]], "reason": reasons})
     balance = _balance(properties, open_rows, labelled, chosen, max(bins, 2))
     return NextLabels(order, balance, method, why)
+
+
+def _check_states(method: str, count: int) -> None:
+    if count < _FEWEST:
+        raise ConfigError(
+            f"method={method} needs labels of two states, and these are of {count or 'none'}; "
+            "begin with method=design."
+        )
 
 
 def _labelled(ids: npt.NDArray[np.str_], votes: VoteSet | None) -> Rows:
