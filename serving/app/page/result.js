@@ -104,7 +104,7 @@ function fill(gallery, craters, onPick) {
     button.type = "button";
     const image = element("img");
     image.alt = "";
-    showImage(image, `${craterPath(crater.crater_id)}/image.png?stretch=true`);
+    showImage(image, `${craterPath(crater.crater_id)}/image.png`);
     const text = element("span", place(crater));
     text.prepend(element("b", crater.crater_id));
     button.append(image, text);

@@ -3,7 +3,7 @@
 import asyncio
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Path, Request
+from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response
 
 from serving.app.labelling import Labelling, labelling_of
@@ -12,6 +12,10 @@ from serving.app.problems import Problem
 router = APIRouter(tags=["label"])
 
 CraterId = Annotated[str, Path(min_length=1, max_length=100)]
+Edition = Annotated[
+    str,
+    Query(max_length=100, description="Of the crops; only tells pictures kept by a browser apart."),
+]
 _PICTURE = {"cache-control": "private, max-age=86400"}
 
 
@@ -20,7 +24,7 @@ _PICTURE = {"cache-control": "private, max-age=86400"}
     response_class=Response,
     responses={200: {"content": {"image/png": {}}}},
 )
-async def crop(request: Request, crater_id: CraterId) -> Response:
+async def crop(request: Request, crater_id: CraterId, edition: Edition = "") -> Response:
     """Return a crop, pixel by pixel, stretched for display (2-98 %)."""
     labelling = labelling_of(request)
     _row(labelling, crater_id)
@@ -34,7 +38,10 @@ async def crop(request: Request, crater_id: CraterId) -> Response:
     responses={200: {"content": {"image/png": {}}}},
 )
 async def detailed(
-    request: Request, crater_id: CraterId, stretch: Literal["own", "alike"] = "own"
+    request: Request,
+    crater_id: CraterId,
+    stretch: Literal["own", "alike"] = "own",
+    edition: Edition = "",
 ) -> Response:
     """Return the same as the crop, with all pixels of the mosaic where there is one.
 
@@ -56,7 +63,7 @@ async def detailed(
     response_class=Response,
     responses={200: {"content": {"image/png": {}}}},
 )
-async def surroundings(request: Request, crater_id: CraterId) -> Response:
+async def surroundings(request: Request, crater_id: CraterId, edition: Edition = "") -> Response:
     """Return the crater 3 diameters wide, from the mosaic, stretched for display (2-98 %)."""
     labelling = labelling_of(request)
     if labelling.surroundings is None:
