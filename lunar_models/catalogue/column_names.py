@@ -32,7 +32,7 @@ ALIASES: dict[str, tuple[str, ...]] = {
         "e_lon", "e_longitude", "elon", "east_lon", "east_longitude_deg", "east_lon_deg",
         "lon_e_deg", "longitude_e_deg", "longitude_degrees",
         "lon_degrees", "positive_east_longitude", "lon_positive_east", "longitude_positive_east",
-        "lon_pos_east", "longitude_east", "lon_east", "e_long", "longitude_center",
+        "lon_pos_east", "longitude_east", "lon_east", "e_long", "longitude_center", "long_e",
     ),
     "longitude_west": (
         "longitude_w", "west_longitude", "lon_w", "long_w", "longitude_west", "wlon",

@@ -1,5 +1,6 @@
 """Find what contradicts the reading of a catalogue: rival columns, swapped axes, odd units."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -20,8 +21,15 @@ _APART_DEG = 0.05
 _APART_FACTOR = 1.1
 _LEAST_ROWS = 3
 _SMALL_M = 100.0
+_LARGE_KM = 300.0
+"""Few craters of the Moon are larger."""
+_GAP_FACTOR = 4.0
+"""Between sizes in kilometres and in metres of one column."""
 _ELONGATED = 1.5
-_SUMMARIES = ("mean", "average", "median", "total", "sum", "std", "stdev", "minimum", "maximum")
+_SUMMARY = re.compile(
+    r"(?:(?:grand |sub-?)?(?:means?|averages?|avg|medians?|totals?|sums?|std|stdev|minimum|maximum)"
+    r"(?!-?\w).*|min|max|n ?= ?\d+|[σ∑].*)"
+)
 _CRATERS = ("crater", "satellite")
 
 _KM = {"diameter_km": 1.0, "diameter_m": 1e-3, "radius_km": 2.0, "radius_m": 2e-3}
@@ -135,7 +143,35 @@ def doubtful_units(
                 f"the largest {size.split('_')[0]} is {largest:g} m; if the column holds "
                 f"kilometres, say {size[:-1]}km=NAME in columns="
             )
-    return notes
+    return [*notes, *_mixed_units(rows["diameter_km"].to_numpy(), matched)]
+
+
+def unknown_places(rows: pd.DataFrame) -> list[str]:
+    """Remark on craters at longitude and latitude 0, which spreadsheets make of empty cells."""
+    count = int(((rows["latitude_deg"] == 0.0) & (rows["longitude_deg"] == 0.0)).sum())
+    text = f"{count} craters lie at exactly 0, 0, which may stand for unknown places"
+    return [text] if count >= _LEAST_ROWS else []
+
+
+def _mixed_units(diameter_km: Float64Array, matched: Columns) -> list[str]:
+    """Remark on sizes that part into two groups, which are alike if one is metres."""
+    known = np.sort(diameter_km[diameter_km > 0.0])
+    if len(known) < 2 * _LEAST_ROWS:
+        return []
+    steps = known[1:] / known[:-1]
+    cut = int(np.argmax(steps)) + 1
+    small, large = known[:cut], known[cut:]
+    metres = (matched.size or "").endswith("_m")
+    odd = small[-1] < _SMALL_M / 1e3 if metres else large[0] > _LARGE_KM
+    middle = float(np.median(large)) / 1e3
+    alike = small[0] / _GAP_FACTOR < middle < small[-1] * _GAP_FACTOR
+    if min(cut, len(large)) < _LEAST_ROWS or steps[cut - 1] < _GAP_FACTOR or not (odd and alike):
+        return []
+    unit, factor = ("m", 1e3) if metres else ("km", 1.0)
+    return [
+        f"{cut} sizes are at most {small[-1] * factor:g} {unit} and {len(large)} at least "
+        f"{large[0] * factor:g} {unit}; the column may mix metres and kilometres"
+    ]
 
 
 def check_pixels(boxes: Mapping[str, Float64Array], path: Path) -> None:
@@ -179,7 +215,7 @@ def elongated_boxes(numbers: Mapping[str, Float64Array]) -> list[str]:
 def foreign_rows(table: pd.DataFrame, matched: Columns, ids: "pd.Series[str]") -> Any:
     """Why rows are not craters of the Moon: other bodies, other features, means and totals."""
     fault = pd.Series("", index=table.index, dtype="object")
-    summary = ids.astype("str").str.strip(" :").str.lower().isin(_SUMMARIES).to_numpy()
+    summary = ids.astype("str").str.strip(" :").str.lower().str.fullmatch(_SUMMARY).to_numpy()
     fault[summary] = "sums up other rows by its name"
     if "body" in matched.found:
         body = table[matched.found["body"]].astype("str").str.strip()

@@ -12,7 +12,7 @@ from lunar_models.moon import LUNAR_GEOGRAPHIC, MOON_RADIUS_M
 
 _RADIUS_TOLERANCE_M = 5_000.0
 _FLATTENING_TOLERANCE_M = 1.0
-_USUAL_AXES = ("east", "north")
+_USUAL_AXES = ("east", "north", "up")
 _REVERSED = re.compile(r'AXIS\s*\[\s*"[^"]*"\s*,\s*(?:WEST|SOUTH)\s*\]', re.IGNORECASE)
 
 

@@ -16,7 +16,7 @@ _STATES_UNIT = re.compile(
     rf"(?:{_DIAMETERS}|sizes|crater sizes?|radi(?:us|i))"
     r"(?: d)?(?: (?:values?|column))?(?: of (?:all |the )*craters?)?"
     rf"(?:[ :=]+(?:is|are|given|measured|expressed|listed|reported|in|units? of|units?|unit is)\b)*"
-    rf"[ :=]*({_UNIT})"
+    rf"[ :=]+({_UNIT})"  # parted: the word diameter is no dia in meter
 )
 _MAY_STATE_UNIT = re.compile(
     r"(?:\b(?:diam(?:eter)?s?|dia|d|sizes?|lengths?)\b[^.;]{0,40}?"

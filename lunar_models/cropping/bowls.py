@@ -51,7 +51,7 @@ def heights_doubt(crops: npt.NDArray[np.uint8], context_diameters: float) -> str
         crops: (N, S, S) uint8; evenly spread ones of many are looked at.
         context_diameters: crop side / crater diameter.
     """
-    step = max(1, len(crops) // _MOST_CROPS)
+    step = max(1, -(-len(crops) // _MOST_CROPS))
     correlation = bowl_correlation(np.asarray(crops[::step]), context_diameters)
     correlation = correlation[np.isfinite(correlation)]
     share = float((correlation > _BOWL).mean()) if len(correlation) >= _FEWEST_CROPS else 0.0

@@ -109,6 +109,38 @@ def test_odd_units_are_remarked(tmp_path: Path) -> None:
     assert "may be radians" in str(understand_catalogue(save(tmp_path, radians), None).notes)
 
 
+@pytest.mark.parametrize("size", ["diameter_km", "diameter_m", "diameter"])
+def test_metres_among_kilometres_are_remarked(tmp_path: Path, size: str) -> None:
+    mixed = [1.2, 2.4, 5.6, 3.1, 4.8, 800.0, 1700.0, 2600.0]
+    table = TABLE.rename(columns={"diameter_km": size}).assign(**{size: mixed})
+    notes = str(understand_catalogue(save(tmp_path, table), None).notes)
+    unit = size.removeprefix("diameter").strip("_") or "km"
+    assert f"5 sizes are at most 5.6 {unit} and 3 at least 800 {unit}" in notes
+
+
+@pytest.mark.parametrize("mixed", [DIAMETER, [5.0, 9.0, 15.0, 21.0, 40.0, 321.0, 500.0, 1160.0]])
+def test_basins_among_craters_are_no_metres(tmp_path: Path, mixed: list[float]) -> None:
+    reading = understand_catalogue(save(tmp_path, TABLE.assign(diameter_km=mixed)), None)
+    assert "may mix" not in str(reading.notes)
+
+
+def test_craters_where_both_coordinates_are_zero(tmp_path: Path) -> None:
+    table = TABLE.assign(
+        longitude_deg=[0.0, 0.0, 0.0, *LONGITUDE[3:]], latitude_deg=[0.0, 0.0, 0.0, *LATITUDE[3:]]
+    )
+    notes = understand_catalogue(save(tmp_path, table), None).notes
+    assert "3 craters lie at exactly 0, 0, which may stand for unknown places" in notes
+    assert not understand_catalogue(save(tmp_path, TABLE), None).notes
+
+
+@pytest.mark.parametrize("name", ["Mean (n=8)", "Avg", "N = 8", "Σ", "Grand total", "Average D"])
+def test_rows_that_sum_up_others_are_rejected(tmp_path: Path, name: str) -> None:
+    table = TABLE.assign(crater_id=[*"abcdef", "Meantes", name])
+    craters, rejected = read_catalogue(save(tmp_path, table))
+    assert list(craters["crater_id"]) == [*"abcdef", "Meantes"]
+    assert "sums up" in rejected["reason"].iloc[0]
+
+
 def test_sixty_minutes_are_no_angle(tmp_path: Path) -> None:
     table = TABLE.assign(latitude_deg=["12°75'", *LATITUDE[1:]])
     craters, rejected = read_catalogue(save(tmp_path, table))

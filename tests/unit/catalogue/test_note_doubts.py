@@ -121,6 +121,7 @@ def test_what_may_mean_other_angles(tmp_path: Path, note: str, said: str) -> Non
         "Coordinates: MOON_ME, planetocentric, east longitudes", "prime meridian: 0 at sub-Earth",
         "lon: -180 to 180, west negative", "radius is half the diameter", "depths in metres",
         "LongitudeDirection = PositiveEast", "latitude = 90 - colatitude", "Moon radius 1737.4 km",
+        "id, lon, lat, diameter", "diameter and depth from LOLA", "Columns: diameters, latitudes",
         "CRS: IAU_2015:30100", "craters >= 1 km from Robbins (2018)", "elevation in m",
     ],
 )  # fmt: skip

@@ -87,6 +87,14 @@ def test_multipoints_of_one_point_each(tmp_path: Path) -> None:
     ))  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("name", "crs"), [("c.geojson", "EPSG:4979"), ("c.gpkg", LUNAR_GEOGRAPHIC)]
+)
+def test_points_with_heights(tmp_path: Path, name: str, crs: str) -> None:
+    points = [Point(p.x, p.y, -1800.0) for p in POINTS]
+    check(understand_catalogue(written(tmp_path, points, name, crs, diameter_km=DIAMETER), None))
+
+
 def test_extents_beside_outlines_are_no_pixels(tmp_path: Path) -> None:
     bounds = np.array([shape.bounds for shape in OUTLINES]).T
     names = ("xmin", "ymin", "xmax", "ymax")

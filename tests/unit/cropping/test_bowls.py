@@ -42,6 +42,9 @@ def test_heights_are_doubted():
         bowl_correlation(turned, CONTEXT), bowl_correlation(crops, CONTEXT), atol=1e-9
     )
     assert heights_doubt(crops[:11], CONTEXT) is None  # too few
+    many = heights_doubt(np.tile(crops, (25, 1, 1)), CONTEXT)
+    assert many is not None
+    assert "of 500 craters" in many  # every second of 1,000
 
 
 @pytest.mark.parametrize("azimuth_deg", [0.0, 90.0, 200.0, "any"])
