@@ -21,7 +21,7 @@ INTERIOR_CELLS = 12
 """Along a crop, over which brightness is averaged before: slopes of the crater, not texture."""
 CONTRAST_NOISE = 0.3
 """Spread of the log contrast of craters that are predicted to be equally deep."""
-CONTRAST_SLOPE, CONTRAST_SLOPE_DEVIATION = 0.5, 0.3
+CONTRAST_SLOPE, CONTRAST_SLOPE_DEVIATION, LEAST_CONTRAST_SLOPE = 0.5, 0.3, 0.1
 """Of log contrast over predicted depth (standard units), expected before any crop is seen."""
 
 
@@ -80,6 +80,14 @@ class MosaicLight:
         level = self.contrast_level - per_depth * offset
         return replace(self, contrast_level=level, contrast_per_depth=per_depth)
 
+    def contrast_gain(self, variance: Tensor) -> Tensor:
+        """Depth per excess of contrast, by the Kalman gain: (B,) variances of depth -> (B,).
+
+        The surer the depth and the more contrasts spread, the less they change it.
+        """
+        slope = self.contrast_per_depth
+        return variance * slope / (variance * slope**2 + CONTRAST_NOISE**2 / self.contrast_share)
+
     def excess(self, contrast: Tensor, depth: Tensor, brightness: Tensor) -> Tensor:
         """Contrast beyond that of the mosaic's craters of such depth and brightness: (B,) each.
 
@@ -136,7 +144,8 @@ def fit_contrast(
     ridge = (CONTRAST_NOISE / CONTRAST_SLOPE_DEVIATION) ** 2
     normal = inputs.T @ inputs + ridge * torch.eye(2, dtype=inputs.dtype, device=inputs.device)
     more, per_brightness = torch.linalg.solve(normal, inputs.T @ left).tolist()
-    per_depth, per_brightness = CONTRAST_SLOPE + more, min(per_brightness, 0.0)
+    per_depth = max(CONTRAST_SLOPE + more, LEAST_CONTRAST_SLOPE)
+    per_brightness = min(per_brightness, 0.0)
     level = contrast - per_depth * depth - per_brightness * units
     noise = max(_half_width(level), CONTRAST_NOISE)
     return replace(

@@ -21,6 +21,7 @@ from lunar_models.encoders.families.quantity_regression import (
 from lunar_models.encoders.layers.likelihood import residual_levels
 from lunar_models.encoders.mosaic_light import (
     CONTRAST_NOISE,
+    CONTRAST_SLOPE,
     INCIDENCE_NOISE,
     MosaicLight,
     fit_contrast,
@@ -36,9 +37,7 @@ RANKS = 65
 INCIDENCE_WEIGHT = 0.3
 """What of a crop's predicted incidence that differs from its mosaic's is taken for depth, both in
 standard units. Chosen on half of the blocks of measured craters; see the model card."""
-CONTRAST_WEIGHT = 0.5
-"""Standard units of depth for one of `MosaicLight.excess`; chosen in the same way."""
-RECIPE = dict[str, Any](contrast_weight=CONTRAST_WEIGHT, sees_brightness=True, embeds_maps=True)
+RECIPE = dict[str, Any](reads_contrast=True, sees_brightness=True, embeds_maps=True)
 """Arguments of what is trained today; the defaults are those of the first encoders."""
 EXCESSES = (-2 * CONTRAST_NOISE, 3 * CONTRAST_NOISE)
 """Limits of what is taken for depth."""
@@ -60,7 +59,7 @@ class InverseRenderingEncoder(QuantityRegression):
     The Sun stands nearly alike over many a mosaic. Where a crop seems to be lit more obliquely than
     the others of its mosaic that are as bright (`mosaic_light.fit_light`), that is partly read as
     depth: the less, the more the incidences of the mosaic differ in truth. So is contrast inside
-    the rim that others of its predicted depth do not have (`fit_contrast`), by `contrast_weight`.
+    the rim that others of its predicted depth do not have (`fit_contrast`), with `reads_contrast`.
     """
 
     name = "inverse_rendering"
@@ -75,7 +74,7 @@ class InverseRenderingEncoder(QuantityRegression):
         latent_dim: int,
         model_size: NetworkSize = "small",
         incidence_weight: float = INCIDENCE_WEIGHT,
-        contrast_weight: float = 0.0,
+        reads_contrast: bool = False,
         sees_brightness: bool = False,
         embeds_maps: bool = False,
         **light: Any,
@@ -89,7 +88,7 @@ class InverseRenderingEncoder(QuantityRegression):
             embeds_maps=embeds_maps,
         )
         self.embedding_dim = latent_dim + sees_brightness + embeds_maps
-        self.incidence_weight, self.contrast_weight = incidence_weight, contrast_weight
+        self.incidence_weight, self.reads_contrast = incidence_weight, reads_contrast
         self.light = MosaicLight(**light)
         self.standardise = nn.BatchNorm1d(latent_dim - 1, affine=False)
         # Of simulated craters: quantiles of minus the log depth, fresh to worn, and
@@ -111,7 +110,7 @@ class InverseRenderingEncoder(QuantityRegression):
             "latent_dim": self.latent_dim,
             "model_size": self.model_size,
             "incidence_weight": self.incidence_weight,
-            "contrast_weight": self.contrast_weight,
+            "reads_contrast": self.reads_contrast,
             "sees_brightness": self.sees_brightness,
             "embeds_maps": self.components is not None,
             **asdict(self.light),
@@ -192,7 +191,6 @@ class InverseRenderingEncoder(QuantityRegression):
         last.bias[DEPTH] = slope * last.bias[DEPTH] + offset
         last.bias[len(QUANTITIES) + DEPTH] += 2 * math.log(slope)  # of the variance
         self.incidence_weight *= slope
-        self.contrast_weight *= slope
         self.light = self.light.with_depths(slope, float(offset))
         self.ranks.copy_(slope * self.ranks - offset)
         self.residuals[DEPTH] = torch.from_numpy(np.asarray(correction.residuals)).to(
@@ -209,10 +207,11 @@ class InverseRenderingEncoder(QuantityRegression):
             variance[:, DEPTH] += (weight * INCIDENCE_NOISE) ** 2
         excess = self.light.excess(look.contrast, mean[:, DEPTH], look.brightness)
         within = excess.clamp(*EXCESSES)
-        mean[:, DEPTH] += self.contrast_weight * self.light.contrast_share * within
-        # What lies beyond has another cause, blur or shadow: it tells of doubt, not of depth.
-        doubt = self.contrast_weight / CONTRAST_WEIGHT * (excess - within)
-        variance[:, DEPTH] += doubt.square()
+        if self.reads_contrast:
+            mean[:, DEPTH] += self.light.contrast_gain(variance[:, DEPTH]) * within
+            # What lies beyond has another cause, blur or shadow: it tells of doubt, not of depth.
+            doubt = CONTRAST_SLOPE / self.light.contrast_per_depth * (excess - within)
+            variance[:, DEPTH] += doubt.square()
         return mean, variance, within
 
     def _rank(self, shallowness: Tensor) -> Tensor:

@@ -42,7 +42,7 @@ def encoders() -> list[Encoder]:
             latent_dim=5,
             sees_brightness=True,
             embeds_maps=True,
-            contrast_weight=0.5,
+            reads_contrast=True,
             contrast_level=-1.2,
             contrast_per_brightness=-0.3,
         ),

@@ -121,3 +121,12 @@ def test_contrast_is_measured_inside_the_rim() -> None:
     chequered = wave + 0.1 * torch.where((side[:, None] + side) % 2 == 1, 1.0, -1.0)
     for other in (outside, chequered):
         torch.testing.assert_close(interior_contrast(other, scale, 1.5), found)
+
+
+def test_contrast_changes_sure_depths_little(light) -> None:
+    """As the weighted mean of two measurements with independent errors."""
+    seen = MosaicLight(contrast_level=-1.0, contrast_per_depth=0.6, contrast_share=0.25)
+    variance = torch.tensor([1e-6, 0.2, 1e6])
+    of_contrast = CONTRAST_NOISE**2 / 0.25 / 0.6**2  # variance of depth that it tells
+    expected = variance / (variance + of_contrast) / 0.6
+    torch.testing.assert_close(seen.contrast_gain(variance), expected)

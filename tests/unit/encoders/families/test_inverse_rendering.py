@@ -130,7 +130,7 @@ class TestInverseRendering(EncoderContract):
 class TestMapsAndContrast(TestInverseRendering):
     more: ClassVar[dict[str, Any]] = {
         "embeds_maps": True,
-        "contrast_weight": 0.5,
+        "reads_contrast": True,
         "sees_brightness": True,
     }
 
@@ -142,10 +142,10 @@ class TestMapsAndContrast(TestInverseRendering):
         encoder.see_mosaic(crops)
         look = encoder._look(crops)
         with_it, _, excess = encoder._in_light(look)
-        encoder.contrast_weight = 0.0
-        without, _, _ = encoder._in_light(look)
-        share = encoder.light.contrast_share
-        torch.testing.assert_close(with_it[:, 1] - without[:, 1], 0.5 * share * excess)
+        encoder.reads_contrast = False
+        without, variance, _ = encoder._in_light(look)
+        gain = encoder.light.contrast_gain(variance[:, 1])
+        torch.testing.assert_close(with_it[:, 1] - without[:, 1], gain * excess)
         assert excess.abs().max() > 0.01
         assert excess.min() >= EXCESSES[0]
         assert abs(float(excess.detach().median())) < 0.01
@@ -162,8 +162,9 @@ class TestMapsAndContrast(TestInverseRendering):
         other = look._replace(contrast=look.contrast + (-10, 10)[end])
         mean, wider, limited = encoder._in_light(other)
         torch.testing.assert_close(limited, torch.full_like(excess, EXCESSES[end]))
-        share = 0.5 * encoder.light.contrast_share
-        torch.testing.assert_close((mean - plain)[:, 1], share * (limited - excess))
+        encoder.reads_contrast = False
+        gain = encoder.light.contrast_gain(encoder._in_light(look)[1][:, 1])
+        torch.testing.assert_close((mean - plain)[:, 1], gain * (limited - excess))
         assert (wider - variance)[:, 1].min() > 50
 
     def test_layout_of_the_embedding(self, encoder: InverseRenderingEncoder, crops: Tensor) -> None:
