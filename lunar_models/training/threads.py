@@ -26,6 +26,9 @@ TOLERATED = 0.3
 `cae` breaks even at 0.4 (`python -m benchmarks.busy_training`)."""
 
 
+_PLACES = ("OMP_PLACES", "GOMP_CPU_AFFINITY", "KMP_AFFINITY")
+
+
 class Usage(NamedTuple):
     """What has been computed so far, in seconds."""
 
@@ -53,6 +56,12 @@ def _own_cores(count: int) -> set[int]:
     return os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set(range(count))
 
 
+def _bound() -> bool:
+    """Whether OpenMP binds threads to cores: this one would then see a single core as its own."""
+    asked = os.environ.get("OMP_PROC_BIND", "").strip().lower()
+    return asked != "false" if asked else any(name in os.environ for name in _PLACES)
+
+
 def busy_cores(before: Usage, after: Usage) -> float:
     """Return how many cores other processes kept busy, on average."""
     others = (after.everybody - before.everybody) - (after.own - before.own)
@@ -73,8 +82,8 @@ def choose_threads(others: float, *, cores: int, most: int) -> int:
 class Threads:
     """Keep torch at a number of threads that suits what else runs on the machine.
 
-    Nothing is changed on a GPU, nor in one of several processes of a training, which would take
-    each other for other programs.
+    Nothing is changed on a GPU. The load is not followed in one of several processes of a training,
+    which would take each other for other programs, nor where OpenMP binds its threads to cores.
     """
 
     def __init__(
@@ -86,7 +95,7 @@ class Threads:
         tell: see `OnThreads`.
         """
         self._given, self._tell = given, tell or (lambda threads, others: None)
-        self._idle = device.type != "cpu" or world() > 1
+        self._idle = device.type != "cpu" or (given is None and (world() > 1 or _bound()))
         self._cores = len(_own_cores(os.cpu_count() or 1))
         self._most = 1
         self._last: Usage | None = None

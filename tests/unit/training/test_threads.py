@@ -1,5 +1,6 @@
 """Threads follow the load that other processes put on the cores."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -119,6 +120,47 @@ def test_a_gpu_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     with kept.kept():
         kept.follow()
         assert torch.get_num_threads() == 4
+
+
+def _told(given: int | None, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Numbers told on two of four cores that another program keeps busy."""
+    _plant(monkeypatch, 2.0)
+    told: list[int] = []
+    with Threads(given, CPU, lambda n, others: told.append(n)).kept():
+        return [*told, torch.get_num_threads()]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("OMP_PROC_BIND", "close"), ("OMP_PLACES", "cores"), ("GOMP_CPU_AFFINITY", "0-3")],
+)
+def test_threads_that_openmp_binds_to_cores_are_left_alone(
+    name: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The main thread has one core of its own then, which says nothing of the others'."""
+    monkeypatch.setenv(name, value)
+    assert _told(None, monkeypatch) == [4]
+    assert _told(3, monkeypatch) == [3, 3]
+    monkeypatch.setenv("OMP_PROC_BIND", "false")
+    assert _told(None, monkeypatch) == [2, 2]
+
+
+def test_bound_threads_leave_the_main_thread_one_core() -> None:
+    """What the exception is for: without it a training would see one core of all."""
+    script = "import os, torch; print(len(os.sched_getaffinity(0)), torch.get_num_threads())"
+    environment = {**os.environ, "OMP_PROC_BIND": "true", "OMP_NUM_THREADS": "2"}
+    done = subprocess.run(
+        [sys.executable, "-c", script], env=environment, capture_output=True, check=True, text=True
+    )
+    assert done.stdout.split() == ["1", "2"]
+
+
+def test_processes_of_one_training_keep_their_number_or_the_given_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(threads, "world", lambda: 2)
+    assert _told(None, monkeypatch) == [4]
+    assert _told(3, monkeypatch) == [3, 3]
 
 
 def test_a_training_follows_the_load_between_its_steps(
