@@ -34,6 +34,8 @@ class Table:
 
     frame: pd.DataFrame
     caption: str = ""
+    decimals: Mapping[str, int] = field(default_factory=dict)
+    """Digits behind the point, by column; other numbers have four that count."""
     kind: str = field(default="table", init=False)
 
 
@@ -128,10 +130,20 @@ def _value(value: Any) -> str:
     return str(value)
 
 
-def _rows(frame: pd.DataFrame) -> list[list[Any]]:
-    shown = frame.head(_MOST_ROWS)
+def _rows(table: Table) -> list[list[Any]]:
+    shown = table.frame.head(_MOST_ROWS)
     columns = [shown[name].tolist() for name in shown.columns]  # tolist keeps each column's type
-    return [list(row) for row in zip(*columns, strict=True)]
+    digits = [table.decimals.get(name) for name in shown.columns]
+    return [list(map(_Cell, row, digits)) for row in zip(*columns, strict=True)]
+
+
+class _Cell:
+    """A value of a table as it is shown."""
+
+    def __init__(self, value: Any, decimals: int | None) -> None:
+        self.is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        plain = decimals is not None and isinstance(value, float) and not pd.isna(value)
+        self.text = f"{value:,.{decimals}f}" if plain else _value(value)
 
 
 def _png(figure: Figure | bytes) -> str:

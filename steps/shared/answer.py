@@ -11,6 +11,13 @@ from lunar_models.page.report import Block, Picture, Section, Table
 
 _FRESHEST = "tables/freshest.csv"
 _SHOWN = 15
+_HEADINGS = {
+    "crater_id": "crater",
+    "longitude_deg": "longitude °E",
+    "latitude_deg": "latitude °N",
+    "diameter_km": "diameter km",
+    "state_name": "name",
+}
 _PICTURES = (
     ("figures/map_degradation.png", "Where the fresh and the worn craters are."),
     ("figures/map_states.png", "Where the states are."),
@@ -32,15 +39,25 @@ def answer_section(runs: Mapping[str, Run]) -> Section | None:
     if freshest is not None:
         blocks.append(
             Table(
-                freshest.head(_SHOWN),
+                _for_readers(freshest.head(_SHOWN)),
                 f"The {min(_SHOWN, len(freshest))} freshest; all in tables/freshest.csv of the "
                 "cluster run. Degradation runs from 0 (fresh) to 1, with its central 90 %.",
+                decimals={"longitude °E": 3, "latitude °N": 3, "diameter km": 2, "degradation": 3},
             )
         )
     for path, caption in _PICTURES:
         if path in files:
             blocks.append(Picture(_bytes(runs["cluster"], path), caption))
     return Section("Answer", blocks, "\n\n".join(sentences))
+
+
+def _for_readers(freshest: pd.DataFrame) -> pd.DataFrame:
+    """The table with short headings, so that no column is cut off, and each interval in one."""
+    lows, highs = freshest["degradation_low"], freshest["degradation_high"]
+    shown = freshest.drop(columns=["degradation_low", "degradation_high"])
+    intervals = [f"{low:.3f} to {high:.3f}" for low, high in zip(lows, highs, strict=True)]
+    shown.insert(list(shown).index("degradation") + 1, "central 90 %", intervals)
+    return shown.rename(columns=_HEADINGS)
 
 
 def _data(runs: Mapping[str, Run]) -> str:

@@ -75,3 +75,10 @@ def test_how_to_cite_names_the_code_and_the_data(tmp_path) -> None:
     text = written(tmp_path, section, Section("Command", [Listing("mlflow run . -P a=<b>")]))
     for part in ("abc123", "sha256:1f", "Robbins (2018)", "version = {0.1.0}", "a=&lt;b&gt;"):
         assert part in text
+
+
+def test_columns_with_decimals_are_plain_numbers(tmp_path) -> None:
+    frame = pd.DataFrame({"degradation": [1.2e-5, 0.25, np.nan], "p": [1.2e-5, 0.5, 1.0]})
+    text = written(tmp_path, Section("Freshest", [Table(frame, decimals={"degradation": 3})]))
+    cells = re.findall(r'<td class="number">(.*?)</td>', text)
+    assert cells == ["0.000", "1.2e-05", "0.250", "0.5", "–", "1"]
