@@ -126,8 +126,9 @@ def fit_contrast(
 ) -> MosaicLight:
     """Fit how the contrast of a mosaic's craters depends on their depth and brightness.
 
-    A plane through the medians, by a ridge regression towards `CONTRAST_SLOPE` and 0: few crops
-    tell little.
+    A plane by a ridge regression towards `CONTRAST_SLOPE` and 0 (few crops tell little) through
+    the crops that are no outliers: black or empty ones must not turn it. Contrast grows with depth
+    and falls with brightness, or does not depend on it.
 
     Args:
         light: of this mosaic.
@@ -139,14 +140,15 @@ def fit_contrast(
         `light` with its fields of contrast.
     """
     units = light.in_spreads(brightness)
-    inputs = torch.stack([depth - depth.mean(), units - units.mean()], 1).double()
-    left = (contrast - contrast.mean()).double() - CONTRAST_SLOPE * inputs[:, 0]
-    ridge = (CONTRAST_NOISE / CONTRAST_SLOPE_DEVIATION) ** 2
-    normal = inputs.T @ inputs + ridge * torch.eye(2, dtype=inputs.dtype, device=inputs.device)
-    more, per_brightness = torch.linalg.solve(normal, inputs.T @ left).tolist()
+    left = contrast - CONTRAST_SLOPE * depth
+    usual = _usual(left)
+    inputs = torch.stack([depth, units], 1)[usual].double()
+    inputs, left = inputs - inputs.mean(0), left[usual].double()
+    more, per_brightness = _ridge(inputs, left)
+    if per_brightness > 0:
+        (more,), per_brightness = _ridge(inputs[:, :1], left), 0.0
     per_depth = max(CONTRAST_SLOPE + more, LEAST_CONTRAST_SLOPE)
-    per_brightness = min(per_brightness, 0.0)
-    level = contrast - per_depth * depth - per_brightness * units
+    level = (contrast - per_depth * depth - per_brightness * units)[usual]
     noise = max(_half_width(level), CONTRAST_NOISE)
     return replace(
         light,
@@ -178,6 +180,23 @@ def interior_contrast(crops: Tensor, contrast: Tensor, context_diameters: float)
     mean = (coarse * inside).sum((1, 2), keepdim=True)
     variance = ((coarse - mean).square() * inside).sum((1, 2))
     return (variance.sqrt() * contrast + 1e-3).log()
+
+
+def _usual(values: Tensor) -> Tensor:
+    """(N,) whether values are near the median: within five deviations, told from the median one.
+
+    As robust as that: half of the values may be anything.
+    """
+    distance = (values - values.median()).abs()
+    return distance <= 5 * max(1.4826 * float(distance.median()), CONTRAST_NOISE)
+
+
+def _ridge(inputs: Tensor, outputs: Tensor) -> list[float]:
+    """Slopes of (N,) `outputs` over (N, K) centred `inputs`, shrunk towards 0."""
+    ridge = (CONTRAST_NOISE / CONTRAST_SLOPE_DEVIATION) ** 2
+    normal = inputs.T @ inputs + ridge * torch.eye(inputs.shape[1]).to(inputs)
+    slopes: list[float] = torch.linalg.solve(normal, inputs.T @ outputs).tolist()
+    return slopes
 
 
 def _half_width(values: Tensor) -> float:

@@ -89,6 +89,39 @@ def test_brighter_ground_of_more_contrast_is_not_light(noise, light) -> None:
     assert found.contrast_per_brightness == 0
 
 
+def test_depth_explains_what_brightness_may_not(noise, light) -> None:
+    """Where deep craters are bright, the slope over depth alone is the one of all contrast."""
+    units = noise.clamp(-2, 2)
+    found = fit_contrast(light, 0.6 * units, units, (0.2 * units).exp())
+    assert found.contrast_per_brightness == 0
+    assert found.contrast_per_depth == pytest.approx(0.6, abs=0.01)
+
+
+@pytest.mark.parametrize("garbage", [-6.9, 2.0])
+def test_a_tenth_of_garbage_does_not_turn_the_plane(noise, light, garbage) -> None:
+    """Black, empty and saturated crops: one contrast whatever the depth, which comes out low."""
+    depth = torch.linspace(-2, 2, len(noise))
+    units = torch.randn(len(noise), generator=torch.Generator().manual_seed(1)).clamp(-2, 2)
+    contrast = -1.5 + 0.4 * depth - 0.2 * units + 0.8 * CONTRAST_NOISE * noise
+    depth[::10], units[::10], contrast[::10] = -2.5, -3, garbage
+    found = fit_contrast(light, contrast, depth, (0.2 * units).exp())
+    assert found.contrast_level == pytest.approx(-1.5, abs=0.03)
+    assert found.contrast_per_depth == pytest.approx(0.4, abs=0.02)
+    assert found.contrast_per_brightness == pytest.approx(-0.2, abs=0.02)
+    assert found.contrast_share == 1
+
+
+@pytest.mark.parametrize("count", [1, 2, 5, 40])
+def test_craters_all_alike(light, count) -> None:
+    """Nothing to fit a plane to: the one that is expected goes through them."""
+    alike = torch.ones(count)
+    found = fit_contrast(light, -2 * alike, 0.5 * alike, alike)
+    assert found.contrast_per_depth == CONTRAST_SLOPE
+    assert found.contrast_per_brightness == 0
+    assert found.contrast_share == 1
+    torch.testing.assert_close(found.excess(-2 * alike, 0.5 * alike, alike), 0 * alike)
+
+
 def test_of_few_craters_contrast_tells_little(light) -> None:
     one = torch.tensor([0.4])
     found = fit_contrast(light, one, torch.tensor([1.0]), torch.tensor([1.2]))
