@@ -86,7 +86,7 @@ class CropImageError(LunarModelsError, ValueError):
 
 @contextmanager
 def disk_errors(path: Path) -> Iterator[None]:
-    """Turn a full or unwritable disk into a `CropSetError` with a remedy."""
+    """Turn a full or unwritable disk, or a folder that vanished, into a `CropSetError`."""
     try:
         yield
     except OSError as error:
@@ -102,6 +102,7 @@ def disk_errors(path: Path) -> Iterator[None]:
             errno.EIO,
             errno.ESTALE,
             errno.ENAMETOOLONG,
+            errno.ENOENT,  # of /proc, or where somebody deleted the folder
         ):
             raise
         raise CropSetError(

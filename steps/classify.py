@@ -9,7 +9,7 @@ import click
 import pandas as pd
 
 from lunar_models.config.base import specs
-from lunar_models.config.classify import ClassifyConfig, ReleaseConfig
+from lunar_models.config.classify import ClassifyRunConfig, ReleaseConfig, ReleaseRunConfig
 from lunar_models.crops.crop_set import READING
 from lunar_models.errors import UnplacedError
 from lunar_models.mosaic.raster import Mosaic
@@ -34,8 +34,8 @@ from steps.shared.tracking import (
 _SECONDS_PER_HOUR = 3600.0
 
 
-@config_command(ClassifyConfig)
-def main(config: ReleaseConfig) -> None:
+@config_command(ClassifyRunConfig)
+def main(config: ReleaseRunConfig) -> None:
     """Classify every crater of a catalogue in shards and publish a release."""
     config = prepare(config)
     with step_run("classify", config, name=f"classify-{Path(config.output).name}"):
@@ -52,7 +52,7 @@ def main(config: ReleaseConfig) -> None:
 
 
 def _log_analysis(config: ReleaseConfig) -> None:
-    inputs: Any = config  # a `ClassifyConfig`, whose fields are made of those of preprocess
+    inputs: Any = config  # a `ClassifyRunConfig`, whose fields are made of those of preprocess
     limits = {spec.name: getattr(config, spec.name) for spec in specs(type(config))}
     reading = {name: limits[name] for name in READING}
     try:
@@ -86,7 +86,7 @@ def _reporter(show: Callable[[Progress], object]) -> Callable[[Progress], None]:
 
 
 def _log_release(made: dict[str, Any], config: ReleaseConfig) -> None:
-    inputs: Any = config  # a `ClassifyConfig`, whose fields are made of those of preprocess
+    inputs: Any = config  # a `ClassifyRunConfig`, whose fields are made of those of preprocess
     for name, paths in (("mosaic", inputs.mosaic), ("catalogue", (inputs.catalogue,))):
         for path in paths:
             log_dataset(path, name=name, digest=digest(path), context="input")

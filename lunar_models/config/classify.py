@@ -60,12 +60,6 @@ class ReleaseConfig(WorkConfig):
     shards: int | None = param(
         None, help="Number of shards; none: one per 16,384 craters.", minimum=1, role="runtime"
     )
-    analysis: bool = param(
-        True,
-        help="Log sizes, ages and exports of the craters on the mosaic as well, as analyse with "
-        "its defaults does.",
-        role="runtime",
-    )
     title: str | None = param(None, help="Title of the release.", role="runtime")
     creators: tuple[str, ...] = param(
         (), help="Creators of the release, as in a citation.", role="runtime"
@@ -79,6 +73,17 @@ class ReleaseConfig(WorkConfig):
     def _check_tags(self) -> Self:
         refuse_password("tags", self.tags)
         return self
+
+
+class ReleaseRunConfig(ReleaseConfig):
+    """What is logged besides where classification is an MLflow run."""
+
+    analysis: bool = param(
+        True,
+        help="Log sizes, ages and exports of the craters on the mosaic as well, as analyse with "
+        "its defaults does.",
+        role="runtime",
+    )
 
 
 def _crop_fields() -> dict[str, Any]:
@@ -95,6 +100,13 @@ ClassifyConfig: type[ReleaseConfig] = create_model(
     "ClassifyConfig",
     __base__=ReleaseConfig,
     __doc__="Which craters are classified, by which model, where, and on what.",
+    **_crop_fields(),
+)
+
+ClassifyRunConfig: type[ReleaseRunConfig] = create_model(
+    "ClassifyRunConfig",
+    __base__=ReleaseRunConfig,
+    __doc__=ClassifyConfig.__doc__,
     **_crop_fields(),
 )
 

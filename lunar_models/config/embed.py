@@ -9,7 +9,8 @@ class EmbedConfig(WorkConfig):
 
     crops: str = param(help="Crop set folder made by preprocess.", role="input")
     encoder_uri: str = param(
-        help="Encoder: a registered model URI, a service model or a checkpoint folder.",
+        help="Encoder: pretrained:NAME, a registered model URI, a service model or a checkpoint "
+        "folder.",
         role="input",
     )
     output: str = param(

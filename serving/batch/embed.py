@@ -16,6 +16,7 @@ from lunar_models.config.embed import EmbedConfig
 from lunar_models.crops.crop_set import CropSet
 from lunar_models.embedding import embed_crops
 from lunar_models.encoders.checkpoint import Checkpoint
+from lunar_models.encoders.pretrained import SCHEME, pretrained_folder
 from lunar_models.errors import CropSetError, disk_errors
 from lunar_models.export.tables import write_embeddings
 from serving.batch.driver import make_engine
@@ -137,8 +138,9 @@ def _is_finished(output: Path, made_of: dict[str, str], rows: int) -> bool:
     Raises:
         CropSetError: it is of something else, damaged, or not made by this function.
     """
-    if not output.exists():
-        return False
+    with disk_errors(output):
+        if not output.exists():
+            return False
     remedy = "delete it or choose another output."
     try:
         found = pq.ParquetFile(output, page_checksum_verification=True)
@@ -167,11 +169,13 @@ def _check_key(work: Path, key: str) -> None:
 
 
 def find_checkpoint(uri: str) -> Path:
-    """Return the checkpoint folder behind a path, an encoder's URI, or a service model's.
+    """Return the checkpoint folder behind pretrained:NAME, a path, an encoder's or a model's URI.
 
     Raises:
         CheckpointError: there is nothing there.
     """
+    if uri.startswith(SCHEME):
+        return pretrained_folder(uri)
     folder = Path(uri) if Path(uri).is_dir() else download(uri)
     places = (folder / ENCODER, folder / "artifacts" / "bundle" / ENCODER)
     return next((place for place in places if place.is_dir()), folder)

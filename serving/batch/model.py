@@ -10,6 +10,7 @@ import torch
 
 from lunar_models.config.databases import hide_passwords
 from lunar_models.encoders.checkpoint import Checkpoint
+from lunar_models.encoders.pretrained import SCHEME
 from lunar_models.errors import CheckpointError, ConfigError
 from serving.model import artifacts
 from serving.model import bundle as bundles
@@ -53,6 +54,11 @@ def find_model(uri: str) -> Model:
         CheckpointError: there is nothing there.
         ConfigError: it is no service model, or says nothing of a crater.
     """
+    if uri.startswith(SCHEME):
+        raise ConfigError(
+            f"model={uri} is an encoder, not a service model; register it (mlflow run . -e "
+            f"register -P encoder_uri={uri}) and give that model, such as models:/NAME@champion."
+        )
     folder = Path(uri) if Path(uri).is_dir() else download(uri)
     for place in _PLACES:
         if (folder / place / BUNDLE_FILE).is_file():

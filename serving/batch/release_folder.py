@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from lunar_models.errors import CropSetError
+from lunar_models.errors import CropSetError, disk_errors
 
 SCHEMA_VERSION = 1
 """Columns are only ever added to a version."""
@@ -19,10 +19,11 @@ def open_release(output: Path) -> dict[str, Any] | None:
     """Return what `metadata.json` says; None where nothing is.
 
     Raises:
-        CropSetError: something else is there.
+        CropSetError: something else is there, or nothing can be.
     """
-    if not output.exists() or (output.is_dir() and not any(output.iterdir())):
-        return None
+    with disk_errors(output):
+        if not output.exists() or (output.is_dir() and not any(output.iterdir())):
+            return None
     try:
         found: dict[str, Any] = json.loads((output / METADATA_FILE).read_text())
         if found["schema_version"] != SCHEMA_VERSION:

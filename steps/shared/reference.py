@@ -14,7 +14,7 @@ from packaging.utils import canonicalize_name
 
 from lunar_models.config.agreement import AgreementConfig
 from lunar_models.config.base import ParamSpec, StepConfig, specs
-from lunar_models.config.classify import ClassifyConfig
+from lunar_models.config.classify import ClassifyRunConfig
 from lunar_models.config.compare import CompareConfig
 from lunar_models.config.download import DownloadConfig
 from lunar_models.config.export import ExportConfig
@@ -34,7 +34,7 @@ ENTRY_POINTS: dict[str, type[StepConfig]] = {
     "main": MainConfig,
     "inspect": InspectConfig,
     **{step.name: step.config for step in PIPELINE},
-    "classify": ClassifyConfig,
+    "classify": ClassifyRunConfig,
     "sweep": SweepConfig,
     "pretrain": PretrainConfig,
     "import_checkpoint": ImportCheckpointConfig,

@@ -11,6 +11,7 @@ from click.testing import CliRunner
 from lunar_models.config.embed import EmbedConfig
 from lunar_models.embedding import embed_crops
 from lunar_models.encoders.checkpoint import Checkpoint
+from lunar_models.encoders.pretrained import pretrained_folder
 from lunar_models.errors import CropSetError
 from serving.batch import embed
 from serving.batch.embed import embed_crop_set, find_checkpoint
@@ -74,6 +75,10 @@ def test_command_takes_a_service_model(parts, bundle_folder, tmp_path):
     result = CliRunner().invoke(main, ["embed", *arguments], catch_exceptions=False)
     assert result.exit_code == 0, result.output
     assert len(pd.read_parquet(tmp_path / "e.parquet")) == 120
+
+
+def test_command_takes_an_encoder_of_the_package():
+    assert find_checkpoint("pretrained:craters-48") == pretrained_folder("pretrained:craters-48")
 
 
 @pytest.fixture

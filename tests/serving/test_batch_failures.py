@@ -208,6 +208,20 @@ def test_full_disk_is_told_and_what_is_finished_is_kept(
     assert release_digests(tmp_path / "release") == release_digests(release)
 
 
+@pytest.mark.parametrize(
+    ("output", "why"),
+    [("/proc/release", "No such file or directory"), ("n" * 300, "File name too long")],
+)
+def test_output_that_no_folder_can_have_is_refused_in_a_sentence(moon, bundle_folder, output, why):
+    with pytest.raises(CropSetError, match=f"^Cannot write to {output}.*: {why}. Free some"):
+        classify_catalogue(job_config(moon, bundle_folder, Path(output)))
+
+
+def test_encoder_of_the_package_is_told_to_be_registered_first():
+    with pytest.raises(ConfigError, match=r"register -P encoder_uri=pretrained:craters-48\)"):
+        find_model("pretrained:craters-48")
+
+
 def test_unreadable_part_of_a_mosaic_fails_its_shards_alone(
     moon, bundle_folder, release, tmp_path, monkeypatch
 ):

@@ -1,7 +1,8 @@
 """Jobs tell how far they are, in the log of a cluster too."""
 
 from serving.batch.progress import Progress
-from serving.cli.batch import ProgressBar, describe_progress
+from serving.cli.batch import ProgressBar, classify, describe_progress, merge
+from steps.classify import main as step
 
 
 def at(stage, shards, craters, *, here, seconds):
@@ -35,3 +36,11 @@ def test_log_that_is_no_terminal_gets_lines(capsys):
     with ProgressBar() as bar:
         bar.show(at("measure", 0, 0, here=0, seconds=0.0))
     assert capsys.readouterr().err == "measure: 0 of 10 shards, 0 of 5,000 craters\n"
+
+
+def test_command_has_no_option_that_only_an_mlflow_run_follows():
+    for command in (classify, merge):
+        names = {parameter.name for parameter in command.params}
+        assert "analysis" not in names
+        assert "output" in names
+    assert "analysis" in {parameter.name for parameter in step.params}

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
-from lunar_models.errors import CropSetError, OutputBusyError
+from lunar_models.errors import CropSetError, OutputBusyError, disk_errors
 
 
 @contextmanager
@@ -63,21 +63,23 @@ def check_output(output: str | Path) -> None:
     """Make sure that a folder can take the name of the output, before anything is computed.
 
     Raises:
-        CropSetError: it is a symbolic link, a mount point, a file, or has no name of its own.
+        CropSetError: it is a symbolic link, a mount point or a file, or has no name of its own,
+            or too long a one.
     """
     place = Path(output)
     if not place.name:
         raise CropSetError(f"output={str(output)!r} names no folder of its own; give one.")
-    for path in (place, place.with_name(f"{place.name}.partial")):
-        if path.is_symlink():
-            raise CropSetError(
-                f"{path} is a symbolic link to {os.readlink(path)}; give the folder that it "
-                "leads to, or a folder inside that."
-            )
-        if path.is_dir() and os.path.ismount(path):
-            raise CropSetError(f"{path} is a mount point; choose a folder inside it as output.")
-        if path.exists() and not path.is_dir():
-            raise CropSetError(f"{path} is a file, not a folder; choose another output.")
+    with disk_errors(place):
+        for path in (place, place.with_name(f"{place.name}.partial")):
+            if path.is_symlink():
+                raise CropSetError(
+                    f"{path} is a symbolic link to {os.readlink(path)}; give the folder that it "
+                    "leads to, or a folder inside that."
+                )
+            if path.is_dir() and os.path.ismount(path):
+                raise CropSetError(f"{path} is a mount point; choose a folder inside it as output.")
+            if path.exists() and not path.is_dir():
+                raise CropSetError(f"{path} is a file, not a folder; choose another output.")
     above = next(p for p in place.absolute().parents if p.exists())
     if not above.is_dir():
         raise CropSetError(f"{above} is a file, so {place} cannot be made; choose another output.")

@@ -94,7 +94,7 @@ def test_outputs_that_could_not_be_published(tmp_path, monkeypatch):
     monkeypatch.setattr(os.path, "ismount", lambda path: path.name == "mount")
     for name, what in [
         ("mount", "mount point"), ("file", "is a file"), ("file/below", "is a file"),
-        ("dangling", "symbolic link"),
+        ("dangling", "symbolic link"), ("n" * 300, "File name too long"),
     ]:  # fmt: skip
         with pytest.raises(CropSetError, match=what):
             check_output(tmp_path / name)
