@@ -7,8 +7,9 @@ import numpy as np
 from lunar_models.arrays import Float64Array
 from lunar_models.crops.nodata_marks import find_marks
 from lunar_models.moon import MOON_RADIUS_M
+from lunar_models.mosaic.colours import colour_doubt
 from lunar_models.mosaic.overview import extent_deg
-from lunar_models.mosaic.radiometry import how_to_declare, values_below_zero
+from lunar_models.mosaic.radiometry import far_tail, how_to_declare, values_below_zero
 from lunar_models.mosaic.raster import Mosaic
 
 _THIN = (512, 1024)
@@ -123,8 +124,8 @@ def _warnings(mosaic: Mosaic, values: Float64Array, valid: Float64Array) -> list
             f"{mosaic.path} is compressed with losses, so pixels beside those without data are "
             "neither data nor exactly the nodata value; use the original, or a mask"
         )
-    if (doubt := values_below_zero(mosaic, valid)) is not None:
-        warnings.append(doubt)
+    doubts = (values_below_zero(mosaic, valid), far_tail(mosaic, valid), colour_doubt(mosaic))
+    warnings += [doubt for doubt in doubts if doubt is not None]
     low, high = np.percentile(valid, (1, 99))
     if mosaic.sun is None and low > 0.0 and high > low and (high - low) / high < 0.02:
         warnings.append(

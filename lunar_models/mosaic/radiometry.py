@@ -8,8 +8,11 @@ from lunar_models.arrays import Float64Array
 from lunar_models.crops.crop_set import Radiometry
 from lunar_models.crops.nodata_marks import Marks, find_marks
 from lunar_models.errors import MosaicError
+from lunar_models.mosaic.colours import colour_doubt
 from lunar_models.mosaic.raster import Mosaic, MosaicReader
 
+_FAR_TAIL = 5.0
+"""Times the range of 98 % of the pixels."""
 PERCENTILES = (0.1, 99.9)
 """Brightness percentiles that become 0 and 255 where a mosaic is not 8 bits."""
 
@@ -33,6 +36,8 @@ def fit_radiometry(mosaics: tuple[Mosaic, ...]) -> Radiometry:
         MosaicError: the mosaics' brightness cannot be compared, or they have no valid pixel in the
             sampled rows.
     """
+    for mosaic in mosaics:
+        _warn(colour_doubt(mosaic))
     encodings = [mosaic.encoding for mosaic in mosaics]
     lit = [mosaic.sun is not None for mosaic in mosaics]
     if all(encoding.eight_bit for encoding in encodings) and not any(lit):
@@ -40,8 +45,7 @@ def fit_radiometry(mosaics: tuple[Mosaic, ...]) -> Radiometry:
     samples = [sample_brightness(mosaic) for mosaic in mosaics]
     for mosaic, sample in zip(mosaics, samples, strict=True):
         _refuse_undeclared(mosaic, sample)
-        if (doubt := values_below_zero(mosaic, sample)) is not None:
-            _log.warning("%s.", doubt)
+        _warn(values_below_zero(mosaic, sample) or far_tail(mosaic, sample))
     _check_comparable(mosaics, samples)
     sample = np.concatenate(samples)
     if sample.size == 0:
@@ -57,6 +61,11 @@ def fit_radiometry(mosaics: tuple[Mosaic, ...]) -> Radiometry:
         )
     stored = not any(lit) and not any(e.scaled or len(e.bands) > 1 for e in encodings)
     return Radiometry(source_dtype=encodings[0].dtype if stored else "float32", low=low, high=high)
+
+
+def _warn(doubt: str | None) -> None:
+    if doubt is not None:
+        _log.warning("%s.", doubt)
 
 
 def _check_comparable(mosaics: tuple[Mosaic, ...], samples: list[Float64Array]) -> None:
@@ -112,6 +121,23 @@ def values_below_zero(mosaic: Mosaic, sample: Float64Array) -> str | None:
     return (
         f"{mosaic.path} reaches below zero ({low:g} to {high:g}), which brightness does not: if "
         "these are heights, light them with shade=90,65"
+    )
+
+
+def far_tail(mosaic: Mosaic, sample: Float64Array) -> str | None:
+    """Return a warning if few pixels lie far from all others, so that these get few levels.
+
+    So do pixels between data and a mark of no data that was resampled with them.
+    """
+    if mosaic.encoding.eight_bit or mosaic.sun is not None or not sample.size:
+        return None
+    least, low, high, largest = np.percentile(sample, (PERCENTILES[0], 1, 99, PERCENTILES[1]))
+    if largest - least <= _FAR_TAIL * (high - low):
+        return None
+    return (
+        f"{mosaic.path} spans {low:g} to {high:g} in 98 % of its pixels, and {least:g} to "
+        f"{largest:g} in 99.8 %, so that most of them get few levels of grey: marks of no data "
+        "may have been resampled with the data; mask their surroundings"
     )
 
 

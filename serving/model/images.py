@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lunar_models.arrays import Float32Array
+from lunar_models.crops.colour_codes import COLOUR_CODE, is_colour_code
 from lunar_models.crops.luminance import LUMINANCE_WEIGHTS
 from lunar_models.crops.nodata_marks import find_marks
 from lunar_models.errors import CropImageError
@@ -76,7 +77,17 @@ def decode_image(data: bytes, structure: ImageStructure | None = None) -> Decode
     scaled = (picture.scale, picture.offset) != (1.0, 0.0)
     if scaled:
         grey = (grey.astype(np.float64) * picture.scale + picture.offset).astype(np.float32)
-    return Decoded(grey, values.dtype.name, picture.warnings, scaled, picture.full_scale)
+    found = (*picture.warnings, *_colour_warnings(values, grey))
+    return Decoded(grey, values.dtype.name, found, scaled, picture.full_scale)
+
+
+def _colour_warnings(values: npt.NDArray[Any], grey: Float32Array) -> list[QualityWarning]:
+    if values.shape[2:] not in ((3,), (4,)):
+        return []
+    colours = values[..., :3][np.isfinite(grey)]
+    if not is_colour_code(colours.T):
+        return []
+    return [QualityWarning(code="colour_code", message=f"In the image {COLOUR_CODE}.")]
 
 
 def _refuse_marks(grey: Float32Array) -> None:

@@ -163,7 +163,7 @@ class QualityWarning(BaseModel):
         "few_pixels", "upsampled", "mostly_nodata", "not_square", "narrow_context", "rescaled",
         "turned", "several_pages", "outside_training", "novel", "filter_unknown",
         "azimuth_unknown", "other_mosaic", "other_crs", "terrain_unknown",
-        "exposure_unknown", "little_range", "stretched",
+        "exposure_unknown", "little_range", "stretched", "colour_code",
     ]  # fmt: skip
     message: str
 

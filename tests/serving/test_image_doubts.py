@@ -162,3 +162,18 @@ def test_grey_and_alpha_in_turn() -> None:
     check(decode_image(geotiff(GREY, alpha, alpha="yes", interleave="pixel")))
     with pytest.raises(CropImageError, match="INTERLEAVE=PIXEL"):
         decode_image(geotiff(GREY, alpha, alpha="yes", interleave="band"))
+
+
+@pytest.mark.parametrize("kind", ["PNG", "palette", "NPY"])
+def test_colours_that_stand_for_elevation(kind: str) -> None:
+    blue_to_red = np.array([[0, 0, 200], [0, 200, 200], [200, 200, 0], [200, 0, 0]], np.uint8)
+    level = np.arange(400).reshape(20, 20) % 4
+    codes = {False: np.repeat(60 * level[..., None], 3, axis=2), True: blue_to_red[level]}
+    for coded, colours in codes.items():
+        image = Image.fromarray(colours.astype(np.uint8))
+        data = encoded(colours.astype(np.float32), "NPY") if kind == "NPY" else io.BytesIO()
+        if isinstance(data, io.BytesIO):
+            (image.quantize(4) if kind == "palette" else image).save(data, "PNG")
+            data = data.getvalue()
+        found = [warning.code for warning in decode_image(data).warnings]
+        assert found == ["colour_code"] * coded

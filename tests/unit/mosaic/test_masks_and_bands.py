@@ -1,5 +1,6 @@
 """Masks of single bands hide pixels as those of rasters do; bands of ink are no brightness."""
 
+import matplotlib as mpl
 import numpy as np
 import pytest
 import rasterio
@@ -7,6 +8,8 @@ from raster_files import SHAPE, brightness, scene, vrt, write
 from rasterio.enums import ColorInterp
 
 from lunar_models.errors import MosaicError
+from lunar_models.mosaic.description import describe_mosaic
+from lunar_models.mosaic.radiometry import fit_radiometry
 from lunar_models.mosaic.raster import Mosaic
 
 HOLE = np.zeros(SHAPE, bool)
@@ -61,3 +64,34 @@ def test_ink_is_no_brightness(tmp_path, kind):
     for band in (None, 1):
         with pytest.raises(MosaicError, match=rf"is {kind.name}.*-colorinterp_1 gray"):
             Mosaic.open(path, band=band)
+
+
+@pytest.mark.parametrize("palette", [False, True])
+@pytest.mark.parametrize("name", ["jet", "gray"])
+def test_colours_that_stand_for_elevation_are_warned_of(tmp_path, caplog, name, palette):
+    table = (255 * mpl.colormaps[name](np.arange(256) / 255.0)).astype(np.uint8)
+    path = tmp_path / "m.tif"
+    if palette:
+        write(path, scene())
+        with rasterio.open(path, "r+") as target:
+            target.write_colormap(1, dict(enumerate(map(tuple, table.tolist()))))
+    else:
+        write(path, np.moveaxis(table[scene()][..., :3], -1, 0), photometric="RGB")
+    mosaic = Mosaic.open(path)
+    said = "grey made of them is no brightness"
+    assert (said in str(describe_mosaic(mosaic).warnings)) == (name == "jet")
+    fit_radiometry((mosaic,))
+    assert caplog.text.count(said) == (name == "jet")
+
+
+@pytest.mark.parametrize("smeared", [False, True])
+def test_marks_smeared_by_resampling_are_warned_of(tmp_path, caplog, smeared):
+    values = 3000.0 + 10.0 * scene().astype(np.float32)
+    if smeared:  # 0.7 % of the pixels, in even steps from the data to the mark
+        values.flat[:: values.size // int(0.007 * values.size)] = np.nan
+        count = int(np.isnan(values).sum())
+        values[np.isnan(values)] = np.linspace(-32000.0, 3000.0, count)
+    mosaic = Mosaic.open(write(tmp_path / "m.tif", values, nodata=-32768.0))
+    fit_radiometry((mosaic,))
+    assert caplog.text.count("may have been resampled with the data") == smeared
+    assert ("may have been resampled" in str(describe_mosaic(mosaic).warnings)) == smeared
