@@ -18,7 +18,9 @@ cd "$tools"
 in_postgres() { ${POSTGRES-docker compose exec -T postgres} "$@"; }
 in_bucket() { ${BUCKET_TOOL-docker compose run --rm -T bucket python /opt/copy_bucket.py} "$@"; }
 
-for database in mlflow mlflow_auth; do
+databases=$(in_postgres psql --username "${PGUSER:-postgres}" --dbname postgres --tuples-only \
+  --no-align --command "SELECT datname FROM pg_database WHERE datname LIKE 'mlflow%' OR datname = 'labels'")
+for database in $databases; do
   in_postgres pg_dump --username "${PGUSER:-postgres}" --format custom "$database" \
     > "$unfinished/$database.dump"
 done
