@@ -25,6 +25,8 @@ _LARGE_KM = 300.0
 """Few craters of the Moon are larger."""
 _GAP_FACTOR = 4.0
 """Between sizes in kilometres and in metres of one column."""
+_LEAST_DECIMALS = 15
+"""Different ones; so many are all below 60 once in 2,000 catalogues for each coordinate."""
 _ELONGATED = 1.5
 _SUMMARY = re.compile(
     r"(?:(?:grand |sub-?)?(?:means?|averages?|avg|medians?|totals?|sums?|std|stdev|minimum|maximum)"
@@ -151,6 +153,17 @@ def unknown_places(rows: pd.DataFrame) -> list[str]:
     count = int(((rows["latitude_deg"] == 0.0) & (rows["longitude_deg"] == 0.0)).sum())
     text = f"{count} craters lie at exactly 0, 0, which may stand for unknown places"
     return [text] if count >= _LEAST_ROWS else []
+
+
+def minutes_as_decimals(rows: pd.DataFrame) -> list[str]:
+    """Remark on coordinates whose two decimals are below 60 throughout, as minutes are."""
+    places = rows[["longitude_deg", "latitude_deg"]].abs().dropna().to_numpy()
+    hundredths = np.round(places * 100.0)
+    written = bool((np.abs(places * 100.0 - hundredths) < 1e-6).all())
+    different = [len(np.unique(column)) for column in hundredths.T % 100.0]
+    if not written or min(different) < _LEAST_DECIMALS or (hundredths % 100.0 >= 60.0).any():
+        return []
+    return ["no decimals of the coordinates exceed 59; if they are minutes, write decimal degrees"]
 
 
 def _mixed_units(diameter_km: Float64Array, matched: Columns) -> list[str]:

@@ -21,6 +21,7 @@ from lunar_models.catalogue.doubts import (
     doubtful_units,
     elongated_boxes,
     foreign_rows,
+    minutes_as_decimals,
     unknown_places,
 )
 from lunar_models.catalogue.geometry_checks import check_geometry, check_outlines
@@ -111,7 +112,7 @@ def standardise(
         size = matched.size or ""
         notes += check_outlines(rows, table, matched.size, matched.found[size], path)
         notes += doubtful_units(numbers, rows, matched, path)
-        notes += unknown_places(rows)
+        notes += unknown_places(rows) + minutes_as_decimals(rows)
     computed, said = sub_solar_columns(table, matched)
     notes += said
     sun = {key: numbers[key] for key in SUN_COLUMNS if key in numbers}

@@ -133,6 +133,21 @@ def test_craters_where_both_coordinates_are_zero(tmp_path: Path) -> None:
     assert not understand_catalogue(save(tmp_path, TABLE), None).notes
 
 
+@pytest.mark.parametrize(("most", "doubted"), [(60, True), (62, False), (100, False)])
+def test_decimals_that_may_be_minutes(tmp_path: Path, most: int, *, doubted: bool) -> None:
+    decimals = np.arange(most) / 100.0
+    table = pd.DataFrame({"lon": 10.0 + decimals, "lat": 30.0 + decimals, "diameter_km": 5.0})
+    notes = str(understand_catalogue(save(tmp_path, table.round(2)), None).notes)
+    assert ("no decimals of the coordinates exceed 59" in notes) == doubted
+
+
+@pytest.mark.parametrize("step", [0.5, 0.25, 0.1, 1.0])
+def test_rounded_coordinates_are_no_minutes(tmp_path: Path, step: float) -> None:
+    table = pd.DataFrame({"lon": step * np.arange(40), "lat": step * np.arange(40)})
+    reading = understand_catalogue(save(tmp_path, table.assign(diameter_km=5.0)), None)
+    assert "minutes" not in str(reading.notes)
+
+
 @pytest.mark.parametrize("name", ["Mean (n=8)", "Avg", "N = 8", "Σ", "Grand total", "Average D"])
 def test_rows_that_sum_up_others_are_rejected(tmp_path: Path, name: str) -> None:
     table = TABLE.assign(crater_id=[*"abcdef", "Meantes", name])
