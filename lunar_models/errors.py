@@ -6,6 +6,7 @@ once into a per-item error or a problem reply.
 """
 
 import errno
+import shutil
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -90,7 +91,10 @@ def disk_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if isinstance(error, CropSetError) or error.errno not in (
+        why = error.strerror
+        if isinstance(error, shutil.Error):  # of a whole tree: it keeps only texts of its causes
+            why = error.args[0][0][2]
+        elif isinstance(error, CropSetError) or error.errno not in (
             errno.ENOSPC,
             errno.EDQUOT,
             errno.EFBIG,
@@ -106,6 +110,6 @@ def disk_errors(path: Path) -> Iterator[None]:
         ):
             raise
         raise CropSetError(
-            f"Cannot write to {path}: {error.strerror}. Free some space or choose another output, "
+            f"Cannot write to {path}: {why}. Free some space or choose another output, "
             "and start again: finished parts are kept."
         ) from error

@@ -208,6 +208,22 @@ def test_full_disk_is_told_and_what_is_finished_is_kept(
     assert release_digests(tmp_path / "release") == release_digests(release)
 
 
+def test_disk_that_is_full_when_the_model_is_copied_is_told(
+    moon, bundle_folder, release, tmp_path, monkeypatch
+):
+    config = job_config(moon, bundle_folder, tmp_path / "release")
+
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "copystat", full)
+        with pytest.raises(CropSetError, match=r"release.partial: .*No space left on device.*Free"):
+            classify_catalogue(config)
+    classify_catalogue(config)
+    assert release_digests(tmp_path / "release") == release_digests(release)
+
+
 @pytest.mark.parametrize(
     ("output", "why"),
     [("/proc/release", "No such file or directory"), ("n" * 300, "File name too long")],
