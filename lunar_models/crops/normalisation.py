@@ -21,6 +21,8 @@ CLIP_PERCENTILE = 99.8
 """Percentile of absolute values at which values are clipped: a few glints would set the scale."""
 
 _EPSILON = 1e-6
+_DARKEST = 1e-3
+"""Brightness of a crop over its mosaic's, below which ratios to it are rounding."""
 
 
 @dataclass(frozen=True)
@@ -116,5 +118,5 @@ def split_brightness(crops: "Tensor", clip: "Tensor") -> "tuple[Tensor, Tensor]"
     """
     mean = crops.mean((2, 3), keepdim=True)
     brightness = 1 + mean * clip[:, None, None, None]
-    ratio = (crops - mean).div_(brightness.clamp_min(_EPSILON)).clamp_(-1, 1)
+    ratio = (crops - mean).div_(brightness.clamp_min(_DARKEST)).clamp_(-1, 1)
     return ratio, brightness[:, 0, 0, 0]

@@ -5,6 +5,7 @@ weights.safetensors   parameters and buffers
 """
 
 import json
+import logging
 from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import asdict, dataclass, field, replace
@@ -36,6 +37,9 @@ _CONTRAST_CROPS = 4096
 """From which the contrast of a crop set is taken."""
 _LIGHT_CROPS = 1024
 """From which the light of a crop set is taken."""
+_FEW_CROPS = 50
+"""Below which they tell little of the mosaic."""
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -102,6 +106,13 @@ class Checkpoint:
             )
         given = CropGeometry(info.crop_size_px, info.context_diameters)
         given.check_covers(self.geometry)
+        if len(crop_set) < _FEW_CROPS:
+            _log.warning(
+                "%d crops tell little of the contrast and the light of their mosaic, by which "
+                "encoder=%s judges depths; give some hundred craters of one mosaic.",
+                len(crop_set),
+                self.encoder.name,
+            )
         adapted = replace(
             self,
             encoder=deepcopy(self.encoder),

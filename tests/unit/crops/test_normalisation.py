@@ -54,6 +54,16 @@ def test_with_a_level_nothing_is_lost() -> None:
     assert "level" not in plain.to_dict()  # crop sets of former versions have none
 
 
+def test_a_black_crop_among_others_is_flat() -> None:
+    """Whatever the last bits of its mean: other programs, such as ONNX Runtime, round otherwise."""
+    black = torch.full((3, 1, 8, 8), -0.4)  # 0 over a level of 100, less 1, over 2.5
+    black += 3e-8 * torch.tensor([-1.0, 0.0, 1.0])[:, None, None, None]
+    black[:, :, 0, 0] += 1e-7
+    ratio, brightness = split_brightness(black, torch.tensor([2.5]))
+    assert ratio.abs().max() < 1e-3
+    assert brightness.abs().max() < 1e-6
+
+
 def test_zscore_and_minmax_throw_contrast_away() -> None:
     crop = torch.tensor([[[90.0, 110.0], [95.0, 105.0]]])
     for kind in ("zscore", "minmax"):

@@ -68,6 +68,18 @@ def test_takes_contrast_and_size_of_the_crop_set(checkpoint: Checkpoint, tmp_pat
     assert physics.mean.shape == (40, 2)
 
 
+@pytest.mark.parametrize(("count", "warned"), [(3, True), (60, False)])
+def test_few_crops_tell_little_of_a_mosaic(
+    checkpoint: Checkpoint,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    count: int,
+    warned: bool,
+) -> None:
+    checkpoint.adapted_to(make_crop_set_folder(tmp_path, n=count, size=24))
+    assert ("3 crops tell little of the contrast" in caplog.text) is warned
+
+
 @pytest.mark.parametrize("sees", [False, True])
 def test_brightness_of_the_mosaic(sees: bool, tmp_path: Path) -> None:
     """Who sees it gets one more column, and all else as the crops' own ratios give it."""
