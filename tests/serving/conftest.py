@@ -144,5 +144,6 @@ def register(parts: Parts, tracking: Path) -> Callable[[str], str]:
 @pytest.fixture(scope="session")
 def champion(register: Callable[[str], str]) -> str:
     """URI of a registered model with the alias `champion`."""
-    mlflow.MlflowClient().set_registered_model_alias("craters", "champion", register("craters"))
+    version = register("craters")  # makes the store current, which a client keeps to
+    mlflow.MlflowClient().set_registered_model_alias("craters", "champion", version)
     return "models:/craters@champion"

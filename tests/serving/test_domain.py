@@ -18,8 +18,10 @@ from serving.model.preparation import CropForm, prepare_cut
 from serving.model.schema import CropAnswer, ModelAnswer, Options
 
 
-def ask(bundle: Bundle, parts: Parts, **hints: float) -> CropAnswer:
-    crop = item(np.array(parts.crop_set.crops[3]), sun_side="east", **hints)
+def ask(bundle: Bundle, parts: Parts, *, times: int = 1, **hints: float) -> CropAnswer:
+    """Classify a crop, each pixel of which is sent as `times` x `times`."""
+    picture = np.array(parts.crop_set.crops[3]).repeat(times, 0).repeat(times, 1)
+    crop = item(picture, sun_side="east", **hints)
     options = Options(abstain_below=0.0)  # the head itself never abstains
     (answer,) = classify(bundle, [crop], model=ModelAnswer(), options=options)
     assert answer.error is None
@@ -68,7 +70,7 @@ def test_a_diameter_that_the_encoder_never_saw(narrow: Bundle, parts: Parts) -> 
 
 def test_a_resolution_that_the_encoder_never_saw(narrow: Bundle, parts: Parts) -> None:
     hints = {"diameter_km": 10.0, "pixel_scale_m": 100.0}  # 150 px across 1.5 diameters
-    messages = [w.message for w in ask(narrow, parts, **hints).warnings]
+    messages = [w.message for w in ask(narrow, parts, times=5, **hints).warnings]
     assert "its native resolution, 150 px across the crop, is not in 10–100" in str(messages)
 
 
