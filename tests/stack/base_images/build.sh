@@ -9,9 +9,10 @@ context=$(mktemp -d)
 trap 'rm -rf "$context"' EXIT
 
 build() { # DOCKERFILE TAG FOLDER
-  # The network, the certificates and pip's folder of wheels are the machine's.
+  # The network, the certificates and pip's folder of wheels are the machine's; what packages write
+  # beside the certificates (ssl-cert does) is not.
   podman build --runtime runc --format docker --network host --pull=never --quiet \
-    --volume /etc/ssl/certs:/etc/ssl/certs:ro ${PIP_FIND_LINKS:+--volume "$PIP_FIND_LINKS:$PIP_FIND_LINKS:ro"} \
+    --volume /etc/ssl/certs:/etc/ssl/certs:O ${PIP_FIND_LINKS:+--volume "$PIP_FIND_LINKS:$PIP_FIND_LINKS:ro"} \
     --build-arg BASE="$python" --file "$1" --tag "$2" "$3" > /dev/null
   echo "$2"
 }
