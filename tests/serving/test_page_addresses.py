@@ -3,6 +3,8 @@
 Routes refuse query parameters that they do not know, so a page that sends one shows an error.
 """
 
+import importlib
+import pkgutil
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,32 +12,21 @@ from pathlib import Path
 import pytest
 from fastapi.routing import APIRoute
 
-import serving.app.routes
-from serving.app.routes import (
-    catalogue,
-    craters,
-    label,
-    label_pictures,
-    label_relabel,
-    map,
-    operations,
-    predict,
-    search,
-)
+import serving.app
+from serving.app import routes
 from serving.model.schema import CropHints, Options
 
-MODULES = (
-    catalogue,
-    craters,
-    label,
-    label_pictures,
-    label_relabel,
-    map,
-    operations,
-    predict,
-    search,
-)
-ROUTES = [r for m in MODULES for r in m.router.routes if isinstance(r, APIRoute)]
+MODULES = [
+    importlib.import_module(f"{routes.__name__}.{module.name}")
+    for module in pkgutil.iter_modules(routes.__path__)
+]
+ROUTES = [
+    route
+    for module in MODULES
+    if hasattr(module, "router")
+    for route in module.router.routes
+    if isinstance(route, APIRoute)
+]
 SCRIPTS = sorted((Path(serving.app.__file__).parent / "page").rglob("*.js"))
 
 _ADDRESS = re.compile(r"""[`"]((?:/v1/|\$\{craterPath\([\w.]+\)\})[^`"]*)[`"]""")
@@ -63,11 +54,11 @@ def test_pages_send_known_parameters_only() -> None:
     }
     assert sum(len(names) for _, _, names in found) >= 12
     for file, path, names in found:
-        routes = [r for r in ROUTES if r.path_regex.match(path)]
+        asked = [r for r in ROUTES if r.path_regex.match(path)]
         if "/label/0/" in path:  # of three kinds of pictures
-            routes = [r for r in ROUTES if r.path.endswith(".png") and "/label/" in r.path]
-        assert routes or not names, f"{file}: {path}"
-        for route in routes if names else ():
+            asked = [r for r in ROUTES if r.path.endswith(".png") and "/label/" in r.path]
+        assert asked or not names, f"{file}: {path}"
+        for route in asked if names else ():
             known = {field.alias for field in route.dependant.query_params}
             if "POST" in route.methods:  # beside a raw image
                 known = {*CropHints.model_fields, *Options.model_fields}
